@@ -1,0 +1,178 @@
+"""Self-describing weights: `<system>[.<tag>].safetensors`, whose header says all that is needed to rebuild the model.
+
+The file holds what sampling needs, averaged weights in half precision. What only training needs, the critic, lies
+beside it in `<system>[.<tag>].critic.safetensors`. A header is a stranger's word: it is checked against the builder's
+signature and the tensors' shapes before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from genstudio import paths
+from genstudio.model import Model
+from genstudio.registry import find
+from genstudio.system import System
+
+FORMAT = 1
+KEY = "genstudio"  # the metadata entry that holds the header
+MAX_PARAMETERS = 2_000_000_000
+CRITIC = "critic."  # parameters under this name go to the companion file
+
+
+@dataclass
+class Header:
+    """What a checkpoint says of itself."""
+
+    system: str
+    arguments: dict[str, Any] = field(default_factory=dict)  # of the system's builder
+    data: str = ""
+    classes: list[str] = field(default_factory=list)
+    credit: str = ""  # whose pictures it learned from, and their licence
+    recipe: dict[str, Any] = field(default_factory=dict)
+    step: int = 0
+    images: int = 0  # pictures seen
+    minutes: float = 0.0  # of training
+    threads: int = 0
+    scores: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    commit: str = ""
+    command: str = ""
+    licence: str = "Apache-2.0"
+    format: int = FORMAT
+
+
+def save(path: str | os.PathLike, model: Model, header: Header) -> list[Path]:
+    """Writes the checkpoint, and its critic beside it where there is one. Returns the files written."""
+    path, state = Path(path), model.state_dict()
+    parts = {path: {k: v for k, v in state.items() if not k.startswith(CRITIC)}}
+    parts[critic_of(path)] = {k: v for k, v in state.items() if k.startswith(CRITIC)}
+    metadata = {KEY: json.dumps(asdict(header), ensure_ascii=False, sort_keys=True)}
+    written = []
+    for file, tensors in parts.items():
+        if tensors:
+            part = file.with_suffix(".part")
+            save_file({k: _packed(v) for k, v in tensors.items()}, part, metadata)
+            os.replace(part, file)  # a reader never sees half a file
+            written.append(file)
+    return written
+
+
+def critic_of(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".safetensors") + ".critic.safetensors")
+
+
+def _packed(tensor: Tensor) -> Tensor:
+    """Half precision for matrices and filters; biases and statistics are few, and keep their range."""
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.half() if tensor.is_floating_point() and tensor.dim() >= 2 else tensor
+
+
+def describe(path: str | os.PathLike) -> Header:
+    """The header alone; no weight is read. Raises ValueError, in words, when the file is none of ours."""
+    return _open(path)[0]
+
+
+def _open(path: str | os.PathLike) -> tuple[Header, dict[str, tuple[int, ...]]]:
+    """Header and shapes of a checkpoint."""
+    path = Path(path)
+    if not path.exists():
+        raise ValueError(f"{path.name} does not exist")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path.name} is not a whole safetensors file") from error
+    try:
+        said = json.loads(metadata[KEY])
+        known = {f.name for f in fields(Header)}
+        header = Header(**{k: v for k, v in said.items() if k in known})
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ValueError(f"{path.name} was not written by GenStudio: it does not say which system it is") from None
+    if not isinstance(header.format, int) or header.format > FORMAT:
+        raise ValueError(f"{path.name} has format {header.format}; this GenStudio reads up to {FORMAT}: please update")
+    return header, shapes
+
+
+def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
+    """The model in float32 and evaluation mode, and its header. `critic` also reads the companion file.
+
+    Raises ValueError when the file is truncated, foreign, or does not fit the system that it names.
+    """
+    path = Path(path)
+    header, shapes = _open(path)
+    system = find(header.system)
+    arguments = check_arguments(system, header.arguments)
+    with torch.device("meta"):
+        expected = system.build(**arguments).state_dict()
+    if sum(t.numel() for t in expected.values()) > MAX_PARAMETERS:
+        raise ValueError(f"{path.name} asks for more than {MAX_PARAMETERS // 10**9} billion parameters")
+    for key, tensor in expected.items():
+        if not key.startswith(CRITIC) and shapes.get(key) != tuple(tensor.shape):
+            raise ValueError(f"{path.name} does not fit {system.name}: {key} should be {tuple(tensor.shape)}, is {shapes.get(key)}")
+    if extra := set(shapes) - set(expected):
+        raise ValueError(f"{path.name} does not fit {system.name}: {min(extra)} has no place in it")
+
+    model = system.build(**arguments)
+    weights = read_tensors(path)
+    if critic and (companion := critic_of(path)).exists():
+        weights |= read_tensors(companion)
+    model.load_state_dict({k: v.to(expected[k].dtype) for k, v in weights.items() if k in expected}, strict=False)
+    return model.eval(), header
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}
+
+
+def check_arguments(system: System, arguments: Any) -> dict[str, Any]:
+    """The builder's arguments, checked against its signature: names known, whole numbers from 1 to 4096."""
+    known = inspect.signature(system.build).parameters
+    if not isinstance(arguments, dict):
+        raise ValueError(f"the arguments of {system.name} must be named, not {arguments!r}")
+    for name, value in arguments.items():
+        if name not in known:
+            raise ValueError(f"{system.name} has no argument {name!r}")
+        if type(value) is not int or not 1 <= value <= 4096:
+            raise ValueError(f"{name} of {system.name} must be a whole number from 1 to 4096, not {value!r}")
+    return arguments
+
+
+def locate(name: str) -> Path:
+    """The file of a system (`vae_mnist`), of a tagged one (`vae_mnist.mine`), or the path itself when it is one."""
+    if name.endswith(".safetensors") or os.sep in name:
+        return Path(name).expanduser()
+    for folder in paths.checkpoint_folders():
+        if (path := folder / f"{name}.safetensors").exists():
+            return path
+    find(name.partition(".")[0])  # an unknown name is the likelier mistake, and gets its own sentence
+    raise ValueError(f"there are no weights of {name} yet: train them with `python -m genstudio train {name}`")
+
+
+def available() -> dict[str, Path]:
+    """Every checkpoint that the page can offer, by name; the user's own replace shipped ones."""
+    found = {}
+    for folder in reversed(paths.checkpoint_folders()):
+        for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else ():
+            if not path.name.endswith(".critic.safetensors"):
+                found[path.name.removesuffix(".safetensors")] = path
+    return found
+
+
+def digest(path: str | os.PathLike) -> str:
+    """The first 12 digits of the file's SHA-256: which weights a recipe means."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12] if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read()).hexdigest()[:12]

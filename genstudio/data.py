@@ -1,0 +1,284 @@
+"""Sets of pictures by name, folder or zip -> checked pictures in memory -> endless batches in [-1, 1].
+
+Nothing in an archive is unpacked to disk. Every bad item is refused by name and reason, and the rest is used.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genstudio import paths
+from genstudio.images import from_uint8, open_picture, to_array
+from genstudio.model import Batch
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+MAX_FILES = 200_000
+MAX_BYTES = 4 * 2**30  # unpacked
+MAX_RATIO = 200  # unpacked to packed: a picture is compressed already, a bomb is not
+
+
+@dataclass
+class Pictures:
+    """A set of pictures in memory."""
+
+    name: str
+    images: Tensor  # uint8 (n, c, h, w)
+    labels: Tensor | None = None  # class numbers (n,)
+    classes: tuple[str, ...] = ()
+    credit: str = ""
+    refused: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return tuple(self.images.shape[1:])
+
+    def tensor(self, start: int = 0, stop: int | None = None) -> Tensor:
+        """Pictures start..stop as floats in [-1, 1]."""
+        return from_uint8(self.images[start:stop])
+
+
+# Folders and archives -------------------------------------------------------------------------------------------
+
+
+class Entry(NamedTuple):
+    name: str  # with forward slashes, inside the folder or zip
+    read: Callable[[], bytes]
+
+
+def entries(source: Path) -> Iterator[Entry]:
+    """The files of a folder or zip. Refuses the whole of an archive that escapes, explodes or holds too much."""
+    if source.is_dir():
+        root = source.resolve()
+        files = sorted(p for p in source.rglob("*") if p.is_file() and p.resolve().is_relative_to(root))
+        for file in files[:MAX_FILES]:
+            yield Entry(file.relative_to(source).as_posix(), file.read_bytes)
+        return
+    try:
+        archive = zipfile.ZipFile(source)
+    except FileNotFoundError:
+        raise ValueError(f"{source} does not exist") from None
+    except (zipfile.BadZipFile, OSError):
+        raise ValueError(f"{source.name} is neither a folder nor a zip of pictures") from None
+    with archive:
+        members = [m for m in archive.infolist() if not m.is_dir()]
+        if len(members) > MAX_FILES:
+            raise ValueError(f"{source.name} holds {len(members)} files; at most {MAX_FILES} are read")
+        if sum(m.file_size for m in members) > MAX_BYTES:
+            raise ValueError(f"{source.name} would unpack to more than {MAX_BYTES >> 30} GiB")
+        for m in members:
+            path = PurePosixPath(m.filename.replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+                raise ValueError(f"{source.name} is refused: {m.filename!r} points outside the archive")
+            if m.file_size > 1_000_000 and m.file_size > MAX_RATIO * max(1, m.compress_size):
+                raise ValueError(f"{source.name} is refused: {m.filename!r} unpacks to {m.file_size} bytes, a zip bomb")
+        for m in members:
+            yield Entry(m.filename, lambda m=m: archive.read(m))
+
+
+def read_pictures(
+    source: Path, shape: tuple[int, int, int], *, keep: Callable[[str], bool] = lambda name: True, label: str = "label"
+) -> Pictures:
+    """All pictures of a folder or zip at one shape (c, h, w).
+
+    A picture's class is `label` in metadata.jsonl (Hugging Face's imagefolder form), else the folder that it stands
+    in. Raises ValueError when no picture is left; `refused` lists what was left out and why.
+    """
+    metadata: dict[str, dict] = {}
+    arrays, names, refused = [], [], []
+    chosen = []
+    for entry in entries(source):
+        if PurePosixPath(entry.name).name == "metadata.jsonl":
+            rows = (json.loads(line) for line in io.BytesIO(entry.read()) if line.strip())
+            metadata = {row["file_name"]: row for row in rows if isinstance(row, dict) and "file_name" in row}
+        elif PurePosixPath(entry.name).suffix.lower() in SUFFIXES and keep(entry.name):
+            # A zip's members can only be read while `entries` holds it open, so one pass decodes as it goes.
+            chosen.append(entry.name)
+            try:
+                arrays.append(to_array(open_picture(entry.read()), shape))
+                names.append(entry.name)
+            except (ValueError, zipfile.BadZipFile) as error:
+                refused.append((len(chosen), entry.name, error))
+    refused = [f"image {i} of {len(chosen)}, {name}: {error}" for i, name, error in refused]
+    if not arrays:
+        reason = f"; {refused[0]}" if refused else ""
+        raise ValueError(f"{source.name} holds no picture that can be used{reason}")
+    kinds = [metadata.get(n, {}).get(label) or str(PurePosixPath(n).parent) for n in names]
+    classes = tuple(sorted(set(kinds)))
+    labels = torch.tensor([classes.index(k) for k in kinds]) if len(classes) > 1 else None
+    return Pictures(source.stem, torch.from_numpy(np.stack(arrays)), labels, classes if len(classes) > 1 else (), refused=refused)
+
+
+# Sets by name ---------------------------------------------------------------------------------------------------
+
+
+def _local(name: str, advice: str) -> Path:
+    path = paths.data() / name
+    if not path.exists():
+        raise ValueError(f"{path} is not there: {advice}")
+    return path
+
+
+def mnist(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """MNIST's 60 000 + 10 000 digits, 28x28 grey (LeCun, Cortes, Burges), through torchvision."""
+    from torchvision.datasets import MNIST
+
+    root = paths.data()
+    there = (root / "MNIST" / "raw" / "train-images-idx3-ubyte").exists()
+    digits = MNIST(str(root), train=split == "train", download=not there)
+    classes = tuple(str(d) for d in range(10))
+    return Pictures("mnist", digits.data[:, None], digits.targets, classes, "MNIST, LeCun, Cortes and Burges, CC BY-SA 3.0")
+
+
+def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """CIFAR-10's 50 000 + 10 000 photographs, 32x32: a local cifar10.zip (class folders), else torchvision's download."""
+    credit = "CIFAR-10, Krizhevsky 2009"
+    if (local := paths.data() / "cifar10.zip").exists():
+        found = read_pictures(local, (3, 32, 32), keep=lambda n: n.startswith(split + "/"))
+        classes = tuple(c.partition("/")[2] for c in found.classes)
+        return Pictures("cifar10", found.images, found.labels, classes, credit + " (JPEG copy)", found.refused)
+    from torchvision.datasets import CIFAR10
+
+    photographs = CIFAR10(str(paths.data()), train=split == "train", download=True)
+    images = torch.from_numpy(photographs.data).permute(0, 3, 1, 2).contiguous()
+    return Pictures("cifar10", images, torch.tensor(photographs.targets), tuple(photographs.classes), credit)
+
+
+AVATAR_CREDIT = (
+    "DiceBear avatars: lorelei, openPeeps, pixelArt CC0 1.0; adventurer (Lisa Wischofsky), bigSmile (Ashley Seo), micah "
+    "(Micah Lanier), personas (Draftbit) CC BY 4.0; avataaars (Pablo Stanley) free for personal and commercial use"
+)
+
+
+def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Cartoon faces in eight drawing styles, 64x64. Every tenth face of a style is held out."""
+    path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
+
+    def keep(name: str) -> bool:
+        held_out = PurePosixPath(name).stem[-1] == "9"
+        return not name.startswith("pairs/") and held_out == (split == "test")
+
+    found = read_pictures(path, shape or (3, 64, 64), keep=keep, label="style")
+    return Pictures("avatars", found.images, found.labels, found.classes, AVATAR_CREDIT, found.refused)
+
+
+EMOJI_CREDIT = "Emoji: Noto Emoji Apache 2.0; Twemoji CC BY 4.0; OpenMoji CC BY-SA 4.0; Fluent Emoji MIT"
+
+
+def emoji(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Emoji in five drawing styles, 64x64. A tenth of the symbols is held out in all styles at once."""
+    path = _local("emoji.zip", "build it with `python -m genstudio data emoji`")
+
+    def keep(name: str) -> bool:
+        held_out = sum(ord(c) * 31**i for i, c in enumerate(PurePosixPath(name).stem)) % 10 == 0
+        return held_out == (split == "test")
+
+    found = read_pictures(path, shape or (3, 64, 64), keep=keep, label="group")
+    return Pictures("emoji", found.images, found.labels, found.classes, EMOJI_CREDIT, found.refused)
+
+
+def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani). The last 200 of a fixed shuffle are held out."""
+    images = np.load(_local("freyfaces.npz", "put the archive of `images` (1965, 28, 20) there"))["images"]
+    order = np.random.RandomState(123).permutation(len(images))  # the seed of the Sylvester flows' split
+    chosen = order[-200:] if split == "test" else order[:-200]
+    return Pictures("freyfaces", torch.from_numpy(images[chosen][:, None].copy()), credit="Frey faces, Roweis and Ghahramani")
+
+
+SETS: dict[str, Callable[[str, tuple[int, int, int] | None], Pictures]] = {
+    f.__name__: f for f in (mnist, cifar10, avatars, emoji, freyfaces)
+}
+
+
+def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = None) -> Pictures:
+    """A set by name (`SETS`), or a folder or zip of pictures resized to `shape` (c, h, w).
+
+    A folder's held-out part is every tenth picture. Raises ValueError, in words, when there is nothing to read.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"split must be train or test, not {split!r}")
+    if name in SETS:
+        return _at_shape(SETS[name](split, shape), shape)
+    source = Path(name).expanduser()
+    if not source.exists():
+        raise ValueError(f"{name!r} is neither a folder nor a zip, nor one of the sets {', '.join(SETS)}")
+    if shape is None:
+        raise ValueError("a folder or zip needs a shape (channels, height, width)")
+    whole = read_pictures(source, shape)
+    chosen = (torch.arange(len(whole)) % 10 == 9) == (split == "test")
+    if not chosen.any():
+        raise ValueError(f"{source.name} holds {len(whole)} pictures, too few to hold one in ten out")
+    labels = None if whole.labels is None else whole.labels[chosen]
+    return Pictures(whole.name, whole.images[chosen], labels, whole.classes, refused=whole.refused)
+
+
+def _at_shape(pictures: Pictures, shape: tuple[int, int, int] | None) -> Pictures:
+    """The same pictures at another size or number of channels, for a model made for another set."""
+    if shape is None or pictures.shape == shape:
+        return pictures
+    images = pictures.images.float()
+    if pictures.shape[0] != shape[0]:
+        luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+        images = (images * luma).sum(1, keepdim=True) if shape[0] == 1 else images.expand(-1, 3, -1, -1)
+    if pictures.shape[1:] != shape[1:]:
+        images = torch.nn.functional.interpolate(images, shape[1:], mode="bicubic", antialias=True)
+    pictures.images = images.round().clamp(0, 255).to(torch.uint8)
+    return pictures
+
+
+# Batches --------------------------------------------------------------------------------------------------------
+
+
+class Batches:
+    """Endless shuffled batches. Batch k is a function of (seed, k, rank) alone, so a resumed run sees the same ones.
+
+    With several processes each takes its own slice of every global batch.
+    """
+
+    def __init__(
+        self, pictures: Pictures, size: int, *, seed: int = 0, flip: bool = False, jitter: int = 0, rank: int = 0, world: int = 1
+    ):
+        self.pictures, self.size, self.seed = pictures, size, seed
+        self.flip, self.jitter, self.rank, self.world = flip, jitter, rank, world
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+
+    def __getitem__(self, k: int) -> Batch:
+        """Batch k on the CPU, augmented."""
+        first = (k * self.world + self.rank) * self.size
+        index = torch.tensor([self._at(i) for i in range(first, first + self.size)])
+        draw = torch.Generator().manual_seed(hash((self.seed, k, self.rank)) % 2**63)
+        images = from_uint8(self.pictures.images[index])
+        if self.flip:
+            mirrored = torch.rand(len(images), generator=draw) < 0.5
+            images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
+        if self.jitter:
+            images = _shift(images, torch.randint(-self.jitter, self.jitter + 1, (len(images), 2), generator=draw))
+        return Batch(images, None if self.pictures.labels is None else self.pictures.labels[index])
+
+    def _at(self, i: int) -> int:
+        """The i-th picture of the endless shuffled stream."""
+        epoch, place = divmod(i, len(self.pictures))
+        if epoch != self._epoch:
+            order = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)
+            self._epoch, self._order = epoch, torch.randperm(len(self.pictures), generator=order)
+        return int(self._order[place])
+
+
+def _shift(images: Tensor, shifts: Tensor) -> Tensor:
+    """Each picture moved by whole pixels (dy, dx); its border is repeated."""
+    n, _, h, w = images.shape
+    rows = (torch.arange(h) + shifts[:, :1]).clamp(0, h - 1)  # (n, h)
+    columns = (torch.arange(w) + shifts[:, 1:]).clamp(0, w - 1)  # (n, w)
+    return images[torch.arange(n).view(n, 1, 1), :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

@@ -1,0 +1,154 @@
+"""Pictures: opened with care, turned into tensors and back, laid out in grids, saved with their recipe inside."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import struct
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from torch import Tensor
+
+MAX_PIXELS = 64_000_000  # a 64 megapixel photograph decodes to 192 MB; nothing here needs more
+RECIPE_KEY = "genstudio"  # the PNG text chunk that holds the recipe
+
+
+# In -------------------------------------------------------------------------------------------------------------
+
+
+def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
+    """A picture as an upright, loaded PIL image. Raises ValueError with the reason when it is none, broken or too large.
+
+    The size is read from the header and checked before a pixel is decoded.
+    """
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is checked below
+            picture = Image.open(stream)
+        if picture.width * picture.height > MAX_PIXELS:
+            raise ValueError(
+                f"too large ({picture.width} x {picture.height} pixels; at most {MAX_PIXELS // 10**6} million)"
+            )
+        picture.load()
+        return ImageOps.exif_transpose(picture)
+    except Image.DecompressionBombError:
+        raise ValueError(f"too large (at most {MAX_PIXELS // 10**6} million pixels)") from None
+    except UnidentifiedImageError:
+        raise ValueError("not a picture") from None
+    except (OSError, SyntaxError, EOFError, IndexError, struct.error) as error:
+        raise ValueError("truncated or broken" if not isinstance(error, FileNotFoundError) else "not found") from None
+
+
+def flatten(picture: Image.Image, background: str = "white") -> Image.Image:
+    """RGB on a plain background, whatever the mode: palette, grey, alpha, CMYK or 16 bits."""
+    if picture.mode.startswith("I") or picture.mode == "F":  # 16 and 32 bits a pixel: PIL would clip, not scale
+        values = np.asarray(picture, np.float64)
+        top = 65535 if values.max(initial=0) > 255 else 255
+        picture = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        rgba = picture.convert("RGBA")
+        picture = Image.new("RGBA", rgba.size, background)
+        picture.alpha_composite(rgba)
+    return picture.convert("RGB")
+
+
+def fit(picture: Image.Image, shape: tuple[int, int, int]) -> Image.Image:
+    """The central part of a picture at the size (c, h, w) that a model takes, in L or RGB."""
+    channels, height, width = shape
+    picture = ImageOps.fit(flatten(picture), (width, height), Image.Resampling.LANCZOS)
+    return picture.convert("L") if channels == 1 else picture
+
+
+def to_array(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+    """A picture as uint8 (c, h, w)."""
+    array = np.asarray(fit(picture, shape))
+    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+def to_tensor(pictures: Sequence[Image.Image], shape: tuple[int, int, int]) -> Tensor:
+    """Pictures as one float tensor (n, c, h, w) in [-1, 1]."""
+    return from_uint8(torch.from_numpy(np.stack([to_array(p, shape) for p in pictures])))
+
+
+def from_uint8(images: Tensor) -> Tensor:
+    """0..255 -> [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+# Out ------------------------------------------------------------------------------------------------------------
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """(n, c, h, w) in [-1, 1] -> uint8 (n, h, w, c) on the CPU. Raises ArithmeticError where a model gave NaN."""
+    images = images.detach().float()
+    if not torch.isfinite(images).all():
+        raise ArithmeticError("the model gave a picture that is not finite")
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def to_pictures(images: np.ndarray) -> list[Image.Image]:
+    """uint8 (n, h, w, c) -> PIL images."""
+    return [Image.fromarray(i[..., 0] if i.shape[-1] == 1 else i) for i in images]
+
+
+def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, background: int = 255) -> np.ndarray:
+    """uint8 (n, h, w, c) -> one picture (H, W, c), row by row, about square unless `columns` says otherwise."""
+    n, h, w, c = images.shape
+    columns = min(n, columns or math.ceil(math.sqrt(n)))
+    rows = math.ceil(n / columns)
+    sheet = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, c), background, np.uint8)
+    for i, image in enumerate(images):
+        y, x = i // columns * (h + gap), i % columns * (w + gap)
+        sheet[y : y + h, x : x + w] = image
+    return sheet
+
+
+def enlarge(picture: Image.Image, target: int) -> Image.Image:
+    """A small picture at about `target` pixels by whole factors, crisp: 28 px shown at 28 px helps nobody."""
+    factor = max(1, round(target / max(picture.size)))
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+def save_png(picture: Image.Image, path: str | os.PathLike, recipe: dict[str, Any] | None = None) -> Path:
+    """Saves a PNG with its recipe in a text chunk."""
+    path = Path(path)
+    info = PngImagePlugin.PngInfo()
+    if recipe is not None:
+        info.add_itxt(RECIPE_KEY, json.dumps(recipe, ensure_ascii=False))
+    picture.save(path, "PNG", pnginfo=info)
+    return path
+
+
+def read_recipe(picture: Image.Image) -> dict[str, Any] | None:
+    """The recipe inside a PNG of ours, or None. What it says is a visitor's input: check it before use."""
+    try:
+        recipe = json.loads(picture.info[RECIPE_KEY])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return recipe if isinstance(recipe, dict) else None
+
+
+def save_film(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: float = 6.0, limit: int = 200_000) -> Path:
+    """uint8 (H, W, c) frames as a looping WebP of at most `limit` bytes; the last frame stays a while."""
+    pictures = [Image.fromarray(f[..., 0] if f.shape[-1] == 1 else f).convert("RGB") for f in frames]
+    duration = [max(1, round(1000 * seconds / len(pictures)))] * len(pictures)
+    duration[-1] += 2000
+    for quality in (85, 70, 55, 40, 25, 10):
+        stream = io.BytesIO()
+        pictures[0].save(
+            stream, "WEBP", save_all=True, append_images=pictures[1:], duration=duration, loop=0, quality=quality, method=6
+        )
+        if stream.tell() <= limit:
+            break
+    path = Path(path)
+    path.write_bytes(stream.getvalue())
+    return path

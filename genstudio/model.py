@@ -1,0 +1,213 @@
+"""What a model is: read this file first.
+
+A model says what it can do by the methods that it has, its *verbs*; there is no class tree below `Model` and no
+flag to keep in step. A verb's keyword arguments are its *controls*: each is annotated once, and is from there a
+slider on the page, a flag on the command line, a field of the API and a key in the recipe that goes into the PNG.
+
+Images are float tensors (n, c, h, w) in [-1, 1] everywhere.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NamedTuple, get_type_hints
+
+import torch
+from torch import Tensor, nn
+
+
+class Text(NamedTuple):
+    """A sentence that a visitor reads, whole, in each language of the page."""
+
+    en: str
+    fr: str
+
+
+# Controls -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number between `low` and `high`, both reachable."""
+
+    low: float
+    high: float
+    step: float
+    title: Text
+    hint: Text
+
+    def check(self, name: str, value: Any) -> float | int:
+        kind = int if isinstance(self.step, int) else float
+        try:
+            number = kind(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{name} must be a number, not {value!r}") from None
+        if not self.low <= number <= self.high:  # also refuses NaN
+            raise ValueError(f"{name} must lie between {self.low} and {self.high}, not {value}")
+        return number
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words. An empty `options` is filled from the system's facts (its class names, say)."""
+
+    options: tuple[str, ...]
+    title: Text
+    hint: Text
+
+    def check(self, name: str, value: Any) -> str:
+        if value not in self.options:
+            raise ValueError(f"{name} must be one of {', '.join(self.options)}, not {value!r}")
+        return value
+
+
+class Control(NamedTuple):
+    kind: Slider | Choice
+    default: Any
+
+
+def controls(verb: Callable) -> dict[str, Control]:
+    """The controls of a verb, read from its signature: annotated keyword arguments, in order."""
+    hints = get_type_hints(verb, include_extras=True)
+    found = {}
+    for name, parameter in inspect.signature(verb).parameters.items():
+        for kind in getattr(hints.get(name), "__metadata__", ()):
+            if isinstance(kind, (Slider, Choice)):
+                found[name] = Control(kind, parameter.default)
+    return found
+
+
+def check_controls(verb: Callable, values: dict[str, Any]) -> dict[str, Any]:
+    """`values` with the defaults filled in. Raises ValueError, in words, on an unknown name or a value out of range."""
+    known = controls(verb)
+    for name in values:
+        if name not in known:
+            has = ", ".join(known) or "no controls"
+            raise ValueError(f"unknown control {name!r}; this model has {has}")
+    return {name: c.kind.check(name, values.get(name, c.default)) for name, c in known.items()}
+
+
+Truncation = Annotated[
+    float,
+    Slider(
+        0.0,
+        1.5,
+        0.05,
+        title=Text("Truncation ψ: variety or quality", "Troncature ψ : variété ou qualité"),
+        hint=Text(
+            "Pulls codes towards the average picture. 0 is the average itself, 1 is as trained, above 1 is bolder.",
+            "Rapproche les codes de l’image moyenne. 0 : la moyenne ; 1 : comme à l’entraînement ; au-delà : audace.",
+        ),
+    ),
+]
+
+
+# Randomness -----------------------------------------------------------------------------------------------------
+
+
+class Noise:
+    """One random stream per image, so that seed 7 is the same picture alone and in a batch of 500.
+
+    Streams are drawn on the CPU, whose generator gives the same numbers on every machine, then moved.
+    """
+
+    MAX_SEED = 2**63 - 1
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu"):
+        for seed in seeds:
+            if not 0 <= int(seed) <= self.MAX_SEED:
+                raise ValueError(f"a seed is a whole number from 0 to {self.MAX_SEED}, not {seed}")
+        self.seeds = [int(seed) for seed in seeds]
+        self.device = device
+        self.streams = [torch.Generator().manual_seed(seed) for seed in self.seeds]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def normal(self, *shape: int) -> Tensor:
+        """The next standard normal numbers of each stream, (n, *shape)."""
+        return torch.stack([torch.randn(shape, generator=g) for g in self.streams]).to(self.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """The next numbers of each stream in [0, 1), (n, *shape)."""
+        return torch.stack([torch.rand(shape, generator=g) for g in self.streams]).to(self.device)
+
+
+# What goes in, what comes out -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Batch:
+    """What one training step sees: pictures (n, c, h, w) in [-1, 1], and class numbers (n,) where the set has them."""
+
+    images: Tensor
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def to(self, device: torch.device | str, **kwargs: Any) -> Batch:
+        labels = None if self.labels is None else self.labels.to(device)
+        return Batch(self.images.to(device, **kwargs), labels)
+
+
+@dataclass
+class Frame:
+    """What `sample` yields: pictures that get better and better; the last frame is the sample."""
+
+    images: Tensor
+    step: int = 1
+    steps: int = 1
+    extra: dict[str, Tensor] = field(default_factory=dict)  # a denoiser's x_t, its guess of x_0, the noise it sees
+
+
+class Model(nn.Module):
+    """A network, or several that play a game, with its own losses.
+
+    Verbs, each optional, found by presence:
+
+        latents(noise) -> (n, d)                    codes drawn from the prior
+        decode(latents, *, <controls>) -> images    the picture of a code
+        encode(images) -> latents                   the code of a picture
+        sample(noise, *, <controls>) -> frames      pictures from nothing, as a generator of `Frame`
+        styles(noise, ...) -> w                     and synthesize(w, ...) -> images
+        translate(images, *, <controls>) -> images
+        classify(images) -> (n, classes)            logits;  features(images) -> (n, d)
+    """
+
+    image_shape: tuple[int, int, int]  # (c, h, w) of the pictures that it makes or takes
+
+    def players(self) -> dict[str, nn.Module]:
+        """The parts that take turns in training. A part called `critic` is saved apart: sampling does not need it."""
+        return {"model": self}
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Yields (player, {term: scalar}): one optimizer step of that player on the sum of the terms.
+
+        A term without gradient is only shown. What follows a yield sees the player already improved.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no losses and cannot be trained")
+        yield
+
+
+VERBS = ("latents", "decode", "encode", "sample", "styles", "synthesize", "translate", "classify")
+
+
+def verbs(model: type[Model] | Model) -> tuple[str, ...]:
+    """The verbs that a model has, in the order of the list above."""
+    return tuple(verb for verb in VERBS if hasattr(model, verb))
+
+
+def generates(model: type[Model] | Model) -> bool:
+    """Whether it makes pictures from noise alone."""
+    return hasattr(model, "sample") or (hasattr(model, "latents") and hasattr(model, "decode"))
+
+
+def sample(model: Model, noise: Noise, **controls: Any) -> Iterator[Frame]:
+    """Frames from noise: the model's own `sample`, else the one frame that its codes decode to."""
+    if hasattr(model, "sample"):
+        yield from model.sample(noise, **controls)
+    else:
+        yield Frame(model.decode(model.latents(noise), **controls))

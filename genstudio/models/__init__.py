@@ -1,0 +1,1 @@
+"""The families: one file each, its systems registered at the foot."""

@@ -1,0 +1,100 @@
+"""Variational auto-encoders: a picture becomes a small Gaussian cloud of codes, and a code a picture.
+
+Kingma and Welling 2013 (arXiv:1312.6114); Rybkin et al. 2021 (arXiv:2006.13202) for the learned noise level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from genstudio.layers.conv import Decoder, Encoder
+from genstudio.model import Batch, Model, Noise, Text, Truncation
+from genstudio.objectives.likelihood import bernoulli, gaussian, kl_standard_normal
+from genstudio.system import Recipe, system
+
+
+class VAE(Model):
+    """Convolutional VAE.
+
+    `bernoulli` reads grey levels as probabilities of ink and learns from a fresh binary picture each time (dynamic
+    binarization). `gaussian` learns one noise level sigma for all pixels, which balances sharpness against order in
+    the latent space by itself, where a fixed beta would have to be tuned.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        codes: int,
+        widths: tuple[int, ...],
+        blocks: int = 1,
+        likelihood: Literal["bernoulli", "gaussian"] = "gaussian",
+    ):
+        super().__init__()
+        self.image_shape, self.codes, self.likelihood = image_shape, codes, likelihood
+        self.encoder = Encoder(image_shape, widths, blocks, 2 * codes)
+        self.decoder = Decoder(image_shape, widths, blocks, codes)
+        if likelihood == "gaussian":
+            self.log_sigma = nn.Parameter(torch.tensor(-1.0))
+
+    # verbs
+
+    def latents(self, noise: Noise) -> Tensor:
+        return noise.normal(self.codes)
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self._posterior(images)[0]
+
+    def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
+        return self._mean(self.decoder(latents * truncation))
+
+    # training
+
+    def elbo(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """E log p(x|z) by one sample of z, and KL(q(z|x) || p(z)): both (n,), in nats. Their difference is the ELBO."""
+        if self.likelihood == "bernoulli":
+            images = torch.bernoulli((images + 1) / 2) * 2 - 1
+        mean, log_variance = self._posterior(images)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)  # the reparametrization trick
+        output = self.decoder(z).float()
+        if self.likelihood == "bernoulli":
+            log_likelihood = bernoulli(output, (images + 1) / 2)
+        else:
+            log_likelihood = gaussian(self._mean(output), self.log_sigma, images)
+        return log_likelihood, kl_standard_normal(mean, log_variance)
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        log_likelihood, kl = self.elbo(batch.images)
+        yield "model", {"reconstruction": -log_likelihood.mean(), "kl": kl.mean()}
+
+    def _posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z|x), in float32: a variance has no room in eight bits."""
+        mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(-12, 4)
+
+    def _mean(self, output: Tensor) -> Tensor:
+        """The mean picture of p(x|z): sigmoid(logit) on [0, 1] is tanh(logit / 2) on [-1, 1]."""
+        return torch.tanh(output / 2) if self.likelihood == "bernoulli" else torch.tanh(output)
+
+
+@system(
+    title=Text("VAE · handwritten digits · 28 px", "VAE · chiffres manuscrits · 28 px"),
+    data="mnist",
+    recipe=Recipe(images=1_200_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0),
+)
+def vae_mnist() -> VAE:
+    """A VAE on digits, trained on dynamically binarized pictures; the mean picture is shown."""
+    return VAE((1, 28, 28), codes=40, widths=(64, 128), blocks=1, likelihood="bernoulli")
+
+
+@system(
+    title=Text("VAE · cartoon faces · 64 px", "VAE · visages dessinés · 64 px"),
+    data="avatars",
+    recipe=Recipe(images=900_000, batch=64, rate=8e-4, warmup=20_000, ema=0.999, clip=20_000.0),
+)
+def vae_avatars() -> VAE:
+    """A VAE on cartoon faces in eight drawing styles; it also encodes a picture that you drop or draw."""
+    return VAE((3, 64, 64), codes=128, widths=(32, 64, 128, 192), blocks=1)

@@ -1,0 +1,25 @@
+"""Likelihoods and divergences, in nats per picture: each returns (n,)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+
+def bernoulli(logits: Tensor, bits: Tensor) -> Tensor:
+    """log p(bits) with every pixel an independent coin."""
+    return -binary_cross_entropy_with_logits(logits, bits, reduction="none").flatten(1).sum(1)
+
+
+def gaussian(mean: Tensor, log_sigma: Tensor, images: Tensor) -> Tensor:
+    """log N(images; mean, sigma^2 I)."""
+    square = ((images - mean) * torch.exp(-log_sigma)).square()
+    return -(0.5 * square + log_sigma + 0.5 * math.log(2 * math.pi)).flatten(1).sum(1)
+
+
+def kl_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, diag exp(log_variance)) || N(0, I)), Kingma and Welling 2013, appendix B."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)

@@ -1,0 +1,27 @@
+"""Where things lie: what we ship beside the code, what a user makes under GENSTUDIO_HOME, away from the checkout."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
+
+
+def home() -> Path:
+    """GENSTUDIO_HOME, else ~/.genstudio: runs, the user's own checkpoints, downloaded data."""
+    return Path(os.environ.get("GENSTUDIO_HOME") or Path.home() / ".genstudio")
+
+
+def data() -> Path:
+    """GENSTUDIO_DATA, else a folder under `home()`."""
+    return Path(os.environ.get("GENSTUDIO_DATA") or home() / "data")
+
+
+def runs() -> Path:
+    return home() / "runs"
+
+
+def checkpoint_folders() -> list[Path]:
+    """Where checkpoints are looked for, the user's own first: they may replace a shipped one."""
+    return [home() / "checkpoints", SHIPPED]

@@ -1,0 +1,43 @@
+"""Every system by name. A new one needs no line here: a function with `@system` in `genstudio/models/` is found."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from functools import cache
+
+from genstudio import models
+from genstudio.model import verbs
+from genstudio.system import System
+
+
+@cache
+def systems() -> dict[str, System]:
+    """All systems, in the order of the files and of the functions in them."""
+    found: dict[str, System] = {}
+    for module in pkgutil.iter_modules(models.__path__, models.__name__ + "."):
+        for value in vars(importlib.import_module(module.name)).values():
+            entry = getattr(value, "system", None)
+            if not isinstance(entry, System) or entry.build.__module__ != module.name:
+                continue
+            if other := found.get(entry.name):
+                raise ValueError(
+                    f"{module.name} declares {entry.name!r}, but {other.build.__module__} has declared it already"
+                )
+            found[entry.name] = entry
+    return found
+
+
+def find(name: str) -> System:
+    """The system of that name. Raises ValueError with the nearest names when there is none."""
+    try:
+        return systems()[name]
+    except KeyError:
+        near = difflib.get_close_matches(name, systems(), n=3, cutoff=0.4) or list(systems())
+        raise ValueError(f"no system is called {name!r}; did you mean {', '.join(near)}?") from None
+
+
+def with_verbs(*needed: str) -> list[System]:
+    """The systems that can do all of `needed`: what a tab offers."""
+    return [s for s in systems().values() if set(needed) <= set(verbs(s.model))]

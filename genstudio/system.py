@@ -1,0 +1,74 @@
+"""How a system is declared: a function at the foot of a family file, with the facts that the rest needs.
+
+    @system(title=Text("VAE · digits · 28 px", "VAE · chiffres · 28 px"), data="mnist", recipe=Recipe(images=3_000_000))
+    def vae_mnist() -> VAE:
+        '''Kingma and Welling's VAE (arXiv:1312.6114) on digits.'''
+        return VAE(image_shape=(1, 28, 28), ...)
+
+The function's name is the system's name everywhere: on the command line, of the checkpoint and of the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, get_type_hints
+
+from genstudio.model import Model, Text
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The numbers of a training run. Every schedule counts images seen, never the clock."""
+
+    images: int  # pictures shown in all
+    batch: int = 128
+    rate: float = 2e-4  # learning rate
+    rates: dict[str, float] = field(default_factory=dict)  # of single players, where they differ
+    betas: tuple[float, float] = (0.9, 0.999)  # of Adam
+    weight_decay: float = 0.0
+    warmup: int = 0  # pictures over which the rate rises from 0
+    cosine: bool = True  # the rate falls to 0 on a half cosine; else it stays
+    clip: float | None = None  # largest norm of a player's gradient
+    ema: float = 0.999  # decay per step of the averaged weights that are kept; 0 keeps the last
+    flip: bool = False  # mirror half of the pictures
+    jitter: int = 0  # pixels of random shift
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class System:
+    """A named model: how to build it, what it learned from, how it is trained."""
+
+    name: str
+    build: Callable[..., Model]
+    title: Text
+    data: str
+    recipe: Recipe
+
+    @property
+    def model(self) -> type[Model]:
+        """The class that `build` returns, read from its annotation: the page asks it for verbs and controls unbuilt."""
+        return get_type_hints(self.build)["return"]
+
+    @property
+    def family(self) -> str:
+        """The family is the file: `gan` for what stands in `genstudio/models/gan.py`."""
+        return self.build.__module__.rpartition(".")[2]
+
+    @property
+    def summary(self) -> str:
+        return (self.build.__doc__ or "").strip()
+
+
+def system(*, title: Text, data: str, recipe: Recipe) -> Callable[[Callable[..., Model]], Callable[..., Model]]:
+    """Declares the decorated builder as a system. `registry` collects them; nothing is built here."""
+
+    def declare(build: Callable[..., Model]) -> Callable[..., Model]:
+        build.system = System(build.__name__, build, title, data, recipe)
+        return build
+
+    return declare

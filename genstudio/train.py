@@ -1,0 +1,325 @@
+"""The training loop. It knows nothing of any model: the model says whose turn it is and what is to fall.
+
+`train` is a generator: it yields a `Report` now and then, and whoever wants to watch, plot or stop does it with that.
+To stop, close it; the state is then written, and `resume` goes on as if nothing had happened: equal bytes at the same
+device and number of threads. Everything in a run depends on pictures seen, never on the clock.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genstudio import __version__, checkpoint, film, paths
+from genstudio.data import Batches, Pictures, load
+from genstudio.images import grid, save_png, to_pictures, to_uint8
+from genstudio.model import Batch, Model, Noise, generates, sample
+from genstudio.precision import Precision, best_precision
+from genstudio.registry import find
+from genstudio.system import Recipe, System
+
+WALL = 48  # pictures on the fixed-seed wall
+FRAMES = 32  # walls kept over a run, at log-spaced steps: most happens early
+
+
+@dataclass
+class Report:
+    """Where a run stands. Terms are means since the report before."""
+
+    step: int
+    steps: int
+    images: int
+    rate: float  # pictures per second
+    minutes: float  # of training, all sessions together
+    eta: float  # minutes to the end
+    terms: dict[str, float]
+    wall: Path | None = None  # the newest fixed-seed wall
+
+
+class Run:
+    """All that changes while a model trains, and its place on disk."""
+
+    def __init__(self, system: System, arguments: dict[str, Any], recipe: Recipe, device: torch.device):
+        torch.manual_seed(recipe.seed)
+        self.system, self.arguments, self.recipe, self.device = system, arguments, recipe, device
+        self.model: Model = system.build(**arguments).to(device)
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.optimizers = {
+            name: torch.optim.AdamW(
+                trainable(player),
+                lr=recipe.rates.get(name, recipe.rate),
+                betas=recipe.betas,
+                weight_decay=recipe.weight_decay,
+                fused=device.type in ("cpu", "cuda"),
+            )
+            for name, player in self.model.players().items()
+        }
+        self.step, self.minutes = 0, 0.0
+        self.commit = commit()  # now: the checkout may move on while this code trains
+
+    @property
+    def steps(self) -> int:
+        return math.ceil(self.recipe.images / self.recipe.batch)
+
+    def save_state(self, path: Path) -> None:
+        state = {
+            "step": self.step,
+            "minutes": self.minutes,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+            "random": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            state["random_cuda"] = torch.cuda.get_rng_state(self.device)
+        part = path.with_suffix(".part")
+        torch.save(state, part)
+        os.replace(part, path)
+
+    def load_state(self, path: Path) -> None:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.step, self.minutes = state["step"], state["minutes"]
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        torch.set_rng_state(state["random"])
+        if "random_cuda" in state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+
+
+def train(
+    name: str,
+    *,
+    data: str | None = None,
+    init: str | None = None,
+    resume: bool = False,
+    out: Path | None = None,
+    max_minutes: float | None = None,
+    device: str | None = None,
+    exact: bool = False,
+    save_minutes: float = 3.0,
+    report_steps: int = 20,
+    **changes: Any,
+) -> Iterator[Report]:
+    """Trains a system and leaves in `out` its weights, its film, and the state that `resume` needs.
+
+    data: a set's name, a folder or a zip, in place of the system's own.
+    init: a checkpoint to start from. Its critic comes along where it lies beside it.
+    max_minutes: stop after that long, in good order; the schedule is not shortened.
+    exact: float32 throughout.
+    changes: fields of the system's recipe to replace.
+    """
+    # What to train, on what.
+    system = find(name)
+    recipe = replace(system.recipe, **changes)
+    out = out or paths.runs() / name
+    out.mkdir(parents=True, exist_ok=True)
+    if resume:
+        said = json.loads((out / "run.json").read_text())
+        if said["system"] != name:
+            raise ValueError(f"{out} holds a run of {said['system']}, not of {name}")
+        data, recipe = said["data"], Recipe(**{**said["recipe"], **changes})
+        recipe = replace(recipe, betas=tuple(recipe.betas))
+    data = data or system.data
+    (out / "run.json").write_text(json.dumps({"system": name, "data": data, "recipe": asdict(recipe)}, indent=1))
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    precision = Precision.exact(where) if exact else best_precision(where)
+
+    run = Run(system, {}, recipe, where)
+    pictures = load(data, "train", run.model.image_shape)
+    batches = Batches(pictures, recipe.batch, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
+    if init:
+        start, _ = checkpoint.load(checkpoint.locate(init), critic=True)
+        run.model.load_state_dict(start.state_dict())
+        run.average.load_state_dict(start.state_dict())
+    if resume and (out / "state.pt").exists():
+        run.load_state(out / "state.pt")
+    reports = out / "reports.jsonl"
+    _keep_reports(reports, run.step)
+    run.model.to(memory_format=precision.memory_format).train()
+
+    # The loop.
+    walls = wall_steps(run.steps)
+    started, first = time.monotonic(), run.step
+    before, saved = run.minutes, started
+    watched: dict[str, Tensor] = {}
+    newest = None
+    try:
+        while run.step < run.steps:
+            batch = batches[run.step].to(where, memory_format=precision.memory_format)
+            set_rates(run)
+            for term, value in play(run, batch, precision).items():
+                watched[term] = watched.get(term, 0) + value
+            run.step += 1
+            update_average(run)
+
+            now = time.monotonic()
+            run.minutes = before + (now - started) / 60
+            if run.step in walls and generates(run.model):
+                newest = save_wall(run, batches, out)
+            if run.step % report_steps == 0 or run.step == run.steps:
+                count = (run.step - 1) % report_steps + 1
+                terms = {term: float(value) / count for term, value in watched.items()}
+                watched.clear()
+                rate = (run.step - first) * recipe.batch / (now - started)
+                left = (run.steps - run.step) * recipe.batch / rate / 60
+                report = Report(run.step, run.steps, run.step * recipe.batch, rate, run.minutes, left, terms, newest)
+                with reports.open("a") as file:
+                    file.write(json.dumps(asdict(report), default=str) + "\n")
+                if any(not math.isfinite(value) for value in terms.values()):
+                    raise FloatingPointError(f"training diverged at step {run.step}: {terms}")
+                yield report
+            if now - saved > 60 * save_minutes:
+                run.save_state(out / "state.pt")
+                saved = now
+            if max_minutes is not None and now - started > 60 * max_minutes:
+                break
+    finally:
+        # A run that diverged keeps its last good state; any other end, a closed generator too, is a state to go on from.
+        if not isinstance(sys.exc_info()[1], FloatingPointError):
+            run.save_state(out / "state.pt")
+    export(run, batches, pictures, out)
+
+
+def play(run: Run, batch: Batch, precision: Precision) -> dict[str, Tensor]:
+    """One step of the game: each player that the model names takes one optimizer step. Returns the terms, unread."""
+    seen: dict[str, Tensor] = {}
+    players = run.model.players()
+    with closing(run.model.losses(batch, run.step)) as game:
+        while True:
+            with precision.autocast():  # around the forward pass only, never around backward
+                turn = next(game, None)
+            if turn is None:
+                return seen
+            player, terms = turn
+            optimizer = run.optimizers[player]
+            optimizer.zero_grad()
+            # Only this player's gradients are computed; the others look on.
+            sum(t for t in terms.values() if t.requires_grad).backward(inputs=trainable(players[player]))
+            if run.recipe.clip:
+                nn.utils.clip_grad_norm_(trainable(players[player]), run.recipe.clip)
+            optimizer.step()
+            for term, value in terms.items():
+                seen[term] = value.detach().float()
+
+
+def trainable(player: nn.Module) -> list[nn.Parameter]:
+    return [p for p in player.parameters() if p.requires_grad]
+
+
+def set_rates(run: Run) -> None:
+    """Learning rates for this step: a linear warm-up, then a half cosine where the recipe asks for one."""
+    seen = run.step * run.recipe.batch
+    factor = min(1.0, (seen + run.recipe.batch) / run.recipe.warmup) if run.recipe.warmup else 1.0
+    if run.recipe.cosine:
+        factor *= 0.5 * (1 + math.cos(math.pi * min(1.0, seen / run.recipe.images)))
+    for name, optimizer in run.optimizers.items():
+        for group in optimizer.param_groups:
+            group["lr"] = factor * run.recipe.rates.get(name, run.recipe.rate)
+
+
+@torch.no_grad()
+def update_average(run: Run) -> None:
+    """Exponential moving average of the weights in float32, with a short memory at first; buffers are copied."""
+    decay = min(run.recipe.ema, (1 + run.step) / (10 + run.step))
+    average = [p for p in run.average.parameters()]
+    torch._foreach_lerp_(average, [p for p in run.model.parameters()], 1 - decay)
+    for mine, theirs in zip(run.average.buffers(), run.model.buffers(), strict=True):
+        mine.copy_(theirs)
+
+
+@torch.no_grad()
+def refresh_batch_norm(model: Model, batches: Batches, device: torch.device, count: int = 50) -> None:
+    """Batch-norm statistics of averaged weights, measured afresh over `count` batches: the copied ones belong to others."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    momentum = [m.momentum for m in norms]
+    for m in norms:
+        m.reset_running_stats()
+        m.momentum = None  # a plain mean over all batches
+    model.train()
+    with torch.random.fork_rng():
+        for k in range(count):
+            if generates(model):
+                for _ in sample(model, Noise(range(k * batches.size, (k + 1) * batches.size), device)):
+                    pass
+            else:
+                for _ in model.losses(batches[k].to(device), 0):
+                    pass
+    model.eval()
+    for m, value in zip(norms, momentum, strict=True):
+        m.momentum = value
+
+
+def wall_steps(steps: int) -> set[int]:
+    """Log-spaced steps from 1 to the last."""
+    return {round(steps ** (i / (FRAMES - 1))) for i in range(FRAMES)}
+
+
+@torch.no_grad()
+def save_wall(run: Run, batches: Batches, out: Path) -> Path:
+    """The same seeds, as the averaged weights draw them now."""
+    refresh_batch_norm(run.average, batches, run.device, count=4)
+    *_, frame = sample(run.average, Noise(range(WALL), run.device))
+    folder = out / "walls"
+    folder.mkdir(exist_ok=True)
+    [wall] = to_pictures(grid(to_uint8(frame.images), columns=8)[None])
+    return save_png(wall, folder / f"{run.step:08d}.png")
+
+
+def export(run: Run, batches: Batches, pictures: Pictures, out: Path) -> None:
+    """Weights with their header, and the film, as they can be shipped."""
+    final = copy.deepcopy(run.average)
+    refresh_batch_norm(final, batches, run.device)
+    header = checkpoint.Header(
+        system=run.system.name,
+        arguments=run.arguments,
+        data=pictures.name,
+        classes=list(pictures.classes),
+        credit=pictures.credit,
+        recipe=run.recipe.as_dict(),
+        step=run.step,
+        images=run.step * run.recipe.batch,
+        minutes=round(run.minutes, 1),
+        threads=torch.get_num_threads(),
+        versions={"genstudio": __version__, "torch": torch.__version__, "python": sys.version.split()[0]},
+        commit=run.commit,
+        command=f"python -m genstudio train {run.system.name}",
+    )
+    checkpoint.save(out / f"{run.system.name}.safetensors", final, header)
+    if generates(run.model):
+        film.make(out, out / f"{run.system.name}.webp")
+
+
+def commit() -> str:
+    """The commit of this code, with a + where files differ from it; empty outside a checkout."""
+    def git(*arguments: str) -> str:
+        root = Path(__file__).parent
+        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def _keep_reports(path: Path, step: int) -> None:
+    """Drops the reports of steps that the saved state has not seen: they will be made again."""
+    if path.exists():
+        lines = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
+        path.write_text("".join(line + "\n" for line in lines))
