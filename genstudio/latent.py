@@ -1,0 +1,34 @@
+"""Paths between two codes, and what their norms say.
+
+In many dimensions a normal code lies close to a sphere of radius sqrt(d). A straight line cuts through the inside of
+that sphere, where the decoder has seen little; a spherical path stays on it (White 2016, arXiv:1609.04468).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """(1 - t) a + t b. a, b: (d,); t: (n,) in [0, 1]; returns (n, d)."""
+    t = t[:, None]
+    return (1 - t) * a + t * b
+
+
+def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Slerp: sin((1 - t) w) / sin w a + sin(t w) / sin w b with w the angle between a and b.
+
+    Where the two point the same way, or one is zero, there is no arc, and the straight line is taken.
+    """
+    cosine = torch.dot(a, b) / (a.norm() * b.norm()).clamp_min(1e-12)
+    angle = torch.arccos(cosine.clamp(-1, 1))
+    if torch.sin(angle) < 1e-4:
+        return linear(a, b, t)
+    t = t[:, None]
+    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+
+
+PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": linear, "spherical": spherical}
