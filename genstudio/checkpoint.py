@@ -162,6 +162,11 @@ def locate(name: str) -> Path:
     raise ValueError(f"there are no weights of {name} yet: train them with `python -m genstudio train {name}`")
 
 
+def system_of(name: str) -> System:
+    """The system that a checkpoint, given by name or file, belongs to."""
+    return find(describe(locate(name)).system)
+
+
 def available() -> dict[str, Path]:
     """Every checkpoint that the page can offer, by name; the user's own replace shipped ones."""
     found = {}

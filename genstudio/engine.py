@@ -41,6 +41,7 @@ FRAME_SECONDS = 0.08  # what one turn should take
 class Held:
     """A model on the device, ready to run."""
 
+    name: str  # as it was asked for: a system, `system.tag`, or a file
     model: Model
     system: System
     header: checkpoint.Header
@@ -81,7 +82,7 @@ class Engine:
         latents = np.asarray(latents, np.float32)
         if latents.ndim != 2 or not np.isfinite(latents).all():
             raise ValueError("codes must be finite numbers, one row for each picture")
-        values = check_controls(find_verb(self.system(name), "decode"), controls)
+        values = check_controls(find_verb(checkpoint.system_of(name), "decode"), controls)
 
         def run(model: Model, i: int, j: int) -> Tensor:
             return model.decode(torch.from_numpy(latents[i:j]).to(self.device), **values)
@@ -124,9 +125,6 @@ class Engine:
 
     # models on the device -----------------------------------------------------------------------------------------
 
-    def system(self, name: str) -> System:
-        return find(checkpoint.describe(checkpoint.locate(name)).system)
-
     def hold(self, name: str, exact: bool | None = None) -> Held:
         """The model of that name on the device, loaded when it is not there; the longest unused make room for it."""
         path = checkpoint.locate(name).resolve()
@@ -136,20 +134,20 @@ class Engine:
         key = (path, path.stat().st_mtime, exact)
         with _HOLD:
             if key not in self._held:
-                self._held[key] = self._load(path, exact)
+                self._held[key] = self._load(name, path, exact)
                 while sum(h.bytes for h in self._held.values()) > self.memory and len(self._held) > 1:
                     self._held.popitem(last=False)
             self._held.move_to_end(key)
             return self._held[key]
 
-    def _load(self, path: Path, exact: bool) -> Held:
+    def _load(self, name: str, path: Path, exact: bool) -> Held:
         model, header = checkpoint.load(path)
         precision = Precision.exact(self.device) if exact else best_precision(self.device)
         if not exact:
             model = fused(model)
         model = model.to(self.device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False)
         size = sum(t.nbytes for t in model.state_dict().values())
-        return Held(model, find(header.system), header, checkpoint.digest(path), precision, size)
+        return Held(name, model, find(header.system), header, checkpoint.digest(path), precision, size)
 
     # frames -------------------------------------------------------------------------------------------------------
 
