@@ -99,10 +99,14 @@ def _open(path: str | os.PathLike) -> tuple[Header, dict[str, tuple[int, ...]]]:
         said = json.loads(metadata[KEY])
         known = {f.name for f in fields(Header)}
         header = Header(**{k: v for k, v in said.items() if k in known})
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise ValueError(f"{path.name} was not written by GenStudio: it does not say which system it is") from None
     if not isinstance(header.format, int) or header.format > FORMAT:
         raise ValueError(f"{path.name} has format {header.format}; this GenStudio reads up to {FORMAT}: please update")
+    for name, like in vars(Header(system="")).items():
+        kinds, value = ((int, float) if isinstance(like, float) else type(like)), getattr(header, name)
+        if not isinstance(value, kinds):
+            raise ValueError(f"{path.name} is damaged: its {name} is {str(value)[:80]!r}")
     return header, shapes
 
 
@@ -119,17 +123,19 @@ def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
         expected = system.build(**arguments).state_dict()
     if sum(t.numel() for t in expected.values()) > MAX_PARAMETERS:
         raise ValueError(f"{path.name} asks for more than {MAX_PARAMETERS // 10**9} billion parameters")
-    for key, tensor in expected.items():
-        if not key.startswith(CRITIC) and shapes.get(key) != tuple(tensor.shape):
-            raise ValueError(f"{path.name} does not fit {system.name}: {key} should be {tuple(tensor.shape)}, is {shapes.get(key)}")
-    if extra := set(shapes) - set(expected):
-        raise ValueError(f"{path.name} does not fit {system.name}: {min(extra)} has no place in it")
+    parts = [(path, shapes, {k: v for k, v in expected.items() if not k.startswith(CRITIC)})]
+    if critic and (companion := critic_of(path)).exists():
+        parts.append((companion, _open(companion)[1], {k: v for k, v in expected.items() if k.startswith(CRITIC)}))
+    for file, found, wanted in parts:
+        for key, tensor in wanted.items():
+            if found.get(key) != (shape := tuple(tensor.shape)):
+                raise ValueError(f"{file.name} does not fit {system.name}: {key} should be {shape}, is {found.get(key)}")
+        if extra := set(found) - set(wanted):
+            raise ValueError(f"{file.name} does not fit {system.name}: {min(extra)} has no place in it")
 
     model = system.build(**arguments)
-    weights = read_tensors(path)
-    if critic and (companion := critic_of(path)).exists():
-        weights |= read_tensors(companion)
-    model.load_state_dict({k: v.to(expected[k].dtype) for k, v in weights.items() if k in expected}, strict=False)
+    weights = {key: tensor for file, *_ in parts for key, tensor in read_tensors(file).items()}
+    model.load_state_dict({k: v.to(expected[k].dtype) for k, v in weights.items()}, strict=False)
     return model.eval(), header
 
 
@@ -154,7 +160,7 @@ def check_arguments(system: System, arguments: Any) -> dict[str, Any]:
 def locate(name: str) -> Path:
     """The file of a system (`vae_mnist`), of a tagged one (`vae_mnist.mine`), or the path itself when it is one."""
     if name.endswith(".safetensors") or os.sep in name:
-        return Path(name).expanduser()
+        return Path(os.path.expanduser(name))
     for folder in paths.checkpoint_folders():
         if (path := folder / f"{name}.safetensors").exists():
             return path

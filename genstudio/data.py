@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -64,7 +67,7 @@ def entries(source: Path) -> Iterator[Entry]:
         root = source.resolve()
         files = sorted(p for p in source.rglob("*") if p.is_file() and p.resolve().is_relative_to(root))
         for file in files[:MAX_FILES]:
-            yield Entry(file.relative_to(source).as_posix(), file.read_bytes)
+            yield Entry(file.relative_to(source).as_posix(), partial(_read, file.read_bytes))
         return
     try:
         archive = zipfile.ZipFile(source)
@@ -80,12 +83,19 @@ def entries(source: Path) -> Iterator[Entry]:
             raise ValueError(f"{source.name} would unpack to more than {MAX_BYTES >> 30} GiB")
         for m in members:
             path = PurePosixPath(m.filename.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+            if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
                 raise ValueError(f"{source.name} is refused: {m.filename!r} points outside the archive")
             if m.file_size > 1_000_000 and m.file_size > MAX_RATIO * max(1, m.compress_size):
                 raise ValueError(f"{source.name} is refused: {m.filename!r} unpacks to {m.file_size} bytes, a zip bomb")
         for m in members:
-            yield Entry(m.filename, lambda m=m: archive.read(m))
+            yield Entry(m.filename.replace("\\", "/"), partial(_read, partial(archive.read, m)))
+
+
+def _read(read: Callable[[], bytes]) -> bytes:
+    try:
+        return read()
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError) as error:
+        raise ValueError(f"cannot be read ({error})") from None  # RuntimeError: a password, or a packing unknown here
 
 
 def read_pictures(
@@ -101,24 +111,36 @@ def read_pictures(
     chosen = []
     for entry in entries(source):
         if PurePosixPath(entry.name).name == "metadata.jsonl":
-            rows = (json.loads(line) for line in io.BytesIO(entry.read()) if line.strip())
-            metadata = {row["file_name"]: row for row in rows if isinstance(row, dict) and "file_name" in row}
+            metadata |= _metadata(entry)
         elif PurePosixPath(entry.name).suffix.lower() in SUFFIXES and keep(entry.name):
             # A zip's members can only be read while `entries` holds it open, so one pass decodes as it goes.
             chosen.append(entry.name)
             try:
                 arrays.append(to_array(open_picture(entry.read()), shape))
                 names.append(entry.name)
-            except (ValueError, zipfile.BadZipFile) as error:
+            except ValueError as error:
                 refused.append((len(chosen), entry.name, error))
     refused = [f"image {i} of {len(chosen)}, {name}: {error}" for i, name, error in refused]
     if not arrays:
         reason = f"; {refused[0]}" if refused else ""
         raise ValueError(f"{source.name} holds no picture that can be used{reason}")
-    kinds = [metadata.get(n, {}).get(label) or str(PurePosixPath(n).parent) for n in names]
+    kinds = [str(metadata.get(n, {}).get(label, PurePosixPath(n).parent)) for n in names]
     classes = tuple(sorted(set(kinds)))
     labels = torch.tensor([classes.index(k) for k in kinds]) if len(classes) > 1 else None
     return Pictures(source.stem, torch.from_numpy(np.stack(arrays)), labels, classes if len(classes) > 1 else (), refused=refused)
+
+
+def _metadata(entry: Entry) -> dict[str, dict]:
+    """The rows of a metadata.jsonl by picture; its file names count from where it stands."""
+    folder, rows = PurePosixPath(entry.name).parent, {}
+    for i, line in enumerate(entry.read().splitlines(), 1):
+        try:
+            row = json.loads(line) if line.strip() else {}
+        except (ValueError, RecursionError):
+            raise ValueError(f"{entry.name}, line {i}, is not JSON") from None
+        if isinstance(row, dict) and isinstance(row.get("file_name"), str):
+            rows[(folder / row["file_name"]).as_posix()] = row
+    return rows
 
 
 # Sets by name ---------------------------------------------------------------------------------------------------

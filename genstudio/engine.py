@@ -48,6 +48,7 @@ class Held:
     digest: str  # of the weights, for the recipe
     precision: Precision
     bytes: int
+    codes: int | None = None  # numbers in a code, where it has codes
     seconds: dict[str, float] = field(default_factory=dict)  # per picture, by verb, as last seen
 
 
@@ -83,6 +84,8 @@ class Engine:
         if latents.ndim != 2 or not np.isfinite(latents).all():
             raise ValueError("codes must be finite numbers, one row for each picture")
         values = check_controls(find_verb(checkpoint.system_of(name), "decode"), controls)
+        if (codes := self.hold(name, exact).codes) not in (None, latents.shape[1]):
+            raise ValueError(f"a code of {name} has {codes} numbers, not {latents.shape[1]}: it belongs to another model")
 
         def run(model: Model, i: int, j: int) -> Tensor:
             return model.decode(torch.from_numpy(latents[i:j]).to(self.device), **values)
@@ -91,7 +94,9 @@ class Engine:
 
     def sample(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[np.ndarray]:
         """Frames, uint8 (n, h, w, c), that get better and better; the last is the sample."""
-        held = self.hold(name)
+        held, seeds = self.hold(name), list(seeds)
+        if not seeds:
+            raise ValueError("there is nothing to compute: give at least one seed")
         values = check_controls(getattr(held.system.model, "sample", None) or find_verb(held.system, "decode"), controls)
 
         def work() -> Iterator[np.ndarray]:
@@ -147,7 +152,8 @@ class Engine:
             model = fused(model)
         model = model.to(self.device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False)
         size = sum(t.nbytes for t in model.state_dict().values())
-        return Held(name, model, find(header.system), header, checkpoint.digest(path), precision, size)
+        codes = model.latents(Noise([0], self.device)).shape[1] if hasattr(model, "latents") else None
+        return Held(name, model, find(header.system), header, checkpoint.digest(path), precision, size, codes)
 
     # frames -------------------------------------------------------------------------------------------------------
 
@@ -195,8 +201,8 @@ def between(ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], pat
     if path not in latent.PATHS:
         raise ValueError(f"path must be one of {', '.join(latent.PATHS)}, not {path!r}")
     a, b = (torch.as_tensor(end, dtype=torch.float32) for end in ends)
-    if a.shape != b.shape:
-        raise ValueError(f"the two ends have {len(a)} and {len(b)} numbers: they belong to different models")
+    if a.shape != b.shape or a.dim() != 1:
+        raise ValueError(f"the two ends have {a.numel()} and {b.numel()} numbers: they belong to different models")
     return latent.PATHS[path](a, b, torch.as_tensor(list(positions), dtype=torch.float32)).numpy()
 
 

@@ -18,6 +18,10 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 MAX_PIXELS = 64_000_000  # a 64 megapixel photograph decodes to 192 MB; nothing here needs more
+Image.init()
+FORMATS = [  # those of photographs and drawings; EPS, for one, would start Ghostscript
+    f for f in ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "ICO", "PPM", "AVIF") if f in Image.OPEN
+]
 RECIPE_KEY = "genstudio"  # the PNG text chunk that holds the recipe
 
 
@@ -33,7 +37,7 @@ def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is checked below
-            picture = Image.open(stream)
+            picture = Image.open(stream, formats=FORMATS)
         if picture.width * picture.height > MAX_PIXELS:
             raise ValueError(
                 f"too large ({picture.width} x {picture.height} pixels; at most {MAX_PIXELS // 10**6} million)"
@@ -52,7 +56,7 @@ def flatten(picture: Image.Image, background: str = "white") -> Image.Image:
     """RGB on a plain background, whatever the mode: palette, grey, alpha, CMYK or 16 bits."""
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 and 32 bits a pixel: PIL would clip, not scale
         values = np.asarray(picture, np.float64)
-        top = 65535 if values.max(initial=0) > 255 else 255
+        top = 65535 if picture.mode.startswith("I;16") or values.max(initial=0) > 255 else 255
         picture = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         rgba = picture.convert("RGBA")
@@ -82,6 +86,30 @@ def to_tensor(pictures: Sequence[Image.Image], shape: tuple[int, int, int]) -> T
 def from_uint8(images: Tensor) -> Tensor:
     """0..255 -> [-1, 1]."""
     return images.float() / 127.5 - 1
+
+
+def border(image: np.ndarray) -> float:
+    """The median grey level, 0 to 255, along the border of uint8 (h, w, c): what a picture stands on."""
+    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    return float(np.median(edge.mean(-1)))
+
+
+def invert(picture: Image.Image) -> Image.Image:
+    """Light for dark."""
+    return ImageOps.invert(flatten(picture))
+
+
+def centre_ink(picture: Image.Image, part: float = 20 / 28) -> Image.Image:
+    """A drawing on white, moved to the middle and scaled to `part` of the width: MNIST's own way with its digits."""
+    grey = ImageOps.invert(picture.convert("L"))
+    box = grey.point(lambda v: 255 * (v > 32)).getbbox()
+    if box is None:
+        return picture
+    ink = grey.crop(box)
+    side = round(max(ink.size) / part)
+    sheet = Image.new("L", (side, side))
+    sheet.paste(ink, ((side - ink.width) // 2, (side - ink.height) // 2))
+    return ImageOps.invert(sheet).convert("RGB")
 
 
 # Out ------------------------------------------------------------------------------------------------------------
@@ -118,23 +146,25 @@ def enlarge(picture: Image.Image, target: int) -> Image.Image:
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
-def save_png(picture: Image.Image, path: str | os.PathLike, recipe: dict[str, Any] | None = None) -> Path:
-    """Saves a PNG with its recipe in a text chunk."""
-    path = Path(path)
+def save_png(picture: Image.Image, target: str | os.PathLike | IO[bytes], recipe: dict[str, Any] | None = None) -> None:
+    """Writes a PNG with its recipe in a text chunk."""
     info = PngImagePlugin.PngInfo()
     if recipe is not None:
         info.add_itxt(RECIPE_KEY, json.dumps(recipe, ensure_ascii=False))
-    picture.save(path, "PNG", pnginfo=info)
-    return path
+    picture.save(target, "PNG", pnginfo=info)
 
 
 def read_recipe(picture: Image.Image) -> dict[str, Any] | None:
     """The recipe inside a PNG of ours, or None. What it says is a visitor's input: check it before use."""
     try:
         recipe = json.loads(picture.info[RECIPE_KEY])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
     return recipe if isinstance(recipe, dict) else None
+
+
+# Scale and quality, the best first; the last ones hold even noise.
+FILM_TRIALS = ((1, 85), (1, 70), (1, 55), (1, 40), (1, 25), (0.7, 30), (0.5, 30), (0.35, 20), (0.25, 10))
 
 
 def save_film(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: float = 6.0, limit: int = 200_000) -> Path:
@@ -142,11 +172,11 @@ def save_film(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: fl
     pictures = [Image.fromarray(f[..., 0] if f.shape[-1] == 1 else f).convert("RGB") for f in frames]
     duration = [max(1, round(1000 * seconds / len(pictures)))] * len(pictures)
     duration[-1] += 2000
-    for quality in (85, 70, 55, 40, 25, 10):
+    for scale, quality in FILM_TRIALS:
+        size = [max(1, round(side * scale)) for side in pictures[0].size]
+        first, *rest = (p.resize(size, Image.Resampling.LANCZOS) if scale < 1 else p for p in pictures)
         stream = io.BytesIO()
-        pictures[0].save(
-            stream, "WEBP", save_all=True, append_images=pictures[1:], duration=duration, loop=0, quality=quality, method=6
-        )
+        first.save(stream, "WEBP", save_all=True, append_images=rest, duration=duration, loop=0, quality=quality, method=6)
         if stream.tell() <= limit:
             break
     path = Path(path)

@@ -21,11 +21,11 @@ def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Slerp: sin((1 - t) w) / sin w a + sin(t w) / sin w b with w the angle between a and b.
 
-    Where the two point the same way, or one is zero, there is no arc, and the straight line is taken.
+    Where the two point the same or opposite ways, or one is zero, there is no one arc, and the straight line is taken.
     """
-    cosine = torch.dot(a, b) / (a.norm() * b.norm()).clamp_min(1e-12)
-    angle = torch.arccos(cosine.clamp(-1, 1))
-    if torch.sin(angle) < 1e-4:
+    lengths = a.norm() * b.norm()
+    angle = torch.arccos((torch.dot(a, b) / lengths.clamp_min(1e-12)).clamp(-1, 1))
+    if lengths < 1e-12 or torch.sin(angle) < 1e-4:
         return linear(a, b, t)
     t = t[:, None]
     return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)

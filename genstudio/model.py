@@ -42,7 +42,7 @@ class Slider:
         kind = int if isinstance(self.step, int) else float
         try:
             number = kind(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{name} must be a number, not {value!r}") from None
         if not self.low <= number <= self.high:  # also refuses NaN
             raise ValueError(f"{name} must lie between {self.low} and {self.high}, not {value}")

@@ -51,10 +51,13 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
             check_path(recipe.get("path")),
         ),
     }
-    if recipe.get("verb") not in checks:
+    if recipe.get("verb") not in tuple(checks):
         raise ValueError(f"the recipe's verb must be one of {', '.join(checks)}, not {recipe.get('verb')!r}")
     checks[recipe["verb"]]()
-    check_controls(find_verb(system, "decode"), recipe.get("controls") or {})
+    controls = recipe.get("controls") or {}
+    if not isinstance(controls, dict):
+        raise ValueError(f"the recipe's controls must be named, not {controls!r}")
+    check_controls(find_verb(system, "decode"), controls)
     return recipe
 
 

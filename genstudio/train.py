@@ -75,6 +75,8 @@ class Run:
         return math.ceil(self.recipe.images / self.recipe.batch)
 
     def save_state(self, path: Path) -> None:
+        if not all(p.isfinite().all() for p in self.model.parameters()):
+            raise FloatingPointError(f"training diverged by step {self.step}: the weights are not finite")
         state = {
             "step": self.step,
             "minutes": self.minutes,
@@ -96,6 +98,10 @@ class Run:
         self.average.load_state_dict(state["average"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
+            # A fused step pairs numbers by their place in memory: moments must lie as their parameter does.
+            for parameter, moments in optimizer.state.items():
+                for key in moments.keys() - {"step"}:
+                    moments[key] = torch.empty_like(parameter).copy_(moments[key])
         torch.set_rng_state(state["random"])
         if "random_cuda" in state and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
@@ -129,6 +135,8 @@ def train(
     out = out or paths.runs() / name
     out.mkdir(parents=True, exist_ok=True)
     if resume:
+        if not (out / "run.json").exists():
+            raise ValueError(f"{out} holds no run to resume")
         said = json.loads((out / "run.json").read_text())
         if said["system"] != name:
             raise ValueError(f"{out} holds a run of {said['system']}, not of {name}")
@@ -146,24 +154,26 @@ def train(
         start, _ = checkpoint.load(checkpoint.locate(init), critic=True)
         run.model.load_state_dict(start.state_dict())
         run.average.load_state_dict(start.state_dict())
-    if resume and (out / "state.pt").exists():
-        run.load_state(out / "state.pt")
-    reports = out / "reports.jsonl"
-    _keep_reports(reports, run.step)
     run.model.to(memory_format=precision.memory_format).train()
+    if not resume:
+        (out / "state.pt").unlink(missing_ok=True)
+    elif (out / "state.pt").exists():
+        run.load_state(out / "state.pt")
+    _forget_after(run.step, out)
+    reports = out / "reports.jsonl"
 
     # The loop.
     walls = wall_steps(run.steps)
     started, first = time.monotonic(), run.step
     before, saved = run.minutes, started
-    watched: dict[str, Tensor] = {}
+    watched: dict[str, list[Tensor]] = {}
     newest = None
     try:
         while run.step < run.steps:
             batch = batches[run.step].to(where, memory_format=precision.memory_format)
             set_rates(run)
             for term, value in play(run, batch, precision).items():
-                watched[term] = watched.get(term, 0) + value
+                watched.setdefault(term, []).append(value)
             run.step += 1
             update_average(run)
 
@@ -172,8 +182,7 @@ def train(
             if run.step in walls and generates(run.model):
                 newest = save_wall(run, batches, out)
             if run.step % report_steps == 0 or run.step == run.steps:
-                count = (run.step - 1) % report_steps + 1
-                terms = {term: float(value) / count for term, value in watched.items()}
+                terms = {term: float(torch.stack(values).mean()) for term, values in watched.items()}
                 watched.clear()
                 rate = (run.step - first) * recipe.batch / (now - started)
                 left = (run.steps - run.step) * recipe.batch / rate / 60
@@ -279,7 +288,9 @@ def save_wall(run: Run, batches: Batches, out: Path) -> Path:
     folder = out / "walls"
     folder.mkdir(exist_ok=True)
     [wall] = to_pictures(grid(to_uint8(frame.images), columns=8)[None])
-    return save_png(wall, folder / f"{run.step:08d}.png")
+    path = folder / f"{run.step:08d}.png"
+    save_png(wall, path)
+    return path
 
 
 def export(run: Run, batches: Batches, pictures: Pictures, out: Path) -> None:
@@ -318,8 +329,11 @@ def commit() -> str:
         return ""
 
 
-def _keep_reports(path: Path, step: int) -> None:
-    """Drops the reports of steps that the saved state has not seen: they will be made again."""
-    if path.exists():
-        lines = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
-        path.write_text("".join(line + "\n" for line in lines))
+def _forget_after(step: int, out: Path) -> None:
+    """Drops walls and reports of later steps, and a half-written line: they will be made again, or are another run's."""
+    for wall in (out / "walls").glob("*.png"):
+        if int(wall.stem) > step:
+            wall.unlink()
+    if (reports := out / "reports.jsonl").exists():
+        lines = reports.read_text().splitlines(keepends=True)
+        reports.write_text("".join(line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step))

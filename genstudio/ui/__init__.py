@@ -1,0 +1,1 @@
+"""The page. It knows no tensors: it draws what the verbs declare, and asks the engine."""

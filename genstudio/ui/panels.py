@@ -1,0 +1,42 @@
+"""Draws a verb's controls as Gradio components, and hands their values back by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import gradio as gr
+
+from genstudio.model import Control, Slider, controls
+from genstudio.system import System
+from genstudio.ui.words import t
+
+
+class Panel:
+    """The controls that a verb has in any of the systems that a tab offers; those of the chosen one are shown."""
+
+    def __init__(self, systems: Iterable[System], verb: str):
+        self.of = {system.name: controls(getattr(system.model, verb)) for system in systems}
+        union: dict[str, Control] = {}
+        for declared in self.of.values():
+            union |= {name: control for name, control in declared.items() if name not in union}
+        self.components = {name: draw(name, control) for name, control in union.items()}
+
+    def values(self, system: str, inputs: dict) -> dict:
+        """The values of the system's controls, from a handler's inputs by component."""
+        return {name: inputs[self.components[name]] for name in self.of[system]}
+
+    def show(self, system: str, values: dict | None = None) -> dict:
+        """Updates that show the system's controls, at `values` where given."""
+        return {
+            component: gr.update(visible=name in self.of[system], **({"value": values[name]} if values and name in values else {}))
+            for name, component in self.components.items()
+        }
+
+
+def draw(name: str, control: Control) -> gr.components.Component:
+    """One control as a component."""
+    kind = control.kind
+    label, info = t(kind.title), t(kind.hint)
+    if isinstance(kind, Slider):
+        return gr.Slider(kind.low, kind.high, control.default, step=kind.step, label=label, info=info, elem_id=f"control-{name}")
+    return gr.Dropdown(list(kind.options), value=control.default, label=label, info=info, elem_id=f"control-{name}")
