@@ -20,9 +20,10 @@ def build(engine: Engine) -> gr.Blocks:
     """The whole page over an engine."""
     with gr.Blocks(title="GenStudio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         with gr.Row(elem_classes="masthead"):
-            gr.Markdown("# GenStudio")
-            gr.Markdown(t(w.TAGLINE))
-            opened = gr.UploadButton(t(w.OPEN), file_types=["image"], elem_id="open", scale=0, min_width=170, size="sm")
+            with gr.Column(min_width=120):
+                gr.Markdown("# GenStudio")
+                gr.Markdown(t(w.TAGLINE))
+            opened = gr.UploadButton(t(w.OPEN), file_types=["image"], elem_id="open", scale=0, min_width=140, size="sm")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(t(w.LATENT_TAB), id="latent"):
                 latent = LatentTab(engine)

@@ -14,10 +14,11 @@ THEME = gr.themes.Base(
     font=(LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"),
     font_mono=(LocalFont("IBM Plex Mono", weights=(400, 700)), "ui-monospace", "monospace"),
 ).set(
-    body_background_fill="*neutral_50",
+    body_background_fill="white",
     body_background_fill_dark="*neutral_950",
-    block_background_fill="white",
-    block_background_fill_dark="*neutral_900",
+    block_background_fill="transparent",
+    block_background_fill_dark="transparent",
+    block_padding="2px",
     block_border_width="0px",
     block_shadow="none",
     block_info_text_color="*neutral_600",
@@ -35,11 +36,13 @@ CSS = """
 :root { --line: #e2e8f0; --soft: #64748b; --panel: #ffffff; --linear: #c2410c; --spherical: #4338ca; }
 .dark { --line: #334155; --soft: #a3b1c6; --panel: #111a2c; --linear: #fb923c; --spherical: #a5b4fc; }
 
-.masthead { align-items: center; gap: 16px; }
-.masthead h1 { font-size: 26px; letter-spacing: -.02em; margin: 0; line-height: 1.2; }
-.masthead h1 + p { margin: 0; color: var(--soft); }
+.form { background: transparent !important; border: 0 !important; }
+.masthead { align-items: center; justify-content: space-between; flex-wrap: nowrap !important; }
+.masthead h1 { font-size: 26px; white-space: nowrap; letter-spacing: -.02em; margin: 0; line-height: 1.2; }
+.masthead .column { gap: 2px; }
+.masthead p { margin: 0; color: var(--soft); }
 .pixels { image-rendering: pixelated; display: block; width: 100%; height: auto; }
-.caption { margin-top: 12px; color: var(--soft); }
+.caption p { color: var(--soft); font-size: 13px; }
 .empty, .legend { color: var(--soft); font-size: 13px; margin: 6px 0 0; }
 output { font-family: var(--font-mono); font-size: 13px; }
 button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
@@ -52,7 +55,7 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .card[aria-pressed=true] { border-color: var(--color-accent); box-shadow: 0 0 0 1px var(--color-accent); }
 .card:hover { border-color: var(--color-accent); }
 
-.stage { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; }
+.stage { display: grid; grid-template-columns: minmax(0, 360px) minmax(0, 360px); justify-content: center; gap: 20px; }
 .stage figure, .pair figure { margin: 0; min-width: 0; }
 .stage .frame { position: relative; border-radius: 14px; overflow: hidden; border: 1px solid var(--line); background: var(--panel); }
 .stage figcaption { display: flex; flex-wrap: wrap; gap: 2px 8px; align-items: baseline; margin-top: 8px; font-size: 13px; color: var(--soft); }
@@ -62,7 +65,7 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .download { position: absolute; right: 10px; bottom: 10px; width: 34px; height: 34px; border-radius: 10px; font-size: 18px;
   display: grid; place-items: center; background: rgba(15, 23, 42, .72); color: white !important; text-decoration: none !important; }
 .download:hover { background: var(--color-accent); }
-.curve { width: 100%; height: 54px; margin-top: 10px; display: block; }
+.curve { width: 100%; height: 48px; margin-top: 8px; display: block; }
 .curve * { fill: none; vector-effect: non-scaling-stroke; stroke-width: 2; }
 .curve .linear { stroke: var(--linear); } .curve .spherical { stroke: var(--spherical); }
 .curve .reference { stroke: var(--soft); stroke-dasharray: 3 4; stroke-width: 1; }
@@ -77,10 +80,17 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .drop.over .pixels { outline: 3px dashed var(--color-accent); outline-offset: 3px; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 8px; }
 .pair figcaption { font-size: 13px; color: var(--soft); margin-top: 4px; }
-.tools { align-items: end; gap: 10px; }
+.tools { align-items: end; gap: 12px; }
+.stage-column { gap: 14px; }
+
+.pad canvas { width: 100%; aspect-ratio: 1; border-radius: 14px; border: 1px solid var(--line); touch-action: none; cursor: crosshair; }
+.pad div { display: flex; flex-wrap: wrap; gap: 6px; margin-top: 6px; }
+.pad button { width: 24px; height: 24px; border-radius: 50%; border: 1px solid var(--line); cursor: pointer; padding: 0; }
+.pad button[aria-pressed=true] { box-shadow: 0 0 0 2px var(--color-accent); }
+.pad .wipe { margin-left: auto; background: none; color: inherit; }
 
 .strip { display: grid; gap: 6px; }
-.strip .row { display: grid; grid-template-columns: 84px repeat(9, 1fr); gap: 6px; align-items: center; }
+.strip .row { display: grid; grid-template-columns: 72px repeat(9, 1fr); gap: 6px; align-items: center; }
 .row-label { font-size: 13px; color: var(--soft); }
 .strip button, .history button { padding: 0; border: 0; background: none; cursor: pointer; border-radius: 8px; overflow: hidden; min-width: 0; }
 .strip button.here { box-shadow: 0 0 0 2px var(--color-accent); }
@@ -89,10 +99,12 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .history button { flex: 0 0 64px; }
 
 @media (max-width: 800px) {
-  .latent { flex-direction: column; }
-  .stage-column { order: -1; }
-  .end-column { width: 100%; }
-  .end-column .drop > * { max-width: 260px; }
+  .masthead .column { gap: 2px; }
+.masthead p { display: none; }
+  .latent { display: grid !important; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
+  .stage-column { order: -1; grid-column: 1 / -1; min-width: 0 !important; }
+  .end-column { min-width: 0 !important; }
+  .end-column .tools > * { min-width: 0 !important; flex: 1 1 60px !important; }
   .stage { gap: 8px; }
   .stage figcaption span { display: none; }
   .strip .row { grid-template-columns: repeat(9, 1fr); gap: 3px; }

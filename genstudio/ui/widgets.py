@@ -20,6 +20,64 @@ element.addEventListener('click', event => {
 });
 """
 
+# A sheet of paper: draws with mouse, pen or finger, and raises `input` with the sheet as a PNG while it changes.
+# Gradio's own editor wants a tool picked first, and does not fit beside the picture.
+PAD = """
+const sheet = element.querySelector('canvas'), ink = sheet.getContext('2d');
+let colour = '#111111', last = null, waiting = null;
+const wipe = () => { ink.fillStyle = '#ffffff'; ink.fillRect(0, 0, sheet.width, sheet.height); };
+const tell = () => { waiting = null; trigger('input', {png: sheet.toDataURL('image/png')}); };
+const at = event => {
+  const box = sheet.getBoundingClientRect();
+  return [(event.clientX - box.left) * sheet.width / box.width, (event.clientY - box.top) * sheet.height / box.height];
+};
+wipe();
+ink.lineCap = ink.lineJoin = 'round';
+sheet.addEventListener('pointerdown', event => { sheet.setPointerCapture(event.pointerId); last = at(event); draw(event); });
+sheet.addEventListener('pointermove', event => last && draw(event));
+for (const end of ['pointerup', 'pointercancel']) sheet.addEventListener(end, () => { last = null; });
+function draw(event) {
+  const point = at(event);
+  ink.strokeStyle = colour;
+  ink.lineWidth = 20;
+  ink.beginPath();
+  ink.moveTo(...last);
+  ink.lineTo(...point);
+  ink.stroke();
+  last = point;
+  waiting = waiting || setTimeout(tell, 300);
+}
+element.addEventListener('click', event => {
+  const swatch = event.target.closest('[data-colour]');
+  if (swatch) {
+    colour = swatch.dataset.colour;
+    element.querySelectorAll('[data-colour]').forEach(s => s.setAttribute('aria-pressed', s === swatch));
+  }
+  if (event.target.closest('[data-wipe]')) wipe();
+});
+"""
+COLOURS = ("#111111", "#7c4a2d", "#e8b796", "#d9a441", "#c0392b", "#2e6fb7", "#3c8c5a", "#ffffff")
+
+
+def pad(clear: str) -> str:
+    """The sheet, its colours and the button that wipes it."""
+    swatches = "".join(
+        f'<button data-colour="{c}" aria-label="{c}" aria-pressed="{str(not i).lower()}" style="background:{c}"></button>'
+        for i, c in enumerate(COLOURS)
+    )
+    return (
+        '<div class="pad"><canvas width="280" height="280"></canvas>'
+        f'<div>{swatches}<button class="wipe" data-wipe>{escape(clear)}</button></div></div>'
+    )
+
+
+def read_uri(uri: Any) -> bytes:
+    """The bytes of a PNG data URI. Raises ValueError when it is none."""
+    head, _, body = str(uri).partition(",")
+    if head != "data:image/png;base64" or len(body) > 2_000_000:
+        raise ValueError("not a picture")
+    return base64.b64decode(body)
+
 
 def png_uri(image: np.ndarray, recipe: dict[str, Any] | None = None) -> str:
     """A uint8 (h, w, c) picture as a data URI."""

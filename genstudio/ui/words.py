@@ -25,7 +25,6 @@ DICE = Text("Another one  ␣", "Une autre  ␣")
 DICE_END = Text("Roll", "Tirer")
 UPLOAD = Text("Your picture", "Votre image")
 DRAW = Text("Draw", "Dessiner")
-DRAW_HINT = Text("Pick the brush and draw", "Prenez le pinceau et dessinez")
 DROP_HERE = Text("or drop a picture here", "ou déposez une image ici")
 NO_ENCODER = Text(
     "A GAN has no encoder: this end is a seed.", "Un GAN n’a pas d’encodeur : cette extrémité est une graine."

@@ -55,21 +55,21 @@ class LatentTab:
 
         self.cards = gr.HTML(elem_id="models", js_on_load=widgets.PICK)
         with gr.Row(elem_classes="latent"):
-            with gr.Column(scale=5, min_width=300, elem_classes="end-column"):
+            with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
                 start = End("from", w.FROM)
-            with gr.Column(scale=12, min_width=320, elem_classes="stage-column"):
+            with gr.Column(scale=10, min_width=320, elem_classes="stage-column"):
                 self.stage = gr.HTML(elem_id="stage", min_height=320)
                 self.position = gr.Slider(
                     0, 1, 0.5, step=0.005, label=t(w.POSITION), info=t(w.POSITION_HINT), elem_id="position"
                 )
+                gr.Markdown(t(w.STRIP), elem_classes="caption")
+                self.strip = gr.HTML(elem_id="strip", js_on_load=widgets.PICK, min_height=100)
                 with gr.Row(elem_classes="tools"):
                     self.panel = Panel([checkpoint.system_of(n) for n in self.names], "decode")
                     self.dice = gr.Button(t(w.DICE), elem_id="dice", variant="primary", scale=0, min_width=170)
-            with gr.Column(scale=5, min_width=300, elem_classes="end-column"):
+            with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
                 end = End("to", w.TO)
         self.ends = {"from": start, "to": end}
-        gr.Markdown(t(w.STRIP), elem_classes="caption")
-        self.strip = gr.HTML(elem_id="strip", js_on_load=widgets.PICK, min_height=100)
         gr.Markdown(t(w.HISTORY), elem_classes="caption")
         self.shown_history = gr.HTML(elem_id="history", js_on_load=widgets.PICK)
         with gr.Accordion(t(w.RECIPE), open=False, elem_id="recipe"):
@@ -171,12 +171,9 @@ class LatentTab:
         return self.view(scene, controls, inputs[self.position], inputs[self.history], request)
 
     @friendly
-    def on_drawing(self, which: str, drawing: dict | None, inputs: dict, request: gr.Request) -> dict:
-        ink = (drawing or {}).get("composite")
-        if ink is None or np.ptp(np.asarray(ink)[..., :3]) == 0:  # the editor reports its empty canvas first
-            return {self.stage: gr.skip()}
+    def on_drawing(self, which: str, uri: str, inputs: dict, request: gr.Request) -> dict:
         scene, controls = self.read(inputs)
-        picture = flatten(Image.fromarray(np.asarray(ink, np.uint8)))
+        picture = flatten(open_picture(widgets.read_uri(uri)))
         if self.engine.image_shape(scene["system"])[0] == 1:
             picture = centre_ink(picture)
         scene = scene | {which: self.encoded(scene["system"], picture)}
@@ -342,10 +339,7 @@ class End:
             self.roll = gr.Button(t(w.DICE_END), elem_id=f"{which}-roll", min_width=80, scale=0)
         self.upload = gr.UploadButton(t(w.UPLOAD), file_types=["image"], elem_id=f"{which}-upload", size="sm")
         with gr.Accordion(t(w.DRAW), open=False, elem_id=f"{which}-draw") as self.draw:
-            self.pad = gr.Sketchpad(
-                type="numpy", canvas_size=(280, 280), fixed_canvas=True, show_label=False, layers=False, height=380,
-                brush=gr.Brush(default_size=18, default_color="#111111"), placeholder=t(w.DRAW_HINT), elem_id=f"{which}-pad",
-            )  # fmt: skip
+            self.pad = gr.HTML(elem_id=f"{which}-pad", value=widgets.pad("×"), js_on_load=widgets.PAD)
         self.title = title
 
     @property
@@ -364,13 +358,14 @@ class End:
         def on_picture(inputs: dict, request: gr.Request) -> dict:
             return tab.on_picture(which, inputs[self.upload], inputs, request)
 
-        def on_drawing(inputs: dict, request: gr.Request) -> dict:
-            return tab.on_drawing(which, inputs[self.pad], inputs, request)
+        def on_drawing(inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+            return tab.on_drawing(which, event.png, inputs, request)
 
         self.seed.input(on_seed, state | {self.seed}, everything, trigger_mode="always_last", **quick)
         self.roll.click(on_roll, state, everything, trigger_mode="always_last", **quick)
         self.upload.upload(on_picture, state | {self.upload}, everything, **quick)
-        self.pad.change(on_drawing, state | {self.pad}, everything, trigger_mode="always_last", **quick)
+        # "always_last" would send the last event with the first one's data; the pad itself waits between two.
+        self.pad.input(on_drawing, state, everything, trigger_mode="multiple", **quick)
 
     def show(self, end: dict, uri: str, encodes: bool, lang: str) -> dict[gr.components.Component, Any]:
         """Updates that show this end: its picture, or the original beside its reconstruction."""
