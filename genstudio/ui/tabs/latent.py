@@ -28,6 +28,11 @@ ENDS = ("from", "to")
 OPENING = {"from": {"seed": 4}, "to": {"seed": 11}}
 STEPS = [i / 8 for i in range(9)]  # of the strip
 KEPT = 24  # pictures of history
+# How events are sent: dropped while one runs, the last kept, or every one. None is part of the public API.
+ONCE, LAST, EACH = (
+    dict(show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode=mode)
+    for mode in ("once", "always_last", "multiple")
+)
 NAMES = {"linear": (w.LINEAR, w.LINEAR_NOTE), "spherical": (w.SPHERICAL, w.SPHERICAL_NOTE)}
 
 
@@ -84,35 +89,31 @@ class LatentTab:
             *(self.command, self.memory, *controls, *(c for end in self.ends.values() for c in end.outputs)),
         ]
         self.state, self.everything = state, everything
-        # Straight to the handler and back, one round trip: the engine has a queue of its own.
-        quick = dict(queue=False, show_progress="hidden", api_visibility="private")
+        # A drag goes straight to its handler and back in one round trip: the engine has a queue of its own. The others
+        # pass through Gradio's, which alone can carry a complaint back to the page.
+        drag = dict(queue=False, show_progress="hidden", api_visibility="private", trigger_mode="always_last")
+        for slider in (self.position, *controls):
+            slider.input(self.on_drag, state, self.stage, **drag)
+            settled = slider.release if isinstance(slider, gr.Slider) else slider.input
+            settled(self.on_settle, state, everything, **LAST)
 
-        dragging = dict(trigger_mode="always_last", **quick)
-        self.position.input(self.on_drag, state, self.stage, **dragging)
-        for control in controls:
-            control.input(self.on_drag, state, self.stage, **dragging)
-            settled = control.release if isinstance(control, gr.Slider) else control.input
-            settled(self.on_settle, state, everything, **dragging)
-        self.position.release(self.on_settle, state, everything, **dragging)
-
-        self.cards.select(self.on_system, state, everything, **quick)
-        self.strip.select(self.on_step, state, everything, **quick)
-        self.shown_history.select(self.on_history, state, everything, **quick)
-        self.dice.click(self.on_dice, state, everything, **dragging)
+        self.cards.select(self.on_system, state, everything, **ONCE)
+        self.strip.select(self.on_step, state, everything, **ONCE)
+        self.shown_history.select(self.on_history, state, everything, **ONCE)
+        self.dice.click(self.on_dice, state, everything, **LAST)
         for which, end in self.ends.items():
-            end.wire(self, which, state, everything, quick)
+            end.wire(self, which, state, everything)
 
     def listen(self, page: gr.Blocks, opened: gr.UploadButton) -> None:
         """What happens outside the tab: the page is loaded, a picture is opened."""
         if not self.names:
             return
-        quick = dict(queue=False, show_progress="hidden", api_visibility="private")
-        page.load(self.on_load, self.memory, self.everything, **quick)
+        page.load(self.on_load, self.memory, self.everything, **ONCE)
 
         def on_open(inputs: dict, request: gr.Request) -> dict:
             return self.on_open(inputs[opened], inputs, request)
 
-        opened.upload(on_open, self.state | {opened}, self.everything, **quick)
+        opened.upload(on_open, self.state | {opened}, self.everything, **ONCE)
 
     def showcase(self) -> str:
         """The system that the page opens on: a GAN's pictures are the sharpest, where there is one."""
@@ -346,7 +347,7 @@ class End:
     def outputs(self) -> list[gr.components.Component]:
         return [self.shown, self.seed, self.upload, self.draw]
 
-    def wire(self, tab: LatentTab, which: str, state: set, everything: list, quick: dict) -> None:
+    def wire(self, tab: LatentTab, which: str, state: set, everything: list) -> None:
         """Each handler is the tab's, told which end it is."""
 
         def on_seed(inputs: dict, request: gr.Request) -> dict:
@@ -361,11 +362,11 @@ class End:
         def on_drawing(inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
             return tab.on_drawing(which, event.png, inputs, request)
 
-        self.seed.input(on_seed, state | {self.seed}, everything, trigger_mode="always_last", **quick)
-        self.roll.click(on_roll, state, everything, trigger_mode="always_last", **quick)
-        self.upload.upload(on_picture, state | {self.upload}, everything, **quick)
+        self.seed.input(on_seed, state | {self.seed}, everything, **LAST)
+        self.roll.click(on_roll, state, everything, **LAST)
+        self.upload.upload(on_picture, state | {self.upload}, everything, **ONCE)
         # "always_last" would send the last event with the first one's data; the pad itself waits between two.
-        self.pad.input(on_drawing, state, everything, trigger_mode="multiple", **quick)
+        self.pad.input(on_drawing, state, everything, **EACH)
 
     def show(self, end: dict, uri: str, encodes: bool, lang: str) -> dict[gr.components.Component, Any]:
         """Updates that show this end: its picture, or the original beside its reconstruction."""
