@@ -10,7 +10,7 @@ Images are float tensors (n, c, h, w) in [-1, 1] everywhere.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
@@ -152,6 +152,11 @@ class Batch:
         labels = None if self.labels is None else self.labels.to(device)
         return Batch(self.images.to(device, **kwargs), labels)
 
+    def split(self, parts: int) -> list[Batch]:
+        """Smaller batches, as equal as can be."""
+        labels = [None] * parts if self.labels is None else self.labels.tensor_split(parts)
+        return [Batch(i, label) for i, label in zip(self.images.tensor_split(parts), labels, strict=True)]
+
 
 @dataclass
 class Frame:
@@ -190,6 +195,9 @@ class Model(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no losses and cannot be trained")
         yield
+
+    def finish(self, batches: Iterable[Batch]) -> None:
+        """Called once on the averaged weights before they are saved, with some batches of training pictures."""
 
 
 VERBS = ("latents", "decode", "encode", "sample", "styles", "synthesize", "translate", "classify")

@@ -15,13 +15,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from genstudio import __version__, checkpoint, film, paths
 from genstudio.data import Batches, Pictures, load
@@ -32,6 +32,7 @@ from genstudio.registry import find
 from genstudio.system import Recipe, System
 
 WALL = 48  # pictures on the fixed-seed wall
+FINISH = 16_384  # training pictures that `Model.finish` is shown
 FRAMES = 32  # walls kept over a run, at log-spaced steps: most happens early
 
 
@@ -123,6 +124,8 @@ def train(
 ) -> Iterator[Report]:
     """Trains a system and leaves in `out` its weights, its film, and the state that `resume` needs.
 
+    Several processes (`accelerate launch -m genstudio train ...`, or torchrun) share every batch.
+
     data: a set's name, a folder or a zip, in place of the system's own.
     init: a checkpoint to start from. Its critic comes along where it lies beside it.
     max_minutes: stop after that long, in good order; the schedule is not shortened.
@@ -132,7 +135,9 @@ def train(
     # What to train, on what.
     system = find(name)
     recipe = replace(system.recipe, **changes)
+    rank, world = join_processes()
     out = out or paths.runs() / name
+    out = out / f"process-{rank}" if rank else out  # each process keeps its own random state
     out.mkdir(parents=True, exist_ok=True)
     if resume:
         if not (out / "run.json").exists():
@@ -147,14 +152,16 @@ def train(
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     precision = Precision.exact(where) if exact else best_precision(where)
 
-    run = Run(system, {}, recipe, where)
+    run = Run(system, {}, recipe, where)  # every process builds the same weights, then draws its own noise
+    torch.manual_seed(recipe.seed + rank)
     pictures = load(data, "train", run.model.image_shape)
-    batches = Batches(pictures, recipe.batch, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
+    batches = Batches(pictures, recipe.batch // world, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter, rank=rank, world=world)
     if init:
         start, _ = checkpoint.load(checkpoint.locate(init), critic=True)
         run.model.load_state_dict(start.state_dict())
         run.average.load_state_dict(start.state_dict())
     run.model.to(memory_format=precision.memory_format).train()
+    run.average.to(memory_format=precision.memory_format)
     if not resume:
         (out / "state.pt").unlink(missing_ok=True)
     elif (out / "state.pt").exists():
@@ -167,15 +174,21 @@ def train(
     started, first = time.monotonic(), run.step
     before, saved = run.minutes, started
     watched: dict[str, list[Tensor]] = {}
-    newest = None
+    newest, parts = None, 1
     try:
         while run.step < run.steps:
             batch = batches[run.step].to(where, memory_format=precision.memory_format)
             set_rates(run)
-            for term, value in play(run, batch, precision).items():
-                watched.setdefault(term, []).append(value)
+            try:
+                for term, value in play(run, batch, precision, parts).items():
+                    watched.setdefault(term, []).append(value)
+                update_average(run)
+            except torch.cuda.OutOfMemoryError:
+                # Half a game cannot be taken back: this step is given up, and the next is played in smaller parts.
+                if parts >= len(batch):
+                    raise
+                parts *= 2
             run.step += 1
-            update_average(run)
 
             now = time.monotonic()
             run.minutes = before + (now - started) / 60
@@ -195,7 +208,7 @@ def train(
             if now - saved > 60 * save_minutes:
                 run.save_state(out / "state.pt")
                 saved = now
-            if max_minutes is not None and now - started > 60 * max_minutes:
+            if max_minutes is not None and agreed(now - started) > 60 * max_minutes:
                 break
     finally:
         # A run that diverged keeps its last good state; any other end, a closed generator too, is a state to go on from.
@@ -204,26 +217,66 @@ def train(
     export(run, batches, pictures, out)
 
 
-def play(run: Run, batch: Batch, precision: Precision) -> dict[str, Tensor]:
-    """One step of the game: each player that the model names takes one optimizer step. Returns the terms, unread."""
+def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> dict[str, Tensor]:
+    """One step of the game: each player that the model names takes one optimizer step. Returns the terms, unread.
+
+    With several `parts` the batch is played in that many smaller games, turn by turn side by side, and their gradients
+    are added up: the same step in less memory, but for batch norm, which sees each part alone.
+    """
     seen: dict[str, Tensor] = {}
     players = run.model.players()
-    with closing(run.model.losses(batch, run.step)) as game:
+    with ExitStack() as stack:
+        games = [stack.enter_context(closing(run.model.losses(part, run.step))) for part in batch.split(parts)]
         while True:
-            with precision.autocast():  # around the forward pass only, never around backward
-                turn = next(game, None)
-            if turn is None:
-                return seen
-            player, terms = turn
-            optimizer = run.optimizers[player]
-            optimizer.zero_grad()
-            # Only this player's gradients are computed; the others look on.
-            sum(t for t in terms.values() if t.requires_grad).backward(inputs=trainable(players[player]))
+            for i, game in enumerate(games):
+                with precision.autocast():  # around the forward pass only, never around backward
+                    turn = next(game, None)
+                if turn is None:
+                    return seen
+                player, terms = turn
+                if i == 0:
+                    run.optimizers[player].zero_grad()
+                # Only this player's gradients are computed; the others look on.
+                loss = sum(t for t in terms.values() if t.requires_grad) / len(games)
+                loss.backward(inputs=trainable(players[player]))
+                for term, value in terms.items():
+                    seen[term] = (seen[term] if i else 0) + value.detach().float() / len(games)
+            average_gradients(trainable(players[player]))
             if run.recipe.clip:
                 nn.utils.clip_grad_norm_(trainable(players[player]), run.recipe.clip)
-            optimizer.step()
-            for term, value in terms.items():
-                seen[term] = value.detach().float()
+            run.optimizers[player].step()
+
+
+def average_gradients(parameters: list[nn.Parameter]) -> None:
+    """The mean over all processes, in one message. Models are never wrapped: DDP's hooks would miss `losses`."""
+    if not distributed.is_initialized():
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def agreed(seconds: float) -> float:
+    """The first process's clock, so that all stop at the same step."""
+    if not distributed.is_initialized():
+        return seconds
+    clock = torch.tensor(seconds, device="cuda" if torch.cuda.is_available() else "cpu")
+    distributed.broadcast(clock, src=0)
+    return float(clock)
+
+
+def join_processes() -> tuple[int, int]:
+    """(rank, world): joins the processes that `accelerate launch` or `torchrun` has started; (0, 1) when there is one."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return 0, 1
+    if not distributed.is_initialized():
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+    return distributed.get_rank(), distributed.get_world_size()
 
 
 def trainable(player: nn.Module) -> list[nn.Parameter]:
@@ -297,6 +350,7 @@ def export(run: Run, batches: Batches, pictures: Pictures, out: Path) -> None:
     """Weights with their header, and the film, as they can be shipped."""
     final = copy.deepcopy(run.average)
     refresh_batch_norm(final, batches, run.device)
+    final.finish(batches[k].to(run.device) for k in range(math.ceil(FINISH / batches.size)))
     header = checkpoint.Header(
         system=run.system.name,
         arguments=run.arguments,
