@@ -1,0 +1,43 @@
+# `make app` opens the studio, `make test` tests it.
+# Each first makes what it needs: an environment in .venv, and nothing outside it.
+
+# Tried in this order; PYTHON=/path/to/python settles it.
+PYTHON = python3 python3.13 python3.12 python3.11 python3.10 python
+# Handed on, as in: make test ARGS="-k vae".
+ARGS =
+
+app: setup
+	.venv/bin/python app.py $(ARGS)
+
+test: setup .venv/requirements-dev.txt
+	.venv/bin/python -m pytest $(ARGS)
+
+bench: setup .venv/requirements-dev.txt
+	.venv/bin/python -m tests.bench $(ARGS)
+
+lint: setup .venv/requirements-dev.txt
+	.venv/bin/python -m ruff check $(ARGS)
+
+setup: .venv/requirements.txt
+
+# The copy in .venv says what is installed: while it is newer than the original, pip is not even started.
+.venv/%.txt: %.txt .venv/bin/python
+	@echo 'Installing $<. On Linux the first time downloads 3 GB, most of it CUDA for PyTorch.'
+	.venv/bin/python -m pip install -r $<
+	@cp $< $@
+.venv/requirements-dev.txt: .venv/requirements.txt
+
+# Runs when it is missing, or a link to a Python that has been removed since.
+# Debian's python3 lacks ensurepip, without which venv fails half-way: so that is asked first.
+.venv/bin/python:
+	@for python in $(PYTHON); do \
+	  $$python -c 'import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null \
+	  && exec $$python -m venv --clear .venv; \
+	done; \
+	echo 'GenStudio needs Python 3.10 to 3.13 with venv (Debian, Ubuntu: apt install python3-venv),' \
+	  'and none of these is: $(PYTHON).' >&2; \
+	exit 1
+
+# An environment that could not be finished is begun again.
+.DELETE_ON_ERROR:
+.PHONY: app test bench lint setup
