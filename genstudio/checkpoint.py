@@ -19,6 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from genstudio import paths
 from genstudio.model import Model
@@ -58,15 +59,21 @@ def save(path: str | os.PathLike, model: Model, header: Header) -> list[Path]:
     path, state = Path(path), model.state_dict()
     parts = {path: {k: v for k, v in state.items() if not k.startswith(CRITIC)}}
     parts[critic_of(path)] = {k: v for k, v in state.items() if k.startswith(CRITIC)}
-    metadata = {KEY: json.dumps(asdict(header), ensure_ascii=False, sort_keys=True)}
-    written = []
-    for file, tensors in parts.items():
-        if tensors:
-            part = file.with_suffix(".part")
-            save_file({k: _packed(v) for k, v in tensors.items()}, part, metadata)
-            os.replace(part, file)  # a reader never sees half a file
-            written.append(file)
+    written = [file for file, tensors in parts.items() if tensors]
+    for file in written:
+        _write(file, {k: _packed(v) for k, v in parts[file].items()}, header)
     return written
+
+
+def rewrite_header(path: str | os.PathLike, header: Header) -> None:
+    """The same weights under another header: scores are known only after training."""
+    _write(Path(path), read_tensors(Path(path)), header)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], header: Header) -> None:
+    part = path.with_suffix(".part")
+    save_file(tensors, part, {KEY: json.dumps(asdict(header), ensure_ascii=False, sort_keys=True)})
+    os.replace(part, path)  # a reader never sees half a file
 
 
 def critic_of(path: Path) -> Path:
@@ -105,7 +112,7 @@ def _open(path: str | os.PathLike) -> tuple[Header, dict[str, tuple[int, ...]]]:
         raise ValueError(f"{path.name} has format {header.format}; this GenStudio reads up to {FORMAT}: please update")
     for name, like in vars(Header(system="")).items():
         kinds, value = ((int, float) if isinstance(like, float) else type(like)), getattr(header, name)
-        if not isinstance(value, kinds):
+        if not isinstance(value, kinds) or (name == "classes" and not all(isinstance(c, str) for c in value)):
             raise ValueError(f"{path.name} is damaged: its {name} is {str(value)[:80]!r}")
     return header, shapes
 
@@ -119,7 +126,7 @@ def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
     header, shapes = _open(path)
     system = find(header.system)
     arguments = check_arguments(system, header.arguments)
-    with torch.device("meta"):
+    with torch.device("meta"), Unfilled():
         expected = system.build(**arguments).state_dict()
     if sum(t.numel() for t in expected.values()) > MAX_PARAMETERS:
         raise ValueError(f"{path.name} asks for more than {MAX_PARAMETERS // 10**9} billion parameters")
@@ -137,6 +144,16 @@ def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
     weights = {key: tensor for file, *_ in parts for key, tensor in read_tensors(file).items()}
     model.load_state_dict({k: v.to(expected[k].dtype) for k, v in weights.items()}, strict=False)
     return model.eval(), header
+
+
+class Unfilled(TorchFunctionMode):
+    """Under it `torch.nn.init` does nothing: to fill tensors that have no memory, torch would import seconds of compiler."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -184,6 +201,10 @@ def available() -> dict[str, Path]:
 
 
 def digest(path: str | os.PathLike) -> str:
-    """The first 12 digits of the file's SHA-256: which weights a recipe means."""
+    """The first 12 digits of the SHA-256 of the weights, whatever the header says: which ones a recipe means."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12] if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read()).hexdigest()[:12]
+        file.seek(8 + int.from_bytes(file.read(8), "little"))  # past the header, whose length stands first
+        found = hashlib.sha256()
+        while chunk := file.read(2**20):
+            found.update(chunk)
+    return found.hexdigest()[:12]

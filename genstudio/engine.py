@@ -198,7 +198,7 @@ _HOLD = threading.Lock()
 
 def between(ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str) -> np.ndarray:
     """Codes (n, d) on the path between two codes (d,)."""
-    if path not in latent.PATHS:
+    if path not in tuple(latent.PATHS):
         raise ValueError(f"path must be one of {', '.join(latent.PATHS)}, not {path!r}")
     a, b = (torch.as_tensor(end, dtype=torch.float32) for end in ends)
     if a.shape != b.shape or a.dim() != 1:

@@ -23,12 +23,13 @@ def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
     Where the two point the same or opposite ways, or one is zero, there is no one arc, and the straight line is taken.
     """
+    dtype, a, b, t = a.dtype, a.double(), b.double(), t.double()  # in float32 the arccosine near 1 and -1 is noise
     lengths = a.norm() * b.norm()
     angle = torch.arccos((torch.dot(a, b) / lengths.clamp_min(1e-12)).clamp(-1, 1))
     if lengths < 1e-12 or torch.sin(angle) < 1e-4:
-        return linear(a, b, t)
+        return linear(a, b, t).to(dtype)
     t = t[:, None]
-    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+    return ((torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)).to(dtype)
 
 
 PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": linear, "spherical": spherical}

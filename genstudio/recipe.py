@@ -74,9 +74,11 @@ def command(recipe: dict[str, Any]) -> str:
         words += ["--seeds", str(recipe["seed"])]
     else:
         words += ["--from", end_to_word(recipe["from"]), "--to", end_to_word(recipe["to"])]
-        words += ["--positions", f"{recipe['position']:g}", "--path", recipe["path"]]
+        words += ["--positions", str(recipe["position"]), "--path", recipe["path"]]
     for name, value in recipe.get("controls", {}).items():
-        words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+        words += [f"--{name}", str(value)]
+    if recipe.get("precision") == "float32":
+        words += ["--exact"]  # a machine that is faster in another precision would take that
     return shlex.join(words)
 
 
@@ -111,7 +113,7 @@ def check_position(position: Any) -> float:
 
 
 def check_path(path: Any) -> str:
-    if path not in PATHS:
+    if path not in tuple(PATHS):
         raise ValueError(f"path must be one of {', '.join(PATHS)}, not {path!r}")
     return path
 

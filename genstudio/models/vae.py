@@ -48,7 +48,8 @@ class VAE(Model):
         # The prior that is drawn from: N(0, I) until `finish` has seen the codes.
         self.register_buffer("prior_share", torch.full((kinds,), 1 / kinds))
         self.register_buffer("prior_mean", torch.zeros(kinds, codes))
-        self.register_buffer("prior_factor", torch.eye(codes).repeat(kinds, 1, 1))  # L of the covariance L L'
+        self.register_buffer("prior_factor", torch.zeros(kinds, codes, codes))  # L of the covariance L L'
+        self.prior_factor.diagonal(dim1=1, dim2=2).fill_(1)
 
     # verbs
 

@@ -1,0 +1,189 @@
+"""The command line, `python -m genstudio`: which words and flags there are. `commands.py` does what they say.
+
+What a visitor got wrong is one sentence on stderr and exit code 2, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from genstudio import commands
+
+EXAMPLES = """
+examples:
+  python -m genstudio list
+  python -m genstudio sample dcgan_avatars --seeds 0-63 --truncation 0.8 --grid
+  python -m genstudio interpolate vae_mnist --from 3 --to seven.png --count 9 --strip
+  python -m genstudio train vae_mnist --max-minutes 10
+  python -m genstudio score vae_mnist
+
+SYSTEM is a name that `list` shows, or a .safetensors file. Each verb has its own help, and
+`sample SYSTEM --help` also shows the controls of that system.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns the exit code: 0, 2 when the visitor got something wrong, 130 when interrupted."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        parser = build_parser(argv)
+        arguments = vars(parser.parse_args(argv))
+        run = arguments.pop("run")
+        code = run(**arguments)
+        sys.stdout.flush()
+        return code or 0
+    except (ValueError, OSError, ArithmeticError) as error:
+        if isinstance(error, BrokenPipeError):  # the reader, `head` say, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        print(f"genstudio: {sentence(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("genstudio: interrupted", file=sys.stderr)
+        return 130
+
+
+def sentence(error: Exception) -> str:
+    """An error in one line."""
+    said = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        said = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
+    return " ".join(said.split())
+
+
+# Words to arguments ---------------------------------------------------------------------------------------------
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains with an exception, for `main` to print, and takes no flag for another that it begins like."""
+
+    def __init__(self, **options: Any):
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message: str) -> None:
+        raise ValueError(f"{message} (see `{self.prog} --help`)")
+
+
+def build_parser(argv: Sequence[str]) -> Parser:
+    """The parser for these words: which controls a verb has is known once the system after it is."""
+    parser = Parser(
+        prog="python -m genstudio",
+        description="Deep generative image models that one can see, steer and train.",
+        epilog=EXAMPLES,
+    )
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    asked, system = (*argv[:2], "", "")[:2]
+
+    def verb(run: Callable, about: str, takes_system: bool = True) -> Parser:
+        made = verbs.add_parser(run.__name__.rstrip("_"), help=about, description=about)
+        made.set_defaults(run=run)
+        if takes_system:
+            made.add_argument("system", metavar="SYSTEM", help="a name that `list` shows, or a .safetensors file")
+        return made
+
+    def makes_pictures(made: Parser, name: str) -> None:
+        """What the verbs have in common that write pictures, and the controls of the system."""
+        made.add_argument("--out", type=Path, default="pictures", metavar="DIR", help="folder for the PNGs (pictures)")
+        computes(made)
+        gives_json(made, "list the files and their recipes as JSON")
+        if asked == name and system and not system.startswith("-"):
+            add_controls(made, system, name)
+
+    def computes(made: Parser) -> None:
+        made.add_argument("--exact", action="store_true", help="plain float32, the same in any batch; slower")
+        made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
+
+    def gives_json(made: Parser, about: str) -> None:
+        made.add_argument("--json", action="store_true", help=about)
+
+    made = verb(commands.list_, "The systems by family: title, shape, size and scores of their weights.", False)
+    gives_json(made, "all that is known of each, as JSON")
+
+    made = verb(commands.sample, "Pictures from seeds: one PNG each, named by the seed, with its recipe inside.")
+    made.add_argument("--seeds", required=True, help="as in 0-63 or 1,5,9-12; any number of them")
+    made.add_argument("--grid", action="store_true", help="also all of them on one sheet, grid.png")
+    makes_pictures(made, "sample")
+
+    made = verb(commands.encode, "The codes of pictures: words for decode and interpolate, a line each, or one file.")
+    made.add_argument("pictures", metavar="PICTURE", nargs="+", help="picture files of any size")
+    made.add_argument("--out", type=Path, metavar="FILE.npz", help="write them there as an array `codes`")
+    computes(made)
+    gives_json(made, "as JSON")
+
+    made = verb(commands.decode, "The pictures of codes.")
+    made.add_argument("codes", metavar="CODES", nargs="+", help="what encode gave: .npz files, or words code:...")
+    makes_pictures(made, "decode")
+
+    made = verb(commands.interpolate, "The way between two pictures. An END is a seed, code:... or a picture file.")
+    made.add_argument("--from", dest="start", metavar="END", required=True)
+    made.add_argument("--to", dest="end", metavar="END", required=True)
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--positions", metavar="T,T,...", help="places on the way, 0 to 1, as in 0,0.5,1")
+    which.add_argument("--count", type=int, default=9, help="that many places, evenly spaced (9)")
+    made.add_argument("--path", default="spherical", help="spherical (as it comes) or linear")
+    made.add_argument("--strip", action="store_true", help="also all of them side by side, strip.png")
+    makes_pictures(made, "interpolate")
+
+    made = verb(commands.train, "Trains a system. Ctrl-C stops in good order; --resume goes on.")
+    made.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
+    made.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
+    made.add_argument("--max-minutes", type=float, metavar="M", help="stop after that long, in good order")
+    made.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    made.add_argument("--fresh", action="store_true", help="begin anew where --out holds a run already, which is lost")
+    made.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (GENSTUDIO_HOME/runs/SYSTEM)")
+    computes(made)
+    made.add_argument("--threads", type=int, metavar="N", help="processor threads")
+    gives_json(made, "each report as a line of JSON")
+    if asked == "train":
+        add_recipe(made.add_argument_group("recipe", "Numbers of the run; each is the system's own unless given."))
+
+    made = verb(commands.score, "Measures a system on pictures held out; the distances need its data's classifier.")
+    made.add_argument("--n", type=int, default=2000, help="samples to draw (2000)")
+    made.add_argument("--data", help="a set by name, a folder or a zip, in place of what it learned from")
+    made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
+    made.add_argument("--write", action="store_true", help="also write the scores into the checkpoint's header")
+    gives_json(made, "as JSON")
+
+    made = verb(commands.data, "Builds a drawn set, avatars or emoji, from its npm packages. Needs Node.", False)
+    made.add_argument("name", metavar="NAME", help="avatars or emoji")
+    made.add_argument("--yes", action="store_true", help="accept size and licences without being asked")
+    made.add_argument("--out", type=Path, metavar="DIR", help="folder for the archive (GENSTUDIO_DATA)")
+
+    verb(commands.app, "Opens the page.", False)
+    return parser
+
+
+def add_controls(parser: Parser, name: str, verb: str) -> None:
+    """A flag for each control of what the verb asks of the model."""
+    from genstudio import checkpoint
+    from genstudio.model import Slider, controls
+
+    group = parser.add_argument_group("controls of this system")
+    for control, (kind, default) in controls(commands.maker(checkpoint.system_of(name), verb)).items():
+        about = f"{kind.title.en} ({default}). {kind.hint.en}".replace("%", "%%")
+        values = f"{kind.low}-{kind.high}" if isinstance(kind, Slider) else "|".join(kind.options)
+        flags = dict.fromkeys((f"--{control.replace('_', '-')}", f"--{control}"))  # recipes write the second
+        group.add_argument(*flags, dest=f"control_{control}", metavar=values, help=about)
+
+
+def add_recipe(group: argparse._ArgumentGroup) -> None:
+    """A flag for each number of a training recipe. Its help is the comment that stands beside it in the source."""
+    import inspect
+
+    from genstudio.system import Recipe
+
+    comments = dict(re.findall(r"^    (\w+):.*?# (.*)$", inspect.getsource(Recipe), re.MULTILINE))
+    hints = get_type_hints(Recipe)
+    for name in hints:
+        kind = {int: int, float: float, float | None: float, bool: bool}.get(hints[name])  # no pairs, no tables
+        options = dict(dest=f"recipe_{name}", help=comments.get(name, "").replace("%", "%%"))
+        if kind is bool:
+            group.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, **options)
+        elif kind:
+            group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=kind.__name__.upper(), **options)

@@ -1,0 +1,1 @@
+"""Laws of the studio, and `tests.bench`, which measures it."""

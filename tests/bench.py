@@ -1,0 +1,182 @@
+"""How fast, against what anybody would write first: `make bench`, or `python -m tests.bench [--json]`.
+
+Both sides have the same weights and the same batch, and take turns (A B A B ...), so that a busy machine slows both.
+Times are medians. Without trained weights untrained ones are measured: the arithmetic is the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from genstudio import checkpoint, train
+from genstudio.engine import Engine
+from genstudio.model import Batch, Noise
+from genstudio.precision import Precision, best_precision
+from genstudio.registry import find
+
+DECODED = ("dcgan_avatars", "vae_avatars", "vae_mnist")
+TRAINED = "dcgan_avatars"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=9, help="turns that each side takes")
+    parser.add_argument("--batch", type=int, default=64, help="pictures decoded at once")
+    options = parser.parse_args()
+
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in DECODED:
+            rows.append(decoding(name, weights_of(name, Path(folder)), options.batch, options.rounds))
+            show(rows[-1], options.json)
+        rows.append(training(TRAINED, options.rounds))
+        show(rows[-1], options.json)
+    if options.json:
+        json.dump({"device": device_line(), "rows": rows}, sys.stdout, indent=1)
+        print()
+
+
+def decoding(name: str, path: Path, batch: int, rounds: int) -> dict:
+    """Pictures per second of the engine in fast mode, of plain PyTorch on the same batch, and one by one."""
+    engine, (plain, _) = Engine(), checkpoint.load(path)
+    plain = plain.to(engine.device)
+    codes = np.stack([plain.latents(Noise([seed]))[0].numpy() for seed in range(batch)])
+    tensor = torch.from_numpy(codes)
+
+    @torch.no_grad()
+    def at_once() -> np.ndarray:
+        images = plain.decode(tensor.to(engine.device))
+        return ((images + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+    @torch.no_grad()
+    def one_by_one() -> list[np.ndarray]:
+        outputs = [plain.decode(tensor[i : i + 1].to(engine.device)) for i in range(batch)]
+        return [((images + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy() for images in outputs]
+
+    seconds = take_turns(
+        rounds, engine=lambda: engine.decode(str(path), codes), plain=at_once, one_by_one=one_by_one
+    )
+    fast, exact = engine.decode(str(path), codes), engine.decode(str(path), codes, exact=True)
+    return {
+        "what": f"decode {name}",
+        "batch": batch,
+        "precision": engine.hold(str(path)).precision.name,
+        "engine per s": batch / seconds["engine"],
+        "plain per s": batch / seconds["plain"],
+        "one by one per s": batch / seconds["one_by_one"],
+        "x plain": seconds["plain"] / seconds["engine"],
+        "x one by one": seconds["one_by_one"] / seconds["engine"],
+        "PSNR fast/exact dB": float(np.median([psnr(a, b) for a, b in zip(fast, exact, strict=True)])),
+    }
+
+
+def training(name: str, rounds: int) -> dict:
+    """Pictures per second of `train.play` and of the loop that a tutorial would show, on the same networks and batch."""
+    system = find(name)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = best_precision(device)
+    run = train.Run(system, {}, system.recipe, device)
+    run.model.to(memory_format=precision.memory_format).train()
+    run.average.to(memory_format=precision.memory_format)
+    plain = train.Run(system, {}, replace(system.recipe), device)
+    plain.model.train()
+    optimizers = {
+        name: torch.optim.Adam(player.parameters(), lr=system.recipe.rate, betas=system.recipe.betas)
+        for name, player in plain.model.players().items()
+    }
+    batch = Batch(torch.rand(system.recipe.batch, *run.model.image_shape) * 2 - 1)
+
+    def ours() -> None:
+        train.play(run, batch.to(device, memory_format=precision.memory_format), precision)
+        run.step += 1
+        train.update_average(run)
+
+    def tutorial() -> None:
+        with closing(plain.model.losses(batch.to(device), 0)) as game:
+            for player, terms in game:
+                optimizers[player].zero_grad()
+                sum(t for t in terms.values() if t.requires_grad).backward()
+                optimizers[player].step()
+        plain.step += 1
+        train.update_average(plain)
+
+    seconds = take_turns(rounds, ours=ours, tutorial=tutorial)
+    return {
+        "what": f"train {name}",
+        "batch": len(batch),
+        "precision": precision.name,
+        "engine per s": len(batch) / seconds["ours"],
+        "plain per s": len(batch) / seconds["tutorial"],
+        "x plain": seconds["tutorial"] / seconds["ours"],
+    }
+
+
+def take_turns(rounds: int, **sides: Callable[[], object]) -> dict[str, float]:
+    """Median seconds of each side, after one unmeasured round."""
+    spent: dict[str, list[float]] = {name: [] for name in sides}
+    for i in range(rounds + 1):
+        for name, side in sides.items():
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            start = time.perf_counter()
+            side()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if i:
+                spent[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in spent.items()}
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    """10 log10(255^2 / mean squared difference); 99 for equal pictures."""
+    error = np.square(a.astype(float) - b.astype(float)).mean()
+    return 10 * np.log10(255**2 / error) if error else 99.0
+
+
+def weights_of(name: str, folder: Path) -> Path:
+    """The checkpoint of a system, else an untrained one in `folder`."""
+    try:
+        return checkpoint.locate(name)
+    except ValueError:
+        path = folder / f"{name}.safetensors"
+        checkpoint.save(path, find(name).build(), checkpoint.Header(name))
+        return path
+
+
+def device_line() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    isa = os.environ.get("ONEDNN_MAX_CPU_ISA", torch.backends.cpu.get_cpu_capability())
+    return f"CPU, {torch.get_num_threads()} threads, {isa}, torch {torch.__version__}"
+
+
+def show(row: dict, silent: bool) -> None:
+    if silent:
+        return
+    if row["what"].startswith(f"decode {DECODED[0]}"):
+        print(device_line())
+        print(f"{'':22} {'batch':>5} {'precision':>9} {'ours/s':>8} {'plain/s':>8} {'x plain':>8} {'x 1 by 1':>9} {'PSNR':>6}")
+    rest = f"{row['x one by one']:9.2f} {row['PSNR fast/exact dB']:6.1f}" if "x one by one" in row else ""
+    print(
+        f"{row['what']:22} {row['batch']:5} {row['precision']:>9} {row['engine per s']:8.1f} {row['plain per s']:8.1f}"
+        f" {row['x plain']:8.2f} {rest}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""Sets of pictures: bad items are refused by name, archives cannot escape or explode, batches depend on (seed, k, rank)."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from genstudio.data import Batches, Pictures, load, read_pictures
+
+SHAPE = (3, 8, 8)
+
+
+def png(value: int, size: tuple[int, int] = (8, 8)) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", size, (value, value, value)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def write(root: Path, files: dict[str, bytes]) -> Path:
+    for name, body in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(body)
+    return root
+
+
+def pack(path: Path, files: dict[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", how) as archive:
+        for name, body in files.items():
+            archive.writestr(name, body)
+    return path
+
+
+@pytest.fixture(params=["folder", "zip"])
+def source(request, tmp_path):
+    """source(files): the same files as a folder and as a zip."""
+    return lambda files: write(tmp_path / "set", files) if request.param == "folder" else pack(tmp_path / "set.zip", files)
+
+
+def numbered(count: int) -> Pictures:
+    """Pictures that tell their number: pixel value i."""
+    return Pictures("numbered", torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 6, 6).contiguous())
+
+
+def numbers(images: torch.Tensor) -> list[int]:
+    return ((images[:, 0, 3, 3] + 1) * 127.5).round().int().tolist()
+
+
+# Folders and archives
+
+
+def test_class_folders_are_classes(source):
+    found = read_pictures(source({"cat/1.png": png(1), "dog/2.png": png(2), "cat/3.PNG": png(3), "notes.txt": b"hello"}), SHAPE)
+    assert found.classes == ("cat", "dog") and found.shape == SHAPE and not found.refused
+    assert dict(zip(found.images[:, 0, 0, 0].tolist(), found.labels.tolist(), strict=True)) == {1: 0, 2: 1, 3: 0}
+
+
+def test_pictures_in_one_place_have_no_classes(source):
+    found = read_pictures(source({f"{i}.png": png(i) for i in range(3)}), SHAPE)
+    assert found.labels is None and found.classes == ()
+
+
+def test_metadata_names_the_classes(source):
+    rows = [{"file_name": "a/1.png", "label": 7}, {"file_name": "a/2.png", "label": 0}]
+    lines = "\n".join(json.dumps(row) for row in rows) + "\n\n"
+    files = {"a/1.png": png(1), "a/2.png": png(2), "b/3.png": png(3), "metadata.jsonl": lines.encode()}
+    found = read_pictures(source(files), SHAPE)
+    assert found.classes == ("0", "7", "b") and found.labels.tolist() == [1, 0, 2]  # b's picture has no row
+
+
+def test_metadata_counts_from_where_it_stands(source):
+    row = json.dumps({"file_name": "1.png", "label": "red"}).encode()
+    found = read_pictures(source({"train/metadata.jsonl": row, "train/1.png": png(1), "train/2.png": png(2)}), SHAPE)
+    assert found.classes == ("red", "train")
+
+
+def test_broken_metadata_is_named_by_its_line(source):
+    with pytest.raises(ValueError, match="metadata.jsonl, line 2, is not JSON"):
+        read_pictures(source({"1.png": png(1), "metadata.jsonl": b'{"file_name": "1.png"}\n{oops\n'}), SHAPE)
+
+
+def test_bad_items_are_refused_by_number_name_and_reason_and_the_rest_is_used(source):
+    whole = png(9, (64, 64))
+    files = {f"cat/{i:02d}.png": png(i) for i in range(30)}
+    files |= {"cat/17.png": whole[:-40], "cat/20.png": b"I am a cat"}
+    found = read_pictures(source(files), SHAPE)
+    assert len(found) == 28
+    assert found.refused == [
+        "image 18 of 30, cat/17.png: truncated or broken",
+        "image 21 of 30, cat/20.png: not a picture",
+    ]
+
+
+def test_a_set_without_a_good_picture_says_why(source):
+    with pytest.raises(ValueError, match="set.* holds no picture that can be used; image 1 of 1, x.png: not a picture"):
+        read_pictures(source({"x.png": b"text"}), SHAPE)
+    with pytest.raises(ValueError, match="holds no picture"):
+        read_pictures(source({"x.txt": b"text"}), SHAPE)
+
+
+def test_every_tenth_picture_is_held_out(source):
+    path = str(source({f"{i:02d}.png": png(i) for i in range(25)}))
+    held, kept = load(path, "test", SHAPE), load(path, "train", SHAPE)
+    assert held.images[:, 0, 0, 0].tolist() == [9, 19]
+    assert sorted(kept.images[:, 0, 0, 0].tolist()) == [i for i in range(25) if i % 10 != 9]
+
+
+def test_a_set_too_small_to_hold_one_out_says_so(source):
+    with pytest.raises(ValueError, match="3 pictures, too few"):
+        load(str(source({f"{i}.png": png(i) for i in range(3)})), "test", SHAPE)
+
+
+def test_an_unknown_set_split_or_shape_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="'nothing' is neither a folder nor a zip, nor one of the sets mnist"):
+        load("nothing", shape=SHAPE)
+    with pytest.raises(ValueError, match="train or test"):
+        load("mnist", "validation")
+    with pytest.raises(ValueError, match="needs a shape"):
+        load(str(tmp_path))
+    (tmp_path / "file.zip").write_text("not a zip")
+    with pytest.raises(ValueError, match="file.zip is neither a folder nor a zip"):
+        load(str(tmp_path / "file.zip"), shape=SHAPE)
+
+
+# Strangers' archives
+
+
+@pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/etc/x.png", "C:/x.png", "C:\\x.png", "..\\x.png", "\\x.png"])
+def test_a_path_that_leaves_the_archive_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="points outside the archive"):
+        read_pictures(pack(tmp_path / "set.zip", {"good.png": png(1), name: png(2)}), SHAPE)
+
+
+@pytest.mark.parametrize("name", [".", "./", "a//b.png", "é\u202e.png", "a\\b.png"])
+def test_strange_names_break_nothing(tmp_path, name):
+    found = read_pictures(pack(tmp_path / "set.zip", {"c/good.png": png(1), name: png(2)}), SHAPE)
+    assert 1 <= len(found) <= 2
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    with pytest.raises(ValueError, match="zip bomb"):
+        read_pictures(pack(tmp_path / "set.zip", {"good.png": png(1), "bomb.png": bytes(20_000_000)}), SHAPE)
+
+
+def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("genstudio.data.MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match="would unpack to more than"):
+        read_pictures(pack(tmp_path / "set.zip", {f"{i}.png": bytes(100) for i in range(11)}), SHAPE)
+    monkeypatch.setattr("genstudio.data.MAX_FILES", 10)
+    with pytest.raises(ValueError, match="holds 11 files; at most 10"):
+        read_pictures(tmp_path / "set.zip", SHAPE)
+
+
+def test_a_member_that_unpacks_to_other_than_it_says_is_refused_by_name(tmp_path):
+    """Damage in the packed bytes, found by zlib or by the checksum, costs that picture and no other."""
+    path = pack(tmp_path / "set.zip", {"a.png": png(1), "b.png": png(2, (200, 200)), "c.png": png(3)})
+    with zipfile.ZipFile(path) as archive:
+        at = archive.getinfo("b.png").header_offset + 40
+    body = bytearray(path.read_bytes())
+    body[at : at + 20] = b"\xff" * 20
+    path.write_bytes(body)
+    found = read_pictures(path, SHAPE)
+    assert found.images[:, 0, 0, 0].tolist() == [1, 3] and found.refused[0].startswith("image 2 of 3, b.png: cannot be read")
+
+
+def test_a_member_behind_a_password_is_refused_by_name(tmp_path):
+    path = pack(tmp_path / "set.zip", {"a.png": png(1), "b.png": png(2)}, zipfile.ZIP_STORED)
+    body = bytearray(path.read_bytes())
+    body[body.rindex(b"PK\x01\x02") + 8] |= 1  # the flag of encryption in b's entry of the directory
+    path.write_bytes(body)
+    found = read_pictures(path, SHAPE)
+    assert len(found) == 1 and "b.png: cannot be read" in found.refused[0]
+
+
+def test_a_link_out_of_a_folder_is_not_followed(tmp_path):
+    write(tmp_path, {"secret/s.png": png(7), "set/a.png": png(1)})
+    (tmp_path / "set" / "b.png").symlink_to(tmp_path / "secret" / "s.png")
+    (tmp_path / "set" / "c").symlink_to(tmp_path / "secret")
+    (tmp_path / "set" / "d.png").symlink_to(tmp_path / "set" / "a.png")  # within is fine
+    (tmp_path / "set" / "e.png").symlink_to(tmp_path / "nowhere")
+    found = read_pictures(tmp_path / "set", SHAPE)
+    assert found.images[:, 0, 0, 0].tolist() == [1, 1] and not found.refused
+
+
+# Batches
+
+
+def test_a_batch_depends_on_seed_number_and_rank_alone():
+    """Asked for in any order, by any object: else a resumed run would see other pictures."""
+    pictures = numbered(20)
+    one, two = (Batches(pictures, 8, seed=3, flip=True, jitter=2) for _ in range(2))
+    forwards = [one[k].images for k in range(8)]
+    for k in (7, 2, 5, 2, 0):
+        assert torch.equal(two[k].images, forwards[k])
+    assert not torch.equal(Batches(pictures, 8, seed=4)[0].images, Batches(pictures, 8, seed=3)[0].images)
+
+
+def test_a_batch_leaves_the_global_generator_alone():
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    Batches(numbered(20), 8, flip=True, jitter=1)[3]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_every_picture_is_seen_once_an_epoch_in_another_order_each_time():
+    batches = Batches(numbered(12), 5)
+    stream = [n for k in range(12) for n in numbers(batches[k].images)]
+    epochs = [stream[i : i + 12] for i in range(0, 60, 12)]
+    assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 5
+
+
+def test_ranks_share_out_the_global_batch():
+    pictures = numbered(30)
+    whole = Batches(pictures, 8, seed=1)
+    ranks = [Batches(pictures, 4, seed=1, rank=rank, world=2) for rank in (0, 1)]
+    for k in range(10):
+        assert sum((numbers(rank[k].images) for rank in ranks), []) == numbers(whole[k].images)
+
+
+def test_labels_stay_with_their_pictures():
+    pictures = numbered(30)
+    pictures.labels = torch.arange(30) * 10
+    batch = Batches(pictures, 16)[4]
+    assert [10 * n for n in numbers(batch.images)] == batch.labels.tolist()
+
+
+def test_flips_mirror_and_jitter_moves_by_whole_pixels():
+    ramp = torch.arange(8, dtype=torch.uint8).expand(1, 1, 8, 8).contiguous()  # the value is the column
+    rows = [((i[0, 4] + 1) * 127.5).round().int().tolist() for i in Batches(Pictures("ramp", ramp), 64, flip=True)[0].images]
+    assert 10 < sum(row == list(range(7, -1, -1)) for row in rows) < 54
+    assert all(row in (list(range(8)), list(range(7, -1, -1))) for row in rows)
+    moved = Batches(Pictures("ramp", ramp), 64, jitter=2)[0].images
+    shifts = {int(((i[0, 4] + 1) * 127.5).round()[4]) - 4 for i in moved}
+    assert shifts == {-2, -1, 0, 1, 2}
+
+
+# The house's own sets
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "test", "shape", "classes"),
+    [("avatars", None, None, (3, 64, 64), 8), ("freyfaces", 1765, 200, (1, 28, 20), 0), ("mnist", 60_000, 10_000, (1, 28, 28), 10)],
+)
+def test_a_named_set_is_what_it_says(name, train, test, shape, classes):
+    try:
+        held, kept = load(name, "test"), (load(name, "train") if train else None)
+    except ValueError as error:
+        pytest.skip(str(error))
+    assert held.shape == shape and len(held.classes) == classes and held.credit and not held.refused
+    assert held.images.dtype == torch.uint8 and held.images.float().std() > 10
+    if train:
+        assert (len(kept), len(held)) == (train, test)
