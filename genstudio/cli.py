@@ -31,6 +31,9 @@ SYSTEM is a name that `list` shows, or a .safetensors file. Each verb has its ow
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command. Returns the exit code: 0, 2 when the visitor got something wrong, 130 when interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a pipe may hold no more than ASCII
     try:
         parser = build_parser(argv)
         arguments = vars(parser.parse_args(argv))
@@ -80,11 +83,11 @@ def build_parser(argv: Sequence[str]) -> Parser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     asked, system = (*argv[:2], "", "")[:2]
 
-    def verb(run: Callable, about: str, takes_system: bool = True) -> Parser:
+    def verb(run: Callable, about: str, system: str = "a name that `list` shows, or a .safetensors file") -> Parser:
         made = verbs.add_parser(run.__name__.rstrip("_"), help=about, description=about)
         made.set_defaults(run=run)
-        if takes_system:
-            made.add_argument("system", metavar="SYSTEM", help="a name that `list` shows, or a .safetensors file")
+        if system:
+            made.add_argument("system", metavar="SYSTEM", help=system)
         return made
 
     def makes_pictures(made: Parser, name: str) -> None:
@@ -102,7 +105,7 @@ def build_parser(argv: Sequence[str]) -> Parser:
     def gives_json(made: Parser, about: str) -> None:
         made.add_argument("--json", action="store_true", help=about)
 
-    made = verb(commands.list_, "The systems by family: title, shape, size and scores of their weights.", False)
+    made = verb(commands.list_, "The systems by family: title, shape, size and scores of their weights.", "")
     gives_json(made, "all that is known of each, as JSON")
 
     made = verb(commands.sample, "Pictures from seeds: one PNG each, named by the seed, with its recipe inside.")
@@ -130,7 +133,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--strip", action="store_true", help="also all of them side by side, strip.png")
     makes_pictures(made, "interpolate")
 
-    made = verb(commands.train, "Trains a system. Ctrl-C stops in good order; --resume goes on.")
+    about = "Trains a system. Ctrl-C stops in good order; --resume goes on."
+    made = verb(commands.train, about, "a name that `list` shows")
     made.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
     made.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
     made.add_argument("--max-minutes", type=float, metavar="M", help="stop after that long, in good order")
@@ -150,12 +154,12 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--write", action="store_true", help="also write the scores into the checkpoint's header")
     gives_json(made, "as JSON")
 
-    made = verb(commands.data, "Builds a drawn set, avatars or emoji, from its npm packages. Needs Node.", False)
+    made = verb(commands.data, "Builds a drawn set, avatars or emoji, from its npm packages. Needs Node.", "")
     made.add_argument("name", metavar="NAME", help="avatars or emoji")
     made.add_argument("--yes", action="store_true", help="accept size and licences without being asked")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder for the archive (GENSTUDIO_DATA)")
 
-    verb(commands.app, "Opens the page.", False)
+    verb(commands.app, "Opens the page.", "")
     return parser
 
 

@@ -178,7 +178,7 @@ def described() -> list[dict[str, Any]]:
     from genstudio.registry import find, systems
 
     def of_system(system: System) -> dict[str, Any]:
-        with torch.device("meta"):
+        with torch.device("meta"), checkpoint.Unfilled():
             shape = system.build().image_shape
         known = {"system": system.name, "family": system.family, "title": system.title.en, "summary": system.summary}
         return known | {"data": system.data, "shape": shape, "verbs": verbs(system.model)}
@@ -357,8 +357,10 @@ def read_end(word: str, engine: Engine, held: Held) -> dict[str, Any]:
     """An end of a path from a seed, code:... or a picture file."""
     from genstudio import recipe
 
-    if word.startswith("code:") or re.fullmatch(r"[+-]?\d+", word, re.ASCII):
+    if word.startswith("code:"):
         return recipe.end_from_word(word)
+    if re.fullmatch(r"[+-]?\d+", word, re.ASCII):
+        return {"seed": recipe.check_seed(word)}
     if not Path(word).exists():
         raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
     return {"code": recipe.pack(engine.encode(held.name, [open_named(word)])[0])}
@@ -447,6 +449,8 @@ def score(system: str, n: int, data: str | None, device: str | None, write: bool
     from genstudio.scores import measure
 
     path, found = checkpoint.locate(system), {}
+    if sys.stderr.isatty():
+        print(f"Measuring {system}, on a processor for minutes.", file=sys.stderr)
     for name, number in measure(system, n, data, device_of(device)):
         found[name] = number.as_dict()
         if not json:

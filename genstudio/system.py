@@ -22,18 +22,18 @@ class Recipe:
     """The numbers of a training run. Every schedule counts images seen, never the clock."""
 
     images: int  # pictures shown in all
-    batch: int = 128
+    batch: int = 128  # pictures a step
     rate: float = 2e-4  # learning rate
     rates: dict[str, float] = field(default_factory=dict)  # of single players, where they differ
     betas: tuple[float, float] = (0.9, 0.999)  # of Adam
-    weight_decay: float = 0.0
+    weight_decay: float = 0.0  # of AdamW
     warmup: int = 0  # pictures over which the rate rises from 0
     cosine: bool = True  # the rate falls to 0 on a half cosine; else it stays
     clip: float | None = None  # largest norm of a player's gradient
     ema: float = 0.999  # decay per step of the averaged weights that are kept; 0 keeps the last
     flip: bool = False  # mirror half of the pictures
     jitter: int = 0  # pixels of random shift
-    seed: int = 0
+    seed: int = 0  # of the first weights, the order of pictures, and all noise
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -32,7 +32,7 @@ from genstudio.registry import find
 from genstudio.system import Recipe, System
 
 WALL = 48  # pictures on the fixed-seed wall
-FINISH = 16_384  # training pictures that `Model.finish` is shown
+FINISH = 16_384  # at most that many training pictures `Model.finish` is shown
 FRAMES = 32  # walls kept over a run, at log-spaced steps: most happens early
 
 
@@ -350,7 +350,7 @@ def export(run: Run, batches: Batches, pictures: Pictures, out: Path) -> None:
     """Weights with their header, and the film, as they can be shipped."""
     final = copy.deepcopy(run.average)
     refresh_batch_norm(final, batches, run.device)
-    final.finish(batches[k].to(run.device) for k in range(math.ceil(FINISH / batches.size)))
+    final.finish(batches[k].to(run.device) for k in range(math.ceil(min(FINISH, len(pictures)) / batches.size)))
     header = checkpoint.Header(
         system=run.system.name,
         arguments=run.arguments,

@@ -5,6 +5,9 @@ import json
 import os
 import shlex
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,6 +116,7 @@ def test_interpolation_starts_and_ends_at_its_ends():
     assert abs(pixels("way/0000.png") - pixels("ends/0003.png")).max() <= 1
     assert abs(pixels("way/0004.png") - pixels("ends/0004.png")).max() <= 1
     assert Image.open("way/strip.png").size == (5 * 30 - 2, 28)
+    assert read_recipe(open_picture("way/0001.png"))["from"] == {"seed": 3}
 
 
 def test_an_encoded_picture_is_decoded_from_text_and_from_a_file_alike(capsys):
@@ -159,7 +163,7 @@ def test_scores_of_a_header_are_listed(home, capsys):
     assert "negative ELBO: 91.3 (91 to 92, n = 9)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", ["", "sample", "encode", "decode", "interpolate", "train", "score", "data", "app", "list"])
+@pytest.mark.parametrize("verb", ["", *"list sample encode decode interpolate train score data app".split()])
 def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as left:
         cli.main([*verb.split(), "--help"])
@@ -225,7 +229,7 @@ def test_help_of_train_tells_the_recipe(capsys):
         ("train vae_mnist --rate nan", "rate must be at least 0, not nan"),
         ("train vae_mnist --resume", "holds no run to resume"),
         ("train vae_mnist --threads 0", "threads must lie between 1 and 1024, not 0"),
-        ("score vae_mnist --n 1", "scores need at least 8 samples, not 1"),
+        ("score nothing", "no system is called 'nothing'"),
         ("data shoes", "'shoes' is not a drawn set"),
         ("dance", "invalid choice: 'dance'"),
         ("", "VERB"),
@@ -354,3 +358,15 @@ def test_the_line_of_progress_renews_itself_only_on_a_terminal(monkeypatch, caps
 @pytest.mark.parametrize(("minutes", "told"), [(0.5, "0:30"), (1.5, "1:30"), (59.999, "1 h 00"), (100, "1 h 40")])
 def test_times_are_told_as_on_a_clock(minutes, told):
     assert commands.clock(minutes) == told
+
+
+def test_a_terminal_that_knows_only_ascii_is_no_error():
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    words = [sys.executable, "-m", "genstudio", "sample", "vae_mnist", "--help"]
+    ended = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0 and "--truncation" in ended.stdout
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys; from genstudio import cli; cli.build_parser(['sample']); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(cli.__file__).parent.parent, timeout=60)

@@ -181,7 +181,8 @@ def digits(tmp_path, monkeypatch):
 
 def test_what_applies_is_measured(digits):
     of_vae = scores.score("vae_mnist", n=20)
-    assert {"negative ELBO (nats)", "squared error", "squared error of PCA (40 codes)", "squared error over PCA's"} < set(of_vae)
+    errors = {"squared error", "squared error of PCA (40 codes)", "squared error over PCA's"}
+    assert errors | {"negative ELBO (nats)"} < set(of_vae)
     assert "bits per dimension" not in of_vae and "accuracy" not in of_vae  # bits are no grey levels
     judged = {name for name in of_vae if name.endswith("(classifier_mnist)")}
     assert len(judged) == 4 + 10
@@ -212,6 +213,11 @@ def test_a_checkpoint_that_learned_from_an_unknown_folder_asks_where_it_is(digit
     checkpoint.rewrite_header(path, header)
     with pytest.raises(ValueError, match="my-shoes"):
         scores.score("vae_mnist", n=20)
+
+
+def test_too_few_samples_are_refused():
+    with pytest.raises(ValueError, match="at least 8 samples, not 1"):
+        scores.score("vae_mnist", n=1)
 
 
 def test_a_header_is_rewritten_and_the_weights_stay(digits):
