@@ -14,6 +14,7 @@ test: setup .venv/requirements-dev.txt
 
 bench: setup .venv/requirements-dev.txt
 	.venv/bin/python -m tests.bench $(ARGS)
+	.venv/bin/python -m tests.bench_page
 
 lint: setup .venv/requirements-dev.txt
 	.venv/bin/python -m ruff check $(ARGS)

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from genstudio import paths
-from genstudio.model import Model
+from genstudio.model import Model, verbs
 from genstudio.registry import find
 from genstudio.system import System
 
@@ -123,27 +123,34 @@ def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
     Raises ValueError when the file is truncated, foreign, or does not fit the system that it names.
     """
     path = Path(path)
+    system, header, arguments = check(path)
+    files = [path]
+    if critic and (companion := critic_of(path)).exists():
+        check(companion, critic=True)
+        files.append(companion)
+    model = system.build(**arguments)
+    kinds = {key: tensor.dtype for key, tensor in model.state_dict().items()}
+    weights = {key: tensor.to(kinds[key]) for file in files for key, tensor in read_tensors(file).items()}
+    model.load_state_dict(weights, strict=False)
+    return model.eval(), header
+
+
+def check(path: Path, critic: bool = False) -> tuple[System, Header, dict[str, Any]]:
+    """System, header and builder's arguments of a file that fits them, tensor by tensor. No weight is read or allocated."""
     header, shapes = _open(path)
     system = find(header.system)
     arguments = check_arguments(system, header.arguments)
     with torch.device("meta"), Unfilled():
-        expected = system.build(**arguments).state_dict()
-    if sum(t.numel() for t in expected.values()) > MAX_PARAMETERS:
+        whole = system.build(**arguments).state_dict()
+    if sum(t.numel() for t in whole.values()) > MAX_PARAMETERS:
         raise ValueError(f"{path.name} asks for more than {MAX_PARAMETERS // 10**9} billion parameters")
-    parts = [(path, shapes, {k: v for k, v in expected.items() if not k.startswith(CRITIC)})]
-    if critic and (companion := critic_of(path)).exists():
-        parts.append((companion, _open(companion)[1], {k: v for k, v in expected.items() if k.startswith(CRITIC)}))
-    for file, found, wanted in parts:
-        for key, tensor in wanted.items():
-            if found.get(key) != (shape := tuple(tensor.shape)):
-                raise ValueError(f"{file.name} does not fit {system.name}: {key} should be {shape}, is {found.get(key)}")
-        if extra := set(found) - set(wanted):
-            raise ValueError(f"{file.name} does not fit {system.name}: {min(extra)} has no place in it")
-
-    model = system.build(**arguments)
-    weights = {key: tensor for file, *_ in parts for key, tensor in read_tensors(file).items()}
-    model.load_state_dict({k: v.to(expected[k].dtype) for k, v in weights.items()}, strict=False)
-    return model.eval(), header
+    expected = {key: tuple(t.shape) for key, t in whole.items() if key.startswith(CRITIC) == critic}
+    for key, shape in expected.items():
+        if shapes.get(key) != shape:
+            raise ValueError(f"{path.name} does not fit {system.name}: {key} should be {shape}, is {shapes.get(key)}")
+    if extra := set(shapes) - set(expected):
+        raise ValueError(f"{path.name} does not fit {system.name}: {min(extra)} has no place in it")
+    return system, header, arguments
 
 
 class Unfilled(TorchFunctionMode):
@@ -185,6 +192,14 @@ def locate(name: str) -> Path:
     raise ValueError(f"there are no weights of {name} yet: train them with `python -m genstudio train {name}`")
 
 
+def listed(name: str) -> str:
+    """The name, if it is one that `available` lists. Visitors of the page choose among these, never a path."""
+    if name not in available():
+        find(str(name).partition(".")[0])
+        raise ValueError(f"there are no weights of {name} here")
+    return name
+
+
 def system_of(name: str) -> System:
     """The system that a checkpoint, given by name or file, belongs to."""
     return find(describe(locate(name)).system)
@@ -197,6 +212,19 @@ def available() -> dict[str, Path]:
         for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else ():
             if not path.name.endswith(".critic.safetensors"):
                 found[path.name.removesuffix(".safetensors")] = path
+    return found
+
+
+def offered(*needed: str) -> dict[str, System]:
+    """The systems, by checkpoint, that can do all of `needed`. What is broken is left out: `list` says why."""
+    found = {}
+    for name, path in available().items():
+        try:
+            system = check(path)[0]
+        except ValueError:
+            continue
+        if set(needed) <= set(verbs(system.model)):
+            found[name] = system
     return found
 
 

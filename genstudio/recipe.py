@@ -40,8 +40,7 @@ def make(held: Held, verb: str, **what: Any) -> dict[str, Any]:
 
 def check(recipe: dict[str, Any]) -> dict[str, Any]:
     """The recipe, if everything in it can be obeyed. Raises ValueError with what cannot: recipes come from strangers."""
-    name = str(recipe.get("system"))
-    system = checkpoint.system_of(name)
+    system = checkpoint.system_of(str(recipe.get("system")))
     checks: dict[str, Callable[[], Any]] = {
         "sample": lambda: check_seed(recipe.get("seed")),
         "interpolate": lambda: (

@@ -21,17 +21,7 @@ import pytest  # noqa: E402
 from genstudio import checkpoint  # noqa: E402
 from genstudio.engine import Engine  # noqa: E402
 from genstudio.registry import find  # noqa: E402
-
-CHROMIUM = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
+from tests import chromium  # noqa: E402
 
 def pytest_sessionfinish() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
@@ -70,14 +60,13 @@ def browser() -> Iterator:
     def give_up(reason: str) -> None:
         (pytest.fail if os.environ.get("GENSTUDIO_REQUIRE_BROWSER") == "1" else pytest.skip)(reason)
 
-    executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not executable:
+    if not (executable := chromium.program()):
         give_up("no Chromium on this machine: set CHROMIUM or install it")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         give_up("playwright is not installed")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM)
-        yield chromium
-        chromium.close()
+        running = playwright.chromium.launch(executable_path=executable, args=chromium.ARGUMENTS)
+        yield running
+        running.close()

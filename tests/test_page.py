@@ -231,6 +231,7 @@ def test_api_refuses_in_one_sentence_and_the_server_stays_up(server):
     wishes = {
         "500 seeds": ("/sample", ("vae_mnist", list(range(500)), None)),
         "no system is called": ("/sample", ("vae_mnits", [1], None)),
+        "no system is called '/etc": ("/sample", ("/etc/passwd.safetensors", [1], None)),
         "truncation must lie": ("/sample", ("vae_mnist", [1], {"truncation": 7})),
         "truncation must be a number": ("/sample", ("vae_mnist", [1], {"truncation": None})),
         "seed is a whole number": ("/sample", ("vae_mnist", [-1], None)),

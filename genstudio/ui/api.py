@@ -23,7 +23,7 @@ def expose(engine: Engine) -> None:
     @friendly
     def systems() -> list[dict]:
         """The systems that are here: name, title, verbs."""
-        found = {name: checkpoint.system_of(name) for name in checkpoint.available()}
+        found = checkpoint.offered()
         return [{"name": n, "title": s.title.en, "verbs": list(verbs(s.model))} for n, s in found.items()]
 
     @friendly
@@ -31,7 +31,7 @@ def expose(engine: Engine) -> None:
         """One PNG per seed, as data URIs, each with its recipe inside."""
         bounded(len(seeds), "seeds")
         seeds = [recipe.check_seed(seed) for seed in seeds]
-        held, values = engine.hold(system), controls or {}
+        held, values = engine.hold(checkpoint.listed(system)), controls or {}
         *_, images = engine.sample(system, seeds, **values)
         return [
             png_uri(image, recipe.make(held, "sample", seed=seed, controls=values))
@@ -46,7 +46,7 @@ def expose(engine: Engine) -> None:
         bounded(len(positions), "positions")
         positions = [recipe.check_position(p) for p in positions]
         ends = {"from": recipe.check_end(start), "to": recipe.check_end(end)}
-        held, values = engine.hold(system), controls or {}
+        held, values = engine.hold(checkpoint.listed(system)), controls or {}
         find_verb(held.system, "decode")
         codes: Sequence[np.ndarray] = [recipe.latent_of(e, engine, system) for e in ends.values()]
         images = engine.interpolate(system, (codes[0], codes[1]), positions, recipe.check_path(path), **values)
@@ -64,6 +64,5 @@ def bounded(count: int, what: str) -> None:
 
 def warm_up(engine: Engine) -> None:
     """Loads every model that is here and runs it once: kernels are compiled before the first visitor waits for them."""
-    for name in checkpoint.available():
-        if {"latents", "decode"} <= set(verbs(checkpoint.system_of(name).model)):
-            engine.decode(name, engine.latents(name, [0, 1]))
+    for name in checkpoint.offered("latents", "decode"):
+        engine.decode(name, engine.latents(name, [0, 1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import gradio as gr
 
@@ -14,8 +14,8 @@ from genstudio.ui.words import t
 class Panel:
     """The controls that a verb has in any of the systems that a tab offers; those of the chosen one are shown."""
 
-    def __init__(self, systems: Iterable[System], verb: str):
-        self.of = {system.name: controls(getattr(system.model, verb)) for system in systems}
+    def __init__(self, systems: Mapping[str, System], verb: str):
+        self.of = {name: controls(getattr(system.model, verb)) for name, system in systems.items()}
         union: dict[str, Control] = {}
         for declared in self.of.values():
             union |= {name: control for name, control in declared.items() if name not in union}

@@ -41,9 +41,8 @@ class LatentTab:
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        self.names = [n for n in checkpoint.available() if set(NEEDS) <= set(verbs(checkpoint.system_of(n).model))]
-        self.names.sort(key=lambda n: checkpoint.system_of(n).title)
-        if self.names:
+        self.systems = dict(sorted(checkpoint.offered(*NEEDS).items(), key=lambda item: item[1].title))
+        if self.systems:
             self.draw()
             self.wire()
         else:
@@ -70,7 +69,7 @@ class LatentTab:
                 gr.Markdown(t(w.STRIP), elem_classes="caption")
                 self.strip = gr.HTML(elem_id="strip", js_on_load=widgets.PICK, min_height=100)
                 with gr.Row(elem_classes="tools"):
-                    self.panel = Panel([checkpoint.system_of(n) for n in self.names], "decode")
+                    self.panel = Panel(self.systems, "decode")
                     self.dice = gr.Button(t(w.DICE), elem_id="dice", variant="primary", scale=0, min_width=170)
             with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
                 end = End("to", w.TO)
@@ -106,7 +105,7 @@ class LatentTab:
 
     def listen(self, page: gr.Blocks, opened: gr.UploadButton) -> None:
         """What happens outside the tab: the page is loaded, a picture is opened."""
-        if not self.names:
+        if not self.systems:
             return
         page.load(self.on_load, self.memory, self.everything, **ONCE)
 
@@ -117,7 +116,10 @@ class LatentTab:
 
     def showcase(self) -> str:
         """The system that the page opens on: a GAN's pictures are the sharpest, where there is one."""
-        return next((n for n in self.names if "encode" not in verbs(checkpoint.system_of(n).model)), self.names[0])
+        return next((name for name in self.systems if not self.encodes(name)), next(iter(self.systems)))
+
+    def encodes(self, name: str) -> bool:
+        return "encode" in verbs(self.systems[name].model)
 
     # what a visitor does --------------------------------------------------------------------------------------------
 
@@ -133,7 +135,7 @@ class LatentTab:
     @friendly
     def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
         scene, _ = self.read(inputs)
-        if event.pick not in self.names:
+        if event.pick not in self.systems:
             raise ValueError(f"no model is called {event.pick!r}")
         ends = {e: scene[e] if "seed" in scene[e] else OPENING[e] for e in ENDS}  # a code means nothing to another model
         scene = {"system": event.pick, **ends}
@@ -187,11 +189,11 @@ class LatentTab:
         found = read_recipe(picture)
         if found is None:
             name = inputs[self.scene]["system"]
-            if "encode" not in verbs(checkpoint.system_of(name).model):
+            if not self.encodes(name):
                 raise ValueError(getattr(w.CANNOT_ENCODE, language(request)))
             return self.on_picture("from", path, inputs, request)
         lang = language(request)
-        changed = recipe.differences(recipe.check(found), self.engine.hold(found["system"]))
+        changed = recipe.differences(self.checked(found), self.engine.hold(found["system"]))
         gr.Info(f"{getattr(w.RESTORED_ALIKE, lang)} ({', '.join(changed)})." if changed else getattr(w.RESTORED, lang), duration=4)
         return self.view(*self.scene_of(found), inputs[self.history], request)
 
@@ -201,8 +203,8 @@ class LatentTab:
         history = []
         for found in (memory or {}).get("history", [])[:KEPT]:
             try:  # a model may be gone, and what a browser keeps is a visitor's input
-                history.append(self.thumbnail(recipe.check(found)))
-            except ValueError:
+                history.append(self.thumbnail(self.checked(found)))
+            except (ValueError, AttributeError):
                 continue
         if history:
             return self.view(*self.scene_of(history[0][1]), history, request, keep=False)
@@ -223,7 +225,7 @@ class LatentTab:
         rows = {path: self.pictures(scene, STEPS, path, controls) for path in PATHS}
         updates = {
             self.scene: scene,
-            self.cards: widgets.cards([self.card(n, lang) for n in self.names], name),
+            self.cards: widgets.cards([self.card(n, lang) for n in self.systems], name),
             self.stage: self.stage_html(scene, position, controls, lang),
             self.position: position,
             self.strip: widgets.strip([(getattr(NAMES[p][0], lang), uris) for p, uris in rows.items()], STEPS, position),
@@ -235,9 +237,8 @@ class LatentTab:
             self.memory: {"history": [found for _, found in history]},
             **self.panel.show(name, controls),
         }
-        encodes = "encode" in verbs(checkpoint.system_of(name).model)
         for which, place in zip(ENDS, (0, -1), strict=True):
-            updates |= self.ends[which].show(scene[which], rows["linear"][place], encodes, lang)
+            updates |= self.ends[which].show(scene[which], rows["linear"][place], self.encodes(name), lang)
         return updates
 
     def stage_html(self, scene: dict, position: float, controls: dict, lang: str) -> str:
@@ -261,7 +262,7 @@ class LatentTab:
         typical = float(np.sqrt(len(ends[0])))
         legend = f"{getattr(w.NORM, lang)} ‖z‖ · {getattr(w.TYPICAL, lang)} = {typical:.1f}"
         return (
-            f'<div class="stage">{figures}</div>{widgets.curve(lines, position, typical, legend)}'
+            f'<div class="stage" data-position="{position:g}">{figures}</div>{widgets.curve(lines, position, typical, legend)}'
             f'<p class="legend"><i class="linear"></i>{getattr(w.LINEAR, lang)} <i class="spherical"></i>'
             f'{getattr(w.SPHERICAL, lang)} <i class="reference"></i>{legend}</p>'
         )
@@ -283,6 +284,12 @@ class LatentTab:
         held = self.engine.hold(scene["system"])
         return recipe.make(held, "interpolate", **ends, position=position, path=path, controls=controls)
 
+    def checked(self, found: dict) -> dict:
+        """A stranger's recipe, if it can be obeyed here. The name comes first: it must not lead to any file but ours."""
+        if found.get("system") not in self.systems:
+            raise ValueError(f"the model {found.get('system')!r} of this recipe is not here")
+        return recipe.check(found)
+
     def scene_of(self, found: dict) -> tuple[dict, dict, float]:
         """Scene, controls and position of a checked recipe."""
         controls = self.defaults(found["system"]) | (found.get("controls") or {})
@@ -297,17 +304,17 @@ class LatentTab:
         return uri, found
 
     def title(self, found: dict, lang: str) -> str:
-        return f"{getattr(checkpoint.system_of(found['system']).title, lang)}, t = {found.get('position', 0):g}"
+        return f"{getattr(self.systems[found['system']].title, lang)}, t = {found.get('position', 0):g}"
 
     def card(self, name: str, lang: str) -> tuple[str, str, str]:
         """A system's choice: its title, and four of its pictures."""
         sheet = grid(self.engine.decode(name, self.engine.latents(name, [1, 2, 3, 5])), columns=2, gap=0)
-        title = getattr(checkpoint.system_of(name).title, lang)
+        title = getattr(self.systems[name].title, lang)
         return name, title, widgets.png_uri(sheet)
 
     def encoded(self, name: str, picture: Image.Image) -> dict:
         """A picture as an end: its code, and what it looked like at the model's size."""
-        if "encode" not in verbs(checkpoint.system_of(name).model):
+        if not self.encodes(name):
             raise ValueError("this model has no encoder: choose a VAE to start from a picture")
         shape = self.engine.image_shape(name)
         average = self.engine.decode(name, np.zeros_like(self.engine.latents(name, [0])))[0]
@@ -325,7 +332,7 @@ class LatentTab:
         return scene, self.panel.values(scene["system"], inputs)
 
     def defaults(self, name: str) -> dict:
-        return {control: c.default for control, c in self.panel.of[checkpoint.system_of(name).name].items()}
+        return {control: c.default for control, c in self.panel.of[name].items()}
 
 
 class End:
