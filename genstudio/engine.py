@@ -150,7 +150,10 @@ class Engine:
         precision = Precision.exact(self.device) if exact else best_precision(self.device)
         if not exact:
             model = fused(model)
+        prior = dict(model.named_buffers(recurse=False))  # what codes are drawn from: the same on every device
         model = model.to(self.device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False)
+        for key, numbers in prior.items():
+            setattr(model, key, numbers.to(self.device))
         size = sum(t.nbytes for t in model.state_dict().values())
         codes = model.latents(Noise([0], self.device)).shape[1] if hasattr(model, "latents") else None
         return Held(name, model, find(header.system), header, checkpoint.digest(path), precision, size, codes)

@@ -56,7 +56,8 @@ class VAE(Model):
     def latents(self, noise: Noise) -> Tensor:
         ladder = self.prior_share.float().cumsum(0)
         kind = torch.searchsorted(ladder, noise.uniform(1)).squeeze(1).clamp_max(len(ladder) - 1)  # (n,)
-        steps = torch.einsum("nij,nj->ni", self.prior_factor[kind].float(), noise.normal(self.codes))
+        # Summed by hand: autocast would multiply matrices in half precision, and a seed is to be the same code everywhere.
+        steps = (self.prior_factor[kind].float() * noise.normal(self.codes)[:, None, :]).sum(2)
         return self.prior_mean[kind] + steps
 
     def encode(self, images: Tensor) -> Tensor:
