@@ -76,7 +76,7 @@ def entries(source: Path) -> Iterator[Entry]:
     except (zipfile.BadZipFile, OSError):
         raise ValueError(f"{source.name} is neither a folder nor a zip of pictures") from None
     with archive:
-        members = [m for m in archive.infolist() if not m.is_dir()]
+        members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)  # as in a folder
         if len(members) > MAX_FILES:
             raise ValueError(f"{source.name} holds {len(members)} files; at most {MAX_FILES} are read")
         if sum(m.file_size for m in members) > MAX_BYTES:

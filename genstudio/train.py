@@ -11,6 +11,7 @@ import copy
 import json
 import math
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -53,7 +54,9 @@ class Report:
 class Run:
     """All that changes while a model trains, and its place on disk."""
 
-    def __init__(self, system: System, arguments: dict[str, Any], recipe: Recipe, device: torch.device):
+    def __init__(
+        self, system: System, arguments: dict[str, Any], recipe: Recipe, device: torch.device, command: str = ""
+    ):
         torch.manual_seed(recipe.seed)
         self.system, self.arguments, self.recipe, self.device = system, arguments, recipe, device
         self.model: Model = system.build(**arguments).to(device)
@@ -69,6 +72,7 @@ class Run:
             for name, player in self.model.players().items()
         }
         self.step, self.minutes = 0, 0.0
+        self.command = command
         self.commit = commit()  # now: the checkout may move on while this code trains
 
     @property
@@ -145,14 +149,15 @@ def train(
         said = json.loads((out / "run.json").read_text())
         if said["system"] != name:
             raise ValueError(f"{out} holds a run of {said['system']}, not of {name}")
-        data, recipe = said["data"], Recipe(**{**said["recipe"], **changes})
+        data, init, recipe = said["data"], said.get("init"), Recipe(**{**said["recipe"], **changes})
         recipe = replace(recipe, betas=tuple(recipe.betas))
     data = data or system.data
-    (out / "run.json").write_text(json.dumps({"system": name, "data": data, "recipe": asdict(recipe)}, indent=1))
+    said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe)}
+    (out / "run.json").write_text(json.dumps(said, indent=1))
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     precision = Precision.exact(where) if exact else best_precision(where)
 
-    run = Run(system, {}, recipe, where)  # every process builds the same weights, then draws its own noise
+    run = Run(system, {}, recipe, where, command_line(system, data, init, recipe))  # every process builds the same weights, then draws its own noise
     torch.manual_seed(recipe.seed + rank)
     pictures = load(data, "train", run.model.image_shape)
     batches = Batches(pictures, recipe.batch // world, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter, rank=rank, world=world)
@@ -364,11 +369,23 @@ def export(run: Run, batches: Batches, pictures: Pictures, out: Path) -> None:
         threads=torch.get_num_threads(),
         versions={"genstudio": __version__, "torch": torch.__version__, "python": sys.version.split()[0]},
         commit=run.commit,
-        command=f"python -m genstudio train {run.system.name}",
+        command=run.command,
     )
     checkpoint.save(out / f"{run.system.name}.safetensors", final, header)
     if generates(run.model):
         film.make(out, out / f"{run.system.name}.webp")
+
+
+def command_line(system: System, data: str, init: str | None, recipe: Recipe) -> str:
+    """What starts this run: the system's name, and what differs from its own data and recipe."""
+    words = ["python", "-m", "genstudio", "train", system.name]
+    words += ["--data", data] if data != system.data else []
+    words += ["--init", init] if init else []
+    for name, value in asdict(recipe).items():
+        if value != getattr(system.recipe, name):
+            flag = name.replace("_", "-")
+            words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+    return shlex.join(words)
 
 
 def commit() -> str:
