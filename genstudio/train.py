@@ -33,7 +33,7 @@ from genstudio.registry import find
 from genstudio.system import Recipe, System
 
 WALL = 48  # pictures on the fixed-seed wall
-FINISH = 16_384  # at most that many training pictures `Model.finish` is shown
+FINISH = 16_384  # training pictures that `Model.finish` is shown at the end
 FRAMES = 32  # walls kept over a run, at log-spaced steps: most happens early
 
 
@@ -198,7 +198,8 @@ def train(
             now = time.monotonic()
             run.minutes = before + (now - started) / 60
             if run.step in walls and generates(run.model):
-                newest = save_wall(run, batches, out)
+                finish(run.average, batches, where, pictures=2048)
+                newest = save_wall(run.average, run.step, where, out)
             if run.step % report_steps == 0 or run.step == run.steps:
                 terms = {term: float(torch.stack(values).mean()) for term, values in watched.items()}
                 watched.clear()
@@ -310,7 +311,7 @@ def update_average(run: Run) -> None:
 
 
 @torch.no_grad()
-def refresh_batch_norm(model: Model, batches: Batches, device: torch.device, count: int = 50) -> None:
+def refresh_batch_norm(model: Model, batches: Batches, device: torch.device, count: int) -> None:
     """Batch-norm statistics of averaged weights, measured afresh over `count` batches: the copied ones belong to others."""
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     if not norms:
@@ -338,15 +339,21 @@ def wall_steps(steps: int) -> set[int]:
     return {round(steps ** (i / (FRAMES - 1))) for i in range(FRAMES)}
 
 
+def finish(model: Model, batches: Batches, device: torch.device, pictures: int) -> None:
+    """What averaged weights need before they can be used: batch-norm statistics, and what the model itself adds."""
+    count = math.ceil(min(pictures, len(batches.pictures)) / batches.size)
+    refresh_batch_norm(model, batches, device, min(count, 50))
+    model.finish(batches[k].to(device) for k in range(count))
+
+
 @torch.no_grad()
-def save_wall(run: Run, batches: Batches, out: Path) -> Path:
-    """The same seeds, as the averaged weights draw them now."""
-    refresh_batch_norm(run.average, batches, run.device, count=4)
-    *_, frame = sample(run.average, Noise(range(WALL), run.device))
+def save_wall(model: Model, step: int, device: torch.device, out: Path) -> Path:
+    """The same seeds, as the model draws them after `step` steps."""
+    *_, frame = sample(model, Noise(range(WALL), device))
     folder = out / "walls"
     folder.mkdir(exist_ok=True)
     [wall] = to_pictures(grid(to_uint8(frame.images), columns=8)[None])
-    path = folder / f"{run.step:08d}.png"
+    path = folder / f"{step:08d}.png"
     save_png(wall, path)
     return path
 
@@ -354,8 +361,7 @@ def save_wall(run: Run, batches: Batches, out: Path) -> Path:
 def export(run: Run, batches: Batches, pictures: Pictures, out: Path) -> None:
     """Weights with their header, and the film, as they can be shipped."""
     final = copy.deepcopy(run.average)
-    refresh_batch_norm(final, batches, run.device)
-    final.finish(batches[k].to(run.device) for k in range(math.ceil(min(FINISH, len(pictures)) / batches.size)))
+    finish(final, batches, run.device, FINISH)
     header = checkpoint.Header(
         system=run.system.name,
         arguments=run.arguments,
@@ -372,7 +378,8 @@ def export(run: Run, batches: Batches, pictures: Pictures, out: Path) -> None:
         command=run.command,
     )
     checkpoint.save(out / f"{run.system.name}.safetensors", final, header)
-    if generates(run.model):
+    if generates(final):
+        save_wall(final, run.step, run.device, out)
         film.make(out, out / f"{run.system.name}.webp")
 
 
