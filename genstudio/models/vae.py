@@ -133,7 +133,7 @@ def vae_mnist() -> VAE:
 @system(
     title=Text("VAE · cartoon faces · 64 px", "VAE · visages dessinés · 64 px"),
     data="avatars",
-    recipe=Recipe(images=900_000, batch=64, rate=8e-4, warmup=20_000, ema=0.999, clip=20_000.0),
+    recipe=Recipe(images=680_000, batch=64, rate=8e-4, warmup=20_000, ema=0.999, clip=20_000.0),
 )
 def vae_avatars() -> VAE:
     """A VAE on cartoon faces in eight drawing styles; it also encodes a picture that you drop or draw."""
