@@ -123,7 +123,7 @@ class VAE(Model):
 @system(
     title=Text("VAE · handwritten digits · 28 px", "VAE · chiffres manuscrits · 28 px"),
     data="mnist",
-    recipe=Recipe(images=1_200_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0),
+    recipe=Recipe(images=900_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0),
 )
 def vae_mnist() -> VAE:
     """A VAE on digits, trained on dynamically binarized pictures; the mean picture is shown."""
