@@ -62,6 +62,9 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .stage figcaption b { color: var(--body-text-color); font-size: 15px; }
 .stage figcaption output { margin-left: auto; color: var(--body-text-color); }
 .stage .linear b { color: var(--linear); } .stage .spherical b { color: var(--spherical); }
+.waiting figure { aspect-ratio: 1; border-radius: 14px; background: var(--line); animation: waiting 1.4s ease-in-out infinite alternate; }
+@keyframes waiting { to { opacity: .4; } }
+@media (prefers-reduced-motion: reduce) { .waiting figure { animation: none; } }
 .download { position: absolute; right: 10px; bottom: 10px; width: 34px; height: 34px; border-radius: 10px; font-size: 18px;
   display: grid; place-items: center; background: rgba(15, 23, 42, .72); color: white !important; text-decoration: none !important; }
 .download:hover { background: var(--color-accent); }

@@ -99,7 +99,10 @@ def downloadable(uri: str, alt: str, filename: str, label: str) -> str:
     )
 
 
-def cards(items: Sequence[tuple[str, str, str]], chosen: str) -> str:
+WAITING = '<div class="stage waiting"><figure></figure><figure></figure></div>'  # until the first picture is there
+
+
+def cards(items: Sequence[tuple[str, str, str]], chosen: str, label: str) -> str:
     """A row of choices (value, title, picture). Titles read "family · subject · size"."""
     buttons = []
     for value, title, uri in items:
@@ -109,7 +112,7 @@ def cards(items: Sequence[tuple[str, str, str]], chosen: str) -> str:
             f'<button class="card" data-pick="{escape(value)}" aria-pressed="{pressed}" title="{escape(title, quote=True)}">'
             f'<img class="pixels" src="{uri}" alt=""><span><b>{escape(family)}</b>{escape(rest)}</span></button>'
         )
-    return f'<div class="cards">{"".join(buttons)}</div>'
+    return f'<div class="cards" role="group" aria-label="{escape(label, quote=True)}">{"".join(buttons)}</div>'
 
 
 def strip(rows: Sequence[tuple[str, Sequence[str]]], positions: Sequence[float], chosen: float) -> str:

@@ -62,7 +62,7 @@ class LatentTab:
             with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
                 start = End("from", w.FROM)
             with gr.Column(scale=10, min_width=320, elem_classes="stage-column"):
-                self.stage = gr.HTML(elem_id="stage", min_height=320)
+                self.stage = gr.HTML(widgets.WAITING, elem_id="stage")
                 self.position = gr.Slider(
                     0, 1, 0.5, step=0.005, label=t(w.POSITION), info=t(w.POSITION_HINT), elem_id="position"
                 )
@@ -225,7 +225,7 @@ class LatentTab:
         rows = {path: self.pictures(scene, STEPS, path, controls) for path in PATHS}
         updates = {
             self.scene: scene,
-            self.cards: widgets.cards([self.card(n, lang) for n in self.systems], name),
+            self.cards: widgets.cards([self.card(n, lang) for n in self.systems], name, getattr(w.MODEL, lang)),
             self.stage: self.stage_html(scene, position, controls, lang),
             self.position: position,
             self.strip: widgets.strip([(getattr(NAMES[p][0], lang), uris) for p, uris in rows.items()], STEPS, position),
@@ -342,8 +342,9 @@ class End:
         self.shown = gr.HTML(elem_id=which, elem_classes="drop", min_height=190)
         with gr.Row(elem_classes="tools"):
             self.seed = gr.Number(
-                OPENING[which]["seed"], precision=0, minimum=0, label=t(w.SEED), elem_id=f"{which}-seed", min_width=110
-            )
+                OPENING[which]["seed"], precision=0, minimum=0, label=t(w.SEED), info=t(w.SEED_HINT),
+                elem_id=f"{which}-seed", min_width=110,
+            )  # fmt: skip
             self.roll = gr.Button(t(w.DICE_END), elem_id=f"{which}-roll", min_width=80, scale=0)
         self.upload = gr.UploadButton(t(w.UPLOAD), file_types=["image"], elem_id=f"{which}-upload", size="sm")
         with gr.Accordion(t(w.DRAW), open=False, elem_id=f"{which}-draw") as self.draw:
