@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -153,13 +153,20 @@ def _local(name: str, advice: str) -> Path:
     return path
 
 
+def _downloaded(fetch: Callable[[], Any], name: str, root: Path) -> Any:
+    try:
+        return fetch()
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"{name} is not in {root} and could not be downloaded: {error}") from None
+
+
 def mnist(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     """MNIST's 60 000 + 10 000 digits, 28x28 grey (LeCun, Cortes, Burges), through torchvision."""
     from torchvision.datasets import MNIST
 
     root = paths.data()
     there = (root / "MNIST" / "raw" / "train-images-idx3-ubyte").exists()
-    digits = MNIST(str(root), train=split == "train", download=not there)
+    digits = _downloaded(lambda: MNIST(str(root), train=split == "train", download=not there), "MNIST", root)
     classes = tuple(str(d) for d in range(10))
     return Pictures("mnist", digits.data[:, None], digits.targets, classes, "MNIST, LeCun, Cortes and Burges, CC BY-SA 3.0")
 
@@ -173,7 +180,8 @@ def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
         return Pictures("cifar10", found.images, found.labels, classes, credit + " (JPEG copy)", found.refused)
     from torchvision.datasets import CIFAR10
 
-    photographs = CIFAR10(str(paths.data()), train=split == "train", download=True)
+    root = paths.data()
+    photographs = _downloaded(lambda: CIFAR10(str(root), train=split == "train", download=True), "CIFAR-10", root)
     images = torch.from_numpy(photographs.data).permute(0, 3, 1, 2).contiguous()
     return Pictures("cifar10", images, torch.tensor(photographs.targets), tuple(photographs.classes), credit)
 

@@ -208,7 +208,7 @@ def test_help_of_train_tells_the_recipe(capsys):
         ("sample short.safetensors --seeds 1", "short.safetensors is not a whole safetensors file"),
         ("sample foreign.safetensors --seeds 1", "foreign.safetensors was not written by GenStudio"),
         ("sample nowhere.safetensors --seeds 1", "nowhere.safetensors does not exist"),
-        ("sample classifier_mnist --seeds 1", "there are no weights of classifier_mnist yet"),
+        ("sample vae_mnist.mine --seeds 1", "there are no weights of vae_mnist.mine yet"),
         ("sample vae_mnist --seeds 1 --out text.png", "text.png: File exists"),
         ("encode vae_mnist text.png", "text.png: not a picture"),
         ("encode vae_mnist nowhere.png", "nowhere.png: not found"),
