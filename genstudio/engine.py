@@ -30,7 +30,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from genstudio import checkpoint, latent
 from genstudio.images import from_uint8, to_tensor, to_uint8
 from genstudio.model import Model, Noise, check_controls, sample
-from genstudio.precision import Precision, best_precision
+from genstudio.precision import Precision, best_precision, keep_memory
 from genstudio.registry import find
 from genstudio.system import System
 
@@ -58,6 +58,7 @@ class Engine:
     def __init__(self, device: str | None = None, exact: bool = False, memory: int | None = None):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.exact = exact
+        keep_memory()
         self.memory = memory or _memory_budget(self.device)
         self._held: OrderedDict[tuple[Path, float, bool], Held] = OrderedDict()
         self._turns = Turns()
@@ -83,7 +84,7 @@ class Engine:
         latents = np.asarray(latents, np.float32)
         if latents.ndim != 2 or not np.isfinite(latents).all():
             raise ValueError("codes must be finite numbers, one row for each picture")
-        values = check_controls(find_verb(checkpoint.system_of(name), "decode"), controls)
+        values = check_controls(find_verb(self.hold(name, exact).system, "decode"), controls)
         if (codes := self.hold(name, exact).codes) not in (None, latents.shape[1]):
             raise ValueError(f"a code of {name} has {codes} numbers, not {latents.shape[1]}: it belongs to another model")
 

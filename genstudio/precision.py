@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -29,6 +31,21 @@ class Precision:
 
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.device, self.dtype, enabled=self.dtype is not torch.float32)
+
+
+@cache
+def keep_memory() -> None:
+    """Lets the C library keep large blocks that are freed, where it is glibc's.
+
+    It gives each back to the system, which hands out fresh, zeroed pages for the next layer's output: up to a quarter
+    of a small network's time.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(-3, 32 * 2**20)  # M_MMAP_THRESHOLD, at its largest
+        mallopt(-1, 2**30)  # M_TRIM_THRESHOLD
 
 
 @cache

@@ -28,7 +28,7 @@ from genstudio import __version__, checkpoint, film, paths
 from genstudio.data import Batches, Pictures, load
 from genstudio.images import grid, save_png, to_pictures, to_uint8
 from genstudio.model import Batch, Model, Noise, generates, sample
-from genstudio.precision import Precision, best_precision
+from genstudio.precision import Precision, best_precision, keep_memory
 from genstudio.registry import find
 from genstudio.system import Recipe, System
 
@@ -155,6 +155,7 @@ def train(
     said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe)}
     (out / "run.json").write_text(json.dumps(said, indent=1))
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    keep_memory()
     precision = Precision.exact(where) if exact else best_precision(where)
 
     run = Run(system, {}, recipe, where, command_line(system, data, init, recipe))  # every process builds the same weights, then draws its own noise
