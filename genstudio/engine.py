@@ -149,6 +149,8 @@ class Engine:
     def _load(self, name: str, path: Path, exact: bool) -> Held:
         model, header = checkpoint.load(path)
         precision = Precision.exact(self.device) if exact else best_precision(self.device)
+        if precision.dtype is torch.float32 and max(model.image_shape) < 32:
+            precision = Precision.exact(self.device)  # reordering so little costs more than it gains
         if not exact:
             model = fused(model)
         prior = dict(model.named_buffers(recurse=False))  # what codes are drawn from: the same on every device
