@@ -5,7 +5,6 @@ Nothing in an archive is unpacked to disk. Every bad item is refused by name and
 
 from __future__ import annotations
 
-import io
 import json
 import lzma
 import zipfile

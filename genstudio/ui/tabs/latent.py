@@ -223,7 +223,8 @@ class LatentTab:
         made = self.recipe(scene, position, "spherical", controls)
         if keep and (not history or history[0][1] != made):
             history = [self.thumbnail(made), *history][:KEPT]
-        rows = {path: self.pictures(scene, STEPS, path, controls) for path in PATHS}
+        ends = self.codes(scene)
+        rows = {path: self.pictures(scene, ends, STEPS, path, controls) for path in PATHS}
         updates = {
             self.scene: scene,
             self.cards: widgets.cards([self.card(n, lang) for n in self.systems], name, getattr(w.MODEL, lang)),
@@ -251,7 +252,7 @@ class LatentTab:
         for path, (label, note) in NAMES.items():
             norms = np.linalg.norm(between(ends, fine, path), axis=1)
             norm = np.linalg.norm(between(ends, [position], path))
-            [uri] = self.pictures(scene, [position], path, controls)
+            [uri] = self.pictures(scene, ends, [position], path, controls)
             lines.append((path, norms))
             shown = widgets.downloadable(
                 uri, getattr(label, lang), f"{scene['system']}-{path}.png", getattr(w.DOWNLOAD, lang)
@@ -268,9 +269,11 @@ class LatentTab:
             f'{getattr(w.SPHERICAL, lang)} <i class="reference"></i>{legend}</p>'
         )
 
-    def pictures(self, scene: dict, positions: list[float], path: str, controls: dict) -> list[str]:
-        """Pictures on the way, as data URIs of PNGs with their recipes."""
-        images = self.engine.interpolate(scene["system"], self.codes(scene), positions, path, **controls)
+    def pictures(
+        self, scene: dict, ends: tuple[np.ndarray, np.ndarray], positions: list[float], path: str, controls: dict
+    ) -> list[str]:
+        """Pictures on the way between the scene's two codes, as data URIs of PNGs with their recipes."""
+        images = self.engine.interpolate(scene["system"], ends, positions, path, **controls)
         return [
             widgets.png_uri(image, self.recipe(scene, position, path, controls))
             for image, position in zip(images, positions, strict=True)
@@ -301,7 +304,7 @@ class LatentTab:
 
     def thumbnail(self, found: dict) -> tuple[str, dict]:
         scene, controls, position = self.scene_of(found)
-        [uri] = self.pictures(scene, [position], found.get("path", "spherical"), controls)
+        [uri] = self.pictures(scene, self.codes(scene), [position], found.get("path", "spherical"), controls)
         return uri, found
 
     def title(self, found: dict, lang: str) -> str:
