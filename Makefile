@@ -16,6 +16,10 @@ bench: setup .venv/requirements-dev.txt
 	.venv/bin/python -m tests.bench $(ARGS)
 	.venv/bin/python -m tests.bench_page
 
+# What a Hugging Face Space needs, in build/space, and a trial of it: minutes, and 3 GB to download.
+space: setup
+	.venv/bin/python -m genstudio space --check $(ARGS)
+
 lint: setup .venv/requirements-dev.txt
 	.venv/bin/python -m ruff check $(ARGS)
 
@@ -41,4 +45,4 @@ setup: .venv/requirements.txt
 
 # An environment that could not be finished is begun again.
 .DELETE_ON_ERROR:
-.PHONY: app test bench lint setup
+.PHONY: app test bench space lint setup

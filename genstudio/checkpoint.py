@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from genstudio import paths
-from genstudio.model import Model, verbs
+from genstudio import hub, paths
+from genstudio.model import Model, Text, verbs
 from genstudio.registry import find
 from genstudio.system import System
 
@@ -182,7 +182,10 @@ def check_arguments(system: System, arguments: Any) -> dict[str, Any]:
 
 
 def locate(name: str) -> Path:
-    """The file of a system (`vae_mnist`), of a tagged one (`vae_mnist.mine`), or the path itself when it is one."""
+    """The file of a system (`vae_mnist`), of a tagged one (`vae_mnist.mine`), of what was pulled from the Hub
+    (`hf:owner/name@commit`), or the path itself when it is one."""
+    if name.startswith(hub.PREFIX):
+        return hub.locate(name)
     if name.endswith(".safetensors") or os.sep in name:
         return Path(os.path.expanduser(name))
     for folder in paths.checkpoint_folders():
@@ -212,7 +215,7 @@ def available() -> dict[str, Path]:
         for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else ():
             if not path.name.endswith(".critic.safetensors"):
                 found[path.name.removesuffix(".safetensors")] = path
-    return found
+    return found | hub.pulled()
 
 
 def offered(*needed: str) -> dict[str, System]:
@@ -224,8 +227,14 @@ def offered(*needed: str) -> dict[str, System]:
         except ValueError:
             continue
         if set(needed) <= set(verbs(system.model)):
-            found[name] = system
+            found[name] = replace(system, title=titled(system.title, name, system.name))
     return found
+
+
+def titled(title: Text, name: str, system: str) -> Text:
+    """A system's title, with the tag of a checkpoint that is not the plain one: `vae_mnist.cats`."""
+    tag = name.removeprefix(system).removeprefix(".")
+    return Text(*(f"{said} · {tag}" for said in title)) if tag else title
 
 
 def digest(path: str | os.PathLike) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from genstudio import commands
+from genstudio import commands, scoring, sharing, training
 
 EXAMPLES = """
 examples:
@@ -23,8 +23,8 @@ examples:
   python -m genstudio train vae_mnist --max-minutes 10
   python -m genstudio score vae_mnist
 
-SYSTEM is a name that `list` shows, or a .safetensors file. Each verb has its own help, and
-`sample SYSTEM --help` also shows the controls of that system.
+SYSTEM is a name that `list` shows, a .safetensors file, or hf:OWNER/REPO[@REVISION] on the Hugging Face Hub. Each
+verb has its own help, and `sample SYSTEM --help` also shows the controls of that system.
 """
 
 
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a pipe may hold no more than ASCII
     try:
+        argv = sharing.at_hand(argv)  # before the parser, whose flags depend on the system
         parser = build_parser(argv)
         arguments = vars(parser.parse_args(argv))
         run = arguments.pop("run")
@@ -131,10 +132,16 @@ def build_parser(argv: Sequence[str]) -> Parser:
     which.add_argument("--count", type=int, default=9, help="that many places, evenly spaced (9)")
     made.add_argument("--path", default="spherical", help="spherical (as it comes) or linear")
     made.add_argument("--strip", action="store_true", help="also all of them side by side, strip.png")
+    made.add_argument("--film", type=Path, metavar="FILE", help="also the way there and back, as .webp or .mp4")
     makes_pictures(made, "interpolate")
 
+    made = verb(commands.again, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
+    made.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")
+    made.add_argument("--out", type=Path, default="pictures/again.png", metavar="FILE.png", help="where to (pictures/again.png)")
+    made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
+
     about = "Trains a system. Ctrl-C stops in good order; --resume goes on."
-    made = verb(commands.train, about, "a name that `list` shows")
+    made = verb(training.train, about, "a name that `list` shows")
     made.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
     made.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
     made.add_argument("--max-minutes", type=float, metavar="M", help="stop after that long, in good order")
@@ -147,17 +154,34 @@ def build_parser(argv: Sequence[str]) -> Parser:
     if asked == "train":
         add_recipe(made.add_argument_group("recipe", "Numbers of the run; each is the system's own unless given."))
 
-    made = verb(commands.score, "Measures a system on pictures held out; the distances need its data's classifier.")
-    made.add_argument("--n", type=int, default=2000, help="samples to draw (2000)")
+    made = verb(scoring.score, "Measures a system on pictures held out, or checks what its header says of it.")
+    made.add_argument("--n", type=int, help="samples to draw (2000)")
     made.add_argument("--data", help="a set by name, a folder or a zip, in place of what it learned from")
     made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
-    made.add_argument("--write", action="store_true", help="also write the scores into the checkpoint's header")
+    about = "the network to judge with: inception, a classifier, or a file of either (the classifier of the data)"
+    made.add_argument("--features", metavar="NETWORK", help=about)
+    which = made.add_mutually_exclusive_group()
+    which.add_argument("--write", action="store_true", help="also write the scores into the checkpoint's header")
+    which.add_argument("--check", action="store_true", help="measure what the header claims; exit code 1 if not so")
     gives_json(made, "as JSON")
 
     made = verb(commands.data, "Builds a drawn set, avatars or emoji, from its npm packages. Needs Node.", "")
     made.add_argument("name", metavar="NAME", help="avatars or emoji")
     made.add_argument("--yes", action="store_true", help="accept size and licences without being asked")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder for the archive (GENSTUDIO_DATA)")
+
+    made = verb(sharing.push, "Shares a checkpoint on the Hugging Face Hub, with a card made from its header.")
+    made.add_argument("repo", metavar="OWNER/REPO", help="made where it is missing")
+    made.add_argument("--private", action="store_true", help="for your eyes only; else as the Hub does by default")
+
+    made = verb(sharing.pull, "Fetches a checkpoint from the Hub, after telling its size and licence.", "")
+    made.add_argument("name", metavar="OWNER/REPO[@REVISION]", help="a commit, tag or branch; else the newest")
+    made.add_argument("--yes", action="store_true", help="download it without being asked")
+
+    made = verb(sharing.space, "Prepares the folder of a Hugging Face Space, for `hf upload`.", "")
+    made.add_argument("--out", type=Path, default="build/space", metavar="DIR", help="folder for it (build/space)")
+    about = "run it in a new environment and ask it for a picture: minutes, and 3 GB to download"
+    made.add_argument("--check", action="store_true", help=about)
 
     verb(commands.app, "Opens the page.", "")
     return parser

@@ -7,16 +7,12 @@ sentence. A verb returns its exit code where that is not 0. torch is imported in
 from __future__ import annotations
 
 import json as jsons
-import os
 import re
-import shlex
-import signal
 import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +23,7 @@ if TYPE_CHECKING:
 CHUNK = 64  # pictures made, written and reported at a time
 MOST_ON_A_SHEET = 4096
 MOST_POSITIONS = 10_000
+WALK = 60  # pictures of a film, one way
 
 
 # Words to values ------------------------------------------------------------------------------------------------
@@ -291,10 +288,7 @@ def decode(system: str, codes: list[str], out: Path, exact: bool, device: str | 
     pictures = Pictures(out, len(rows), json)
     for part in chunks(enumerate(rows)):
         images = engine.decode(system, np.stack([row for _, row in part]), **controls)
-        # A single code is a way that ends where it starts.
-        ends = [{"code": recipe.pack(row)} for _, row in part]
-        way = dict(position=0.0, path="linear", controls=controls)
-        recipes = [recipe.make(held, "interpolate", **{"from": end, "to": end}, **way) for end in ends]
+        recipes = [recipe.make(held, "decode", code=recipe.pack(row), controls=controls) for _, row in part]
         pictures.add(images, [f"{i:04d}.png" for i, _ in part], recipes)
     pictures.finish()
 
@@ -319,14 +313,17 @@ def read_codes(word: str) -> list[Any]:
 
 
 def interpolate(
-    system: str, start: str, end: str, positions: str | None, count: int, path: str, strip: bool,
+    system: str, start: str, end: str, positions: str | None, count: int, path: str, strip: bool, film: Path | None,
     out: Path, exact: bool, device: str | None, json: bool, **flags: Any,
 ) -> None:  # fmt: skip
     from genstudio import recipe
+    from genstudio.images import save_walk
     from genstudio.model import check_controls
 
     places = read_positions(positions, count)
     recipe.check_path(path)
+    if film and film.suffix not in (".webp", ".mp4"):
+        raise ValueError(f"a film is a .webp or an .mp4, not {film.name}")
     engine = open_engine(device, exact)
     held = engine.hold(system)
     controls = check_controls(maker(held.system, "interpolate"), given(flags, "control_"))
@@ -338,6 +335,33 @@ def interpolate(
         recipes = [recipe.make(held, "interpolate", **ends, position=t, path=path, controls=controls) for _, t in part]
         pictures.add(images, [f"{i:04d}.png" for i, _ in part], recipes)
     pictures.finish(columns=len(places))
+    if film:
+        film.parent.mkdir(parents=True, exist_ok=True)
+        way = [i / (WALK - 1) for i in range(WALK)]
+        save_walk(engine.interpolate(system, (codes[0], codes[1]), way, path, **controls), film)
+        print(f"The way there and back is in {film}", file=sys.stderr)
+
+
+def again(recipe: str, out: Path, device: str | None) -> None:
+    from genstudio import opening
+    from genstudio.images import save_png, to_pictures
+    from genstudio.recipe import check, check_link, code, differences, from_query
+
+    if Path(recipe).is_file():
+        found = opening.identify(recipe).recipe
+    else:
+        found = from_query(check_link(recipe.partition("?")[2] or recipe))
+    if found is None:
+        raise ValueError(f"{recipe!r} holds no recipe: give a picture of ours, a .json file, or a link's verb=...&system=...")
+    name = check(found)["system"]
+    engine = open_engine(device, exact=found.get("precision") == "float32")
+    held = engine.hold(name)
+    [image] = engine.decode(name, code(found, engine)[None], **(found.get("controls") or {}))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_png(to_pictures(image[None])[0], out, found)
+    if changed := [key for key in differences(found, held) if key in found]:  # a link says less than a picture
+        print(f"It may differ slightly: this is not the same {', '.join(changed)}.", file=sys.stderr)
+    print(out)
 
 
 def read_positions(text: str | None, count: int) -> list[float]:
@@ -363,105 +387,12 @@ def read_end(word: str, engine: Engine, held: Held) -> dict[str, Any]:
         return {"seed": recipe.check_seed(word)}
     if not Path(word).exists():
         raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
-    return {"code": recipe.pack(engine.encode(held.name, [open_named(word)])[0])}
-
-
-def train(
-    system: str, out: Path | None, resume: bool, fresh: bool, device: str | None, threads: int | None, json: bool,
-    **flags: Any,
-) -> int | None:  # fmt: skip
-    import torch
-
-    from genstudio import checkpoint, paths
-    from genstudio.registry import find
-    from genstudio.train import train
-
-    out = out or paths.runs() / find(system).name
-    if (out / "state.pt").exists() and not (resume or fresh):
-        raise ValueError(f"{out} holds a run already: --resume goes on with it, --fresh begins anew in its place")
-    if threads is not None:
-        if not 1 <= threads <= 1024:
-            raise ValueError(f"threads must lie between 1 and 1024, not {threads}")
-        torch.set_num_threads(threads)
-    recipe = given(flags, "recipe_")
-    check_recipe(recipe)
-    options = {name: value for name, value in flags.items() if not name.startswith("recipe_")}
-    again = shlex.join(["python", "-m", "genstudio", "train", system, "--resume", "--out", str(out)])
-
-    speaks = os.environ.get("RANK", "0") == "0"  # the first of several processes
-    progress = Progress(30.0)
-    run = train(system, out=out, resume=resume, device=device_of(device), **options, **recipe)
-    with closing(run), interrupts() as stopping:
-        for report in run:
-            if json and speaks:
-                print(jsons.dumps(asdict(report), default=str), flush=True)
-            stand = f"step {report.step} of {report.steps}, {report.rate:.3g} pictures/s, {clock(report.eta)} left"
-            terms = ", ".join(f"{name} {value:.4g}" for name, value in report.terms.items())
-            if speaks:
-                progress.show(f"{stand}: {terms}", last=report.step == report.steps)
-            if stopping:
-                break
-        else:
-            stopping.clear()  # too late: it has come to its end
-    if not speaks:
-        return 130 if stopping else None
-    where = sys.stderr if json else sys.stdout
-    if stopping:
-        print(f"Stopped at step {report.step} of {report.steps}. To go on: {again}", file=where)
-        print("With --max-minutes 0 as well, it only writes the weights as they are.", file=where)
-        return 130
-    weights = out / f"{system}.safetensors"
-    print(f"The weights are in {weights}", file=where)
-    header = checkpoint.describe(weights)
-    if header.images < (whole := header.recipe["images"]):
-        print(f"They have seen {header.images} of {whole} pictures. To go on: {again}", file=where)
-
-
-def check_recipe(changes: dict[str, Any]) -> None:
-    """Numbers that no run can be made of."""
-    for name, value in changes.items():
-        least = 1 if name in ("images", "batch") else 0
-        if not (value >= least and value < 2**63):  # refuses NaN too
-            raise ValueError(f"{name} must be at least {least}, not {value}")
-
-
-@contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """A list that fills when somebody asks to stop, so that no step of training is cut in half. Twice is at once."""
-    asked: list[int] = []
-
-    def ask(number: int, frame: Any) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-        print("\nStopping at the next report; Ctrl-C again stops at once.", file=sys.stderr, flush=True)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def score(system: str, n: int, data: str | None, device: str | None, write: bool, json: bool) -> None:
-    from genstudio import checkpoint
-    from genstudio.scores import measure
-
-    path, found = checkpoint.locate(system), {}
-    if sys.stderr.isatty():
-        print(f"Measuring {system}, on a processor for minutes.", file=sys.stderr)
-    for name, number in measure(system, n, data, device_of(device)):
-        found[name] = number.as_dict()
-        if not json:
-            print(f"{name}: {score_text(found[name])}", flush=True)
-    if write:
-        header = checkpoint.describe(path)
-        header.scores = found
-        checkpoint.rewrite_header(path, header)
-        print(f"The scores stand in {path}", file=sys.stderr)
-    if json:
-        print_json(found)
+    picture = open_named(word)
+    if hasattr(held.system.model, "encode"):
+        return {"code": recipe.pack(engine.encode(held.name, [picture])[0])}
+    *_, guess = engine.project(held.name, picture)  # no encoder: the nearest picture is searched for
+    print(f"{word} is {guess.error:.4f} away from the nearest picture found.", file=sys.stderr)
+    return {"code": recipe.pack(guess.code.numpy())}
 
 
 def data(name: str, yes: bool, out: Path | None) -> None:

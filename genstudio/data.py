@@ -9,8 +9,8 @@ import json
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -37,6 +37,7 @@ class Pictures:
     images: Tensor  # uint8 (n, c, h, w)
     labels: Tensor | None = None  # class numbers (n,)
     classes: tuple[str, ...] = ()
+    traits: dict[str, Tensor] = field(default_factory=dict)  # booleans (n,) beside the class
     credit: str = ""
     refused: list[str] = field(default_factory=list)
 
@@ -50,6 +51,11 @@ class Pictures:
     def tensor(self, start: int = 0, stop: int | None = None) -> Tensor:
         """Pictures start..stop as floats in [-1, 1]."""
         return from_uint8(self.images[start:stop])
+
+    def batch(self, index: Tensor) -> Batch:
+        """The pictures at these places, with all that is known of them."""
+        labels = None if self.labels is None else self.labels[index]
+        return Batch(from_uint8(self.images[index]), labels, {name: t[index] for name, t in self.traits.items()})
 
 
 # Folders and archives -------------------------------------------------------------------------------------------
@@ -98,12 +104,17 @@ def _read(read: Callable[[], bytes]) -> bytes:
 
 
 def read_pictures(
-    source: Path, shape: tuple[int, int, int], *, keep: Callable[[str], bool] = lambda name: True, label: str = "label"
+    source: Path,
+    shape: tuple[int, int, int],
+    *,
+    keep: Callable[[str], bool] = lambda name: True,
+    label: str = "label",
+    traits: Sequence[str] = (),
 ) -> Pictures:
     """All pictures of a folder or zip at one shape (c, h, w).
 
     A picture's class is `label` in metadata.jsonl (Hugging Face's imagefolder form), else the folder that it stands
-    in. Raises ValueError when no picture is left; `refused` lists what was left out and why.
+    in; its `traits` are true and false there. Raises ValueError when no picture is left; `refused` lists what was left out and why.
     """
     metadata: dict[str, dict] = {}
     arrays, names, refused = [], [], []
@@ -126,7 +137,9 @@ def read_pictures(
     kinds = [str(metadata.get(n, {}).get(label, PurePosixPath(n).parent)) for n in names]
     classes = tuple(sorted(set(kinds)))
     labels = torch.tensor([classes.index(k) for k in kinds]) if len(classes) > 1 else None
-    return Pictures(source.stem, torch.from_numpy(np.stack(arrays)), labels, classes if len(classes) > 1 else (), refused=refused)
+    has = {t: torch.tensor([metadata.get(n, {}).get(t) is True for n in names]) for t in traits}
+    images = torch.from_numpy(np.stack(arrays))
+    return Pictures(source.stem, images, labels, classes if len(classes) > 1 else (), has, refused=refused)
 
 
 def _metadata(entry: Entry) -> dict[str, dict]:
@@ -167,7 +180,7 @@ def mnist(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     there = (root / "MNIST" / "raw" / "train-images-idx3-ubyte").exists()
     digits = _downloaded(lambda: MNIST(str(root), train=split == "train", download=not there), "MNIST", root)
     classes = tuple(str(d) for d in range(10))
-    return Pictures("mnist", digits.data[:, None], digits.targets, classes, "MNIST, LeCun, Cortes and Burges, CC BY-SA 3.0")
+    return Pictures("mnist", digits.data[:, None], digits.targets, classes, credit="MNIST, LeCun, Cortes and Burges, CC BY-SA 3.0")
 
 
 def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
@@ -176,13 +189,13 @@ def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     if (local := paths.data() / "cifar10.zip").exists():
         found = read_pictures(local, (3, 32, 32), keep=lambda n: n.startswith(split + "/"))
         classes = tuple(c.partition("/")[2] for c in found.classes)
-        return Pictures("cifar10", found.images, found.labels, classes, credit + " (JPEG copy)", found.refused)
+        return replace(found, classes=classes, credit=credit + " (JPEG copy)")
     from torchvision.datasets import CIFAR10
 
     root = paths.data()
     photographs = _downloaded(lambda: CIFAR10(str(root), train=split == "train", download=True), "CIFAR-10", root)
     images = torch.from_numpy(photographs.data).permute(0, 3, 1, 2).contiguous()
-    return Pictures("cifar10", images, torch.tensor(photographs.targets), tuple(photographs.classes), credit)
+    return Pictures("cifar10", images, torch.tensor(photographs.targets), tuple(photographs.classes), credit=credit)
 
 
 AVATAR_CREDIT = (
@@ -199,8 +212,8 @@ def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
         held_out = PurePosixPath(name).stem[-1] == "9"
         return not name.startswith("pairs/") and held_out == (split == "test")
 
-    found = read_pictures(path, shape or (3, 64, 64), keep=keep, label="style")
-    return Pictures("avatars", found.images, found.labels, found.classes, AVATAR_CREDIT, found.refused)
+    found = read_pictures(path, shape or (3, 64, 64), keep=keep, label="style", traits=("glasses",))
+    return replace(found, credit=AVATAR_CREDIT)
 
 
 EMOJI_CREDIT = "Emoji: Noto Emoji Apache 2.0; Twemoji CC BY 4.0; OpenMoji CC BY-SA 4.0; Fluent Emoji MIT"
@@ -214,8 +227,7 @@ def emoji(split: str, shape: tuple[int, int, int] | None) -> Pictures:
         held_out = sum(ord(c) * 31**i for i, c in enumerate(PurePosixPath(name).stem)) % 10 == 0
         return held_out == (split == "test")
 
-    found = read_pictures(path, shape or (3, 64, 64), keep=keep, label="group")
-    return Pictures("emoji", found.images, found.labels, found.classes, EMOJI_CREDIT, found.refused)
+    return replace(read_pictures(path, shape or (3, 64, 64), keep=keep, label="group"), credit=EMOJI_CREDIT)
 
 
 def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
@@ -288,13 +300,14 @@ class Batches:
         first = (k * self.world + self.rank) * self.size
         index = torch.tensor([self._at(i) for i in range(first, first + self.size)])
         draw = torch.Generator().manual_seed(hash((self.seed, k, self.rank)) % 2**63)
-        images = from_uint8(self.pictures.images[index])
+        batch = self.pictures.batch(index)
+        images = batch.images
         if self.flip:
             mirrored = torch.rand(len(images), generator=draw) < 0.5
             images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
         if self.jitter:
             images = _shift(images, torch.randint(-self.jitter, self.jitter + 1, (len(images), 2), generator=draw))
-        return Batch(images, None if self.pictures.labels is None else self.pictures.labels[index])
+        return replace(batch, images=images)
 
     def _at(self, i: int) -> int:
         """The i-th picture of the endless shuffled stream."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import copy
 import os
-import queue
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,21 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from genstudio import checkpoint, latent
+from genstudio import checkpoint, latent, projection
 from genstudio.images import from_uint8, to_tensor, to_uint8
-from genstudio.model import Model, Noise, check_controls, sample
-from genstudio.precision import Precision, best_precision, keep_memory
+from genstudio.layers.prior import EMPTY
+from genstudio.model import Model, Noise, Text, check_controls, moved, sample
+from genstudio.precision import Precision, best_precision, choose_device, keep_memory, without_float16
+from genstudio.projection import Guess
+from genstudio.recorded import Recorded
 from genstudio.registry import find
 from genstudio.system import System
+from genstudio.turns import Turns
 
+DIRECTION_SEEDS = 1024  # codes that directions are found from
 FRAME_SECONDS = 0.08  # what one turn should take
 
 
@@ -50,18 +56,29 @@ class Held:
     bytes: int
     codes: int | None = None  # numbers in a code, where it has codes
     seconds: dict[str, float] = field(default_factory=dict)  # per picture, by verb, as last seen
+    most: int | None = None  # pictures that there is memory for at once, once more were too many
+    directions: dict[str, np.ndarray] = field(default_factory=dict)  # by kind, once asked for
 
 
 class Engine:
     """`Engine()` picks the fastest precision of the best device at hand; `exact` asks for plain float32."""
 
     def __init__(self, device: str | None = None, exact: bool = False, memory: int | None = None):
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device, self.trouble = choose_device(device)
         self.exact = exact
         keep_memory()
         self.memory = memory or _memory_budget(self.device)
         self._held: OrderedDict[tuple[Path, float, bool], Held] = OrderedDict()
+        self._holding = threading.Lock()  # its own: a forked process makes an engine while this one may be loading
         self._turns = Turns()
+
+    def standing(self, name: str | None = None) -> Text:
+        """On which device and in which precision pictures are computed, and why; of that model, where one is named."""
+        held = self.hold(name) if name else None
+        sentences = [held.precision.reason if held else self._precision(self.exact).reason]
+        sentences += [self.trouble] if self.trouble else []
+        sentences += [room_for(held.most)] if held and held.most else []
+        return Text(*(" ".join(language) for language in zip(*sentences, strict=True)))
 
     # verbs --------------------------------------------------------------------------------------------------------
 
@@ -74,10 +91,9 @@ class Engine:
         """Codes (n, d) of pictures of any size, rounded to half precision: exactly what a recipe can carry."""
 
         def run(model: Model, i: int, j: int) -> Tensor:
-            images = to_tensor(pictures[i:j], model.image_shape).to(self.device)
-            return model.encode(images).clamp(-60000, 60000).half()
+            return model.encode(moved(to_tensor(pictures[i:j], model.image_shape), self.device))
 
-        return self._collect(name, "encode", len(pictures), run)
+        return self._collect(name, "encode", len(pictures), run, lambda codes: to_numbers(carried(codes)))
 
     def decode(self, name: str, latents: np.ndarray, *, exact: bool | None = None, **controls: Any) -> np.ndarray:
         """Pictures uint8 (n, h, w, c) of codes (n, d)."""
@@ -89,7 +105,7 @@ class Engine:
             raise ValueError(f"a code of {name} has {codes} numbers, not {latents.shape[1]}: it belongs to another model")
 
         def run(model: Model, i: int, j: int) -> Tensor:
-            return model.decode(torch.from_numpy(latents[i:j]).to(self.device), **values)
+            return model.decode(moved(torch.from_numpy(latents[i:j]), self.device), **values)
 
         return self._collect(name, "decode", len(latents), run, to_uint8, exact)
 
@@ -101,13 +117,18 @@ class Engine:
         values = check_controls(getattr(held.system.model, "sample", None) or find_verb(held.system, "decode"), controls)
 
         def work() -> Iterator[np.ndarray]:
-            with closing(sample(held.model, Noise(seeds, self.device), **values)) as frames:
-                while True:
-                    with held.precision.autocast():  # entered for each frame: a yield inside would leak it
-                        frame = next(frames, None)
-                    if frame is None:
-                        return
-                    yield to_uint8(frame.images)
+            shown, size = 0, min(len(seeds), held.most or len(seeds))
+            while True:
+                parts = [Noise(seeds[i : i + size], self.device) for i in range(0, len(seeds), size)]
+                try:
+                    with closing(side_by_side(held, parts, values)) as frames:
+                        # Begun again, it comes through the same frames: they are made of their seeds alone.
+                        for frame in islice(frames, shown, None):
+                            shown += 1
+                            yield frame
+                    return
+                except (torch.OutOfMemoryError, ArithmeticError) as error:
+                    size = self._way_round(held, error, size)
 
         return self._turns.run(work())
 
@@ -117,11 +138,52 @@ class Engine:
         """Pictures on the way between two codes (d,), at positions in [0, 1]."""
         return self.decode(name, between(ends, positions, path), **controls)
 
+    def directions(self, name: str, kind: str) -> np.ndarray:
+        """Steps (k, d) of one standard deviation in code space, the most telling first: `latent.DIRECTIONS`."""
+        if kind not in latent.DIRECTIONS:
+            raise ValueError(f"directions must be one of {', '.join(latent.DIRECTIONS)}, not {kind!r}")
+        held = self.hold(name)
+        if kind not in held.directions:
+            codes = self.latents(name, range(DIRECTION_SEEDS))
+            arguments = [torch.from_numpy(codes)]
+            if kind == "effect":
+                pictures = torch.from_numpy(self.decode(name, codes)).permute(0, 3, 1, 2).float()
+                arguments.append(adaptive_avg_pool2d(pictures, 16))  # what a direction does is seen in a thumbnail
+            found = (latent.DIRECTIONS[kind](*arguments).numpy() for _ in range(1))  # computed on the engine's thread
+            held.directions[kind] = next(self._turns.run(found))
+        return held.directions[kind]
+
+    def project(self, name: str, picture: Image.Image) -> Iterator[Guess]:
+        """The search for the code whose picture comes nearest to a given one, step by step; stop by closing it."""
+        held = self.hold(name)
+        find_verb(held.system, "latents")
+        target = to_tensor([picture], held.model.image_shape).to(self.device)
+
+        def decode(codes: Tensor) -> Tensor:
+            with held.precision.autocast():
+                return held.model.decode(codes)
+
+        def work() -> Iterator[Guess]:
+            codes = held.model.latents(Noise(range(projection.SEARCH), self.device)).float()
+            for guess in projection.project(decode, codes, target):
+                yield guess._replace(code=carried(guess.code).float().cpu())
+
+        return self._turns.run(work())
+
+    def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Where held-out pictures lie on the plane of a model with two codes: codes (n, 2) and class numbers (n,)."""
+        model = self.hold(name).model
+        if not hasattr(model, "map_codes"):
+            raise ValueError(f"{name} has no map: it has more than two numbers a picture")
+        labels = model.map_labels.cpu().numpy()
+        there = labels != EMPTY
+        return model.map_codes.float().cpu().numpy()[there], labels[there]
+
     def classify(self, name: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class probabilities (n, classes) and features (n, d) of pictures uint8 (n, h, w, c)."""
         images = from_uint8(torch.from_numpy(pictures).permute(0, 3, 1, 2))
         outputs = [
-            self._collect(name, verb, len(images), lambda model, i, j, v=verb: getattr(model, v)(images[i:j].to(self.device)))
+            self._collect(name, verb, len(images), lambda model, i, j, v=verb: getattr(model, v)(moved(images[i:j], self.device)))
             for verb in ("classify", "features")
         ]
         return torch.from_numpy(outputs[0]).softmax(1).numpy(), outputs[1]
@@ -138,25 +200,37 @@ class Engine:
             raise ValueError(f"{path.name} does not exist")
         exact = self.exact if exact is None else exact
         key = (path, path.stat().st_mtime, exact)
-        with _HOLD:
-            if key not in self._held:
-                self._held[key] = self._load(name, path, exact)
+        with self._holding:
+            while key not in self._held:
+                try:
+                    self._held[key] = self._load(name, path, exact)
+                except torch.OutOfMemoryError:
+                    if not self._held:
+                        raise ValueError(f"the graphics card has no memory left for {name}") from None
+                    self._held.popitem(last=False)
+                    continue
                 while sum(h.bytes for h in self._held.values()) > self.memory and len(self._held) > 1:
                     self._held.popitem(last=False)
             self._held.move_to_end(key)
             return self._held[key]
 
+    def _precision(self, exact: bool) -> Precision:
+        return Precision.exact(self.device) if exact else best_precision(self.device)
+
     def _load(self, name: str, path: Path, exact: bool) -> Held:
         model, header = checkpoint.load(path)
-        precision = Precision.exact(self.device) if exact else best_precision(self.device)
+        precision = self._precision(exact)
         if precision.dtype is torch.float32 and max(model.image_shape) < 32:
-            precision = Precision.exact(self.device)  # reordering so little costs more than it gains
+            # Reordering so little costs more than it gains.
+            precision = replace(precision, memory_format=torch.contiguous_format)
         if not exact:
             model = fused(model)
         prior = dict(model.named_buffers(recurse=False))  # what codes are drawn from: the same on every device
         model = model.to(self.device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False)
         for key, numbers in prior.items():
             setattr(model, key, numbers.to(self.device))
+        if self.device.type == "cuda" and hasattr(model, "decode"):
+            model.decode = Recorded(model.decode)
         size = sum(t.nbytes for t in model.state_dict().values())
         codes = model.latents(Noise([0], self.device)).shape[1] if hasattr(model, "latents") else None
         return Held(name, model, find(header.system), header, checkpoint.digest(path), precision, size, codes)
@@ -169,7 +243,7 @@ class Engine:
         verb: str,
         count: int,
         run: Callable[[Model, int, int], Tensor],
-        convert: Callable[[Tensor], np.ndarray] = lambda t: t.float().cpu().numpy(),
+        convert: Callable[[Tensor], np.ndarray] | None = None,
         exact: bool | None = None,
     ) -> np.ndarray:
         """run(model, i, j) for slices that take about a frame each, together as one array."""
@@ -179,27 +253,69 @@ class Engine:
             raise ValueError("there is nothing to compute: give at least one seed, code or picture")
 
         def work() -> Iterator[np.ndarray]:
-            done, most = 0, count
+            done = 0
             while done < count:
                 each = held.seconds.get(verb)
-                size = min(most, count - done, max(1, int(FRAME_SECONDS / each)) if each else 16)
+                size = min(held.most or count, count - done, max(1, int(FRAME_SECONDS / each)) if each else 16)
                 started = time.perf_counter()
                 try:
                     with held.precision.autocast():
                         result = run(held.model, done, done + size)
-                    yield convert(result)
-                except torch.cuda.OutOfMemoryError:
-                    if size == 1:
-                        raise ValueError("the graphics card has no memory left for even one picture") from None
-                    most = size // 2
+                    if held.precision.dtype is torch.float16 and not result.isfinite().all():
+                        raise ArithmeticError("the model gave numbers that are not finite")
+                    made = (convert or to_numbers)(result)
+                except (torch.OutOfMemoryError, ArithmeticError) as error:
+                    self._way_round(held, error, size)
                     continue
                 held.seconds[verb] = (time.perf_counter() - started) / size
+                yield made
                 done += size
 
         return np.concatenate(list(self._turns.run(work())))
 
+    def _way_round(self, held: Held, error: Exception, size: int) -> int:
+        """How many pictures to try at once after that error, in float32 if need be. Raises it where nothing is left."""
+        if isinstance(error, torch.OutOfMemoryError):
+            if size == 1:
+                raise ValueError("the graphics card has no memory left for even one picture") from None
+            held.most = size // 2
+            return held.most
+        if held.precision.dtype is not torch.float16:
+            raise error
+        held.precision = without_float16(self.device)
+        held.model.float()
+        held.bytes = sum(t.nbytes for t in held.model.state_dict().values())
+        if isinstance(decode := getattr(held.model, "decode", None), Recorded):
+            decode.forget()
+        return size
 
-_HOLD = threading.Lock()
+
+def room_for(pictures: int) -> Text:
+    return Text(
+        f"There was too little memory for more pictures at once than {pictures}: more are computed part by part.",
+        f"La mémoire ne suffit pas à plus d’images à la fois que {pictures} : au-delà, le calcul se fait par parties.",
+    )
+
+
+def side_by_side(held: Held, parts: Sequence[Noise], controls: dict[str, Any]) -> Iterator[np.ndarray]:
+    """Frames, uint8 (n, h, w, c), of samples that are computed part by part and shown together."""
+    with ExitStack() as stack:
+        games = [stack.enter_context(closing(sample(held.model, noise, **controls))) for noise in parts]
+        while True:
+            with held.precision.autocast():  # entered for each frame: a yield inside would leak it
+                frame = [to_uint8(f.images) for game in games for f in islice(game, 1)]
+            if not frame:
+                return
+            yield np.concatenate(frame)
+
+
+def carried(codes: Tensor) -> Tensor:
+    """Codes as a recipe carries them, in half precision: what is shown is then what comes back."""
+    return codes.clamp(-60000, 60000).half()
+
+
+def to_numbers(result: Tensor) -> np.ndarray:
+    return result.float().cpu().numpy()
 
 
 def between(ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str) -> np.ndarray:
@@ -210,6 +326,14 @@ def between(ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], pat
     if a.shape != b.shape or a.dim() != 1:
         raise ValueError(f"the two ends have {a.numel()} and {b.numel()} numbers: they belong to different models")
     return latent.PATHS[path](a, b, torch.as_tensor(list(positions), dtype=torch.float32)).numpy()
+
+
+def within(corners: Sequence[np.ndarray], x: Sequence[float], y: Sequence[float], path: str = "spherical") -> np.ndarray:
+    """Codes (n, d) inside four corners (d,), row by row from the top left, at x and y in [0, 1] from there."""
+    if len({len(corner) for corner in corners}) > 1:
+        raise ValueError("the corners have codes of different lengths: they belong to different models")
+    places = [torch.as_tensor(list(p), dtype=torch.float32) for p in (x, y)]
+    return latent.bilinear(torch.as_tensor(np.stack(corners)), *places, latent.PATHS[path]).numpy()
 
 
 def find_verb(system: System, verb: str) -> Callable:
@@ -240,66 +364,3 @@ def _memory_budget(device: torch.device) -> int:
     if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return 2 * 2**30
-
-
-class Turns:
-    """One thread that advances every visitor's work by one item in turn.
-
-    Gradient mode is entered for each item: a generator that held it across a yield would leak it to its caller.
-    """
-
-    def __init__(self) -> None:
-        self._jobs: deque[_Job] = deque()
-        self._waiting = threading.Condition()
-        threading.Thread(target=self._work, name="engine", daemon=True).start()
-
-    def run(self, work: Iterator) -> Iterator:
-        """The items of `work`, computed on the engine's thread. Closing this iterator stops the work."""
-        job = _Job(work)
-        with self._waiting:
-            self._jobs.append(job)
-            self._waiting.notify()
-        try:
-            while (item := job.results.get()) is not _END:
-                if isinstance(item, _Failure):
-                    raise item.error
-                yield item
-        finally:
-            job.stopped = True
-
-    def _work(self) -> None:
-        while True:
-            with self._waiting:
-                self._waiting.wait_for(lambda: self._jobs)
-                job = self._jobs.popleft()
-            if job.advance():
-                with self._waiting:
-                    self._jobs.append(job)
-
-
-_END = object()
-
-
-@dataclass
-class _Failure:
-    error: BaseException
-
-
-class _Job:
-    def __init__(self, work: Iterator):
-        self.work, self.results, self.stopped = work, queue.SimpleQueue(), False
-
-    def advance(self) -> bool:
-        """Computes one item. False when there is no more, or nobody waits for it."""
-        try:
-            if self.stopped:
-                self.work.close()
-                return False
-            with torch.no_grad():
-                self.results.put(next(self.work))
-            return True
-        except StopIteration:
-            self.results.put(_END)
-        except BaseException as error:  # whatever it is belongs to the visitor who asked, not to this thread
-            self.results.put(_Failure(error))
-        return False

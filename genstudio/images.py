@@ -112,16 +112,28 @@ def centre_ink(picture: Image.Image, part: float = 20 / 28) -> Image.Image:
     return ImageOps.invert(sheet).convert("RGB")
 
 
+HEAT = np.array([[255, 255, 255], [254, 217, 118], [240, 59, 32], [128, 0, 38], [30, 0, 20]], float)  # none to worst
+
+
+def error_map(original: np.ndarray, rebuilt: np.ndarray) -> np.ndarray:
+    """Where two uint8 (h, w, c) pictures differ, as colours (h, w, 3): white where they agree, dark where one is black
+    and the other white. What a model cannot say stands out."""
+    apart = np.abs(original.astype(float) - rebuilt).mean(-1) / 255 * (len(HEAT) - 1)
+    return np.stack([np.interp(apart, range(len(HEAT)), channel) for channel in HEAT.T], -1).round().astype(np.uint8)
+
+
 # Out ------------------------------------------------------------------------------------------------------------
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
     """(n, c, h, w) in [-1, 1] -> uint8 (n, h, w, c) on the CPU. Raises ArithmeticError where a model gave NaN."""
     images = images.detach().to(torch.float32, copy=True)
-    if not torch.isfinite(images.sum()):  # one bad number spoils the sum
-        raise ArithmeticError("the model gave a picture that is not finite")
+    finite = torch.isfinite(images.sum())  # one bad number spoils the sum
     levels = images.clamp_(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
-    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    array = levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    if not finite:  # asked last: a graphics card answers when it has come so far
+        raise ArithmeticError("the model gave a picture that is not finite")
+    return array
 
 
 def to_pictures(images: np.ndarray) -> list[Image.Image]:
@@ -182,4 +194,37 @@ def save_film(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: fl
             break
     path = Path(path)
     path.write_bytes(stream.getvalue())
+    return path
+
+
+def save_video(frames: Sequence[np.ndarray], path: str | os.PathLike, rate: int = 24) -> Path:
+    """uint8 (H, W, c) frames as an H.264 MP4 that every browser and slide program plays."""
+    import av
+
+    height, width = (side // 2 * 2 for side in frames[0].shape[:2])  # 4:2:0 colour wants even sides
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "16", "preset": "medium"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for frame in frames:
+            rgb = np.ascontiguousarray(np.broadcast_to(frame, (*frame.shape[:2], 3))[:height, :width])
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        container.mux(stream.encode())
+    return Path(path)
+
+
+def save_walk(pictures: np.ndarray, path: str | os.PathLike, target: int = 384, seconds: float = 4.0) -> Path:
+    """A way there and back as a loop, its uint8 (n, h, w, c) pictures enlarged to about `target` pixels.
+
+    The name's ending says how: .mp4, or .webp, which a page shows without a player.
+    """
+    path = Path(path)
+    frames = [np.asarray(enlarge(p, target).convert("RGB")) for p in to_pictures(pictures)]
+    frames += frames[-2:0:-1]
+    if path.suffix == ".mp4":
+        return save_video(frames, path, rate=max(1, round(len(frames) / seconds)))
+    if path.suffix != ".webp":
+        raise ValueError(f"a walk is saved as .webp or .mp4, not {path.suffix or path.name!r}")
+    first, *rest = (Image.fromarray(f) for f in frames)
+    duration = max(1, round(1000 * seconds / len(frames)))
+    first.save(path, "WEBP", save_all=True, append_images=rest, duration=duration, loop=0, quality=90, method=1)
     return path

@@ -1,4 +1,4 @@
-"""Paths between two codes, and what their norms say.
+"""Paths between codes, directions among them, and what their norms say.
 
 In many dimensions a normal code lies close to a sphere of radius sqrt(d). A straight line cuts through the inside of
 that sphere, where the decoder has seen little; a spherical path stays on it (White 2016, arXiv:1609.04468).
@@ -33,3 +33,53 @@ def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
 
 PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": linear, "spherical": spherical}
+
+
+def bilinear(corners: Tensor, x: Tensor, y: Tensor, path: Callable[[Tensor, Tensor, Tensor], Tensor] = spherical) -> Tensor:
+    """Codes (n, d) inside four corners (4, d), row by row from the top left, at x, y: (n,) in [0, 1] from there."""
+    top, bottom = path(corners[0], corners[1], x), path(corners[2], corners[3], x)
+    return torch.cat([path(a, b, t[None]) for a, b, t in zip(top, bottom, y, strict=True)])
+
+
+# Directions: rows (k, d), each a step of one standard deviation, the first the most telling ------------------------
+
+
+def principal_components(codes: Tensor) -> Tensor:
+    """Of codes (n, d): the eigenvectors of their covariance, each as long as the root of its eigenvalue.
+
+    Where codes are drawn from N(0, I), as a GAN's are, all directions are equal and these say nothing.
+    """
+    values, vectors = torch.linalg.eigh(torch.cov(codes.double().T))
+    return _signed((vectors * values.clamp_min(0).sqrt()).T.flip(0)).to(codes.dtype)
+
+
+def largest_effects(codes: Tensor, pictures: Tensor) -> Tensor:
+    """The directions along which the pictures (n, ...) of the codes (n, d) change most.
+
+    Pictures are fitted as a linear function of whitened codes; its singular vectors are the directions. So Harkonen et
+    al. 2020 (arXiv:2004.02546) carry principal components of a network's features back to codes that have none.
+    """
+    z, x = codes.double() - codes.double().mean(0), pictures.flatten(1).double()
+    factor = torch.linalg.cholesky(torch.cov(z.T) + 1e-9 * torch.eye(z.shape[1], dtype=z.dtype))  # L of C = L L'
+    whitened = torch.linalg.solve_triangular(factor, z.T, upper=False).T
+    slope = torch.linalg.lstsq(whitened, x - x.mean(0)).solution  # (d, pixels)
+    left = torch.linalg.svd(slope, full_matrices=False).U
+    return _signed((factor @ left).T).to(codes.dtype)
+
+
+def single_dimensions(codes: Tensor) -> Tensor:
+    """Each number of the code by itself, as far as its standard deviation."""
+    return torch.diag(codes.std(0))
+
+
+def _signed(rows: Tensor) -> Tensor:
+    """A direction is as good as its opposite: that with a positive largest number is taken, on every machine."""
+    largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))
+    return torch.where(largest < 0, -rows, rows)
+
+
+DIRECTIONS: dict[str, Callable[..., Tensor]] = {
+    "pca": principal_components,
+    "effect": largest_effects,
+    "dimension": single_dimensions,
+}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import torch
@@ -128,11 +129,20 @@ class Noise:
 
     def normal(self, *shape: int) -> Tensor:
         """The next standard normal numbers of each stream, (n, *shape)."""
-        return torch.stack([torch.randn(shape, generator=g) for g in self.streams]).to(self.device)
+        return moved(torch.stack([torch.randn(shape, generator=g) for g in self.streams]), self.device)
 
     def uniform(self, *shape: int) -> Tensor:
         """The next numbers of each stream in [0, 1), (n, *shape)."""
-        return torch.stack([torch.rand(shape, generator=g) for g in self.streams]).to(self.device)
+        return moved(torch.stack([torch.rand(shape, generator=g) for g in self.streams]), self.device)
+
+
+def moved(numbers: Tensor, device: torch.device | str, **kwargs: Any) -> Tensor:
+    """Numbers of the processor on a device, which fetches them by itself: nobody waits."""
+    if torch.device(device).type != "cuda" or numbers.is_cuda:
+        return numbers.to(device, **kwargs)
+    if torch.cuda.is_current_stream_capturing():
+        raise RuntimeError("a recording would fetch from here again when other numbers stand here")
+    return numbers.pin_memory().to(device, non_blocking=True, **kwargs)
 
 
 # What goes in, what comes out -----------------------------------------------------------------------------------
@@ -140,22 +150,28 @@ class Noise:
 
 @dataclass
 class Batch:
-    """What one training step sees: pictures (n, c, h, w) in [-1, 1], and class numbers (n,) where the set has them."""
+    """What one training step sees: pictures (n, c, h, w) in [-1, 1], and what the set knows of them."""
 
     images: Tensor
-    labels: Tensor | None = None
+    labels: Tensor | None = None  # class numbers (n,)
+    traits: dict[str, Tensor] = field(default_factory=dict)  # booleans (n,): "glasses", say
 
     def __len__(self) -> int:
         return len(self.images)
 
     def to(self, device: torch.device | str, **kwargs: Any) -> Batch:
-        labels = None if self.labels is None else self.labels.to(device)
-        return Batch(self.images.to(device, **kwargs), labels)
+        labels = None if self.labels is None else moved(self.labels, device)
+        traits = {name: moved(t, device) for name, t in self.traits.items()}
+        return Batch(moved(self.images, device, **kwargs), labels, traits)
+
+    def __getitem__(self, rows: slice) -> Batch:
+        labels = None if self.labels is None else self.labels[rows]
+        return Batch(self.images[rows], labels, {name: t[rows] for name, t in self.traits.items()})
 
     def split(self, parts: int) -> list[Batch]:
         """Smaller batches, as equal as can be."""
-        labels = [None] * parts if self.labels is None else self.labels.tensor_split(parts)
-        return [Batch(i, label) for i, label in zip(self.images.tensor_split(parts), labels, strict=True)]
+        bounds = [len(self) * i // parts for i in range(parts + 1)]
+        return [self[i:j] for i, j in pairwise(bounds)]
 
 
 @dataclass
@@ -196,8 +212,11 @@ class Model(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no losses and cannot be trained")
         yield
 
-    def finish(self, batches: Iterable[Batch]) -> None:
-        """Called once on the averaged weights before they are saved, with some batches of training pictures."""
+    def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
+        """Called on the averaged weights before they are used or saved, with some batches of training pictures.
+
+        At the end of a run it is also given pictures that were held out, where there are any.
+        """
 
 
 VERBS = ("latents", "decode", "encode", "sample", "styles", "synthesize", "translate", "classify")

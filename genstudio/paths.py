@@ -22,6 +22,11 @@ def runs() -> Path:
     return home() / "runs"
 
 
+def hub() -> Path:
+    """What was fetched from the Hub: owner/name/commit."""
+    return home() / "hub"
+
+
 def checkpoint_folders() -> list[Path]:
     """Where checkpoints are looked for, the user's own first: they may replace a shipped one."""
     return [home() / "checkpoints", SHIPPED]

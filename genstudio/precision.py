@@ -1,15 +1,23 @@
-"""Which number format and memory layout a device computes fastest in: asked of the device once, by a short trial."""
+"""Which device computes, and which number format and memory layout it is fastest in: asked once, by short trials."""
 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import sys
 import time
+import warnings
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 import torch
+
+from genstudio.model import Text
+
+TRIAL_SECONDS = 0.05  # what asking a processor may take
+GAIN = 1.5  # times as fast as float32 that bfloat16 must be: less is not worth three decimal digits
 
 
 @dataclass(frozen=True)
@@ -19,11 +27,17 @@ class Precision:
     device: str
     dtype: torch.dtype
     memory_format: torch.memory_format
+    reason: Text  # why, as a visitor reads it
 
     @staticmethod
     def exact(device: torch.device | str) -> Precision:
         """Plain float32, for results that must not depend on the batch."""
-        return Precision(torch.device(device).type, torch.float32, torch.contiguous_format)
+        where = name_of(device)
+        reason = Text(
+            f"Computed in float32 on {where.en}, as was asked: slower, and the same for any number of pictures.",
+            f"Calcul en float32 sur {where.fr}, comme demandé : plus lent, le même pour tout nombre d’images.",
+        )
+        return Precision(torch.device(device).type, torch.float32, torch.contiguous_format, reason)
 
     @property
     def name(self) -> str:
@@ -48,16 +62,135 @@ def keep_memory() -> None:
         mallopt(-1, 2**30)  # M_TRIM_THRESHOLD
 
 
+# The device -----------------------------------------------------------------------------------------------------
+
+
+class Place(NamedTuple):
+    """Where to compute."""
+
+    device: torch.device
+    trouble: Text | None = None  # why it is not the graphics card that was found
+
+
+def choose_device(asked: torch.device | str | None = None) -> Place:
+    """The device that was asked for, else the best. Raises ValueError when that is a card that cannot be used."""
+    place = best_device() if asked is None else Place(torch.device(asked))
+    if place.device.type == "cuda":
+        if asked is not None and (trouble := trial(place.device)):
+            raise ValueError(f"{asked} cannot be used: {trouble}")
+        torch.backends.cudnn.allow_tf32 = False  # float32 is taken where it must be exact, and TF32 keeps 10 bits of 23
+        torch.backends.cudnn.deterministic = True  # equal bytes each time
+    return place
+
+
+@cache
+def best_device() -> Place:
+    """The graphics card, where there is one that can run a trial; else the processor."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = torch.cuda.is_available()
+    if found:
+        if not (trouble := trial("cuda")):
+            return Place(torch.device("cuda"))
+        card = name_of("cuda")
+        return Place(
+            torch.device("cpu"),
+            Text(
+                f"The graphics card {card.en} was found but could not run a trial ({trouble}).",
+                f"La carte graphique {card.fr} est là, mais un essai y a échoué ({trouble}).",
+            ),
+        )
+    if said:  # a driver that is too old, say: torch counts no card then, and warns
+        trouble = first_line(said[0].message)
+        return Place(
+            torch.device("cpu"),
+            Text(
+                f"A graphics card may be here, but could not be asked ({trouble}).",
+                f"Une carte graphique est peut-être là, mais n’a pas répondu ({trouble}).",
+            ),
+        )
+    return Place(torch.device("cpu"))
+
+
+def trial(device: torch.device | str) -> str | None:
+    """Why a graphics card cannot compute, or None where it can.
+
+    A card is also there when this torch has no kernels for its model, or when others hold all its memory; that shows
+    only when it is given work.
+    """
+    try:
+        ones = torch.ones(8, 8, 8, 8, device=device)
+        summed = torch.nn.functional.conv2d(ones, ones[:, :, :3, :3], padding=1)  # 9 places of 8 channels, by cuDNN
+        result = (summed.flatten(1) @ ones.flatten(1).T).double().sum().item()  # and a product of matrices, by cuBLAS
+    except (RuntimeError, AssertionError) as error:  # AssertionError: a torch without CUDA
+        return first_line(error)
+    # In each row of 8 pixels 6 see three columns and 2 see two, and so down the rows: 22 * 22 * 8 at 8 * 8 * 8 places.
+    return None if result == 22 * 22 * 8 * 8 * 64 else f"a trial gave {result}"
+
+
+def first_line(error: object) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def name_of(device: torch.device | str) -> Text:
+    """What a visitor calls the device."""
+    kind = torch.device(device).type
+    if kind == "cpu":
+        return Text("this processor", "ce processeur")
+    try:
+        name = torch.cuda.get_device_name(device) if kind == "cuda" else kind
+    except (RuntimeError, AssertionError):  # a card that cannot even be asked
+        name = kind
+    return Text(name, name)
+
+
+# The number format ----------------------------------------------------------------------------------------------
+
+
 @cache
 def best_precision(device: torch.device | str) -> Precision:
     """bfloat16 where the device has matrix units for it, else float16 on older GPUs and float32 on other CPUs."""
-    kind = torch.device(device).type
+    kind, where = torch.device(device).type, name_of(device)
+    if kind == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0):
+        reason = Text(
+            f"Computed in bfloat16 on {where.en}, which has matrix units for it.",
+            f"Calcul en bfloat16 sur {where.fr}, qui a des unités matricielles pour ce format.",
+        )
+        return Precision(kind, torch.bfloat16, torch.channels_last, reason)
     if kind == "cuda":
-        modern = torch.cuda.get_device_capability(device) >= (8, 0)
-        return Precision(kind, torch.bfloat16 if modern else torch.float16, torch.channels_last)
-    if kind == "cpu" and _bfloat16_gain() > 1.5:
-        return Precision(kind, torch.bfloat16, torch.channels_last)
-    return Precision(kind, torch.float32, torch.channels_last)
+        reason = Text(
+            f"Computed in float16 on {where.en}: it is older than compute capability 8.0, and slow in bfloat16.",
+            f"Calcul en float16 sur {where.fr} : antérieure à la génération 8.0, elle est lente en bfloat16.",
+        )
+        return Precision(kind, torch.float16, torch.channels_last, reason)
+    if kind != "cpu":
+        reason = Text(f"Computed in float32 on {where.en}.", f"Calcul en float32 sur {where.fr}.")
+        return Precision(kind, torch.float32, torch.channels_last, reason)
+    gain = _bfloat16_gain()
+    comma = f"{gain:.1f}".replace(".", ",")
+    if gain > GAIN:
+        reason = Text(
+            f"Computed in bfloat16 on this processor: a trial ran {gain:.1f} times as fast as in float32.",
+            f"Calcul en bfloat16 sur ce processeur : un essai a été {comma} fois plus rapide qu’en float32.",
+        )
+        return Precision(kind, torch.bfloat16, torch.channels_last, reason)
+    reason = Text(
+        f"Computed in float32 on this processor: in bfloat16 a trial ran only {gain:.1f} times as fast.",
+        f"Calcul en float32 sur ce processeur : en bfloat16, un essai n’a été que {comma} fois aussi rapide.",
+    )
+    return Precision(kind, torch.float32, torch.channels_last, reason)
+
+
+def without_float16(device: torch.device | str) -> Precision:
+    """Float32 on a card that was fast in float16, for a model whose numbers that cannot hold."""
+    where = name_of(device)
+    reason = Text(
+        f"Computed in float32 on {where.en}: it is older than compute capability 8.0, and float16 gave values that are "
+        "not finite.",
+        f"Calcul en float32 sur {where.fr} : elle est antérieure à la génération 8.0, et float16 a donné des valeurs "
+        "qui ne sont pas finies.",
+    )
+    return replace(Precision.exact(device), reason=reason)
 
 
 @torch.no_grad()
@@ -66,13 +199,18 @@ def _bfloat16_gain() -> float:
 
     Counted in this thread's own processor time, on this thread alone, so that a busy neighbour changes nothing.
     """
-    best = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
+    layers = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        x, weight = torch.ones(4, 128, 16, 16, dtype=dtype), torch.ones(128, 128, 3, 3, dtype=dtype)
+        layers[dtype] = [tensor.to(memory_format=torch.channels_last) for tensor in (x, weight)]
+    best = dict.fromkeys(layers, float("inf"))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    for attempt in range(5):
-        for dtype in best:
-            x = torch.ones(8, 128, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
-            weight = torch.ones(128, 128, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
+    end = time.thread_time() + TRIAL_SECONDS
+    for attempt in itertools.count():
+        if attempt > 1 and time.thread_time() > end:  # a processor that must imitate bfloat16 takes a few ms longer
+            break
+        for dtype, (x, weight) in layers.items():
             start = time.thread_time()
             torch.nn.functional.conv2d(x, weight, padding=1)
             if attempt:  # the first one compiles the kernel

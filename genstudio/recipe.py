@@ -6,23 +6,29 @@ half-precision code, never as the picture.
     {"verb": "interpolate", "system": "vae_mnist", "weights": "06799f88e308", "from": {"seed": 3}, "to": {"code": "..."},
      "position": 0.5, "path": "spherical", "controls": {"truncation": 1.0}, "precision": "bfloat16", ...}
     {"verb": "sample", "system": "dcgan_avatars", "seed": 7, "controls": {...}, ...}
+    {"verb": "plane", ..., "corners": [{"seed": 1}, {"seed": 2}, {"seed": 3}, {"code": "..."}], "x": 0.2, "y": 0.7}
+    {"verb": "steer", ..., "from": {"seed": 3}, "by": {"effect 1": 2.0, "dimension 17": -1.5}}
+    {"verb": "decode", ..., "code": "..."}
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
+import re
 import shlex
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
 
 import numpy as np
 import torch
 
 from genstudio import __version__, checkpoint
-from genstudio.engine import Engine, Held, find_verb
-from genstudio.latent import PATHS
-from genstudio.model import Noise, check_controls
+from genstudio.engine import Engine, Held, between, find_verb, within
+from genstudio.latent import DIRECTIONS, PATHS
+from genstudio.model import Noise, check_controls, controls, verbs
 
 
 def make(held: Held, verb: str, **what: Any) -> dict[str, Any]:
@@ -41,18 +47,10 @@ def make(held: Held, verb: str, **what: Any) -> dict[str, Any]:
 def check(recipe: dict[str, Any]) -> dict[str, Any]:
     """The recipe, if everything in it can be obeyed. Raises ValueError with what cannot: recipes come from strangers."""
     system = checkpoint.system_of(str(recipe.get("system")))
-    checks: dict[str, Callable[[], Any]] = {
-        "sample": lambda: check_seed(recipe.get("seed")),
-        "interpolate": lambda: (
-            check_end(recipe.get("from")),
-            check_end(recipe.get("to")),
-            check_position(recipe.get("position")),
-            check_path(recipe.get("path")),
-        ),
-    }
-    if recipe.get("verb") not in tuple(checks):
-        raise ValueError(f"the recipe's verb must be one of {', '.join(checks)}, not {recipe.get('verb')!r}")
-    checks[recipe["verb"]]()
+    if recipe.get("verb") not in tuple(CHECKS):
+        raise ValueError(f"the recipe's verb must be one of {', '.join(CHECKS)}, not {recipe.get('verb')!r}")
+    for key, checked in CHECKS[recipe["verb"]].items():
+        checked(recipe.get(key))
     controls = recipe.get("controls") or {}
     if not isinstance(controls, dict):
         raise ValueError(f"the recipe's controls must be named, not {controls!r}")
@@ -71,14 +69,48 @@ def command(recipe: dict[str, Any]) -> str:
     words = ["python", "-m", "genstudio", recipe["verb"], recipe["system"]]
     if recipe["verb"] == "sample":
         words += ["--seeds", str(recipe["seed"])]
-    else:
+    elif recipe["verb"] == "interpolate":
         words += ["--from", end_to_word(recipe["from"]), "--to", end_to_word(recipe["to"])]
         words += ["--positions", str(recipe["position"]), "--path", recipe["path"]]
+    elif recipe["verb"] == "decode":
+        words += [f"code:{recipe['code']}"]
+    else:
+        return shlex.join([*words[:3], "again", to_query(recipe)])
     for name, value in recipe.get("controls", {}).items():
         words += [f"--{name}", str(value)]
     if recipe.get("precision") == "float32":
         words += ["--exact"]  # a machine that is faster in another precision would take that
     return shlex.join(words)
+
+
+def code(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
+    """The code (d,) of the picture that a checked recipe means."""
+    name = recipe["system"]
+    if recipe["verb"] == "sample":
+        return latent_of(recipe, engine, name)
+    if recipe["verb"] == "decode":
+        return unpack(recipe["code"])
+    if recipe["verb"] == "plane":
+        corners = [latent_of(corner, engine, name) for corner in recipe["corners"]]
+        return within(corners, [recipe["x"]], [recipe["y"]])[0]
+    start = latent_of(recipe["from"], engine, name)
+    if recipe["verb"] == "steer":
+        return steered(start, recipe["by"], engine, name)
+    return between((start, latent_of(recipe["to"], engine, name)), [recipe["position"]], recipe["path"])[0]
+
+
+def steered(start: np.ndarray, by: dict[str, float], engine: Engine, name: str) -> np.ndarray:
+    """A code moved along directions, each by so many standard deviations: {"effect 1": 2.0, "dimension 17": -1.5}."""
+    end = start.copy()
+    for direction, amount in by.items():
+        kind, _, number = direction.partition(" ")
+        steps = engine.directions(name, kind)
+        if int(number) > len(steps):
+            raise ValueError(f"{name} has {len(steps)} directions of this kind, not {number}")
+        if start.shape != steps[0].shape:
+            raise ValueError(f"a code of {name} has {len(steps[0])} numbers, not {len(start)}: it belongs to another model")
+        end = end + np.float32(amount) * steps[int(number) - 1]
+    return end
 
 
 # The two ends of a path -----------------------------------------------------------------------------------------
@@ -117,6 +149,25 @@ def check_path(path: Any) -> str:
     return path
 
 
+def check_corners(corners: Any) -> list[dict[str, Any]]:
+    if not isinstance(corners, list) or len(corners) != 4:
+        raise ValueError(f"a plane has four corners, not {corners!r}")
+    return [check_end(corner) for corner in corners]
+
+
+def check_by(by: Any) -> dict[str, float]:
+    """Directions are named by kind and number, counted from 1; how far is in standard deviations."""
+    if not isinstance(by, dict) or len(by) > 64:
+        raise ValueError(f"directions are given by name, at most 64 of them, not {str(by)[:80]!r}")
+    for name, amount in by.items():
+        kind, _, number = str(name).partition(" ")
+        if kind not in tuple(DIRECTIONS) or not number.isdecimal() or not 1 <= int(number) <= 4096:
+            raise ValueError(f"a direction is called {', '.join(f'{k} 1' for k in DIRECTIONS)} and so on, not {name!r}")
+        if not isinstance(amount, (int, float)) or not -20 <= amount <= 20:
+            raise ValueError(f"{name} must move by -20 to 20 standard deviations, not {amount!r}")
+    return by
+
+
 def latent_of(end: dict[str, Any], engine: Engine, name: str) -> np.ndarray:
     """The code (d,) of an end."""
     return engine.latents(name, [int(end["seed"])])[0] if "seed" in end else unpack(end["code"])
@@ -143,3 +194,82 @@ def end_to_word(end: dict[str, Any]) -> str:
 
 def end_from_word(word: str) -> dict[str, Any]:
     return check_end({"code": word.removeprefix("code:")} if word.startswith("code:") else {"seed": word})
+
+
+# What each verb asks for, and how it is checked.
+CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "sample": {"seed": check_seed},
+    "interpolate": {"from": check_end, "to": check_end, "position": check_position, "path": check_path},
+    "plane": {"corners": check_corners, "x": check_position, "y": check_position},
+    "steer": {"from": check_end, "by": check_by},
+    "decode": {"code": unpack},
+}
+
+
+# Links ----------------------------------------------------------------------------------------------------------
+
+ENDS = ("from", "to", "corners")  # fields that are ends of paths, one or several
+MAX_LINK = 2000  # letters; every browser, server and chat passes as many on, and a QR code of them can still be read
+LEFT_OUT = ("genstudio", "precision", "torch")  # a link is for others, whose machines differ in these
+UNSAID = {"path": "spherical"}  # what a field is where a link does not say
+
+
+def to_query(recipe: dict[str, Any]) -> str:
+    """The recipe as a query string: verb=interpolate&system=vae_mnist&weights=...&from=3&to=54&position=0.5."""
+    fields = {key: v for key, v in recipe.items() if key not in (*LEFT_OUT, "controls") and UNSAID.get(key) != v}
+    words = {key: _to_word(key, value) for key, value in (fields | recipe.get("controls", {})).items()}
+    return urlencode(words, safe=":,", quote_via=quote)
+
+
+def from_query(query: str) -> dict[str, Any] | None:
+    """The recipe that a query string means, or None where it means none. It is a stranger's: check it before use.
+
+    What the model calls a control is one; the rest are fields, and those that no verb asks for mean nothing.
+    """
+    words = {key: word for key, word in parse_qsl(query) if not key.startswith("__")}  # Gradio has its own
+    if "verb" not in words or "system" not in words:
+        return None
+    model = checkpoint.system_of(checkpoint.listed(words["system"])).model
+    names = {name for verb in verbs(model) for name in controls(getattr(model, verb))}
+    values = {key: _from_word(key, word) for key, word in words.items()}
+    fields = {key: value for key, value in values.items() if key not in names}
+    unsaid = UNSAID if fields["verb"] == "interpolate" else {}
+    return unsaid | fields | {"controls": {key: value for key, value in values.items() if key in names}}
+
+
+def check_link(query: str) -> str:
+    """The query, if it is short enough to be passed on. Codes of pictures can make it too long."""
+    if len(query) > MAX_LINK:
+        raise ValueError(f"this recipe is too long for a link ({len(query)} letters; at most {MAX_LINK})")
+    return query
+
+
+def _to_word(key: str, value: Any) -> str:
+    """Ends as on the command line, words as they are, all else as JSON: numbers, and words that look like them."""
+    if key in ENDS:
+        return ",".join(end_to_word(end).rstrip("=") for end in (value if isinstance(value, list) else [value]))
+    if key == "by":
+        return ",".join(f"{name.replace(' ', '')}:{amount:g}" for name, amount in value.items())
+    if isinstance(value, str) and _from_word(key, value) == value:
+        return value
+    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value, separators=(",", ":"))
+
+
+def _from_word(key: str, word: str) -> Any:
+    if key == "by":
+        moves = [re.fullmatch(r"([a-z]+)(\d+):([-+.\de]+)", move) for move in word.split(",") if move]
+        if not all(moves):
+            raise ValueError(f"a link's directions are written as in effect1:2,pca3:-1, not {word[:80]!r}")
+        return {f"{kind} {number}": float(amount) for kind, number, amount in (move.groups() for move in moves)}
+    if key in ENDS:
+        ends = [_end(part) for part in word.split(",")]
+        return ends if key == "corners" else ends[0]
+    try:
+        return json.loads(word)
+    except (ValueError, RecursionError):
+        return word
+
+
+def _end(word: str) -> dict[str, Any]:
+    kind, _, code = word.rpartition(":")
+    return {"code": code + "=" * (-len(code) % 4)} if kind == "code" else {"seed": _from_word("seed", word)}

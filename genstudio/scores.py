@@ -1,14 +1,16 @@
 """How good a model is, in numbers: what it reads, what it keeps of a picture, how far its pictures are from real ones.
 
-Each number is a function of tensors; `measure` at the foot picks those that apply to a checkpoint. Distances between
-sets of pictures are taken in the features of a small classifier of ours, which the number's name says: they compare
-systems of this project on the same data, and are no Inception numbers.
+`measure` picks the numbers that apply to a checkpoint, and `check` holds a header to what it claims. Read before:
+`intervals.py`, without which no number is given, and `distances.py`, between sets of pictures in the `features.py` of a
+network. By default that is the classifier of the same data: such numbers compare systems of this project, and are no
+Inception numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,64 +18,27 @@ import torch
 from torch import Tensor
 
 from genstudio import checkpoint
-from genstudio.data import SETS, load
-from genstudio.images import from_uint8
-from genstudio.model import Model, Noise, generates, sample, verbs
+from genstudio.data import SETS, Pictures, load
+from genstudio.distances import (
+    class_shares,
+    frechet,
+    inception_score,
+    kernel_distance,
+    nearest,
+    nearness,
+    precision,
+    recall,
+)
+from genstudio.features import Network, as_floats, network
+from genstudio.intervals import Score, average, bootstrap, ratio, share
+from genstudio.model import Model, Noise, Text, generates, sample, verbs
+from genstudio.precision import choose_device
 
-Z95 = 1.959964  # a normal variable stays within this many standard deviations of its mean 95 times in 100
 BATCH = 100
-
-
-class Score(NamedTuple):
-    """A number with its 95 % interval, over n pictures."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    def as_dict(self) -> dict[str, float | int]:
-        """Five significant digits, for a header or JSON."""
-        return {name: value if name == "n" else float(f"{value:.5g}") for name, value in self._asdict().items()}
-
-
-# Intervals ------------------------------------------------------------------------------------------------------
-
-
-def share(hits: Tensor) -> Score:
-    """How many of the booleans `hits` (n,) are true, with the interval of Wilson 1927."""
-    n = len(hits)
-    p = hits.double().mean().item()
-    middle = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-    half = Z95 / (1 + Z95**2 / n) * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
-    return Score(p, max(0.0, middle - half), min(1.0, middle + half), n)
-
-
-def average(values: Tensor) -> Score:
-    """The mean of `values` (n,), give or take its standard error."""
-    values = values.double()
-    mean, half = values.mean().item(), Z95 * values.std().item() / math.sqrt(len(values))
-    return Score(mean, mean - half, mean + half, len(values))
-
-
-def ratio(a: Tensor, b: Tensor) -> Score:
-    """mean(a) / mean(b) of paired values (n,); its error is that of the residuals a - ratio b (the delta method)."""
-    a, b = a.double(), b.double()
-    value = (a.mean() / b.mean()).item()
-    half = Z95 * ((a - value * b).std() / b.mean()).item() / math.sqrt(len(a))
-    return Score(value, value - half, value + half, len(a))
-
-
-def bootstrap(statistic: Callable[..., float], *sets: Tensor, draws: int = 30) -> Score:
-    """statistic(*sets), give or take how it spreads when each set (n, ...) is drawn again from itself."""
-    generator = torch.Generator().manual_seed(0)
-
-    def again(rows: Tensor) -> Tensor:
-        return rows[torch.randint(len(rows), (len(rows),), generator=generator)]
-
-    value = statistic(*sets)
-    half = Z95 * torch.tensor([statistic(*map(again, sets)) for _ in range(draws)]).std().item()
-    return Score(value, value - half, value + half, len(sets[0]))
+SAMPLES = 2000
+FEW = 2048  # of fewer pictures than Inception has features, the covariance is singular
+COPIED = 0.7
+NEAREST = "nearest training picture over held-out pictures'"
 
 
 # Likelihood and reconstruction ----------------------------------------------------------------------------------
@@ -82,10 +47,6 @@ def bootstrap(statistic: Callable[..., float], *sets: Tensor, draws: int = 30) -
 def in_batches(run: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """run(images) in parts of `BATCH`, gathered in float32 on the CPU. Bytes are turned into [-1, 1] on the way."""
     return torch.cat([run(as_floats(part)).float().cpu() for part in images.split(BATCH)])
-
-
-def as_floats(images: Tensor) -> Tensor:
-    return from_uint8(images) if images.dtype == torch.uint8 else images
 
 
 def is_density(model: Model) -> bool:
@@ -156,64 +117,25 @@ class PCA(NamedTuple):
         return (self.mean + x @ self.basis @ self.basis.T).reshape(images.shape)
 
 
-# Distances between sets, in features (n, d) ---------------------------------------------------------------------
-
-
-def covered(points: Tensor, by: Tensor, k: int = 3) -> Tensor:
-    """Which of `points` lie in a ball around one of `by` that reaches to that one's k-th neighbour: booleans (n,)."""
-
-    def distances(a: Tensor) -> Tensor:
-        return torch.cdist(a, by, compute_mode="donot_use_mm_for_euclid_dist")
-
-    radii = torch.cat([distances(part).kthvalue(k + 1).values for part in by.split(1000)])  # each is its own nearest
-    return torch.cat([(distances(part) <= radii).any(1) for part in points.split(1000)])
-
-
-def precision(real: Tensor, fake: Tensor, k: int = 3) -> Score:
-    """The share of generated pictures that could be real (Kynkaanniemi et al. 2019, arXiv:1904.06991, equation 2)."""
-    return share(covered(fake, by=real, k=k))
-
-
-def recall(real: Tensor, fake: Tensor, k: int = 3) -> Score:
-    """The share of real pictures that could be generated."""
-    return share(covered(real, by=fake, k=k))
-
-
-def frechet(a: Tensor, b: Tensor) -> float:
-    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^1/2), of a Gaussian fitted to each set (Heusel et al. 2017).
-
-    The trace of the root comes from the symmetric C_a^1/2 C_b C_a^1/2, which has the same eigenvalues.
-    """
-    a, b = a.double(), b.double()
-    c_a, c_b = torch.cov(a.T), torch.cov(b.T)
-    values, vectors = torch.linalg.eigh(c_a)
-    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
-    mixed = torch.linalg.eigvalsh(root @ c_b @ root).clamp_min(0).sqrt().sum()
-    distance = (a.mean(0) - b.mean(0)).square().sum() + c_a.trace() + c_b.trace() - 2 * mixed
-    return max(0.0, distance.item())
-
-
-def class_shares(predicted: Tensor, classes: Sequence[str]) -> dict[str, Score]:
-    """How large a part of the pictures each class has, by the class numbers (n,) that a classifier gave them."""
-    return {name: share(predicted == i) for i, name in enumerate(classes)}
-
-
 # Of a checkpoint ------------------------------------------------------------------------------------------------
-
-
-def score(name: str, n: int = 2000, data: str | None = None, device: str | None = None) -> dict[str, dict]:
-    """All of `measure`, as plain numbers for a header or JSON. Others' random numbers stay as they are."""
-    with torch.random.fork_rng():
-        return {what: number.as_dict() for what, number in measure(name, n, data, device)}
-
 
 Scores = Iterator[tuple[str, Score]]  # each with its name
 
 
-def measure(name: str, n: int = 2000, data: str | None = None, device: str | None = None) -> Scores:
+def score(
+    name: str, n: int = SAMPLES, data: str | None = None, device: str | None = None, features: str | None = None
+) -> dict[str, dict]:
+    """All of `measure`, as plain numbers for a header or JSON. Others' random numbers stay as they are."""
+    with torch.random.fork_rng():
+        return {what: number.as_dict() for what, number in measure(name, n, data, device, features)}
+
+
+def measure(
+    name: str, n: int = SAMPLES, data: str | None = None, device: str | None = None, features: str | None = None
+) -> Scores:
     """The numbers that apply to a checkpoint, each with its name and as soon as it is known, computed in float32.
 
-    accuracy              of a classifier, on all held-out pictures
+    accuracy              of a classifier, on all held-out pictures; also of each trait that it answers
     negative ELBO         of a VAE, on all held-out pictures, in nats; where it is a density, also as bits per dimension
     squared error         of held-out pictures encoded and decoded; that of PCA with as many numbers a code, fitted to
                           the training pictures; and their ratio
@@ -221,8 +143,12 @@ def measure(name: str, n: int = 2000, data: str | None = None, device: str | Non
     precision, recall     of these samples against as many held-out pictures
     Frechet distance      between the two; and that over the distance from as many training pictures to the held-out
                           ones: 1 is as near as real pictures come
+    inception score       of the samples: how surely each is read, and how differently; also over that of real pictures
+    kernel distance       as Frechet's, without its bias
+    nearest training picture over held-out pictures': near 0, the samples are copies
 
-    The last three name the classifier that they trust, `classifier_<data>`, and are left out where it is not there.
+    From the shares on they name the network that they trust: `features`, as `features.network` understands it, else
+    `classifier_<data>`. Where that is not there, neighbours are looked for among pixels, and the rest is left out.
     """
     if n < 8:
         raise ValueError(f"scores need at least 8 samples, not {n}")
@@ -230,15 +156,19 @@ def measure(name: str, n: int = 2000, data: str | None = None, device: str | Non
     data = data or header.data
     if data not in SETS and not Path(data).exists():
         raise ValueError(f"{name} learned from {data!r}, which is no set by name: give the folder or zip as data")
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = choose_device(device).device
+    judge = judge_of(data, model.image_shape, features, device) if generates(model) else None
     model.requires_grad_(False).to(device, memory_format=torch.channels_last)
-    test = load(data, "test", model.image_shape)
+    test = pictures(data, "test", model.image_shape)
     held_out, can = test.images.to(device), verbs(model)
 
     if "classify" in can:
         if list(test.classes) != header.classes:
             raise ValueError(f"{name} knows the classes {', '.join(header.classes)}, not those of {data}")
         yield "accuracy", share(in_batches(model.classify, held_out).argmax(1) == test.labels)
+        for trait in [t for t in model.traits if t in test.traits]:
+            says = in_batches(lambda x, trait=trait: model.judge_traits(x)[trait], held_out) > 0
+            yield f"accuracy of {trait}", share(says == test.traits[trait])
     if hasattr(model, "elbo"):
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -248,11 +178,33 @@ def measure(name: str, n: int = 2000, data: str | None = None, device: str | Non
             yield "bits per dimension", average(bits_per_dimension(nats, held_out[0].numel()))
 
     if "encode" in can or generates(model):
-        training = load(data, "train", model.image_shape).images.to(device)
+        training = pictures(data, "train", model.image_shape).images.to(device)
         if "encode" in can:
             yield from reconstruction(model, training, held_out)
-        if generates(model) and (judge := f"classifier_{data}") in checkpoint.available():
-            yield from likeness(model, judge, training, held_out, n)
+        if generates(model):
+            yield from likeness(draw(model, n, device), judge, training, held_out)
+
+
+def pictures(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
+    """A set, read once a process; a folder may change, and is read again."""
+    return _kept(data, split, shape) if data in SETS else load(data, split, shape)
+
+
+@lru_cache(maxsize=4)
+def _kept(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
+    return load(data, split, shape)
+
+
+def judge_of(data: str, shape: tuple[int, int, int], features: str | None, device: torch.device) -> Network | None:
+    """The network to judge with: the one asked for, else the data's own classifier where it is there and fits."""
+    if features is None and f"classifier_{data}" not in checkpoint.available():
+        return None
+    judge = network(features or f"classifier_{data}", device)
+    if judge.shape in (None, tuple(shape)):
+        return judge
+    if features is None:
+        return None
+    raise ValueError(f"{judge.name} reads pictures of {judge.shape}, and these are {tuple(shape)}")
 
 
 def reconstruction(model: Model, training: Tensor, held_out: Tensor) -> Scores:
@@ -266,34 +218,105 @@ def reconstruction(model: Model, training: Tensor, held_out: Tensor) -> Scores:
     yield "squared error over PCA's", ratio(mine, theirs)
 
 
-def likeness(model: Model, judge: str, training: Tensor, held_out: Tensor, n: int) -> Scores:
-    """How far n samples are from pictures held out, as a classifier sees them."""
-    classifier, header = checkpoint.load(checkpoint.available()[judge])
-    if classifier.image_shape != model.image_shape:
-        return
-    classifier.requires_grad_(False).to(held_out.device)
+def draw(model: Model, n: int, device: torch.device) -> Tensor:
+    """Samples of seeds 0 to n - 1, (n, c, h, w) on the CPU."""
 
-    def draw(seeds: Tensor) -> Tensor:
-        *_, frame = sample(model, Noise(seeds.tolist(), held_out.device))
-        return classifier.features(frame.images.float().clamp(-1, 1))
+    def of(seeds: Tensor) -> Tensor:
+        *_, frame = sample(model, Noise(seeds.tolist(), device))
+        return frame.images.float().clamp(-1, 1).cpu()
 
-    fake = torch.cat([draw(seeds).cpu() for seeds in torch.arange(n).split(BATCH)])
-    predicted = classifier.head(fake.to(held_out.device)).argmax(1).cpu()
-    for kind, number in class_shares(predicted, header.classes).items():
-        yield f"share of {kind} ({judge})", number
+    with torch.no_grad():
+        return torch.cat([of(seeds) for seeds in torch.arange(n).split(BATCH)])
 
-    n = min(n, len(held_out), len(training))  # a distance between sets depends on their size: all three are equal
-    real, seen = (in_batches(classifier.features, some(x, n)) for x in (held_out, training))
-    fake = fake[:n]
-    yield f"precision ({judge})", precision(real, fake)
-    yield f"recall ({judge})", recall(real, fake)
-    distance, yardstick = bootstrap(frechet, fake, real), max(1e-9, frechet(seen, real))
-    yield f"Frechet distance ({judge})", distance
+
+def likeness(samples: Tensor, judge: Network | None, training: Tensor, held_out: Tensor) -> Scores:
+    """How far samples are from pictures held out, as a network sees them."""
+    held_out = some(held_out, len(samples))
+    if judge:
+        fake = judge(samples)
+        probabilities = judge.probabilities(fake)
+        for kind, number in class_shares(probabilities.argmax(1), judge.classes).items():
+            yield f"share of {kind} ({judge.name})", number
+        yield from gaps(fake, judge, training, held_out)
+        found, best = inception_score(probabilities), inception_score(judge.probabilities(judge(held_out)))
+        yield f"inception score ({judge.name})", found
+        yield f"inception score over held-out pictures' ({judge.name})", found.over(best.value)
+
+    # Only distances to all training pictures find copies; a slow network leaves them to pixels.
+    if judge and judge.quick:
+        number, name = nearness(fake, judge(held_out), judge(training)), judge.name
+    else:
+        number, name = nearness(samples, held_out, training), "pixels"
+    if number:
+        yield f"{NEAREST} ({name})", number
+
+
+def gaps(fake: Tensor, judge: Network, training: Tensor, held_out: Tensor) -> Scores:
+    """Distances from generated to held-out pictures, and over those from training to held-out ones."""
+    n = min(len(fake), len(held_out), len(training))  # a distance between sets depends on their size: all are equal
+    real, seen, fake = judge(held_out)[:n], judge(some(training, n)), fake[:n]
+    yield f"precision ({judge.name})", precision(real, fake)
+    yield f"recall ({judge.name})", recall(real, fake)
+    distance = bootstrap(frechet, fake, real)
+    yield f"Frechet distance ({judge.name})", distance
     # The yardstick is taken as it is: drawn again from itself, so small a distance would grow.
-    over = Score(distance.value / yardstick, distance.low / yardstick, distance.high / yardstick, n)
-    yield f"Frechet distance over training pictures' ({judge})", over
+    yield f"Frechet distance over training pictures' ({judge.name})", distance.over(max(1e-9, frechet(seen, real)))
+    distance = kernel_distance(fake, real)
+    yield f"kernel distance ({judge.name})", distance
+    # Unbiased, its yardstick is 0 give or take, and may be below: the upper end of its interval is taken.
+    over = distance.over(max(1e-9, kernel_distance(seen, real).high))
+    yield f"kernel distance over training pictures' ({judge.name})", over
 
 
 def some(images: Tensor, n: int) -> Tensor:
     """n of the pictures, always the same ones: a set is often sorted by class."""
     return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:n].to(images.device)]
+
+
+# What they mean -------------------------------------------------------------------------------------------------
+
+
+def notes(found: Mapping[str, Score]) -> list[Text]:
+    """What a reader of these scores should be told before comparing them."""
+    told = []
+    few = [number.n for what, number in found.items() if what.startswith("Frechet distance (") and number.n < FEW]
+    if few:
+        told.append(
+            Text(
+                f"A Frechet distance over fewer than {FEW} pictures, here {min(few)}, comes out too large: compare it "
+                "only with others over as many, or take the kernel distance, which has no such bias.",
+                f"Une distance de Fréchet sur moins de {FEW} images, ici {min(few)}, est surestimée : ne la comparez "
+                "qu’à d’autres sur autant d’images, ou prenez la distance à noyau, qui n’a pas ce biais.",
+            )
+        )
+    close = [number.value for what, number in found.items() if what.startswith(NEAREST) and number.value < COPIED]
+    if close:
+        told.append(
+            Text(
+                "Generated pictures lie much nearer to training pictures than held-out ones do, at "
+                f"{min(close):.2f} of their distance: the model may have learned some by heart.",
+                "Les images produites sont bien plus proches de celles de l’entraînement que ne le sont des images "
+                f"inédites, à {min(close):.2f} de leur distance : le modèle en a peut-être appris par cœur.",
+            )
+        )
+    return told
+
+
+class Neighbours(NamedTuple):
+    """The training pictures nearest to each of n pictures, the nearest first."""
+
+    indices: Tensor  # (n, k), in the training set
+    distances: Tensor  # (n, k)
+    pictures: Tensor  # uint8 (n, k, c, h, w)
+    seen_by: str  # the network, or "pixels"
+
+
+def nearest_training(
+    images: Tensor, data: str, k: int = 6, device: str = "cpu", features: str | None = None
+) -> Neighbours:
+    """Those nearest to pictures (n, c, h, w), bytes or [-1, 1]: a copy shows beside its original."""
+    training = pictures(data, "train", tuple(images.shape[1:])).images
+    judge = judge_of(data, tuple(images.shape[1:]), features, torch.device(device))
+    quick = judge is not None and judge.quick
+    indices, distances = nearest(judge(images), judge(training), k) if quick else nearest(images, training, k)
+    return Neighbours(indices, distances, training[indices], judge.name if quick else "pixels")

@@ -18,13 +18,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
-from genstudio import __version__, checkpoint, film, paths
+from genstudio import __version__, checkpoint, film, paths, processes
 from genstudio.data import Batches, Pictures, load
 from genstudio.images import grid, save_png, to_pictures, to_uint8
 from genstudio.model import Batch, Model, Noise, generates, sample
@@ -34,6 +35,7 @@ from genstudio.system import Recipe, System
 
 WALL = 48  # pictures on the fixed-seed wall
 FINISH = 16_384  # training pictures that `Model.finish` is shown at the end
+HELD_OUT = 2048  # pictures not trained on that it is shown then
 FRAMES = 32  # walls kept over a run, at log-spaced steps: most happens early
 
 
@@ -49,6 +51,7 @@ class Report:
     eta: float  # minutes to the end
     terms: dict[str, float]
     wall: Path | None = None  # the newest fixed-seed wall
+    parts: int = 1  # that each step is played in: several where memory was too short for the whole
 
 
 class Run:
@@ -82,22 +85,24 @@ class Run:
     def save_state(self, path: Path) -> None:
         if not all(p.isfinite().all() for p in self.model.parameters()):
             raise FloatingPointError(f"training diverged by step {self.step}: the weights are not finite")
-        state = {
+        part = path.with_suffix(".part")
+        torch.save(self.state(), part)
+        os.replace(part, path)
+
+    def load_state(self, path: Path) -> None:
+        self.take(torch.load(path, map_location="cpu", weights_only=True))
+
+    def state(self) -> dict[str, Any]:
+        """Random numbers are no part of it: each step draws from a stream of its own."""
+        return {
             "step": self.step,
             "minutes": self.minutes,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
-            "random": torch.get_rng_state(),
         }
-        if self.device.type == "cuda":
-            state["random_cuda"] = torch.cuda.get_rng_state(self.device)
-        part = path.with_suffix(".part")
-        torch.save(state, part)
-        os.replace(part, path)
 
-    def load_state(self, path: Path) -> None:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    def take(self, state: dict[str, Any]) -> None:
         self.step, self.minutes = state["step"], state["minutes"]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -107,9 +112,6 @@ class Run:
             for parameter, moments in optimizer.state.items():
                 for key in moments.keys() - {"step"}:
                     moments[key] = torch.empty_like(parameter).copy_(moments[key])
-        torch.set_rng_state(state["random"])
-        if "random_cuda" in state and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"], self.device)
 
 
 def train(
@@ -128,7 +130,7 @@ def train(
 ) -> Iterator[Report]:
     """Trains a system and leaves in `out` its weights, its film, and the state that `resume` needs.
 
-    Several processes (`accelerate launch -m genstudio train ...`, or torchrun) share every batch.
+    Several processes (`accelerate launch -m genstudio train ...`, or torchrun) share every batch, and the folder.
 
     data: a set's name, a folder or a zip, in place of the system's own.
     init: a checkpoint to start from. Its critic comes along where it lies beside it.
@@ -139,9 +141,8 @@ def train(
     # What to train, on what.
     system = find(name)
     recipe = replace(system.recipe, **changes)
-    rank, world = join_processes()
+    rank, world, where = processes.join(device)
     out = out or paths.runs() / name
-    out = out / f"process-{rank}" if rank else out  # each process keeps its own random state
     out.mkdir(parents=True, exist_ok=True)
     if resume:
         if not (out / "run.json").exists():
@@ -152,27 +153,33 @@ def train(
         data, init, recipe = said["data"], said.get("init"), Recipe(**{**said["recipe"], **changes})
         recipe = replace(recipe, betas=tuple(recipe.betas))
     data = data or system.data
-    said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe)}
-    (out / "run.json").write_text(json.dumps(said, indent=1))
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if recipe.batch % world:
+        raise ValueError(f"a batch of {recipe.batch} pictures cannot be shared evenly by {world} processes")
     keep_memory()
     precision = Precision.exact(where) if exact else best_precision(where)
+    if precision.dtype is torch.float16:  # small gradients would be rounded to nothing
+        precision = Precision.exact(where)
 
-    run = Run(system, {}, recipe, where, command_line(system, data, init, recipe))  # every process builds the same weights, then draws its own noise
-    torch.manual_seed(recipe.seed + rank)
+    run = Run(system, {}, recipe, where, command_line(system, data, init, recipe))
     pictures = load(data, "train", run.model.image_shape)
-    batches = Batches(pictures, recipe.batch // world, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter, rank=rank, world=world)
+    shuffled = partial(Batches, pictures, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
+    whole, batches = shuffled(recipe.batch), shuffled(recipe.batch // world, rank=rank, world=world)
     if init:
         start, _ = checkpoint.load(checkpoint.locate(init), critic=True)
         run.model.load_state_dict(start.state_dict())
         run.average.load_state_dict(start.state_dict())
     run.model.to(memory_format=precision.memory_format).train()
     run.average.to(memory_format=precision.memory_format)
-    if not resume:
-        (out / "state.pt").unlink(missing_ok=True)
-    elif (out / "state.pt").exists():
-        run.load_state(out / "state.pt")
-    _forget_after(run.step, out)
+    if rank == 0:
+        said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe)}
+        (out / "run.json").write_text(json.dumps(said, indent=1))
+        if not resume:
+            (out / "state.pt").unlink(missing_ok=True)
+        elif (out / "state.pt").exists():
+            run.load_state(out / "state.pt")
+        _forget_after(run.step, out)
+    if world > 1:
+        run.take(processes.of_first(run.state()))
     reports = out / "reports.jsonl"
 
     # The loop.
@@ -185,43 +192,52 @@ def train(
         while run.step < run.steps:
             batch = batches[run.step].to(where, memory_format=precision.memory_format)
             set_rates(run)
+            torch.manual_seed(hash((recipe.seed, run.step, rank, 1)) % 2**63)  # the 1: not the stream that augments
             try:
                 for term, value in play(run, batch, precision, parts).items():
                     watched.setdefault(term, []).append(value)
                 update_average(run)
-            except torch.cuda.OutOfMemoryError:
-                # Half a game cannot be taken back: this step is given up, and the next is played in smaller parts.
+            except torch.OutOfMemoryError:
+                if world > 1:  # the others are waiting for this step's gradients
+                    few = f"process {rank} has no memory for {len(batch)} pictures at once: give a smaller batch"
+                    raise ValueError(few) from None
                 if parts >= len(batch):
-                    raise
-                parts *= 2
+                    raise ValueError("there is no memory left to train on even one picture") from None
+                # Half a game cannot be taken back: this step is given up, and the next is played in smaller parts.
+                parts = min(2 * parts, len(batch))
             run.step += 1
 
             now = time.monotonic()
             run.minutes = before + (now - started) / 60
-            if run.step in walls and generates(run.model):
-                finish(run.average, batches, where, pictures=2048)
+            if rank == 0 and run.step in walls and generates(run.model):
+                finish(run.average, whole, where, pictures=2048)
                 newest = save_wall(run.average, run.step, where, out)
             if run.step % report_steps == 0 or run.step == run.steps:
-                terms = {term: float(torch.stack(values).mean()) for term, values in watched.items()}
+                means = [torch.stack(values).mean() for values in watched.values()]
+                processes.average_(means)
+                terms = {term: float(mean) for term, mean in zip(watched, means, strict=True)}
                 watched.clear()
                 rate = (run.step - first) * recipe.batch / (now - started)
                 left = (run.steps - run.step) * recipe.batch / rate / 60
-                report = Report(run.step, run.steps, run.step * recipe.batch, rate, run.minutes, left, terms, newest)
-                with reports.open("a") as file:
-                    file.write(json.dumps(asdict(report), default=str) + "\n")
+                images = run.step * recipe.batch
+                report = Report(run.step, run.steps, images, rate, run.minutes, left, terms, newest, parts)
+                if rank == 0:
+                    with reports.open("a") as file:
+                        file.write(json.dumps(asdict(report), default=str) + "\n")
                 if any(not math.isfinite(value) for value in terms.values()):
                     raise FloatingPointError(f"training diverged at step {run.step}: {terms}")
                 yield report
-            if now - saved > 60 * save_minutes:
+            if rank == 0 and now - saved > 60 * save_minutes:
                 run.save_state(out / "state.pt")
                 saved = now
-            if max_minutes is not None and agreed(now - started) > 60 * max_minutes:
+            if max_minutes is not None and processes.agreed(now - started) > 60 * max_minutes:
                 break
     finally:
         # A run that diverged keeps its last good state; any other end, a closed generator too, is a state to go on from.
-        if not isinstance(sys.exc_info()[1], FloatingPointError):
+        if rank == 0 and not isinstance(sys.exc_info()[1], FloatingPointError):
             run.save_state(out / "state.pt")
-    export(run, batches, pictures, out)
+    if rank == 0:
+        export(run, data, whole, pictures, out)
 
 
 def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> dict[str, Tensor]:
@@ -248,42 +264,10 @@ def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> dict[s
                 loss.backward(inputs=trainable(players[player]))
                 for term, value in terms.items():
                     seen[term] = (seen[term] if i else 0) + value.detach().float() / len(games)
-            average_gradients(trainable(players[player]))
+            processes.average_gradients(trainable(players[player]))
             if run.recipe.clip:
                 nn.utils.clip_grad_norm_(trainable(players[player]), run.recipe.clip)
             run.optimizers[player].step()
-
-
-def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """The mean over all processes, in one message. Models are never wrapped: DDP's hooks would miss `losses`."""
-    if not distributed.is_initialized():
-        return
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
-    distributed.all_reduce(flat)
-    flat /= distributed.get_world_size()
-    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
-
-
-def agreed(seconds: float) -> float:
-    """The first process's clock, so that all stop at the same step."""
-    if not distributed.is_initialized():
-        return seconds
-    clock = torch.tensor(seconds, device="cuda" if torch.cuda.is_available() else "cpu")
-    distributed.broadcast(clock, src=0)
-    return float(clock)
-
-
-def join_processes() -> tuple[int, int]:
-    """(rank, world): joins the processes that `accelerate launch` or `torchrun` has started; (0, 1) when there is one."""
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
-        return 0, 1
-    if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
-    return distributed.get_rank(), distributed.get_world_size()
 
 
 def trainable(player: nn.Module) -> list[nn.Parameter]:
@@ -340,11 +324,13 @@ def wall_steps(steps: int) -> set[int]:
     return {round(steps ** (i / (FRAMES - 1))) for i in range(FRAMES)}
 
 
-def finish(model: Model, batches: Batches, device: torch.device, pictures: int) -> None:
+def finish(
+    model: Model, batches: Batches, device: torch.device, pictures: int, held_out: Batch | None = None
+) -> None:
     """What averaged weights need before they can be used: batch-norm statistics, and what the model itself adds."""
     count = math.ceil(min(pictures, len(batches.pictures)) / batches.size)
     refresh_batch_norm(model, batches, device, min(count, 50))
-    model.finish(batches[k].to(device) for k in range(count))
+    model.finish((batches[k].to(device) for k in range(count)), held_out)
 
 
 @torch.no_grad()
@@ -359,10 +345,20 @@ def save_wall(model: Model, step: int, device: torch.device, out: Path) -> Path:
     return path
 
 
-def export(run: Run, batches: Batches, pictures: Pictures, out: Path) -> None:
+def held_out(data: str, shape: tuple[int, int, int], device: torch.device) -> Batch | None:
+    """Pictures that the run has not seen, in no order, where the set has any."""
+    try:
+        test = load(data, "test", shape)
+    except ValueError:
+        return None  # too few to hold any out
+    chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
+    return test.batch(chosen).to(device)
+
+
+def export(run: Run, data: str, batches: Batches, pictures: Pictures, out: Path) -> None:
     """Weights with their header, and the film, as they can be shipped."""
     final = copy.deepcopy(run.average)
-    finish(final, batches, run.device, FINISH)
+    finish(final, batches, run.device, FINISH, held_out(data, run.model.image_shape, run.device))
     header = checkpoint.Header(
         system=run.system.name,
         arguments=run.arguments,

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ContextDecorator, closing
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from genstudio import checkpoint, train
 from genstudio import engine as engine_module
 from genstudio.engine import Engine
 from genstudio.model import Batch, Noise
-from genstudio.precision import best_precision
+from genstudio.precision import best_precision, choose_device
 from genstudio.registry import find
 
 DECODED = ("dcgan_avatars", "vae_avatars", "vae_mnist")
@@ -51,6 +51,10 @@ def main() -> None:
         for name in DECODED:
             rows.append(decoding(name, weights_of(name, Path(folder)), options.batch, options.rounds))
             show(rows[-1], options.json)
+        if torch.cuda.is_available():
+            for name in DECODED:
+                rows.append(replaying(name, weights_of(name, Path(folder)), options.rounds))
+                show(rows[-1], options.json)
         rows.append(training(TRAINED, options.rounds))
         show(rows[-1], options.json)
     if options.json:
@@ -62,16 +66,18 @@ def decoding(name: str, path: Path, batch: int, rounds: int) -> dict:
     """Pictures per second of the engine in fast mode, of plain PyTorch on the same batch, and one by one."""
     engine, (plain, _) = Engine(), checkpoint.load(path)
     engine_module.FRAME_SECONDS = 1000.0  # equal batches: for visitors in turns the engine would cut this one up
-    plain = plain.to(engine.device)
     codes = np.stack([plain.latents(Noise([seed]))[0].numpy() for seed in range(batch)])
+    plain = plain.to(engine.device)
     tensor = torch.from_numpy(codes)
 
     @torch.no_grad()
+    @as_torch_comes()
     def at_once() -> np.ndarray:
         images = plain.decode(tensor.to(engine.device))
         return ((images + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
     @torch.no_grad()
+    @as_torch_comes()
     def one_by_one() -> list[np.ndarray]:
         outputs = [plain.decode(tensor[i : i + 1].to(engine.device)) for i in range(batch)]
         return [((images + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy() for images in outputs]
@@ -99,10 +105,42 @@ def decoding(name: str, path: Path, batch: int, rounds: int) -> dict:
     }
 
 
+def replaying(name: str, path: Path, rounds: int, count: int = 50) -> dict:
+    """Single pictures per second on a graphics card, as a page asks for them: from a recording, and without."""
+    engine = Engine("cuda")
+    model = engine.hold(str(path)).model
+    recorded, codes = model.decode, engine.latents(str(path), [0])
+
+    def with_verb(verb: Callable) -> Callable[[], object]:
+        def decode() -> None:
+            model.decode = verb
+            for _ in range(count):
+                engine.decode(str(path), codes)
+
+        return decode
+
+    plain = type(model).decode.__get__(model)
+    seconds, least = take_turns(rounds, recorded=with_verb(recorded), plain=with_verb(plain))
+    return {
+        "what": f"replay {name}",
+        "batch": 1,
+        "precision": engine.hold(str(path)).precision.name,
+        "engine per s": count / seconds["recorded"],
+        "plain per s": count / seconds["plain"],
+        "x plain": seconds["plain"] / seconds["recorded"],
+        "x plain, best": least["plain"] / least["recorded"],
+    }
+
+
+def as_torch_comes() -> ContextDecorator:
+    """What a card does in float32 unless it is told otherwise: TF32, and whichever algorithm is fastest."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=True)
+
+
 def training(name: str, rounds: int) -> dict:
     """Pictures per second of `train.play` and of the loop that a tutorial would show, on the same networks and batch."""
     system = find(name)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device().device
     precision = best_precision(device)
     run = train.Run(system, {}, system.recipe, device)
     run.model.to(memory_format=precision.memory_format).train()
@@ -120,6 +158,7 @@ def training(name: str, rounds: int) -> dict:
         run.step += 1
         train.update_average(run)
 
+    @as_torch_comes()
     def tutorial() -> None:
         with closing(plain.model.losses(batch.to(device), 0)) as game:
             for player, terms in game:

@@ -23,6 +23,7 @@ from genstudio.engine import Engine  # noqa: E402
 from genstudio.registry import find  # noqa: E402
 from tests import chromium  # noqa: E402
 
+
 def pytest_sessionfinish() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
 
@@ -70,3 +71,43 @@ def browser() -> Iterator:
         running = playwright.chromium.launch(executable_path=executable, args=chromium.ARGUMENTS)
         yield running
         running.close()
+
+
+PAGE_SYSTEMS = ("vae_mnist", "vae_avatars", "dcgan_avatars", "ae2d_mnist", "vae2d_mnist")  # that the page's tests steer
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """The studio over the shipped checkpoints; systems that are not shipped yet stand in with untrained weights."""
+    from genstudio import paths
+    from genstudio.engine import Engine
+    from genstudio.ui import studio
+
+    folder = paths.home() / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PAGE_SYSTEMS:
+        if name not in checkpoint.available():
+            checkpoint.save(folder / f"{name}.safetensors", find(name).build(), checkpoint.Header(system=name))
+    page = studio.build(Engine())
+    page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **studio.settings())
+    yield page.local_url
+    page.close()
+
+
+@pytest.fixture
+def page(browser, server, request):
+    """A fresh page on its opening picture. No console error, no failed request, none that leaves the machine."""
+    options = {"locale": "en-US", "viewport": {"width": 1400, "height": 1000}} | getattr(request, "param", {})
+    context = browser.new_context(accept_downloads=True, **options)
+    page, wrong = context.new_page(), []
+    page.on("console", lambda m: wrong.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("pageerror", lambda e: wrong.append(f"page: {e}"))
+    page.on("response", lambda r: wrong.append(f"{r.status} {r.url[:200]}") if r.status >= 400 else None)
+    page.on("request", lambda r: wrong.append(f"left: {r.url[:200]}") if not r.url.startswith(("data:", "blob:", server)) else None)
+    page.set_default_timeout(60_000)  # a busy machine is no failure
+    page.goto(server)
+    page.wait_for_selector("#stage img")
+    page.wait_for_selector("#strip img")
+    yield page
+    context.close()
+    assert not wrong

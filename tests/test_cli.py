@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -107,6 +108,32 @@ def test_the_command_of_a_recipe_makes_the_same_picture(verb):
     ok(*words[3:])
     [again] = os.listdir("pictures")
     assert (pixels(f"pictures/{again}") == pixels(f"first/{name}")).all()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "verb=steer&system=vae_mnist&from=3&by=effect1:2,dimension7:-1.5&truncation=0.7",
+        "verb=plane&system=vae_mnist&corners=1,2,3,4&x=0.25&y=0.75",
+    ],
+)
+def test_a_link_and_the_picture_that_it_gives_make_the_same_picture(query):
+    ok("again", f"http://127.0.0.1:7860/?{query}", "--out", "first.png")
+    made = read_recipe(open_picture("first.png"))
+    assert recipe.to_query(made).replace("%2C", ",") == query
+    words = shlex.split(recipe.command(made))
+    assert words[:4] == ["python", "-m", "genstudio", "again"]
+    ok(*words[3:])
+    ok("again", "first.png", "--out", "third.png")
+    assert (pixels("pictures/again.png") == pixels("first.png")).all() and (pixels("third.png") == pixels("first.png")).all()
+
+
+def test_a_way_becomes_a_film_there_and_back():
+    for name in ("way.webp", "way.mp4"):
+        ok("interpolate", "vae_mnist", "--from", "1", "--to", "2", "--count", "2", "--film", name, "--out", "way")
+    assert Image.open("way.webp").is_animated
+    with av.open("way.mp4") as film:
+        assert sum(1 for _ in film.decode(video=0)) == 2 * commands.WALK - 2
 
 
 def test_interpolation_starts_and_ends_at_its_ends():
@@ -212,6 +239,10 @@ def test_help_of_train_tells_the_recipe(capsys):
         ("sample vae_mnist --seeds 1 --out text.png", "text.png: File exists"),
         ("encode vae_mnist text.png", "text.png: not a picture"),
         ("encode vae_mnist nowhere.png", "nowhere.png: not found"),
+        ("interpolate vae_mnist --from 1 --to 2 --film way.gif", "a film is a .webp or an .mp4, not way.gif"),
+        ("again nowhere.png", "'nowhere.png' holds no recipe"),
+        ("again verb=steer&system=vae_mnist&from=1&by=up:2", "directions are written as in effect1:2"),
+        ("again verb=steer&system=vae_mnist&from=1&by=effect99:2", "vae_mnist has 40 directions of this kind, not 99"),
         ("decode vae_mnist text.png", "text.png is no file of codes"),
         ("decode vae_mnist nowhere.npz", "nowhere.npz is neither code:... nor a file"),
         ("decode vae_mnist code:!", "damaged"),

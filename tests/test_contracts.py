@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 from genstudio import checkpoint, paths, train
+from genstudio.data import SETS
 from genstudio.engine import Engine
 from genstudio.model import Batch, Noise, Slider, Text, controls, generates, sample, verbs
 from genstudio.precision import Precision
@@ -27,11 +29,11 @@ def pictures(engine: Engine, path: str, seeds: list[int], **values) -> np.ndarra
 
 
 def tiny_batch(name: str, count: int = 4) -> Batch:
-    """Random pictures with labels 0, 1, ..., on the grid of 8 bits as real ones are."""
-    shape = find(name).build().image_shape
+    """Random pictures with labels 0, 1, ..., and every trait that the model asks for, on the grid of 8 bits as real ones are."""
+    model = find(name).build()
     draw = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (count, *shape), generator=draw) / 127.5 - 1
-    return Batch(images, torch.arange(count))
+    images = torch.randint(0, 256, (count, *model.image_shape), generator=draw) / 127.5 - 1
+    return Batch(images, torch.arange(count), {trait: torch.arange(count) % 2 == 0 for trait in getattr(model, "traits", ())})
 
 
 def sampling_controls(name: str) -> dict:
@@ -231,6 +233,9 @@ def test_a_shipped_checkpoint_says_where_it_comes_from(path):
     for field in ("commit", "command", "data", "credit", "licence", "recipe", "versions"):
         assert getattr(header, field), f"{field} is empty"
     assert header.images > 0 and header.minutes > 0 and header.step > 0 and header.threads > 0
+    assert re.fullmatch(r"[0-9a-f]{7,40}\+?", header.commit), f"{header.commit!r} is no commit"
+    assert f"genstudio train {header.system}" in header.command, "whoever runs the command gets another system"
+    assert header.data in SETS, f"nobody else has {header.data!r}"
     assert all(t.isfinite().all() for t in model.state_dict().values())
     assert path.stat().st_size <= MOST_BYTES
 

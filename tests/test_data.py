@@ -54,6 +54,20 @@ def numbers(images: torch.Tensor) -> list[int]:
 # Folders and archives
 
 
+def test_traits_are_true_and_false_beside_the_class_and_stay_with_their_picture(source):
+    rows = [{"file_name": "a/1.png", "glasses": True}, {"file_name": "b/2.png", "glasses": False}, {"file_name": "b/3.png"}]
+    files = {"metadata.jsonl": "\n".join(map(json.dumps, rows)).encode()}
+    files |= {"a/1.png": png(1), "b/2.png": png(2), "b/3.png": png(3), "b/4.png": png(4)}
+    found = read_pictures(source(files), SHAPE, traits=("glasses",))
+    assert found.traits["glasses"].tolist() == [True, False, False, False]
+    batches = Batches(found, 4, seed=3, flip=True)
+    for k in range(3):
+        batch = batches[k]
+        assert [n == 1 for n in ((batch.images[:, 0, 3, 3] + 1) * 127.5).round().int().tolist()] == batch.traits["glasses"].tolist()
+        for part in batch.split(2):
+            assert len(part.traits["glasses"]) == len(part.labels) == len(part) == 2
+
+
 def test_class_folders_are_classes(source):
     found = read_pictures(source({"cat/1.png": png(1), "dog/2.png": png(2), "cat/3.PNG": png(3), "notes.txt": b"hello"}), SHAPE)
     assert found.classes == ("cat", "dog") and found.shape == SHAPE and not found.refused

@@ -12,10 +12,11 @@ from PIL import Image
 from torch import nn
 
 from genstudio import checkpoint
-from genstudio.engine import Engine, Turns, fused
+from genstudio.engine import Engine, fused
 from genstudio.model import Noise
 from genstudio.models.gan import DCGAN
 from genstudio.registry import find
+from genstudio.turns import Turns
 
 NAME = "vae_mnist"
 

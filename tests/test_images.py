@@ -9,10 +9,11 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from genstudio.images import (
     enlarge,
+    error_map,
     flatten,
     from_uint8,
     grid,
@@ -20,6 +21,7 @@ from genstudio.images import (
     read_recipe,
     save_film,
     save_png,
+    save_walk,
     to_array,
     to_pictures,
     to_uint8,
@@ -187,3 +189,35 @@ def test_pil_shows_what_numpy_holds():
     images = np.random.RandomState(0).randint(0, 256, (2, 5, 4, 3), dtype=np.uint8)
     assert all(np.array_equal(np.asarray(p), i) for p, i in zip(to_pictures(images), images, strict=True))
     assert to_pictures(images[..., :1])[0].mode == "L"
+
+
+def test_an_error_map_is_white_where_pictures_agree_and_darkest_where_they_are_opposites():
+    black, white = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
+    half = black.copy()
+    half[:, 2:] = 255
+    shown = error_map(black, half).astype(int)
+    assert (shown[:, :2] == 255).all() and shown[:, 2:].max() < 60
+    assert (error_map(white, black) == error_map(black, white)).all()
+    greys = [error_map(black, np.full_like(black, level)).astype(int).sum() for level in (0, 40, 90, 160, 255)]
+    assert greys == sorted(greys, reverse=True), "a larger error is darker"
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".mp4"])
+@pytest.mark.parametrize("shape", [(28, 28, 1), (28, 20, 1), (33, 21, 3)])
+def test_a_walk_goes_there_and_back(tmp_path, suffix, shape):
+    """Odd sides too, which the colour of an MP4 does not like."""
+    import av
+
+    pictures = np.stack([np.full(shape, level, np.uint8) for level in (0, 60, 120, 180, 240)])
+    path = save_walk(pictures, tmp_path / f"walk{suffix}", target=64, seconds=1.0)
+    if suffix == ".webp":
+        levels = [np.asarray(frame.convert("L")).mean() for frame in ImageSequence.Iterator(Image.open(path))]
+    else:
+        with av.open(str(path)) as film:
+            levels = [frame.to_ndarray(format="gray").mean() for frame in film.decode(video=0)]
+    assert levels == pytest.approx([0, 60, 120, 180, 240, 180, 120, 60], abs=6)
+
+
+def test_a_walk_is_no_other_file(tmp_path):
+    with pytest.raises(ValueError, match="saved as .webp or .mp4, not '.gif'"):
+        save_walk(np.zeros((3, 8, 8, 1), np.uint8), tmp_path / "walk.gif")

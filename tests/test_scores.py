@@ -1,109 +1,20 @@
 """Scores: each number on sets for which the truth is known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from genstudio import checkpoint, scores
 from genstudio.data import Pictures
+from genstudio.features import network
 from genstudio.models.vae import VAE
 from genstudio.registry import find
 
 
 def normal(n: int, d: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
-
-
-# Intervals ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("p", [0.02, 0.5, 0.994])
-def test_wilsons_interval_contains_the_truth_about_95_times_in_100(p):
-    """By its nature it does so 90 to 98 times for these p and n; an interval of one standard error would, 68 times."""
-    draws = torch.rand(1000, 200, generator=torch.Generator().manual_seed(1)) < p
-    found = [scores.share(row) for row in draws]
-    assert 880 <= sum(s.low <= p <= s.high for s in found) <= 990
-
-
-def test_wilsons_interval_of_no_error_at_all_is_no_point():
-    score = scores.share(torch.ones(100, dtype=torch.bool))
-    assert score.value == 1 and score.high == 1
-    assert score.low == pytest.approx(1 / (1 + scores.Z95**2 / 100))
-
-
-def test_the_interval_of_a_ratio_contains_the_truth_about_95_times_in_100():
-    hits = 0
-    for seed in range(300):
-        noise = normal(200, 2, seed)
-        b = 2 + 0.3 * noise[:, 0]
-        score = scores.ratio(0.5 * b + 0.1 * noise[:, 1], b)
-        hits += score.low <= 0.5 <= score.high
-    assert 270 <= hits <= 297
-
-
-def test_the_bootstrap_of_a_mean_is_as_wide_as_its_standard_error():
-    values = normal(500, 1)
-    by_error = scores.average(values[:, 0])
-    by_bootstrap = scores.bootstrap(lambda rows: rows.mean().item(), values, draws=200)
-    assert by_bootstrap.value == pytest.approx(by_error.value, abs=1e-6)
-    assert by_bootstrap.high - by_bootstrap.low == pytest.approx(by_error.high - by_error.low, rel=0.2)
-
-
-# Distances between sets -----------------------------------------------------------------------------------------
-
-
-def test_the_frechet_distance_of_a_set_from_itself_is_0():
-    x = normal(300, 16)
-    assert scores.frechet(x, x.clone()) == pytest.approx(0, abs=1e-8)
-
-
-def test_the_frechet_distance_of_a_shifted_set_is_the_square_of_the_shift():
-    x = normal(300, 16)
-    assert scores.frechet(x, x + 0.5) == pytest.approx(16 * 0.25, rel=1e-6)
-
-
-def test_the_frechet_distance_of_two_gaussians_is_the_closed_form():
-    """Covariances that do not commute, so that a product of roots in place of the root of the product would show."""
-    x = normal(400, 3).double()
-    x = (x - x.mean(0)) @ torch.linalg.inv(torch.linalg.cholesky(torch.cov(x.T))).T  # covariance exactly 1
-    a = torch.tensor([[2.0, 0, 0], [1, 1, 0], [0, 0, 1]]).double()
-    b = torch.tensor([[1.0, 0, 0], [0, 1, 0], [3, 0, 0.5]]).double()
-    product = (a @ a.T) @ (b @ b.T)
-    root = torch.linalg.eigvals(product).real.sqrt().sum()
-    expected = 3 * 4 + (a @ a.T).trace() + (b @ b.T).trace() - 2 * root
-    assert scores.frechet(x @ a.T, x @ b.T + 2) == pytest.approx(expected.item(), rel=1e-6)
-
-
-def test_precision_and_recall_of_a_set_with_itself_are_1():
-    x = normal(200, 8)
-    assert scores.precision(x, x.clone()).value == 1
-    assert scores.recall(x, x.clone()).value == 1
-
-
-def test_precision_and_recall_of_sets_far_apart_are_0():
-    x = normal(200, 8)
-    assert scores.precision(x, x + 100).value == 0
-    assert scores.recall(x, x + 100).value == 0
-
-
-def test_a_generator_that_collapsed_keeps_precision_and_loses_recall():
-    """Half of the real pictures are of a kind that is never generated; were the two mixed up, this would turn round."""
-    real = torch.cat([normal(200, 4), normal(200, 4, seed=1) + 100])
-    fake = normal(400, 4, seed=2)
-    assert scores.precision(real, fake).value > 0.8
-    assert 0.3 < scores.recall(real, fake).value <= 0.5
-
-
-def test_a_ball_reaches_to_the_third_neighbour_not_counting_its_centre():
-    line = torch.tensor([[0.0], [1], [2], [3], [4]])  # the ball around 0 and the one around 4 have radius 3
-    inside = torch.tensor([[-3.0], [-3.001], [7], [7.001]])
-    assert scores.covered(inside, by=line).tolist() == [True, False, True, False]
-
-
-def test_class_shares_sum_to_1():
-    shares = scores.class_shares(torch.tensor([0, 0, 1, 2]), ["a", "b", "c", "d"])
-    assert {k: s.value for k, s in shares.items()} == {"a": 0.5, "b": 0.25, "c": 0.25, "d": 0}
 
 
 # PCA and likelihood ---------------------------------------------------------------------------------------------
@@ -159,23 +70,27 @@ def test_the_negative_elbo_is_the_mean_of_single_draws(likelihood):
 # A whole checkpoint ---------------------------------------------------------------------------------------------
 
 
+OVER = " over training pictures'"
+CLASSES = tuple(str(d) for d in range(10))
+
+
+def made_up(name: str, split: str, shape: tuple[int, int, int]) -> Pictures:
+    """Thirty pictures of noise, others for each split."""
+    draw = torch.Generator().manual_seed(int(split == "test"))
+    images = torch.randint(0, 256, (30, *shape), dtype=torch.uint8, generator=draw)
+    return Pictures(name, images, torch.arange(30) % 10, CLASSES)
+
+
 @pytest.fixture
 def digits(tmp_path, monkeypatch):
     """Checkpoints of untrained systems for digits in a home of the test's own, and a handful of made-up digits."""
     monkeypatch.setenv("GENSTUDIO_HOME", str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
-    classes = tuple(str(d) for d in range(10))
     for name in ("vae_mnist", "classifier_mnist"):
         torch.manual_seed(0)
-        header = checkpoint.Header(name, data="mnist", classes=list(classes))
+        header = checkpoint.Header(name, data="mnist", classes=list(CLASSES))
         checkpoint.save(tmp_path / "checkpoints" / f"{name}.safetensors", find(name).build(), header)
-
-    def load(name, split, shape):
-        draw = torch.Generator().manual_seed(int(split == "test"))
-        images = torch.randint(0, 256, (30, *shape), dtype=torch.uint8, generator=draw)
-        return Pictures(name, images, torch.arange(30) % 10, classes)
-
-    monkeypatch.setattr(scores, "load", load)
+    monkeypatch.setattr(scores, "pictures", made_up)
     return tmp_path / "checkpoints"
 
 
@@ -184,17 +99,59 @@ def test_what_applies_is_measured(digits):
     errors = {"squared error", "squared error of PCA (40 codes)", "squared error over PCA's"}
     assert errors | {"negative ELBO (nats)"} < set(of_vae)
     assert "bits per dimension" not in of_vae and "accuracy" not in of_vae  # bits are no grey levels
-    judged = {name for name in of_vae if name.endswith("(classifier_mnist)")}
-    assert len(judged) == 4 + 10
-    assert sum(of_vae[name]["value"] for name in judged if name.startswith("share")) == pytest.approx(1)
+    judged = {name.removesuffix(" (classifier_mnist)") for name in of_vae if name.endswith("(classifier_mnist)")}
+    distances = {f"{kind} distance{over}" for kind in ("Frechet", "kernel") for over in ("", OVER)}
+    others = {"precision", "recall", "inception score", "inception score over held-out pictures'", scores.NEAREST}
+    assert judged == {f"share of {d}" for d in CLASSES} | distances | others
+    shares = [number["value"] for name, number in of_vae.items() if name.startswith("share")]
+    assert sum(shares) == pytest.approx(1)
     assert all(s["low"] <= s["value"] <= s["high"] and s["n"] >= 20 for s in of_vae.values())
     assert list(scores.score("classifier_mnist")) == ["accuracy"]
 
 
 def test_distances_are_left_out_where_their_classifier_is_not_there(digits, monkeypatch):
+    """Copies can still be told from their pixels."""
     monkeypatch.setattr("genstudio.paths.SHIPPED", digits / "nothing is shipped")
     (digits / "classifier_mnist.safetensors").unlink()
-    assert not [name for name in scores.score("vae_mnist", n=20) if "classifier" in name]
+    found = scores.score("vae_mnist", n=20)
+    assert [name for name in found if name.endswith(")")][-1] == f"{scores.NEAREST} (pixels)"
+    assert not [name for name in found if "classifier" in name or "distance" in name]
+
+
+def test_the_network_asked_for_is_the_one_that_judges(digits, tmp_path):
+    """And stands in the name of what it judged; one that reads other pictures is refused."""
+    torch.manual_seed(1)
+    other = tmp_path / "other.safetensors"
+    header = checkpoint.Header("classifier_mnist", data="mnist", classes=list(CLASSES))
+    checkpoint.save(other, find("classifier_mnist").build(), header)
+    name = f"Frechet distance (other {checkpoint.digest(other)[:6]})"
+    found = dict(scores.measure("vae_mnist", 20, features=str(other)))
+    own = dict(scores.measure("vae_mnist", 20))
+    assert found[name].value != own["Frechet distance (classifier_mnist)"].value
+    assert not [name for name in found if "classifier_mnist" in name]
+    faces = tmp_path / "faces.safetensors"
+    checkpoint.save(faces, find("classifier_avatars").build(), checkpoint.Header("classifier_avatars"))
+    with pytest.raises(ValueError, match=r"reads pictures of \(3, 64, 64\), and these are \(1, 28, 28\)"):
+        dict(scores.measure("vae_mnist", 20, features=str(faces)))
+
+
+def test_the_accuracy_of_a_trait_is_that_of_its_sign(tmp_path, monkeypatch):
+    """An untrained head with a bias says yes to all; three held-out faces in four have glasses."""
+
+    def faces(name, split, shape):
+        return replace(made_up(name, split, shape), labels=torch.arange(30) % 8, classes=CLASSES[:8],
+                       traits={"glasses": torch.arange(30) % 4 != 0})  # fmt: skip
+
+    monkeypatch.setattr(scores, "pictures", faces)
+    model = find("classifier_avatars").build()
+    with torch.no_grad():
+        model.trait_head.weight.zero_()
+        model.trait_head.bias.fill_(1.0)
+    path = tmp_path / "classifier_avatars.safetensors"
+    checkpoint.save(path, model, checkpoint.Header("classifier_avatars", data="avatars", classes=list(CLASSES[:8])))
+    found = scores.score(str(path))
+    assert found["accuracy of glasses"]["value"] == pytest.approx(22 / 30, abs=1e-5)
+    assert list(found) == ["accuracy", "accuracy of glasses"] and found["accuracy of glasses"]["n"] == 30
 
 
 def test_scores_neither_depend_on_others_random_numbers_nor_disturb_them(digits):
@@ -231,3 +188,37 @@ def test_a_header_is_rewritten_and_the_weights_stay(digits):
     assert checkpoint.digest(path) == digest, "pictures made before would be told that the weights have changed"
     after = checkpoint.read_tensors(path)
     assert all(torch.equal(after[k], before[k]) and after[k].dtype == before[k].dtype for k in before)
+
+
+# Copies, and what is said of them -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("judged", [True, False], ids=["in features", "in pixels"])
+def test_copies_of_training_pictures_are_told_and_held_out_pictures_are_not(digits, judged):
+    """The model is put aside: what stands for its samples are training pictures, one grey level off, or fresh ones."""
+    training, held_out = (made_up("mnist", split, (1, 28, 28)).images for split in ("train", "test"))
+    judge = network("classifier_mnist") if judged else None
+    fresh = torch.rand(30, 1, 28, 28, generator=torch.Generator().manual_seed(9)) * 2 - 1
+    for samples, expected in ((training / 127.5 - 1 + 1 / 127.5, 1), (fresh, 0)):
+        found = dict(scores.likeness(samples.clamp(-1, 1), judge, training, held_out))
+        told = [note for note in scores.notes(found) if "by heart" in note.en]
+        assert len(told) == expected, found
+        assert all("par cœur" in note.fr for note in told)
+
+
+def test_a_frechet_distance_over_few_pictures_is_called_too_large():
+    for n, expected in ((2047, 1), (2048, 0)):
+        found = {"Frechet distance (classifier_mnist)": scores.Score(1.0, 0.9, 1.1, n)}
+        told = scores.notes(found)
+        assert len(told) == expected
+        assert all(str(n) in note.en and str(n) in note.fr for note in told)
+
+
+def test_the_nearest_training_picture_of_a_training_picture_is_itself(digits):
+    training = made_up("mnist", "train", (1, 28, 28)).images
+    asked = training[[4, 17]]
+    for images in (asked, asked / 127.5 - 1):
+        found = scores.nearest_training(images, "mnist", k=3)
+        assert found.seen_by == "classifier_mnist" and found.pictures.shape == (2, 3, 1, 28, 28)
+        assert found.indices[:, 0].tolist() == [4, 17] and found.distances[:, 0].max() < 1e-4
+        assert (found.distances.diff() >= 0).all() and torch.equal(found.pictures[:, 0], asked)

@@ -35,7 +35,8 @@ def layer(path: Path) -> str:
 BELOW = {
     "model": set(),
     "paths": set(),
-    "precision": set(),
+    "precision": {"model"},
+    "recorded": set(),
     "latent": set(),
     "layers": {"model", "layers"},
     "objectives": {"model", "objectives"},

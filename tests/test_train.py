@@ -236,6 +236,37 @@ def test_a_run_that_diverged_keeps_its_last_good_state(start, tmp_path, monkeypa
     assert last.step == 40
 
 
+class Crowded(DCGAN):
+    """Room for three pictures, and none at all in between: the critic has had its turn when memory runs out."""
+
+    room = 3
+
+    def losses(self, batch, step):
+        for i, turn in enumerate(super().losses(batch, step)):
+            if i == 1 and len(batch) > self.room:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            yield turn
+
+
+def test_a_step_that_is_too_large_is_played_in_parts_from_the_next_on(start, tmp_path, monkeypatch):
+    """And says so; half a game is never played twice: two steps are given up, and counted."""
+
+    def build() -> Crowded:
+        return Crowded((3, 16, 16), codes=8, widths=(16, 8))
+
+    monkeypatch.setitem(systems(), "tiny", replace(tiny.system, build=build))
+    reports = start(report_steps=4)
+    report = next(reports)
+    reports.close()
+    assert report.step == 4 and report.parts == 4
+    optimizers = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["optimizers"]
+    taken = {name: next(iter(o["state"].values()))["step"] for name, o in optimizers.items()}
+    assert taken == {"critic": 4, "generator": 2}
+    monkeypatch.setattr(Crowded, "room", 0)
+    with pytest.raises(ValueError, match="no memory left to train on even one picture"):
+        list(start())
+
+
 def test_a_run_in_a_used_folder_leaves_nothing_of_the_old_one(start, tmp_path):
     run = tmp_path / "run"
     list(start())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from genstudio.model import Batch, Noise
+from genstudio.layers.prior import EMPTY
 from genstudio.models.vae import VAE
 
 
@@ -62,3 +63,16 @@ def test_elbo_is_a_lower_bound_on_the_evidence():
     logits = model.decoder(torch.randn(20000, 2))
     log_p = torch.logsumexp(-torch.nn.functional.softplus(-logits).flatten(1).sum(1), 0) - torch.log(torch.tensor(20000.0))
     assert elbo <= log_p + 0.05
+
+
+def test_a_plane_keeps_where_held_out_pictures_lie_and_of_which_class():
+    """Fewer than the map has room for: the rest stays empty, and a second fit forgets the first."""
+    torch.manual_seed(0)
+    model = VAE((1, 8, 8), codes=2, widths=(4,)).eval()
+    training = [Batch(torch.rand(64, 1, 8, 8) * 2 - 1) for _ in range(2)]
+    for count in (30, 20):
+        held_out = Batch(torch.rand(count, 1, 8, 8) * 2 - 1, torch.arange(count) % 7)
+        model.finish(training, held_out)
+        there = model.map_labels != EMPTY
+        assert there.sum() == count and torch.equal(model.map_labels[:count].long(), held_out.labels)
+        torch.testing.assert_close(model.map_codes[:count], model.encode(held_out.images))

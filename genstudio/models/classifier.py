@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
 from genstudio.model import Batch, Model, Text
 from genstudio.system import Recipe, system
 
 
 class Classifier(Model):
-    """Pairs of 3x3 convolutions with batch norm, each pair at half the size of the one before."""
+    """Pairs of 3x3 convolutions with batch norm, each pair at half the size of the one before.
 
-    def __init__(self, image_shape: tuple[int, int, int], classes: int, widths: tuple[int, ...], dropout: float = 0.3):
+    `halve` says how: the pair's first convolution strides, from the second pair on, and costs a quarter; or every pair
+    takes the largest of four after it, which reads photographs better.
+
+    `traits` are answered beside the class, yes or no: a picture has glasses whatever its drawing style. `mixed` is the
+    share of batches in which a box of each picture comes from another one, and its class in part too: CutMix (Yun et
+    al. 2019, arXiv:1905.04899), against learning a small set by heart.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        classes: int,
+        widths: tuple[int, ...],
+        halve: Literal["stride", "pool"] = "stride",
+        traits: tuple[str, ...] = (),
+        dropout: float = 0.3,
+        mixed: float = 0.0,
+    ):
         super().__init__()
-        self.image_shape, self.classes = image_shape, classes
+        self.image_shape, self.classes, self.traits, self.mixed = image_shape, classes, traits, mixed
         channels, layers = image_shape[0], []
         for i, width in enumerate(widths):
-            for stride in (2 if i else 1, 1):
+            for first in (True, False):
+                stride = 2 if first and i and halve == "stride" else 1
                 layers += [nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+                layers += [nn.MaxPool2d(2)] if first and halve == "pool" else []
                 channels = width
         self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())  # (n, widths[-1])
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels, classes)
+        if traits:
+            self.trait_head = nn.Linear(channels, len(traits))
 
     def features(self, images: Tensor) -> Tensor:
         """What the last layer sees, (n, widths[-1]): pictures that look alike lie near each other."""
@@ -34,10 +57,36 @@ class Classifier(Model):
         """Logits (n, classes)."""
         return self.head(self.dropout(self.features(images)))
 
+    def judge_traits(self, images: Tensor) -> dict[str, Tensor]:
+        """The logit (n,) of each trait: above 0 where the picture has it."""
+        logits = self.trait_head(self.features(images)) if self.traits else torch.empty(len(images), 0)
+        return dict(zip(self.traits, logits.unbind(1), strict=True))
+
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        logits = self.classify(batch.images).float()
-        right = (logits.detach().argmax(1) == batch.labels).float().mean()
-        yield "model", {"cross entropy": cross_entropy(logits, batch.labels, label_smoothing=0.05), "accuracy": right}
+        images, wanted = batch.images, one_hot(batch.labels, self.classes).float()
+        if torch.rand(()) < self.mixed:
+            images, wanted = cut_mix(images, wanted)
+        features = self.dropout(self.features(images))
+        logits = self.head(features).float()
+        right = (logits.detach().argmax(1) == wanted.argmax(1)).float().mean()
+        terms = {"cross entropy": cross_entropy(logits, wanted, label_smoothing=0.05), "accuracy": right}
+        for i, trait in enumerate(self.traits):
+            if (has := batch.traits.get(trait)) is not None:
+                terms[trait] = binary_cross_entropy_with_logits(self.trait_head(features)[:, i].float(), has.float())
+        yield "model", terms
+
+
+def cut_mix(images: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures (n, c, h, w), each with a box of the next one, and what is wanted (n, classes) mixed by area."""
+    height, width = images.shape[2:]
+    side = (1 - torch.rand(()).item()) ** 0.5  # of the box: the kept area is uniform in [0, 1]
+    y, x = (int(torch.randint(size, ())) for size in (height, width))
+    tall, wide = round(side * height / 2), round(side * width / 2)
+    rows, columns = slice(max(0, y - tall), y + tall), slice(max(0, x - wide), x + wide)
+    mixed = images.clone()
+    mixed[:, :, rows, columns] = images.roll(1, 0)[:, :, rows, columns]
+    cut = mixed[0, 0, rows, columns].numel() / (height * width)
+    return mixed, (1 - cut) * wanted + cut * wanted.roll(1, 0)
 
 
 @system(
@@ -53,8 +102,18 @@ def classifier_mnist() -> Classifier:
 @system(
     title=Text("Classifier · cartoon faces · 64 px", "Classifieur · visages dessinés · 64 px"),
     data="avatars",
-    recipe=Recipe(images=130_000, batch=64, rate=2e-3, weight_decay=0.02, warmup=5_000, flip=True, jitter=2, ema=0.998),
+    recipe=Recipe(images=360_000, batch=64, rate=2e-3, weight_decay=0.02, warmup=5_000, flip=True, jitter=2, ema=0.998),
 )
 def classifier_avatars() -> Classifier:
-    """Tells the eight drawing styles apart; its 128 features measure how far generated faces are from real ones."""
-    return Classifier((3, 64, 64), classes=8, widths=(16, 32, 64, 128))
+    """Tells the eight drawing styles apart, and sees glasses; its 128 features measure how far faces are from real ones."""
+    return Classifier((3, 64, 64), classes=8, widths=(16, 32, 64, 128), traits=("glasses",))
+
+
+@system(
+    title=Text("Classifier · small photographs · 32 px", "Classifieur · petites photographies · 32 px"),
+    data="cifar10",
+    recipe=Recipe(images=1_200_000, batch=128, rate=2e-3, weight_decay=0.2, warmup=60_000, flip=True, jitter=4, ema=0.999),
+)
+def classifier_cifar10() -> Classifier:
+    """Names the ten kinds of CIFAR-10; its 128 features measure how far generated photographs are from real ones."""
+    return Classifier((3, 32, 32), classes=10, widths=(64, 256, 256, 128), halve="pool", dropout=0.1, mixed=0.5)

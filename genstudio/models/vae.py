@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from genstudio.layers.conv import Decoder, Encoder
-from genstudio.model import Batch, Model, Noise, Text, Truncation
+from genstudio.layers.prior import FittedPrior
+from genstudio.model import Batch, Text, Truncation
 from genstudio.objectives.likelihood import bernoulli, gaussian, kl_standard_normal
 from genstudio.system import Recipe, system
 
 
-class VAE(Model):
+class VAE(FittedPrior):
     """Convolutional VAE.
 
     `bernoulli` reads grey levels as probabilities of ink and learns from a fresh binary picture each time (dynamic
@@ -40,25 +41,14 @@ class VAE(Model):
         kinds: int = 1,
     ):
         super().__init__()
-        self.image_shape, self.codes, self.likelihood = image_shape, codes, likelihood
+        self.image_shape, self.likelihood = image_shape, likelihood
         self.encoder = Encoder(image_shape, widths, blocks, 2 * codes)
         self.decoder = Decoder(image_shape, widths, blocks, codes)
         if likelihood == "gaussian":
             self.log_sigma = nn.Parameter(torch.tensor(-1.0))
-        # The prior that is drawn from: N(0, I) until `finish` has seen the codes.
-        self.register_buffer("prior_share", torch.full((kinds,), 1 / kinds))
-        self.register_buffer("prior_mean", torch.zeros(kinds, codes))
-        self.register_buffer("prior_factor", torch.zeros(kinds, codes, codes))  # L of the covariance L L'
-        self.prior_factor.diagonal(dim1=1, dim2=2).fill_(1)
+        self.begin_prior(codes, kinds)
 
     # verbs
-
-    def latents(self, noise: Noise) -> Tensor:
-        ladder = self.prior_share.float().cumsum(0)
-        kind = torch.searchsorted(ladder, noise.uniform(1)).squeeze(1).clamp_max(len(ladder) - 1)  # (n,)
-        # Summed by hand: autocast would multiply matrices in half precision, and a seed is to be the same code everywhere.
-        steps = (self.prior_factor[kind].float() * noise.normal(self.codes)[:, None, :]).sum(2)
-        return self.prior_mean[kind] + steps
 
     def encode(self, images: Tensor) -> Tensor:
         return self._posterior(images)[0]
@@ -85,30 +75,12 @@ class VAE(Model):
         log_likelihood, kl = self.elbo(batch.images)
         yield "model", {"reconstruction": -log_likelihood.mean(), "kl": kl.mean()}
 
-    @torch.no_grad()
-    def finish(self, batches: Iterable[Batch]) -> None:
-        """Fits the prior: for each class of pictures, the Gaussian that its codes, clouds included, add up to."""
-        means, variances, labels = [], [], []
-        for batch in batches:
-            mean, log_variance = self._posterior(batch.images)
-            means.append(mean)
-            variances.append(log_variance.exp())
-            labels.append(torch.zeros(len(batch), dtype=torch.long) if batch.labels is None else batch.labels.cpu())
-        mean, variance, label = torch.cat(means), torch.cat(variances), torch.cat(labels)
-        kinds = len(self.prior_share)
-        label = label.to(mean.device) % kinds  # a set with more classes than this model has kinds shares them
-        for kind in range(kinds):
-            own = label == kind
-            if own.sum() <= self.codes:
-                continue  # too few codes for a covariance: this kind keeps N(0, I) and is not drawn
-            covariance = torch.cov(mean[own].T) + torch.diag(variance[own].mean(0))
-            self.prior_mean[kind] = mean[own].mean(0)
-            self.prior_factor[kind] = torch.linalg.cholesky(covariance)
-            self.prior_share[kind] = own.float().mean()
-        fitted = torch.bincount(label, minlength=kinds) > self.codes
-        if fitted.any():
-            self.prior_share *= fitted
-            self.prior_share /= self.prior_share.sum()
+    def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
+        def posterior(images: Tensor) -> tuple[Tensor, Tensor]:
+            mean, log_variance = self._posterior(images)
+            return mean, log_variance.exp()
+
+        self.fit_prior(batches, held_out, posterior)
 
     def _posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z|x), in float32: a variance has no room in eight bits."""
@@ -128,6 +100,26 @@ class VAE(Model):
 def vae_mnist() -> VAE:
     """A VAE on digits, trained on dynamically binarized pictures; the mean picture is shown."""
     return VAE((1, 28, 28), codes=40, widths=(64, 128), blocks=1, likelihood="bernoulli", kinds=10)
+
+
+@system(
+    title=Text("VAE · digits on a plane", "VAE · chiffres sur un plan"),
+    data="mnist",
+    recipe=Recipe(images=900_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0),
+)
+def vae2d_mnist() -> VAE:
+    """A VAE with two numbers a picture: all digits on one sheet, ordered around its middle."""
+    return VAE((1, 28, 28), codes=2, widths=(64, 128), blocks=1, likelihood="bernoulli")
+
+
+@system(
+    title=Text("VAE · one man's face · 28 px", "VAE · le visage d’un homme · 28 px"),
+    data="freyfaces",
+    recipe=Recipe(images=300_000, batch=64, rate=1e-3, warmup=20_000, ema=0.999, clip=500.0),
+)
+def vae_freyfaces() -> VAE:
+    """A VAE on 1 765 frames of a film of one man pulling faces (Roweis and Ghahramani)."""
+    return VAE((1, 28, 20), codes=8, widths=(64, 128), blocks=1)
 
 
 @system(

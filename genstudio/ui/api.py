@@ -64,5 +64,8 @@ def bounded(count: int, what: str) -> None:
 
 def warm_up(engine: Engine) -> None:
     """Loads every model that is here and runs it once: kernels are compiled before the first visitor waits for them."""
-    for name in checkpoint.offered("latents", "decode"):
+    names = list(checkpoint.offered("latents", "decode"))
+    for name in names:
         engine.decode(name, engine.latents(name, [0, 1]))
+    for name in names:  # after all first pictures, which nobody should wait for
+        engine.directions(name, "effect")

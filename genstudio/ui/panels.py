@@ -12,14 +12,23 @@ from genstudio.ui.words import t
 
 
 class Panel:
-    """The controls that a verb has in any of the systems that a tab offers; those of the chosen one are shown."""
+    """The controls that a verb has in any of the systems that a tab offers; those of the chosen one are shown.
 
-    def __init__(self, systems: Mapping[str, System], verb: str):
+    `place` comes before the names of its elements: a page may have a panel in several places.
+    """
+
+    def __init__(self, systems: Mapping[str, System], verb: str, place: str):
+        self.verb = verb
         self.of = {name: controls(getattr(system.model, verb)) for name, system in systems.items()}
         union: dict[str, Control] = {}
         for declared in self.of.values():
             union |= {name: control for name, control in declared.items() if name not in union}
-        self.components = {name: draw(name, control) for name, control in union.items()}
+        self.components = {name: draw(control, f"{place}-{name}") for name, control in union.items()}
+
+    def offer(self, name: str, system: System) -> None:
+        """One more system, opened while the page runs: of its controls, those that are drawn."""
+        declared = controls(getattr(system.model, self.verb))
+        self.of = self.of | {name: {key: control for key, control in declared.items() if key in self.components}}
 
     def values(self, system: str, inputs: dict) -> dict:
         """The values of the system's controls, from a handler's inputs by component."""
@@ -33,10 +42,10 @@ class Panel:
         }
 
 
-def draw(name: str, control: Control) -> gr.components.Component:
+def draw(control: Control, elem_id: str) -> gr.components.Component:
     """One control as a component."""
     kind = control.kind
     label, info = t(kind.title), t(kind.hint)
     if isinstance(kind, Slider):
-        return gr.Slider(kind.low, kind.high, control.default, step=kind.step, label=label, info=info, elem_id=f"control-{name}")
-    return gr.Dropdown(list(kind.options), value=control.default, label=label, info=info, elem_id=f"control-{name}")
+        return gr.Slider(kind.low, kind.high, control.default, step=kind.step, label=label, info=info, elem_id=elem_id)
+    return gr.Dropdown(list(kind.options), value=control.default, label=label, info=info, elem_id=elem_id)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
 from genstudio.engine import Engine
+from genstudio.lent import Borrower, Call
 from genstudio.ui import api
 from genstudio.ui import words as w
+from genstudio.ui.door import MOST, Door
 from genstudio.ui.tabs.latent import LatentTab
-from genstudio.ui.theme import CSS, HEAD, THEME
+from genstudio.ui.theme import CSS, HEAD, THEME, TOGGLE
 from genstudio.ui.words import TABLE, t
 
 
@@ -23,22 +26,32 @@ def build(engine: Engine) -> gr.Blocks:
             with gr.Column(min_width=120):
                 gr.Markdown("# GenStudio")
                 gr.Markdown(t(w.TAGLINE))
-            opened = gr.UploadButton(t(w.OPEN), file_types=["image"], elem_id="open", scale=0, min_width=140, size="sm")
-        with gr.Tabs(elem_id="tabs"):
-            with gr.Tab(t(w.LATENT_TAB), id="latent"):
-                latent = LatentTab(engine)
-        latent.listen(page, opened)
+            with gr.Column(min_width=220, elem_classes="entrance"):
+                with gr.Row():
+                    door = Door(engine)
+                    present = gr.Button(t(w.PRESENT), elem_id="present", scale=0, min_width=110, size="sm")
+                gr.Markdown(t(w.OPEN_HINT))
+        door.draw_card()
+        with gr.Tabs(elem_id="tabs") as tabs, gr.Tab(t(w.LATENT_TAB), id="latent"):
+            latent = LatentTab(engine)
+        leave = gr.Button(t(w.LEAVE), elem_id="leave", size="sm")
+        door.listen(page, tabs, latent)
+        for button in (present, leave):
+            button.click(None, js=TOGGLE)
+        gr.Markdown(t(engine.standing()), elem_id="standing", elem_classes="caption")
         api.expose(engine)
     page.queue(default_concurrency_limit=4, max_size=64)
     return page
 
 
-def launch(**options: Any) -> None:
+def launch(on_gpu: Callable[[Call], Iterator[Any]] | None = None, **options: Any) -> None:
     """Serves the page until interrupted, on GRADIO_SERVER_NAME and GRADIO_SERVER_PORT where set.
+
+    Long work goes through the door `on_gpu`, where there is one: `lent.py`.
 
     The engine warms up while the server starts, so that the first visitor finds the opening picture ready.
     """
-    engine = Engine()
+    engine = Borrower(on_gpu) if on_gpu else Engine()
     page = build(engine)
     threading.Thread(target=api.warm_up, args=[engine], daemon=True).start()
     local = not os.environ.get("SPACE_ID")
@@ -55,7 +68,7 @@ def settings() -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "run_history": False,  # our own history keeps recipes, not copies of pictures
         "show_error": True,
-        "max_file_size": "64mb",
+        "max_file_size": MOST,
         "enable_monitoring": False,
     }
 

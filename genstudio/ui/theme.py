@@ -32,22 +32,31 @@ THEME = gr.themes.Base(
 )
 
 CSS = """
-.gradio-container { max-width: 1360px !important; margin: 0 auto !important; padding: 8px 16px 32px !important; }
+.gradio-container { max-width: 1360px !important; margin: 0 auto !important; padding: 8px clamp(4px, 2vw, 16px) 32px !important; }
+.gradio-container .main { padding: 8px clamp(4px, 2vw, 32px) 0 !important; }
 :root { --line: #e2e8f0; --soft: #64748b; --panel: #ffffff; --linear: #c2410c; --spherical: #4338ca; }
 .dark { --line: #334155; --soft: #a3b1c6; --panel: #111a2c; --linear: #fb923c; --spherical: #a5b4fc; }
 
+.gradio-container, .gradio-container .main, .gradio-container .wrap:has(> main), .gradio-container main { width: 100% !important; min-width: 0; }
+.corners .stage { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
+.corners .end-column .tools { flex-wrap: nowrap !important; }
+.corners .end-column .tools > * { min-width: 0 !important; }
+.corners .end-column .tools button { padding: 8px 10px; min-width: 56px !important; }
 .form { background: transparent !important; border: 0 !important; }
 .masthead { align-items: center; justify-content: space-between; flex-wrap: nowrap !important; }
 .masthead h1 { font-size: 26px; white-space: nowrap; letter-spacing: -.02em; margin: 0; line-height: 1.2; }
 .masthead .column { gap: 2px; }
 .masthead p { margin: 0; color: var(--soft); }
 .pixels { image-rendering: pixelated; display: block; width: 100%; height: auto; }
+.entrance { flex: none !important; align-items: flex-end; }
+.entrance > .row { justify-content: flex-end; flex-wrap: nowrap; }
+.entrance p { font-size: 13px; text-align: right; }
 .caption p { color: var(--soft); font-size: 13px; }
 .empty, .legend { color: var(--soft); font-size: 13px; margin: 6px 0 0; }
 output { font-family: var(--font-mono); font-size: 13px; }
 button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 
-.cards { display: flex; gap: 10px; overflow-x: auto; padding: 3px; }
+.cards { display: flex; flex-wrap: wrap; gap: 10px; padding: 3px; }
 .card { display: flex; align-items: center; gap: 10px; padding: 6px 14px 6px 6px; border: 1px solid var(--line);
   border-radius: 12px; background: var(--panel); color: inherit; text-align: left; cursor: pointer; flex: none; }
 .card img { width: 52px; border-radius: 8px; }
@@ -56,6 +65,7 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .card:hover { border-color: var(--color-accent); }
 
 .stage { display: grid; grid-template-columns: minmax(0, 360px) minmax(0, 360px); justify-content: center; gap: 20px; }
+.stage.one { grid-template-columns: minmax(0, 440px); }
 .stage figure, .pair figure { margin: 0; min-width: 0; }
 .stage .frame { position: relative; border-radius: 14px; overflow: hidden; border: 1px solid var(--line); background: var(--panel); }
 .stage figcaption { display: flex; flex-wrap: wrap; gap: 2px 8px; align-items: baseline; margin-top: 8px; font-size: 13px; color: var(--soft); }
@@ -92,7 +102,40 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .pad button[aria-pressed=true] { box-shadow: 0 0 0 2px var(--color-accent); }
 .pad .wipe { margin-left: auto; background: none; color: inherit; }
 
+progress { width: 100%; height: 6px; accent-color: var(--color-accent); margin-top: 8px; display: block; }
+
+.field { position: relative; aspect-ratio: 1; border-radius: 14px; overflow: hidden; border: 1px solid var(--line);
+  background: var(--panel); cursor: crosshair; touch-action: none; user-select: none; }
+.field:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
+.field > * { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; }
+.field .cross { inset: auto; width: 22px; height: 22px; margin: -11px 0 0 -11px; border-radius: 50%; border: 3px solid white;
+  box-shadow: 0 0 0 2px var(--color-accent), inset 0 0 0 1px var(--color-accent); }
+.scatter path { fill: none; stroke-width: 9; stroke-linecap: round; stroke-opacity: .75; }
+.scatter.faint path { stroke-width: 6; stroke-opacity: .5; }
+.scatter .drawn { stroke: var(--body-text-color); stroke-width: 4; stroke-opacity: 1; }
+.classes { display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: 13px; color: var(--soft); margin: 8px 0 0; }
+.classes i { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 4px; }
+.map { display: grid !important; grid-template-columns: minmax(0, 5fr) minmax(0, 2fr); gap: 14px; align-items: start; }
+.map figure { margin: 0; }
+.map .frame, .learned img { border-radius: 14px; overflow: hidden; border: 1px solid var(--line); position: relative; }
+.map figcaption { font-size: 13px; color: var(--soft); margin-top: 6px; }
+.maps h3, .maps h4, .learned h4 { margin: 12px 0 6px; font-size: 15px; }
+.learned { display: grid; grid-template-columns: minmax(0, 440px) minmax(0, 1fr); gap: 24px; align-items: start; }
+.learned figure { margin: 0; grid-row: span 4; }
+.learned img { width: 100%; display: block; background: white; }
+.learned table { border-collapse: collapse; font-size: 14px; width: 100%; }
+.learned table, .learned tr, .learned th, .learned td { border: 0 !important; background: none !important; }
+.learned th { text-align: left; font-weight: 400; color: var(--soft); padding: 4px 16px 4px 0; vertical-align: top; white-space: nowrap; }
+.learned td { padding: 4px 0; overflow-wrap: anywhere; }
+.chips { display: flex; flex-wrap: wrap; gap: 6px; }
+.chip { display: inline-flex; border: 1px solid var(--line); border-radius: 99px; overflow: hidden; font-size: 13px; }
+.end-column.wide { gap: 10px; }
+.chip button { padding: 4px 10px; border: 0; font-size: 13px; font-weight: 400; background: none; color: inherit; cursor: pointer; }
+.chip button + button { padding-left: 0; color: var(--soft); }
+.chip:has([aria-pressed=true]) { border-color: var(--color-accent); box-shadow: 0 0 0 1px var(--color-accent); }
+
 .strip { display: grid; gap: 6px; }
+.strip.ticks .row { grid-template-columns: 28px repeat(7, 1fr); }
 .strip .row { display: grid; grid-template-columns: 72px repeat(9, 1fr); gap: 6px; align-items: center; }
 .row-label { font-size: 13px; color: var(--soft); }
 .strip button, .history button { padding: 0; border: 0; background: none; cursor: pointer; border-radius: 8px; overflow: hidden; min-width: 0; }
@@ -101,28 +144,80 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .history { display: flex; gap: 6px; overflow-x: auto; padding: 3px; }
 .history button { flex: 0 0 64px; }
 
+.found { position: relative; padding: 10px 44px 12px 16px; border-style: solid; border-width: 1px 1px 1px 4px;
+  border-color: var(--line) var(--line) var(--line) var(--color-accent); border-radius: 12px; background: var(--panel); }
+.found.odd { border-color: var(--line) var(--line) var(--line) var(--linear); }
+.found p { margin: 0 0 2px; overflow-wrap: anywhere; }
+.found code, .found p span { font-size: 13px; color: var(--soft); }
+.found dl { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 4px 0 0; font-size: 13px; }
+.found dl div { display: flex; gap: 6px; min-width: 0; } .found dt { color: var(--soft); white-space: nowrap; }
+.found dd { margin: 0; overflow-wrap: anywhere; }
+.found button { position: absolute; right: 8px; top: 6px; width: 32px; height: 32px; padding: 0; border: 0; border-radius: 8px;
+  background: none; color: var(--soft); font-size: 20px; font-weight: 400; line-height: 32px; cursor: pointer; }
+.found button:hover { color: var(--body-text-color); background: var(--line); }
+body.over .gradio-container { outline: 3px dashed var(--color-accent); outline-offset: -3px; }
+
+.link { display: flex; flex-wrap: wrap; gap: 10px; align-items: center; }
+.link code { flex: 1 1 300px; font-size: 13px; overflow-wrap: anywhere; color: var(--soft); }
+.link button { padding: 6px 14px; border: 1px solid var(--line); border-radius: 10px; background: var(--panel);
+  font-size: 14px; font-weight: 400; line-height: 1.5; cursor: pointer; }
+.link button:hover { border-color: var(--color-accent); }
+svg.qr { width: min(360px, 100%); display: block; border-radius: 12px; }
+
+/* For a lecture hall: the stage alone, as large as the screen. What is hidden still takes the keys. The class is on the
+   container, where Gradio's own prefix does not reach, so each rule has to insist. */
+#leave { display: none; }
+.presenting { max-width: none !important; padding: 12px 24px !important; }
+.presenting :is(.masthead, #opened, #models, .end-column, .caption, .tools, #strip, #history, #recipe, #share, #walk) {
+  display: none !important; }
+.presenting :is(.tab-wrapper, [role=tablist], footer) { display: none !important; }
+.presenting .latent { display: block !important; }
+.presenting .stage-column { width: 100% !important; gap: 8px !important; }
+.presenting .stage { --side: min(48vw - 30px, max(150px, 100vh - 340px)) !important;
+  grid-template-columns: var(--side) var(--side) !important; }
+.presenting .stage figcaption, .presenting .legend { font-size: clamp(13px, min(1.5vw, 2vh), 24px) !important; }
+.presenting .stage figcaption b { font-size: clamp(15px, min(2.2vw, 3.2vh), 36px) !important; }
+.presenting .stage figcaption output { font-size: clamp(13px, min(1.7vw, 2.4vh), 28px) !important; }
+.presenting .stage-column label, .presenting .stage-column label span { font-size: clamp(14px, 1.4vw, 22px) !important; }
+.presenting #leave { display: block !important; position: fixed; right: 14px; top: 10px; width: auto; opacity: .4; z-index: 10; }
+.presenting #leave:hover, .presenting #leave:focus-visible { opacity: 1; }
+
 @media (max-width: 800px) {
+  .masthead { gap: 8px !important; }
+  .masthead > .column, .entrance .row { min-width: 0 !important; gap: 8px; }
+  .entrance > .block { display: none; }
+  .entrance button { min-width: 0 !important; flex: none !important; padding: 6px 10px !important; }
+  .found dl { flex-direction: column; }
   .masthead .column { gap: 2px; }
 .masthead p { display: none; }
   .latent { display: grid !important; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
   .stage-column { order: -1; grid-column: 1 / -1; min-width: 0 !important; }
   .end-column { min-width: 0 !important; }
   .end-column .tools > * { min-width: 0 !important; flex: 1 1 60px !important; }
+  .cards { flex-wrap: nowrap; overflow-x: auto; }
   .stage { gap: 8px; }
   .stage figcaption span { display: none; }
   .strip .row { grid-template-columns: repeat(9, 1fr); gap: 3px; }
+  .strip.ticks .row { grid-template-columns: 20px repeat(7, 1fr); }
+  .strip.ticks .row-label { grid-column: auto; }
+  .stage-column > .tools > * { min-width: 100% !important; }
+  #views > .tab-wrapper button { padding: 8px 7px; font-size: 14px; }
+  .end-column.wide { grid-column: 1 / -1; }
+  .map, .learned { grid-template-columns: minmax(0, 1fr) !important; }
   .row-label { grid-column: 1 / -1; }
 }
 """
 
-# Files: dropped on an end they go to its upload button, anywhere else to "Open a picture". The space bar rolls the dice.
+# Present mode: the class on the container does the work, full screen is asked for where a browser has it.
+TOGGLE = "() => dispatchEvent(new Event('genstudio:present'))"
+
+# Files: a picture dropped on an end goes to its upload button, all else to "Open". The space bar rolls the dice. While
+# presenting, left and right move the slider, up and down go through the history, or the strip while that is short.
 HEAD = """
 <script>
 (() => {
   const give = (id, file) => {
-    const input = document.querySelector('#' + id + ' input[type=file]') || document.querySelector('input[type=file]#' + id);
-    const box = document.getElementById(id);
-    const target = input || (box && box.parentElement && box.parentElement.querySelector('input[type=file]'));
+    const target = document.querySelector(`input[type=file]:has(+ #${id})`);  // Gradio puts it before its button
     if (!target) return;
     const files = new DataTransfer();
     files.items.add(file);
@@ -131,27 +226,86 @@ HEAD = """
   };
   const end = event => event.target.closest && event.target.closest('.drop');
   const theirs = event => event.target.closest && event.target.closest('[aria-dropeffect]');
-  const clear = () => document.querySelectorAll('.drop.over').forEach(e => e.classList.remove('over'));
+  const clear = () => {
+    document.querySelectorAll('.drop.over').forEach(e => e.classList.remove('over'));
+    document.body.classList.remove('over');
+  };
   addEventListener('dragover', event => {
     if (theirs(event) || !event.dataTransfer.types.includes('Files')) return;
     event.preventDefault();
     clear();
-    if (end(event)) end(event).classList.add('over');
+    (end(event) || document.body).classList.add('over');
   });
+  addEventListener('dragleave', event => { if (!event.relatedTarget) clear(); });
   addEventListener('drop', event => {
     clear();
     if (theirs(event) || !event.dataTransfer.files.length) return;
     event.preventDefault();
-    const place = end(event);
-    const upload = place && place.id + '-upload';
-    give(upload && document.getElementById(upload) ? upload : 'open', event.dataTransfer.files[0]);
+    const [item] = event.dataTransfer.items, [file] = event.dataTransfer.files;
+    const entry = item && item.webkitGetAsEntry && item.webkitGetAsEntry();
+    if (entry && entry.isDirectory) return dispatchEvent(new CustomEvent('genstudio:folder', {detail: entry.name}));
+    const place = end(event), upload = place && place.id + '-upload';
+    const drawn = upload && document.getElementById(upload) && file.type.startsWith('image/');
+    give(drawn ? upload : 'open', file);
+  });
+  const front = element => {  // in a tab that is turned to; the button itself may be hidden
+    const panel = element.closest('[role=tabpanel]');
+    return !panel || panel.offsetParent !== null;
+  };
+  addEventListener('keyup', event => {  // a slider moved by keys is let go with them, as it is by mouse
+    const keys = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End', 'PageUp', 'PageDown'];
+    if (event.target.matches('input[type=range]') && keys.includes(event.key))
+      event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
   });
   addEventListener('keydown', event => {
-    const typing = event.target.closest('input:not([type=range]), textarea, button, select, a, summary, [contenteditable]');
+    const typing = event.target.closest(
+      'input:not([type=range]), textarea, button, select, a, summary, [contenteditable]');
     if (event.code !== 'Space' || typing || event.repeat) return;
-    const dice = document.getElementById('dice');
+    const dice = [...document.querySelectorAll('#dice, .dice')].find(front);
     if (dice) { event.preventDefault(); dice.click(); }
   });
+
+  const container = () => document.querySelector('.gradio-container');
+  const presenting = () => container() && container().classList.contains('presenting');
+  const show = on => {
+    if (!container() || on === presenting()) return;
+    container().classList.toggle('presenting', on);
+    place = 0;
+    if (document.activeElement) document.activeElement.blur();
+    if (on && document.documentElement.requestFullscreen) document.documentElement.requestFullscreen().catch(() => {});
+    if (!on && document.fullscreenElement) document.exitFullscreen();
+  };
+  const seen = element => element.offsetParent !== null;
+  const move = by => {
+    const sliders = [...document.querySelectorAll('input[type=range]')].filter(seen);
+    const slider = sliders.find(s => s === document.activeElement) || sliders[0];
+    if (!slider) return;
+    const steps = Math.max(1, Math.round((slider.max - slider.min) / (slider.step || 1) / 50));
+    by > 0 ? slider.stepUp(steps) : slider.stepDown(steps);
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+  };
+  let place = 0;  // in the history; the newest picture is the first
+  const turn = by => {
+    const made = [...document.querySelectorAll('#history [data-pick]')];
+    if (made.length > 1) {
+      place = Math.min(made.length - 1, Math.max(0, place + by));
+      return made[place].click();
+    }
+    const row = [...document.querySelectorAll('#strip .row:first-child [data-pick]')];
+    const next = row[row.findIndex(b => b.classList.contains('here')) + by];
+    if (next) next.click();
+  };
+  const keys = {
+    ArrowLeft: () => move(-1), ArrowRight: () => move(1), ArrowUp: () => turn(-1), ArrowDown: () => turn(1),
+    Escape: () => show(false),
+  };
+  addEventListener('genstudio:present', () => show(!presenting()));
+  addEventListener('fullscreenchange', () => { if (!document.fullscreenElement) show(false); });
+  addEventListener('keydown', event => {
+    if (!presenting() || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.code === 'Space') place = 0;
+    if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
+  }, true);
 })();
 </script>
 """

@@ -56,6 +56,53 @@ element.addEventListener('click', event => {
   if (event.target.closest('[data-wipe]')) wipe();
 });
 """
+# A square to move in: `input` follows mouse, finger and arrow keys with {x, y} in [0, 1] from the top left, `release` ends it.
+FIELD = """
+let held = false, moved = null, waiting = null;
+const field = () => element.querySelector('[data-field]');
+const clip = value => Math.min(1, Math.max(0, value));
+const say = () => { waiting = null; trigger('input', moved); };
+const go = (x, y) => {
+  const cross = field().querySelector('.cross');
+  moved = {x: clip(x), y: clip(y)};
+  field().dataset.x = moved.x;
+  field().dataset.y = moved.y;
+  cross.style.left = 100 * moved.x + '%';
+  cross.style.top = 100 * moved.y + '%';
+  waiting = waiting || setTimeout(say, 40);
+};
+const settle = () => {
+  if (!moved) return;
+  clearTimeout(waiting);
+  waiting = null;
+  trigger('release', moved);
+  moved = null;
+};
+const point = event => {
+  const box = field().getBoundingClientRect();
+  go((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+};
+element.addEventListener('pointerdown', event => {
+  if (!event.target.closest('[data-field]')) return;
+  held = true;
+  element.setPointerCapture(event.pointerId);
+  field().focus({preventScroll: true});
+  point(event);
+  event.preventDefault();
+});
+element.addEventListener('pointermove', event => held && point(event));
+for (const end of ['pointerup', 'pointercancel']) element.addEventListener(end, () => { if (held) settle(); held = false; });
+const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+element.addEventListener('keydown', event => {
+  const arrow = ARROWS[event.key];
+  if (!arrow || !event.target.closest('[data-field]')) return;
+  const step = event.shiftKey ? 0.1 : 0.02;
+  go(+field().dataset.x + step * arrow[0], +field().dataset.y + step * arrow[1]);
+  event.preventDefault();
+  event.stopPropagation();
+});
+element.addEventListener('keyup', event => ARROWS[event.key] && settle());
+"""
 COLOURS = ("#111111", "#7c4a2d", "#e8b796", "#d9a441", "#c0392b", "#2e6fb7", "#3c8c5a", "#ffffff")
 
 
@@ -99,7 +146,9 @@ def downloadable(uri: str, alt: str, filename: str, label: str) -> str:
     )
 
 
-WAITING = '<div class="stage waiting"><figure></figure><figure></figure></div>'  # until the first picture is there
+# Until the first pictures are there: two, or one.
+WAITING = '<div class="stage waiting"><figure></figure><figure></figure></div>'
+WAITING_ONE = '<div class="stage one waiting"><figure></figure></div>'
 
 
 def cards(items: Sequence[tuple[str, str, str]], chosen: str, label: str) -> str:
@@ -159,3 +208,35 @@ def curve(lines: Sequence[tuple[str, Sequence[float]]], mark: float, reference: 
         f'<line class="reference" x1="0" x2="300" y1="{y(reference):.1f}" y2="{y(reference):.1f}"/>{paths}'
         f'<line class="mark" x1="{300 * mark:.1f}" x2="{300 * mark:.1f}" y1="0" y2="60"/></svg>'
     )
+
+
+def field(inside: str, x: float, y: float, label: str) -> str:
+    """A square to move in, with a cross at (x, y) of [0, 1] from the top left."""
+    return (
+        f'<div class="field" data-field data-x="{x:.4f}" data-y="{y:.4f}" tabindex="0" role="application"'
+        f' aria-label="{escape(label, quote=True)}">{inside}'
+        f'<i class="cross" style="left:{100 * x:.2f}%;top:{100 * y:.2f}%"></i></div>'
+    )
+
+
+CLASS_COLOURS = ("#4363d8", "#e6194b", "#3cb44b", "#f58231", "#911eb4", "#00a5b5", "#f032e6", "#9a6324", "#b8a000", "#6b7280")
+
+
+def scatter(points: np.ndarray, labels: np.ndarray, marked: np.ndarray, faint: bool = False) -> str:
+    """Points (n, 2) of [0, 1] as dots in the colours of their classes, and the marked ones (m, 2) as crosses: one SVG."""
+    paths = ""
+    for label in np.unique(labels):
+        dots = "".join(f"M{x:.0f} {y:.0f}h0" for x, y in 1000 * points[labels == label])
+        paths += f'<path stroke="{CLASS_COLOURS[label % len(CLASS_COLOURS)]}" d="{dots}"/>'
+    crosses = "".join(f"M{x - 9:.0f} {y - 9:.0f}l18 18m0 -18l-18 18" for x, y in 1000 * marked)
+    css = "scatter faint" if faint else "scatter"
+    return f'<svg class="{css}" viewBox="0 0 1000 1000">{paths}<path class="drawn" d="{crosses}"/></svg>'
+
+
+def legend(classes: Sequence[str], marked: str) -> str:
+    """The colours of the classes, and what the crosses are."""
+    dots = "".join(
+        f'<span><i style="background:{CLASS_COLOURS[i % len(CLASS_COLOURS)]}"></i>{escape(name)}</span>'
+        for i, name in enumerate(classes)
+    )
+    return f'<p class="classes">{dots}<span>✕ {escape(marked)}</span></p>'

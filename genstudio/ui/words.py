@@ -6,14 +6,22 @@ What belongs to a control stands with the control, in the verb's signature; a sy
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
+from contextlib import contextmanager
 
 import gradio as gr
 
 from genstudio.model import Text
 
 TAGLINE = Text("Generative image models, steered by hand", "Les modèles génératifs d’images, pilotés à la main")
-OPEN = Text("Open a picture", "Ouvrir une image")
+OPEN = Text("Open", "Ouvrir")
+OPEN_HINT = Text(
+    "A picture, weights or a recipe: open it, or drop it anywhere.",
+    "Une image, des poids ou une recette : ouvrez le fichier, ou déposez-le n’importe où.",
+)
+PRESENT = Text("Present", "Présenter")
+LEAVE = Text("Leave · Esc", "Quitter · Échap")
 
 LATENT_TAB = Text("Latent space", "Espace latent")
 MODEL = Text("Model", "Modèle")
@@ -26,12 +34,16 @@ DICE_END = Text("Roll", "Tirer")
 UPLOAD = Text("Your picture", "Votre image")
 DRAW = Text("Draw", "Dessiner")
 DROP_HERE = Text("or drop a picture here", "ou déposez une image ici")
-NO_ENCODER = Text(
-    "A GAN has no encoder: this end is a seed.", "Un GAN n’a pas d’encodeur : cette extrémité est une graine."
-)
 RECONSTRUCTION = Text("reconstruction", "reconstruction")
 ORIGINAL = Text("your picture", "votre image")
 SQUARED_ERROR = Text("mean squared error", "erreur quadratique moyenne")
+CANNOT_SAY = Text("what it cannot say", "ce qu’il ne sait pas dire")
+DROP_HERE_TO_SEARCH = Text(
+    "or drop a picture here: this model has no encoder, so the nearest picture that it can make is searched for",
+    "ou déposez une image ici : ce modèle n’a pas d’encodeur, on cherche donc la plus proche qu’il sache faire",
+)
+SEARCHING = Text("Searching for the nearest picture…", "Recherche de l’image la plus proche…")
+STOP_SEARCH = Text("Stop, keep the best", "Arrêter, garder la meilleure")
 POSITION = Text("Position t: from start to end", "Position t : du départ à l’arrivée")
 POSITION_HINT = Text("Drag, or use the arrow keys.", "Faites glisser, ou utilisez les flèches du clavier.")
 LINEAR = Text("Linear", "Linéaire")
@@ -42,6 +54,82 @@ NORM = Text("norm of the code", "norme du code")
 TYPICAL = Text("typical √d", "typique √d")
 DOWNLOAD = Text("Download", "Télécharger")
 STRIP = Text("The way in nine steps: click one to go there", "Le chemin en neuf pas : cliquez pour y aller")
+WALK = Text("Save this walk as a film", "Enregistrer ce parcours en film")
+WALK_WEBP = Text("Film as WebP", "Film en WebP")
+WALK_MP4 = Text("Film as MP4", "Film en MP4")
+
+NORTH_WEST = Text("Top left", "En haut à gauche")
+NORTH_EAST = Text("Top right", "En haut à droite")
+SOUTH_WEST = Text("Bottom left", "En bas à gauche")
+SOUTH_EAST = Text("Bottom right", "En bas à droite")
+PLANE = Text("The plane between four pictures", "Le plan entre quatre images")
+PLANE_HINT = Text(
+    "Drag over the sheet, or click it and use the arrow keys (with Shift: in larger steps).",
+    "Faites glisser sur la planche, ou cliquez dessus et utilisez les flèches (avec Maj : à plus grands pas).",
+)
+HERE = Text("Here", "Ici")
+FOUR_OTHERS = Text("Four others  ␣", "Quatre autres  ␣")
+
+BY_EFFECT = Text("largest effect on the picture", "plus grand effet sur l’image")
+BY_PCA = Text("principal components of the codes", "composantes principales des codes")
+BY_DIMENSION = Text("single numbers of the code", "nombres isolés du code")
+DIRECTIONS_KIND = Text("Directions", "Directions")
+DIRECTIONS_HINT = Text(
+    "A slider counts in standard deviations. A GAN's codes are alike in all directions: their principal components say nothing.",
+    "Un curseur compte en écarts-types. Les codes d’un GAN se ressemblent en toutes directions : leurs composantes principales ne disent rien.",
+)
+MOVED = Text("Moved", "Déplacée")
+TICKS_HINT = Text(
+    "What each slider does, from −3 to 3: click a picture to go there", "Ce que fait chaque curseur, de −3 à 3 : cliquez sur une image pour y aller"
+)
+RESET = Text("All to zero", "Tout à zéro")
+OWN_HINT = Text(
+    "Found one that means something? Name it: your browser keeps it.",
+    "Une direction a du sens ? Donnez-lui un nom : votre navigateur la garde.",
+)
+OWN_NAME = Text("smile, beard, …", "sourire, barbe, …")
+OWN_EMPTY = Text("None named yet.", "Aucune direction nommée.")
+OWN_NOTHING = Text("move a slider and type a name first", "déplacez d’abord un curseur et donnez un nom")
+HOW_FAR = Text("How far", "Jusqu’où")
+SAVE = Text("Save", "Enregistrer")
+REMOVE = Text("Remove", "Retirer")
+
+MAP = Text("The map: held-out pictures by class", "La carte : images tenues à l’écart, par classe")
+MAP_HINT = Text(
+    "Two numbers a picture: every held-out digit is a point, coloured by its class. Drag over the map, or click it and use the arrow keys.",
+    "Deux nombres par image : chaque chiffre tenu à l’écart est un point, à la couleur de sa classe. Faites glisser sur la carte, ou cliquez dessus et utilisez les flèches.",
+)
+NO_MAP = Text(
+    "No model with two numbers a picture is here yet. Train one with: python -m genstudio train vae2d_mnist",
+    "Aucun modèle à deux nombres par image n’est encore là. Entraînez-en un : python -m genstudio train vae2d_mnist",
+)
+SHOW_SHEET = Text("Show the picture of every place", "Montrer l’image de chaque endroit")
+OTHER_CODES = Text("Other random codes  ␣", "D’autres codes au hasard  ␣")
+RANDOM_CODES = Text("Random codes, decoded", "Des codes au hasard, décodés")
+DRAWN_CODES = Text("random codes", "codes au hasard")
+WHY_NOT = Text(
+    "Nothing asked the codes of an auto-encoder to lie in any order: a random one falls into a gap, or once more on the same digit.",
+    "Rien n’a demandé aux codes d’un auto-encodeur de s’ordonner : un code au hasard tombe dans un trou, ou encore sur le même chiffre.",
+)
+WHY_GENERATES = Text(
+    "The KL term gathers the codes of all digits around the middle, with few gaps: a random one is nearly always some digit.",
+    "Le terme KL rassemble les codes de tous les chiffres autour du milieu, presque sans trous : un code au hasard est presque toujours un chiffre.",
+)
+
+LEARNED_HINT = Text(
+    "The same seeds through the training, then what the file says of itself.",
+    "Les mêmes graines au fil de l’entraînement, puis ce que le fichier dit de lui-même.",
+)
+FILM = Text("The same pictures while the model learned", "Les mêmes images pendant l’apprentissage")
+NO_FILM = Text("No film lies beside this model.", "Aucun film n’accompagne ce modèle.")
+LEARNED_FROM = Text("Learned from", "A appris sur")
+IMAGES_SEEN = Text("Pictures seen", "Images vues")
+MINUTES = Text("Minutes", "Minutes")
+COMMAND = Text("Command", "Commande")
+COMMIT = Text("Commit", "Commit")
+LICENCE = Text("Licence", "Licence")
+SCORES = Text("Scores, with 95 % intervals", "Mesures, avec intervalles à 95 %")
+
 HISTORY = Text("History: click a picture to return to it", "Historique : cliquez sur une image pour y revenir")
 HISTORY_EMPTY = Text("What you make is kept here.", "Ce que vous faites est gardé ici.")
 RECIPE = Text("Make this picture again", "Refaire cette image")
@@ -53,14 +141,127 @@ NO_MODELS = Text(
     "No trained model is here yet. Train one with: python -m genstudio train vae_mnist",
     "Aucun modèle entraîné n’est encore là. Entraînez-en un : python -m genstudio train vae_mnist",
 )
+
+# The door: what a file is, by `opening.Found.kind` and `form`, what it says of itself, and what became of it.
+RECIPE_FILE = Text("A recipe", "Une recette")
+RECIPE_LINK = Text("A link with a recipe", "Un lien qui porte une recette")
+PICTURE_FILE = Text("A picture", "Une image")
+PICTURE_MADE = Text("A picture with its recipe inside", "Une image qui porte sa recette")
+WEIGHTS_FILE = Text("Weights for GenStudio", "Des poids pour GenStudio")
+CRITIC_FILE = Text("The critic of a GAN", "Le critique d’un GAN")
+PICTURES_FILE = Text("A zip of pictures", "Un zip d’images")
+FORMS = {
+    "ours": Text("Weights that say they are GenStudio’s", "Des poids qui se disent de GenStudio"),
+    "picture": Text("A picture", "Une image"),
+    "zip": Text("A zip without pictures", "Un zip sans images"),
+    "pickle": Text("Weights or data as a Python pickle", "Des poids ou des données en pickle Python"),
+    "torch": Text("Weights as PyTorch saves them", "Des poids tels que PyTorch les enregistre"),
+    "safetensors": Text("Weights of another program, as safetensors", "Des poids d’un autre logiciel, en safetensors"),
+    "hdf5": Text("An HDF5 file, as Keras saves weights", "Un fichier HDF5, comme les poids de Keras"),
+    "gguf": Text("Weights as GGUF, for llama.cpp and its kin", "Des poids en GGUF, pour llama.cpp et ses parents"),
+    "tflite": Text("A TensorFlow Lite model", "Un modèle TensorFlow Lite"),
+    "tensorflow": Text("A TensorFlow graph", "Un graphe TensorFlow"),
+    "onnx": Text("An ONNX model", "Un modèle ONNX"),
+    "numpy": Text("NumPy arrays", "Des tableaux NumPy"),
+    "bin": Text("Weights or data of an unknown kind", "Des poids ou des données d’un type inconnu"),
+    "archive": Text("An archive that is no zip", "Une archive qui n’est pas un zip"),
+    "heic": Text("A HEIC picture, as telephones take them", "Une image HEIC, comme en prennent les téléphones"),
+    "film": Text("A film or sound", "Un film ou un son"),
+    "pdf": Text("A PDF", "Un PDF"),
+    "svg": Text("An SVG drawing", "Un dessin SVG"),
+    "program": Text("A program", "Un programme"),
+    "lfs": Text("A Git LFS pointer, not the file itself", "Un pointeur Git LFS, et non le fichier lui-même"),
+    "text": Text("Text", "Du texte"),
+    "folder": Text("A folder", "Un dossier"),
+    "empty": Text("An empty file", "Un fichier vide"),
+    "unknown": Text("A file of an unknown kind", "Un fichier d’un type inconnu"),
+}
+FACTS = {
+    "title": Text("system", "système"),
+    "titled": Text("title", "titre"),
+    "maker": Text("by its parts", "d’après ses parties"),
+    "pixels": Text("pixels", "pixels"),
+    "parameters": Text("parameters", "paramètres"),
+    "data": Text("learned from", "appris sur"),
+    "images": Text("pictures seen", "images vues"),
+    "scores": Text("scores", "mesures"),
+    "count": Text("pictures", "images"),
+    "folders": Text("folders", "dossiers"),
+    "licence": Text("licence", "licence"),
+    "credit": Text("credit", "crédit"),
+}
+BYTES = (Text("bytes", "octets"), Text("kB", "ko"), Text("MB", "Mo"), Text("GB", "Go"))
+DISMISS = Text("Close", "Fermer")
 RESTORED = Text("Restored, bit for bit.", "Restauré au bit près.")
-RESTORED_ALIKE = Text(
-    "Restored. It may differ slightly: this is not the same", "Restauré. De légères différences sont possibles : ce n’est pas le même"
+RESTORED_AS_SAID = Text("Restored, as far as it says.", "Restauré, d’après ce qu’elle en dit.")
+RESTORED_SAME_WEIGHTS = Text("Restored, with the same weights.", "Restauré, avec les mêmes poids.")
+RESTORED_BUT = Text(
+    "Restored; it may differ slightly: {what}.",
+    "Restauré ; de légères différences sont possibles : {what}.",
 )
-CANNOT_ENCODE = Text(
-    "This picture carries no recipe, and the chosen model cannot encode pictures. Choose a VAE, then drop it again.",
-    "Cette image ne porte pas de recette, et le modèle choisi ne sait pas encoder. Choisissez un VAE et déposez-la de nouveau.",
+DIFFERS = {
+    "weights": Text("the weights were {then}, here they are {now}", "les poids étaient {then}, ici ce sont {now}"),
+    "precision": Text("it was made in {then}, here in {now}", "faite en {then}, ici en {now}"),
+    "torch": Text("PyTorch was {then}, here it is {now}", "PyTorch était {then}, ici c’est {now}"),
+    "genstudio": Text("GenStudio was {then}, here it is {now}", "GenStudio était {then}, ici c’est {now}"),
+}
+BECAME_START = Text(
+    "It carries no recipe, and is the start now.",
+    "Elle ne porte pas de recette, et devient le départ.",
 )
+KEPT = Text("Kept as {name}.", "Gardés sous le nom {name}.")
+HERE_ALREADY = Text("These weights are here already, as {name}.", "Ces poids sont déjà là, sous le nom {name}.")
+CHOSEN = Text("They are chosen in the tab below.", "Ils sont choisis dans l’onglet ci-dessous.")
+NO_TAB = Text(
+    "No tab shows this kind of model yet; the command line uses it.",
+    "Aucun onglet ne montre encore ce genre de modèle ; la ligne de commande s’en sert.",
+)
+DESCRIBED_ONLY = Text(
+    "This public page only describes weights. They can be opened in your own copy of GenStudio.",
+    "Cette page publique ne fait que décrire les poids. Ils s’ouvrent dans votre propre copie de GenStudio.",
+)
+CRITIC_SAYS = Text(
+    "Only training needs it: put it beside its weights.",
+    "Seul l’entraînement en a besoin : posez-le à côté de ses poids.",
+)
+TRAIN_ON = Text("To learn from them: {command}", "Pour apprendre de ces images : {command}")
+NOT_READABLE = Text(
+    "GenStudio does not read this kind yet. Nothing in it was run.",
+    "GenStudio ne lit pas encore ce type de fichier. Rien n’en a été exécuté.",
+)
+NOT_OPENED = Text(
+    "Not a picture, weights or a recipe: nothing was done with it.",
+    "Ce n’est ni une image, ni des poids, ni une recette : rien n’en a été fait.",
+)
+SAVE_OTHERWISE = Text(
+    "Save it as PNG or JPEG, and drop it again.",
+    "Enregistrez-la en PNG ou JPEG, et déposez-la de nouveau.",
+)
+PACK_OTHERWISE = Text("Pack it as a zip, and drop it again.", "Faites-en un zip, et déposez-le de nouveau.")
+ELSEWHERE = Text(
+    "the model “{system}” of this recipe is not here", "le modèle « {system} » de cette recette n’est pas ici"
+)
+UNUSABLE = Text("It cannot be used. {reason}.", "Inutilisable. {reason}.")
+TOO_MUCH = Text("This page takes files of up to {most}.", "Cette page accepte des fichiers d’au plus {most}.")
+BY_HAND = Text(
+    "This page takes files of up to {most}. Put GenStudio’s own weights into {folder} instead.",
+    "Cette page accepte des fichiers d’au plus {most}. Posez plutôt les poids de GenStudio dans {folder}.",
+)
+
+# Sharing a recipe.
+LINK = Text("Link to this picture", "Lien vers cette image")
+LINK_HINT = Text(
+    "Whoever opens the link with a GenStudio that has these weights sees the same picture.",
+    "Qui ouvre ce lien avec un GenStudio qui a ces poids voit la même image.",
+)
+COPY_LINK = Text("Copy link", "Copier le lien")
+COPIED = Text("Copied", "Copié")
+QR_CODE = Text("QR code", "Code QR")
+LINK_TOO_LONG = Text(
+    "The code of your picture makes this recipe too long for a link. Pass the downloaded picture on: it carries it.",
+    "Le code de votre image rend la recette trop longue pour un lien. Transmettez l’image téléchargée : elle la porte.",
+)
+NO_LINK = Text("this is no address of a page", "ce n’est pas l’adresse d’une page")
 
 # Why a picture is refused, in the words of `images.open_picture`.
 NOT_A_PICTURE = Text("not a picture", "ce n’est pas une image")
@@ -90,7 +291,7 @@ def language(request: gr.Request | None) -> str:
 def reason(error: Exception, lang: str) -> str:
     """An error's sentence, in the visitor's language where it is one of the table."""
     sentence = str(error)
-    for text in (NOT_A_PICTURE, BROKEN_PICTURE, TOO_LARGE):
+    for text in (NOT_A_PICTURE, BROKEN_PICTURE, TOO_LARGE, NO_LINK):
         sentence = sentence.replace(text.en, getattr(text, lang))
     return sentence[:1].upper() + sentence[1:]
 
@@ -98,12 +299,26 @@ def reason(error: Exception, lang: str) -> str:
 def friendly(handler: Callable) -> Callable:
     """A handler whose complaints reach the visitor as one sentence, never as a traceback."""
 
-    @functools.wraps(handler)
-    def wrapped(*args, **kwargs):
+    @contextmanager
+    def complaints(*given):
         try:
-            return handler(*args, **kwargs)
+            yield
         except (ValueError, ArithmeticError) as error:
-            request = next((a for a in (*args, *kwargs.values()) if isinstance(a, gr.Request)), None)
+            request = next((a for a in given if isinstance(a, gr.Request)), None)
             raise gr.Error(reason(error, language(request)), print_exception=False) from None
+
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def wrapped(*args, **kwargs):
+            with complaints(*args, *kwargs.values()):
+                yield from handler(*args, **kwargs)
+
+    else:
+
+        @functools.wraps(handler)
+        def wrapped(*args, **kwargs):
+            with complaints(*args, *kwargs.values()):
+                return handler(*args, **kwargs)
 
     return wrapped

@@ -1,0 +1,134 @@
+"""How far two sets of pictures are from each other, in the features (n, d) of a network (`features.py`).
+
+torchmetrics knows the first three and agrees (tests/test_distances.py). It is not used here: its
+classes hold network and pictures, its subsets come from the global random stream, and no number has an interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from genstudio.features import as_floats
+from genstudio.intervals import Z95, Score, bootstrap, share
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^1/2), of a Gaussian fitted to each set (Heusel et al. 2017).
+
+    The trace of the root comes from the symmetric C_a^1/2 C_b C_a^1/2, which has the same eigenvalues.
+    """
+    a, b = a.double(), b.double()
+    c_a, c_b = torch.cov(a.T), torch.cov(b.T)
+    values, vectors = torch.linalg.eigh(c_a)
+    root = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    mixed = torch.linalg.eigvalsh(root @ c_b @ root).clamp_min(0).sqrt().sum()
+    distance = (a.mean(0) - b.mean(0)).square().sum() + c_a.trace() + c_b.trace() - 2 * mixed
+    return max(0.0, distance.item())
+
+
+def kernel_distance(a: Tensor, b: Tensor) -> Score:
+    """MMD^2 of two sets of n under k(x, y) = (x.y / d + 1)^3 (Binkowski et al. 2018, arXiv:1801.01401, section 4).
+
+    It is unbiased, since no k(x, x) is counted: of sets from one source it is 0 in the mean, and often below. The
+    interval is from its spread over the n subsets that leave one of each set out (the jackknife), never too narrow in
+    the mean.
+    """
+    a, b = a.double(), b.double()
+    n, d = a.shape
+
+    def row_sums(x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat([((part @ y.T / d + 1) ** 3).sum(1) for part in x.split(500)])
+
+    def k(x: Tensor, y: Tensor) -> Tensor:
+        return ((x * y).sum(1) / d + 1) ** 3
+
+    def mmd(within: Tensor, between: Tensor, n: int) -> Tensor:
+        return within / (n * (n - 1)) - 2 * between / n**2
+
+    within = row_sums(a, a) - k(a, a) + row_sums(b, b) - k(b, b)  # (n,): what a_i and b_i have in it
+    rows, columns = row_sums(a, b), row_sums(b, a)
+    value = mmd(within.sum(), rows.sum(), n).item()
+    without = mmd(within.sum() - 2 * within, rows.sum() - rows - columns + k(a, b), n - 1)
+    half = Z95 * math.sqrt((n - 1) / n * (without - without.mean()).square().sum().item())
+    return Score(value, value - half, value + half, n)
+
+
+def inception_score(probabilities: Tensor) -> Score:
+    """exp(E KL(p(y|x) | p(y))) of class probabilities (n, classes) (Salimans et al. 2016, arXiv:1606.03498, section 4).
+
+    1 when all pictures are read alike, the number of classes when each is read with certainty and all are as many.
+    To first order the mean moves with its terms alone, so their standard error is its own.
+    """
+    p = probabilities.double()
+    kl = (torch.xlogy(p, p) - torch.xlogy(p, p.mean(0))).sum(1)
+    mean, half = kl.mean().item(), Z95 * kl.std().item() / math.sqrt(len(kl))
+    return Score(math.exp(mean), math.exp(mean - half), math.exp(mean + half), len(kl))
+
+
+def class_shares(predicted: Tensor, classes: Sequence[str]) -> dict[str, Score]:
+    """How large a part of the pictures each class has, by the class numbers (n,) that a classifier gave them."""
+    return {name: share(predicted == i) for i, name in enumerate(classes)}
+
+
+# Neighbours -----------------------------------------------------------------------------------------------------
+
+
+def covered(points: Tensor, by: Tensor, k: int = 3) -> Tensor:
+    """Which of `points` lie in a ball around one of `by` that reaches to that one's k-th neighbour: booleans (n,)."""
+
+    def distances(a: Tensor) -> Tensor:
+        return torch.cdist(a, by, compute_mode="donot_use_mm_for_euclid_dist")
+
+    radii = torch.cat([distances(part).kthvalue(k + 1).values for part in by.split(1000)])  # each is its own nearest
+    return torch.cat([(distances(part) <= radii).any(1) for part in points.split(1000)])
+
+
+def precision(real: Tensor, fake: Tensor, k: int = 3) -> Score:
+    """The share of generated pictures that could be real (Kynkaanniemi et al. 2019, arXiv:1904.06991, equation 2)."""
+    return share(covered(fake, by=real, k=k))
+
+
+def recall(real: Tensor, fake: Tensor, k: int = 3) -> Score:
+    """The share of real pictures that could be generated."""
+    return share(covered(real, by=fake, k=k))
+
+
+def nearest(points: Tensor, among: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
+    """Indices and distances (n, k) of those `among` that lie nearest to each of `points`, the nearest first.
+
+    Both are features (n, d) or pictures (n, c, h, w), floats or bytes. One matrix product a chunk finds more candidates
+    than are asked for; from differences come their distances, as a product would give a copy's 0 some rounding error.
+    """
+    x = as_floats(points).flatten(1).to(among.device)
+    k = min(k, len(among))
+    found, where = x.new_empty(len(x), 0), torch.empty(len(x), 0, dtype=torch.long, device=x.device)
+    for start in range(0, len(among), 2000):
+        y = as_floats(among[start : start + 2000]).flatten(1)
+        squares = y.square().sum(1) - 2 * x @ y.T  # (n, chunk): |x - y|^2 without |x|^2, which orders alike
+        found = torch.cat([found, squares], 1)
+        where = torch.cat([where, torch.arange(start, start + len(y), device=x.device).expand(len(x), -1)], 1)
+        found, best = found.topk(min(k + 8, found.shape[1]), largest=False)
+        where = where.gather(1, best)
+
+    def exact(x: Tensor, where: Tensor) -> Tensor:
+        y = as_floats(among[where.flatten()]).reshape(*where.shape, -1)
+        return (x[:, None] - y).square().sum(2).sqrt()  # (rows, k + 8)
+
+    distances = torch.cat([exact(*rows) for rows in zip(x.split(100), where.split(100), strict=True)])
+    distances, best = distances.topk(k, largest=False, sorted=True)
+    return where.gather(1, best), distances
+
+
+def nearness(fake: Tensor, held_out: Tensor, training: Tensor) -> Score | None:
+    """The median distance from generated to nearest training pictures over that from held-out ones; near 0, copies.
+
+    None where held-out pictures are copies themselves, and distances tell nothing.
+    """
+    to_fake, to_held_out = (nearest(points, training)[1][:, 0] for points in (fake, held_out))
+    if not to_held_out.median() > 0:
+        return None
+    return bootstrap(lambda a, b: (a.median() / b.median().clamp_min(1e-12)).item(), to_fake, to_held_out, draws=200)

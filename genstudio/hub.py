@@ -1,0 +1,282 @@
+"""Checkpoints on the Hugging Face Hub: `hf:owner/name`, or pinned to one commit, `hf:owner/name@revision`.
+
+A repository of ours holds one checkpoint with what belongs to it, a config.json that names its system, and a card
+(`card.py`). Only `look`, `fetch` and `push` ask the network. What was fetched lies in GENSTUDIO_HOME/hub, a folder a
+commit, and `locate` finds it there and nowhere else. The token is huggingface_hub's own affair, which takes it from the
+environment or from its login: it never passes through here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from genstudio import paths
+
+PREFIX = "hf:"
+CONFIG = "config.json"
+SECONDS = 10.0  # that the Hub may take to answer a question
+MOST_BYTES = 8 * 10**9  # of weights: four for each parameter that a checkpoint may have
+MOST_CONFIG = 64 * 1024  # bytes
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+# Names ----------------------------------------------------------------------------------------------------------
+
+
+class Name(NamedTuple):
+    """`hf:owner/name@revision` in its parts."""
+
+    repo: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return PREFIX + self.repo + (f"@{self.revision}" if self.revision else "")
+
+
+def parse(word: str) -> Name:
+    """A name with or without `hf:`. It becomes a folder, so it is held to letters that cannot lead elsewhere."""
+    part = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
+    found = re.fullmatch(rf"(?:hf:)?({part}/{part})(?:@(\w[\w./-]*))?", word, re.ASCII)
+    if not found or ".." in word:
+        raise ValueError(f"a checkpoint on the Hub is written owner/name or owner/name@revision, not {word!r}")
+    return Name(found[1], found[2])
+
+
+def is_commit(revision: str, least: int = 40) -> bool:
+    return bool(re.fullmatch(rf"[0-9a-f]{{{least},40}}", revision))
+
+
+def pulled() -> dict[str, Path]:
+    """The checkpoints that were fetched, by their pinned names."""
+    found = {}
+    for path in sorted(paths.hub().glob("*/*/*/*.safetensors")):
+        owner, name, commit = path.parts[-4:-1]
+        if is_commit(commit) and not path.name.endswith(".critic.safetensors"):
+            found[str(Name(f"{owner}/{name}", commit))] = path
+    return found
+
+
+def pin(word: str) -> str:
+    """The pinned name of what is here under that name: what was fetched last, where it names no commit."""
+    name, here = parse(word), pulled()
+
+    def fits(pinned: str) -> bool:
+        repo, commit = parse(pinned)
+        wanted = name.revision or commit
+        return repo == name.repo and is_commit(wanted, least=7) and commit.startswith(wanted)
+
+    if not (found := [pinned for pinned in here if fits(pinned)]):
+        raise ValueError(f"{name} is not on this machine: get it with `python -m genstudio pull {name}`")
+    return max(found, key=lambda pinned: here[pinned].parent.stat().st_mtime)
+
+
+def locate(word: str) -> Path:
+    """The file of a checkpoint that was fetched. Visitors of the page come by here too, so the network is not asked."""
+    return pulled()[pin(word)]
+
+
+# Downloads ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a repository offers, known before anything is downloaded."""
+
+    repo: str
+    commit: str
+    licence: str
+    sizes: dict[str, int]  # bytes of each file that `fetch` takes
+    sums: dict[str, str] = field(default_factory=dict)  # SHA-256, where the Hub knows it
+
+    @property
+    def pinned(self) -> str:
+        return str(Name(self.repo, self.commit))
+
+    @property
+    def weights(self) -> str:
+        return next(file for file in self.sizes if is_weights(file))
+
+    def terms(self) -> str:
+        """Size and licence, for somebody to agree to."""
+        files = ", ".join(f"{file} {size / 1e6:.1f} MB" for file, size in self.sizes.items() if file != CONFIG)
+        return f"{self.pinned}: {files}; {sum(self.sizes.values()) / 1e6:.1f} MB in all; licence: {self.licence}"
+
+
+def is_weights(file: str) -> bool:
+    plain = re.fullmatch(r"\w[\w.-]*\.safetensors", file, re.ASCII)
+    return bool(plain) and not file.endswith(".critic.safetensors")
+
+
+def look(name: Name) -> Offer:
+    """Asks the Hub what a repository offers, and refuses what is none of ours or too large."""
+    with plainly(name.repo):
+        from huggingface_hub import HfApi
+
+        info = HfApi().model_info(name.repo, revision=name.revision, files_metadata=True, timeout=SECONDS)
+    files = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+    weights = [file for file in files if is_weights(file)]
+    if info.library_name not in (None, "genstudio"):
+        raise ValueError(f"{name.repo} is made for {info.library_name}, not for GenStudio")
+    if not weights and any(file.endswith(PICKLES) for file in files):
+        raise ValueError(f"{name.repo} holds pickled weights, which can run code: GenStudio reads only safetensors")
+    if CONFIG not in files or len(weights) != 1 or not is_commit(info.sha or ""):
+        raise ValueError(f"{name.repo} holds no checkpoint of GenStudio, which is a {CONFIG} and one .safetensors file")
+    stem = weights[0].removesuffix(".safetensors")
+    taken = [file for file in (CONFIG, weights[0], f"{stem}.critic.safetensors", f"{stem}.webp") if file in files]
+    sizes = {file: files[file].size for file in taken}
+    if any(size is None for size in sizes.values()) or sizes[CONFIG] > MOST_CONFIG:
+        raise ValueError(f"{name.repo} holds no checkpoint of GenStudio: its {CONFIG} is none")
+    if (total := sum(sizes.values())) > MOST_BYTES:
+        raise ValueError(f"{name.repo} is too large: {total / 1e9:.1f} GB, where {MOST_BYTES / 1e9:.0f} GB is the most")
+    sums = {file: files[file].lfs.sha256 for file in taken if files[file].lfs}
+    card = info.card_data.to_dict() if info.card_data else {}
+    return Offer(name.repo, info.sha, str(card.get("license") or "none stated"), sizes, sums)
+
+
+def fetch(offer: Offer) -> str:
+    """Downloads what is offered, checks it, and returns its pinned name. What fails a check leaves nothing behind."""
+    target = paths.hub() / offer.repo / offer.commit
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (free := shutil.disk_usage(target.parent).free) < (total := sum(offer.sizes.values())):
+            raise ValueError(f"{offer.repo} takes {total / 1e6:.0f} MB, and the disk has {free / 1e6:.0f} MB left")
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
+        try:
+            for file in offer.sizes:
+                download(offer, file, part)
+                if file == CONFIG:
+                    check_config(offer.repo, part / CONFIG)  # before the large ones
+            check_weights(offer, part)
+            shutil.rmtree(part / ".cache", ignore_errors=True)  # the downloader's notes
+            part.rename(target)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    os.utime(target)  # now it is what was fetched last
+    return offer.pinned
+
+
+def download(offer: Offer, file: str, folder: Path) -> None:
+    """One file, which must be the one that was offered."""
+    with plainly(offer.repo):
+        from huggingface_hub import HfApi
+
+        HfApi().hf_hub_download(offer.repo, file, revision=offer.commit, local_dir=folder, etag_timeout=SECONDS)
+    path, found = folder / file, hashlib.sha256()
+    with path.open("rb") as content:
+        while chunk := content.read(2**20):
+            found.update(chunk)
+    if path.stat().st_size != offer.sizes[file] or offer.sums.get(file) not in (None, found.hexdigest()):
+        raise ValueError(f"{file} of {offer.repo} did not arrive as it was announced: try again")
+
+
+def check_config(repo: str, path: Path) -> None:
+    from genstudio.registry import find
+
+    try:
+        said = json.loads(path.read_bytes())
+        system = said["system"] if "genstudio" in said else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        system = None
+    if not isinstance(system, str):
+        raise ValueError(f"{repo} holds no checkpoint of GenStudio: its {CONFIG} names no system")
+    find(system)
+
+
+def check_weights(offer: Offer, folder: Path) -> None:
+    """Whether the weights fit the system that they name, tensor by tensor."""
+    from genstudio import checkpoint
+
+    weights = folder / offer.weights
+    checkpoint.check(weights)
+    if (critic := checkpoint.critic_of(weights)).exists():
+        checkpoint.check(critic, critic=True)
+
+
+# Uploads --------------------------------------------------------------------------------------------------------
+
+
+def parcel(path: Path, repo: str) -> dict[str, bytes | Path]:
+    """What `push` sends of a checkpoint, by its name in the repository."""
+    from genstudio import card, checkpoint
+
+    found = checkpoint.check(path)
+    files: dict[str, bytes | Path] = {path.name: path}
+    if (critic := checkpoint.critic_of(path)).exists():
+        checkpoint.check(critic, critic=True)
+        files[critic.name] = critic
+    if (film := path.with_suffix(".webp")).exists():
+        files[film.name] = film
+    about = card.Card(repo, path.name, *found, film=film.name if film.name in files else None)
+    return {CONFIG: about.config().encode(), "README.md": about.readme().encode(), **files}
+
+
+def push(files: dict[str, bytes | Path], repo: str, private: bool) -> str:
+    """Sends the files as one commit, whose pinned name it returns. The repository is made where it is missing."""
+    with plainly(repo):
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        api, there = HfApi(), set()
+        try:
+            info = api.model_info(repo, timeout=SECONDS)
+            there = {sibling.rfilename for sibling in info.siblings or ()}
+            if private and not info.private:
+                raise ValueError(f"{repo} is there already, and public: choose another name, or change it on the Hub")
+        except RepositoryNotFoundError:
+            pass
+        [stem] = [file.removesuffix(".safetensors") for file in files if is_weights(file)]
+        ours = {*files, f"{stem}.critic.safetensors", f"{stem}.webp"}
+        if strange := there - ours - {".gitattributes", ".gitignore", "LICENSE"}:
+            raise ValueError(f"{repo} holds {min(strange)}, which is not of this checkpoint: choose another repository")
+        api.create_repo(repo, private=private or None, exist_ok=True)
+        operations: list[Any] = [CommitOperationAdd(file, content) for file, content in files.items()]
+        operations += [CommitOperationDelete(file) for file in sorted((ours - {*files}) & there)]  # of an earlier push
+        commit = api.create_commit(repo, operations, commit_message=f"{stem}, from GenStudio")
+    return str(Name(repo, commit.oid))
+
+
+@contextmanager
+def plainly(repo: str) -> Iterator[None]:
+    """What goes wrong on the way to the Hub, in one sentence. Not in the server's words, which may quote a token."""
+    import huggingface_hub.utils
+    from huggingface_hub import errors
+
+    if not sys.stderr.isatty():
+        huggingface_hub.utils.disable_progress_bars()
+    try:
+        yield
+        return
+    except errors.OfflineModeIsEnabled:
+        said = "HF_HUB_OFFLINE is set: the Hub is not asked"
+    except errors.GatedRepoError:
+        said = f"{repo} is open only to those whom its owner admits: ask for access on its page"
+    except errors.RepositoryNotFoundError:
+        said = f"there is no {repo} on the Hub, or it is private: then log in with `hf auth login`, or set HF_TOKEN"
+    except errors.RevisionNotFoundError:
+        said = f"{repo} has no such revision"
+    except errors.HfHubHTTPError as error:
+        said = refusal(repo, error.response.status_code if error.response is not None else None)
+    except (errors.HTTPError, OSError, RuntimeError):  # the first is httpx's, of whichever version huggingface_hub has
+        said = "the Hub cannot be reached: is this machine online?"
+    raise ValueError(said)
+
+
+def refusal(repo: str, status: int | None) -> str:
+    if status in (401, 403):
+        return f"the Hub refuses access to {repo} ({status}): log in with `hf auth login`, or set HF_TOKEN"
+    if status is None:
+        return "the Hub cannot be reached: is this machine online?"
+    phrase = http.HTTPStatus(status).phrase if status in tuple(http.HTTPStatus) else "unknown"
+    return f"the Hub answers {status} ({phrase}) for {repo}"

@@ -1,0 +1,61 @@
+"""The `score` verb: measures a checkpoint, or holds its header to what it claims.
+
+As in `commands.py`, results go to stdout, what a reader should know besides to stderr, and torch is imported inside.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from genstudio.commands import device_of, print_json, score_text
+
+
+def score(
+    system: str, n: int | None, data: str | None, device: str | None, features: str | None, write: bool, check: bool,
+    json: bool,
+) -> int | None:  # fmt: skip
+    from genstudio import checkpoint
+    from genstudio.scores import SAMPLES, measure, notes
+
+    path, found = checkpoint.locate(system), {}
+    header, device = checkpoint.describe(path), device_of(device)
+    if check and (n is not None or data is not None):
+        raise ValueError("--check takes n and data from the header: leave --n and --data out")
+    if sys.stderr.isatty():
+        print(f"Measuring {system}, on a processor for minutes.", file=sys.stderr)
+    if header.credit:
+        print(f"Learned from: {header.credit}", file=sys.stderr)
+    if check:
+        return check_claims(system, device, features, json)
+    for name, number in measure(system, SAMPLES if n is None else n, data, device, features):
+        found[name] = number
+        if not json:
+            print(f"{name}: {score_text(number.as_dict())}", flush=True)
+    for note in notes(found):
+        print(f"Note: {note.en}", file=sys.stderr)
+    found = {name: number.as_dict() for name, number in found.items()}
+    if write:
+        header = checkpoint.describe(path)  # as it is by now
+        header.scores = found
+        checkpoint.rewrite_header(path, header)
+        print(f"The scores stand in {path}", file=sys.stderr)
+    if json:
+        print_json(found)
+
+
+def check_claims(system: str, device: str | None, features: str | None, json: bool) -> int | None:
+    """Every score of a header, claimed and measured; 1 where one does not agree."""
+    from genstudio.claims import check
+
+    found = {}
+    for name, verdict in check(system, device, features):
+        found[name] = verdict.as_dict()
+        if not json:
+            print(f"{name}: {'does not agree: ' + verdict.against if verdict.against else 'agrees'}")
+            print(f"  claimed  {score_text(verdict.claimed)}")
+            print(f"  measured {score_text(verdict.measured.as_dict()) if verdict.measured else 'nothing'}", flush=True)
+    if json:
+        print_json(found)
+    elif not found:
+        print(f"The header of {system} claims no scores")
+    return 0 if all(verdict["agrees"] for verdict in found.values()) else 1

@@ -1,0 +1,70 @@
+"""The verbs of the command line that share: `push` and `pull` with the Hub, and `space`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from genstudio import hub
+from genstudio.commands import agreed
+
+
+def pull(name: str, yes: bool) -> None:
+    print(obtain(name, yes))
+
+
+def obtain(name: str, yes: bool = False) -> str:
+    """The pinned name of what was downloaded, once somebody has agreed to its size and licence."""
+    offer = hub.look(hub.parse(name))
+    print(offer.terms(), file=sys.stderr)
+    if not (yes or agreed("Download it?")):
+        raise ValueError("nothing was downloaded: answer y at a terminal, or give --yes")
+    return hub.fetch(offer)
+
+
+def push(system: str, repo: str, private: bool) -> None:
+    from genstudio import checkpoint
+
+    name = hub.parse(repo)
+    if name.revision:
+        raise ValueError(f"a push makes a new revision: write {name.repo}, not {repo}")
+    files = hub.parcel(checkpoint.locate(system), name.repo)
+    sizes = {file: len(f) if isinstance(f, bytes) else f.stat().st_size for file, f in files.items()}
+    listed = ", ".join(f"{file} {size / 1e6:.1f} MB" for file, size in sizes.items())
+    print(f"To {name.repo}: {listed}", file=sys.stderr)
+    print(hub.push(files, name.repo, private))
+
+
+def space(out: Path, check: bool) -> None:
+    from genstudio import space
+
+    folder = space.prepare(out)
+    size = sum(path.stat().st_size for path in space.files(folder))
+    print(f"{len(space.files(folder))} files, {size / 1e6:.1f} MB, in {folder}", file=sys.stderr)
+    for line in space.check(folder) if check else ():
+        print(line, file=sys.stderr, flush=True)
+    print(f"hf upload OWNER/NAME {out} --repo-type space")
+
+
+def at_hand(words: Sequence[str]) -> list[str]:
+    """A command line whose `hf:` names are pinned to what is here; what is not is downloaded where somebody agrees.
+
+    So a recipe and a header that quote the name say which commit was used.
+    """
+    if words[:1] == ["pull"]:
+        return list(words)
+
+    def pinned(word: str) -> str:
+        flag, name = re.fullmatch(r"(--[\w-]+=)?(.*)", word, re.DOTALL).groups()
+        if not name.startswith(hub.PREFIX):
+            return word
+        try:
+            return (flag or "") + hub.pin(name)
+        except ValueError:
+            if not sys.stdin.isatty():
+                raise
+            return (flag or "") + obtain(name)
+
+    return [pinned(word) for word in words]

@@ -1,0 +1,277 @@
+"""The page's one door: a file that is opened or dropped, a link that is followed, and the link that is passed on.
+
+`opening` says what a file is; here stands what the page does with each kind, and the card that tells the visitor.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import shlex
+from collections.abc import Generator, Iterator
+from html import escape
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from genstudio import checkpoint, opening, paths, recipe
+from genstudio.commands import score_text
+from genstudio.engine import Engine, Held
+from genstudio.model import Text, verbs
+from genstudio.opening import Found
+from genstudio.ui import words as w
+from genstudio.ui.words import language, reason, t
+
+PUBLIC = bool(os.environ.get("SPACE_ID"))  # a Space serves strangers, and forgets
+MOST = (64 if PUBLIC else 1000) * 10**6  # bytes of a file
+KINDS = {
+    "recipe": w.RECIPE_FILE,
+    "link": w.RECIPE_LINK,
+    "picture": w.PICTURE_FILE,
+    "made": w.PICTURE_MADE,
+    "weights": w.WEIGHTS_FILE,
+    "critic": w.CRITIC_FILE,
+    "pictures": w.PICTURES_FILE,
+}
+ADVICE = {  # by kind or form
+    "critic": w.CRITIC_SAYS,
+    "foreign": w.NOT_READABLE,
+    "heic": w.SAVE_OTHERWISE,
+    "svg": w.SAVE_OTHERWISE,
+    "archive": w.PACK_OTHERWISE,
+}
+QUIET = dict(show_progress="hidden", api_visibility="private", concurrency_limit=None)
+
+# A file that is too large, or a folder, is never sent: its name, size and first bytes are.
+CARD = """
+const button = input => document.getElementById('open')?.parentElement.contains(input);
+const tell = async (file, folder) => {
+  const head = folder ? new ArrayBuffer(0) : await file.slice(0, 4096).arrayBuffer();
+  const bytes = String.fromCharCode(...new Uint8Array(head));
+  trigger('input', {name: file.name, size: file.size, folder, head: btoa(bytes)});
+};
+addEventListener('change', event => {
+  const file = event.target.type === 'file' && button(event.target) && event.target.files[0];
+  if (!file || file.size <= MOST) return;
+  event.stopImmediatePropagation();
+  tell(file, false);
+}, true);
+addEventListener('genstudio:folder', event => tell({name: event.detail, size: 0}, true));
+element.addEventListener('click', event => { if (event.target.closest('[data-dismiss]')) trigger('clear'); });
+""".replace("MOST", str(MOST))
+
+# A link has done its work once it is open: a reload is to bring back what the visitor made of it.
+FORGET = """
+() => {
+  const words = new URLSearchParams(location.search);
+  if (!words.has('verb')) return;
+  for (const key of [...words.keys()]) if (!key.startsWith('__')) words.delete(key);
+  history.replaceState(null, '', location.pathname + (String(words) && '?' + words));
+}
+"""
+
+
+class Said(NamedTuple):
+    """What became of a file, in one sentence."""
+
+    sentence: str
+    fine: bool = True
+
+
+Act = Generator[dict, None, Said]
+
+
+class Door:
+    """The button; `draw_card` puts the card where it is called, `listen` ties both to the page and its tab."""
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        self.button = gr.UploadButton(t(w.OPEN), elem_id="open", scale=0, min_width=110, size="sm")
+
+    def draw_card(self) -> None:
+        self.card = gr.HTML("", elem_id="opened", js_on_load=CARD)
+
+    def listen(self, page: gr.Blocks, tabs: gr.Tabs, tab: Any) -> None:
+        """`tab` shows what is opened. Where it has no models, files are only described.
+
+        It has `inputs` and `outputs`, the components of its handlers, `memory`, what the browser keeps, and
+
+            on_load(memory, request)               updates for a page that was just opened
+            can_open(recipe)                       whether it shows recipes of that verb and system
+            on_recipe(recipe, inputs, request)     updates that restore a checked recipe
+            on_start(path, inputs, request)        yields updates while a picture becomes the start, and with it there
+            on_offer(name, inputs, request)        updates with new weights chosen, or None where it cannot show them
+            stops(event)                           its stop button also ends what the event began
+        """
+        self.tab, self.tabs = tab, tabs
+        outputs = [*tab.outputs, tabs, self.card]
+        opened = self.button.upload(self.on_open, tab.inputs | {self.button}, outputs, trigger_mode="once", **QUIET)
+        tab.stops(opened)
+        self.card.input(self.on_unread, None, self.card, trigger_mode="once", **QUIET)
+        self.card.clear(None, None, self.card, js="() => ''")
+        if tab.outputs:
+            page.load(self.on_load, tab.memory, outputs, **QUIET).then(None, js=FORGET)
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    def on_open(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        path = inputs[self.button]
+        found = opening.identify(path)
+        act = {"recipe": self.restore, "picture": self.start, "weights": self.take}.get(found.kind, self.describe)
+        yield from self.answer(found, act(found, path, inputs, request), language(request))
+
+    def on_unread(self, event: gr.EventData, request: gr.Request) -> dict:
+        """A folder, or a file that the browser kept back because it is too large."""
+        lang, data = language(request), event._data
+        try:
+            name, head = str(data["name"])[:200], base64.b64decode(data["head"])[: opening.HEAD]
+            found = opening.identify_unread(name, int(data["size"]), head)
+        except (binascii.Error, KeyError, TypeError, ValueError, OverflowError):
+            return {}
+        if data.get("folder"):
+            found.form = "folder"
+            said = getattr(w.TRAIN_ON, lang).format(command=train_on(name))
+        else:
+            said = getattr(w.TOO_MUCH if PUBLIC else w.BY_HAND, lang)
+            said = said.format(most=amount(MOST, lang), folder=paths.checkpoint_folders()[0])
+        return self.tell(found, Said(said, fine=False), lang)
+
+    def on_load(self, memory: dict | None, request: gr.Request) -> dict:
+        """The page as its tab opens it, and then the recipe of the link that was followed, where it can be obeyed."""
+        updates, query = self.tab.on_load(memory, request), urlencode(dict(request.query_params))
+        if {"verb", "system"} <= set(request.query_params):
+            found = Found("link", "?" + query[:100], 0)
+            for more in self.answer(found, self.follow(found, query, updates, request), language(request)):
+                updates |= more
+        return updates
+
+    # what the page does with each kind: each act yields updates, and returns what became of the file ------------------
+
+    def answer(self, found: Found, act: Act, lang: str) -> Iterator[dict]:
+        """The updates of an act, and at last the card that says what the file is and what became of it."""
+        try:
+            said = yield from act
+        except (ValueError, ArithmeticError, OSError, gr.Error) as error:
+            why = error.message if isinstance(error, gr.Error) else reason(error, lang)
+            said = Said(getattr(w.UNUSABLE, lang).format(reason=why.rstrip(".")), fine=False)
+        yield self.tell(found, said, lang)
+
+    def tell(self, found: Found, said: Said, lang: str) -> dict:
+        (gr.Info if said.fine else gr.Warning)(escape(said.sentence), duration=5)
+        return {self.card: card(found, said, lang)}
+
+    def follow(self, found: Found, query: str, inputs: dict, request: gr.Request) -> Act:
+        """A link brings its recipe back."""
+        found.recipe = recipe.from_query(recipe.check_link(query))
+        return (yield from self.restore(found, None, inputs, request))
+
+    def restore(self, found: Found, path: str | None, inputs: dict, request: gr.Request) -> Act:
+        """A recipe brings its tab back."""
+        lang, system = language(request), str(found.recipe.get("system"))
+        elsewhere = ValueError(getattr(w.ELSEWHERE, lang).format(system=system[:80]))
+        if system not in checkpoint.available():  # the name comes first: it must not lead to any file but these
+            raise elsewhere
+        made = recipe.check(found.recipe | {"system": system})
+        if not self.tab.can_open(made):
+            raise elsewhere
+        held = self.engine.hold(made["system"])
+        found.facts |= {"title": held.system.title, "licence": held.header.licence, "credit": held.header.credit}
+        yield self.tab.on_recipe(made, inputs, request) | self.turned()
+        return Said(restored(made, held, lang))
+
+    def start(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
+        """A picture: its recipe is restored, else it becomes the start."""
+        if found.recipe is not None:
+            found.kind = "made"
+            return (yield from self.restore(found, path, inputs, request))
+        for updates in self.tab.on_start(path, inputs, request):
+            yield updates | self.turned()
+        return Said(getattr(w.BECAME_START, language(request)))
+
+    def take(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
+        """Weights are tried, kept under a free name, and chosen in the tab, for everybody whom this copy serves."""
+        lang = language(request)
+        if PUBLIC:
+            return Said(getattr(w.DESCRIBED_ONLY, lang), fine=False)
+        self.engine.hold(path)
+        if {"latents", "decode"} <= set(verbs(checkpoint.system_of(path).model)):
+            self.engine.decode(path, self.engine.latents(path, [0]))  # one that gives no picture would spoil the page
+        here = checkpoint.available()
+        name = opening.keep(path, found)
+        kept = w.HERE_ALREADY if name in here else w.KEPT
+        if updates := self.tab.on_offer(name, inputs, request):
+            yield updates | self.turned()
+        return Said(f"{getattr(kept, lang).format(name=name)} {getattr(w.CHOSEN if updates else w.NO_TAB, lang)}")
+
+    def describe(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
+        """All else: one sentence that says what to do with it."""
+        lang = language(request)
+        if found.kind == "broken":
+            raise ValueError(found.reason)
+        if found.kind == "pictures":
+            return Said(getattr(w.TRAIN_ON, lang).format(command=train_on(found.name)))
+        advice = ADVICE.get(found.kind) or ADVICE.get(found.form, w.NOT_OPENED)
+        return Said(getattr(advice, lang), fine=False)
+        yield
+
+    def turned(self) -> dict:
+        """The tab comes to the front."""
+        return {self.tabs: gr.update(selected="latent")}
+
+
+def restored(made: dict, held: Held, lang: str) -> str:
+    """How far the picture is the one that the recipe was made with: a link does not say as much as a PNG."""
+    now = recipe.make(held, made["verb"])
+    changed = [key for key in recipe.differences(made, held) if key in made]
+    said = [getattr(w.DIFFERS[key], lang).format(then=str(made[key])[:40], now=now[key]) for key in changed]
+    if said:
+        return getattr(w.RESTORED_BUT, lang).format(what=", ".join(said))
+    whole = set(w.DIFFERS) <= set(made)
+    return getattr(w.RESTORED if whole else w.RESTORED_SAME_WEIGHTS if "weights" in made else w.RESTORED_AS_SAID, lang)
+
+
+def train_on(name: str) -> str:
+    return shlex.join(["python", "-m", "genstudio", "train", "vae_avatars", "--data", name])
+
+
+# The card -------------------------------------------------------------------------------------------------------
+
+
+def card(found: Found, said: Said, lang: str) -> str:
+    """What the file is, how large, what it says of itself, and what became of it."""
+    what = KINDS.get(found.kind) or w.FORMS[found.form]
+    rows = "".join(
+        f"<div><dt>{getattr(label, lang)}</dt><dd>{escape(value)}</dd></div>"
+        for key, label in w.FACTS.items()
+        if (value := fact(key, found.facts.get(key), lang))
+    )
+    size = amount(found.size, lang) if found.size else ""
+    close = escape(getattr(w.DISMISS, lang), quote=True)
+    return (
+        f'<section class="found {"fine" if said.fine else "odd"}" role="status"><p><b>{getattr(what, lang)}</b> '
+        f"<code>{escape(found.name)}</code> <span>{size}</span></p><p>{escape(said.sentence)}</p>"
+        f'<dl>{rows}</dl><button data-dismiss title="{close}" aria-label="{close}">×</button></section>'
+    )
+
+
+def fact(key: str, value: Any, lang: str) -> str:
+    """One thing that a file says of itself. It is a stranger's word, and is kept short."""
+    if key == "scores" and isinstance(value, dict):
+        best = [(str(n)[:60], s) for n, s in value.items() if not str(n).startswith("share of")]
+        return "; ".join(f"{name}: {score_text(score)}" for name, score in best[:4])
+    if isinstance(value, Text):
+        return getattr(value, lang)
+    if isinstance(value, tuple):
+        return " × ".join(str(side) for side in value)
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f") if value else ""
+    return str(value or "")[:300]
+
+
+def amount(size: int, lang: str) -> str:
+    """12.3 MB."""
+    power = min(len(str(size)) - 1, 9) // 3
+    number = f"{size / 1000**power:.{1 if power else 0}f}"
+    return f"{number.replace('.', ',') if lang == 'fr' else number} {getattr(w.BYTES[power], lang)}"

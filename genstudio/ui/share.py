@@ -1,0 +1,70 @@
+"""The recipe of the picture on the stage as a link, and as a QR code for a room full of telephones."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import gradio as gr
+import segno
+
+from genstudio import recipe
+from genstudio.ui import words as w
+from genstudio.ui.words import friendly, t
+
+# The address is the one that the visitor sees: behind a proxy or in a tunnel the server does not know it.
+LINK = """
+element.addEventListener('click', async event => {
+  const share = element.querySelector('[data-query]');
+  const link = share && location.origin + location.pathname + '?' + share.dataset.query;
+  const copy = event.target.closest('[data-copied]');
+  if (event.target.closest('[data-code]')) trigger('select', {link});
+  if (!copy) return;
+  if (navigator.clipboard) await navigator.clipboard.writeText(link);
+  else {  // on a plain http address, as in a class room, there is only the old way
+    const field = Object.assign(document.createElement('textarea'), {value: link});
+    document.body.append(field);
+    field.select();
+    document.execCommand('copy');
+    field.remove();
+  }
+  copy.textContent = copy.dataset.copied;
+});
+"""
+
+
+class Share:
+    """The link to a picture and its QR code. Who draws it adds `outputs` to its own, and `show` to its updates."""
+
+    def __init__(self) -> None:
+        with gr.Accordion(t(w.LINK), open=False, elem_id="share"):
+            gr.Markdown(t(w.LINK_HINT))
+            self.link = gr.HTML(elem_id="link", js_on_load=LINK)
+            self.code = gr.HTML(elem_id="qr")
+        self.outputs = [self.link, self.code]
+        quiet = dict(show_progress="hidden", api_visibility="private", concurrency_limit=None)
+        self.link.select(self.on_code, None, self.code, **quiet)
+
+    def show(self, made: dict, lang: str) -> dict:
+        """Updates that show the link of a recipe; its code is drawn when it is asked for."""
+        try:
+            query = escape(recipe.check_link(recipe.to_query(made)), quote=True)
+        except ValueError:
+            return {self.link: f'<p class="legend">{getattr(w.LINK_TOO_LONG, lang)}</p>', self.code: ""}
+        copy, code, copied = (getattr(text, lang) for text in (w.COPY_LINK, w.QR_CODE, w.COPIED))
+        shown = (
+            f'<div class="link" data-query="{query}"><code>?{query}</code>'
+            f'<button data-copied="{copied}">{copy}</button><button data-code>{code}</button></div>'
+        )
+        return {self.link: shown, self.code: ""}
+
+    @friendly
+    def on_code(self, event: gr.EventData, request: gr.Request) -> str:
+        return qr(event._data.get("link"))
+
+
+def qr(link: Any) -> str:
+    """The QR code of a link as SVG, dark on light whatever the theme: cameras want it so."""
+    if not isinstance(link, str) or not link.startswith(("http://", "https://")) or len(link) > recipe.MAX_LINK + 300:
+        raise ValueError(w.NO_LINK.en)
+    return segno.make(link, error="l", micro=False).svg_inline(border=4, omitsize=True, light="white", svgclass="qr")

@@ -1,0 +1,192 @@
+"""The map of a latent space with two numbers a picture: where the test set lies, coloured by class, to be dragged over.
+
+An auto-encoder beside a VAE on the same pictures: what orders the plane, and why the first does not generate.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from genstudio import recipe
+from genstudio.engine import Engine
+from genstudio.images import grid
+from genstudio.model import Text
+from genstudio.system import System
+from genstudio.ui import widgets
+from genstudio.ui import words as w
+from genstudio.ui.ends import DRAG, EACH, LAST, ONCE
+from genstudio.ui.trail import Trail
+from genstudio.ui.views.view import View, figure
+from genstudio.ui.words import friendly, language, t
+
+MOST = 2  # maps side by side
+SHEET = 20  # pictures along a side of the plane
+DRAWN = 16  # random codes
+OUTERMOST = 0.005  # of the pictures on each side, which a map may leave out
+MARGIN = 0.08  # of the map around the others
+
+
+class Atlas(View):
+    key, title = "map", Text("Map", "Carte")
+    verbs = ("decode",)
+    opening: dict[str, Any] = {"places": {}, "sheet": False, "seed": 0}
+
+    def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, trail: Trail):
+        self.flat = [name for name in systems if engine.hold(name).codes == 2][:MOST]
+        data = {engine.hold(name).header.data for name in self.flat}
+        self.larger = [
+            name
+            for name, system in systems.items()
+            if name not in self.flat and hasattr(system.model, "encode") and engine.hold(name).header.data in data
+        ][:MOST]
+        super().__init__(engine, systems, first, trail)
+
+    def draw(self) -> None:
+        gr.Markdown(t(w.MAP_HINT if self.flat else w.NO_MAP), elem_classes="caption")
+        with gr.Row(elem_classes="tools"):
+            self.sheet = gr.Checkbox(False, label=t(w.SHOW_SHEET), elem_id="map-sheet", visible=bool(self.flat))
+            self.dice = gr.Button(
+                t(w.OTHER_CODES), elem_id="map-dice", elem_classes="dice", variant="primary", scale=0, min_width=200,
+                visible=bool(self.flat),
+            )  # fmt: skip
+        self.fields, self.stages, self.rows = {}, {}, {}
+        with gr.Row(elem_classes="maps"):
+            for name in self.flat:
+                with gr.Column(min_width=320, elem_classes="stage-column"):
+                    gr.Markdown(f"### {t(self.systems[name].title)}")
+                    with gr.Row(elem_classes="map"):
+                        self.fields[name] = gr.HTML(elem_id=f"map-{name}", js_on_load=widgets.FIELD)
+                        self.stages[name] = gr.HTML(elem_id=f"map-stage-{name}")
+                    self.rows[name] = gr.HTML(elem_id=f"map-random-{name}")
+        with gr.Row(elem_classes="maps"):
+            for name in self.larger:
+                with gr.Column(min_width=320):
+                    gr.Markdown(f"### {t(self.systems[name].title)}")
+                    self.rows[name] = gr.HTML(elem_id=f"map-random-{name}")
+
+    @property
+    def sliders(self) -> dict[str, gr.components.Component]:
+        return {"sheet": self.sheet}
+
+    @property
+    def shown(self) -> list[gr.components.Component]:
+        return [*self.fields.values(), *self.stages.values(), *self.rows.values()]
+
+    def wire(self) -> None:
+        for name, field in self.fields.items():
+            dragged, placed = self.handlers(name)
+            field.input(dragged, self.inputs, self.stages[name], **DRAG | EACH)
+            field.release(placed, self.inputs, [self.scene, self.stages[name], *self.trail.outputs], **EACH)
+        self.sheet.input(self.on_view, self.inputs, self.outputs, **LAST)
+        self.dice.click(self.on_dice, self.inputs, self.outputs, **ONCE)
+
+    # the scene ------------------------------------------------------------------------------------------------------
+
+    def takes(self, system: str) -> bool:
+        return system in self.flat
+
+    def scene_of(self, found: dict) -> dict:
+        place = [float(number) for number in recipe.unpack(found["code"])]
+        return self.begin(found["system"]) | {"places": {found["system"]: place}}
+
+    def place(self, scene: dict, name: str) -> np.ndarray:
+        """The code (2,) that is looked at: at first, that of a picture in the middle."""
+        said = scene["places"].get(name)
+        if said is not None:
+            return np.array(said, np.float32)
+        codes, _ = self.engine.map(name)
+        return codes[np.linalg.norm(codes - np.median(codes, 0), axis=1).argmin()]
+
+    def bounds(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """The lower left corner of the map, and its sides."""
+        codes, _ = self.engine.map(name)
+        low, high = np.quantile(codes, OUTERMOST, 0), np.quantile(codes, 1 - OUTERMOST, 0)
+        return low - MARGIN * (high - low), (1 + 2 * MARGIN) * (high - low)
+
+    def made_at(self, name: str, code: np.ndarray) -> dict:
+        return recipe.make(self.engine.hold(name), "decode", code=recipe.pack(code), controls={})
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    def handlers(self, name: str):
+        def at(inputs: dict, event: gr.EventData) -> dict:
+            low, side = self.bounds(name)
+            x, y = recipe.check_position(event.x), recipe.check_position(event.y)
+            scene = self.read(inputs)
+            place = (low + side * np.array([x, 1 - y])).astype("<f2")  # as a recipe carries it
+            return scene | {"places": scene["places"] | {name: [float(number) for number in place]}}
+
+        @friendly
+        def dragged(inputs: dict, event: gr.EventData, request: gr.Request) -> str:
+            return self.stage_html(at(inputs, event), name, language(request))
+
+        @friendly
+        def placed(inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+            scene, lang = at(inputs, event), language(request)
+            kept = self.trail.keep(self.made_at(name, self.place(scene, name)), inputs[self.trail.history], lang)
+            return {self.scene: scene, self.stages[name]: self.stage_html(scene, name, lang), **kept}
+
+        return dragged, placed
+
+    @friendly
+    def on_view(self, inputs: dict, request: gr.Request) -> dict:
+        return self.whole(self.read(inputs), language(request))
+
+    @friendly
+    def on_dice(self, inputs: dict, request: gr.Request) -> dict:
+        return self.whole(self.read(inputs) | {"seed": random.randrange(1_000_000)}, language(request))
+
+    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
+        return self.whole(scene, language(request))
+
+    # what they see --------------------------------------------------------------------------------------------------
+
+    def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+        updates: dict[gr.components.Component, Any] = {self.sheet: scene["sheet"]}
+        for name in self.flat:
+            updates[self.fields[name]] = self.map_html(scene, name, lang)
+            updates[self.stages[name]] = self.stage_html(scene, name, lang)
+        return updates | {row: self.random_html(scene, name, lang) for name, row in self.rows.items()}
+
+    def on_map(self, name: str, codes: np.ndarray) -> np.ndarray:
+        """Where codes (n, 2) lie on the map: in [0, 1] from its top left, for y points up."""
+        low, side = self.bounds(name)
+        return (codes - low) / side * [1, -1] + [0, 1]
+
+    def map_html(self, scene: dict, name: str, lang: str) -> str:
+        low, side = self.bounds(name)
+        codes, labels = self.engine.map(name)
+        drawn = self.engine.latents(name, self.seeds(scene))
+        classes = self.engine.hold(name).header.classes
+        sheet = ""
+        if scene["sheet"]:
+            steps = (np.arange(SHEET) + 0.5) / SHEET
+            y, x = (axis.ravel() for axis in np.meshgrid(1 - steps, steps, indexing="ij"))
+            images = self.engine.decode(name, low + side * np.stack([x, y], 1))
+            sheet = widgets.picture(widgets.png_uri(grid(images, columns=SHEET, gap=0)), "")
+        points = widgets.scatter(self.on_map(name, codes), labels, self.on_map(name, drawn), faint=scene["sheet"])
+        x, y = self.on_map(name, self.place(scene, name)[None])[0]
+        label = getattr(w.MAP, lang)
+        legend = widgets.legend(classes, getattr(w.DRAWN_CODES, lang))
+        return widgets.field(sheet + points, float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1)), label) + legend
+
+    def stage_html(self, scene: dict, name: str, lang: str) -> str:
+        code = self.place(scene, name)
+        [image] = self.engine.decode(name, code[None])
+        caption = f"<output>z = ({code[0]:.2f}, {code[1]:.2f})</output>"
+        uri = widgets.png_uri(image, self.made_at(name, code))
+        return figure(uri, getattr(w.HERE, lang), f"{name}-map.png", lang, caption)
+
+    def random_html(self, scene: dict, name: str, lang: str) -> str:
+        images = self.engine.decode(name, self.engine.latents(name, self.seeds(scene)))
+        sheet = widgets.picture(widgets.png_uri(grid(images, columns=8, gap=1, background=128)), getattr(w.RANDOM_CODES, lang))
+        note = w.WHY_GENERATES if hasattr(self.systems[name].model, "elbo") else w.WHY_NOT
+        return f'<h4>{getattr(w.RANDOM_CODES, lang)}</h4>{sheet}<p class="legend">{getattr(note, lang)}</p>'
+
+    def seeds(self, scene: dict) -> range:
+        return range(scene["seed"], scene["seed"] + DRAWN)

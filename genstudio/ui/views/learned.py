@@ -1,0 +1,60 @@
+"""How a model learned: the same seeds through its training as a film, and what its file says of itself."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+
+import gradio as gr
+
+from genstudio import checkpoint
+from genstudio.commands import score_text
+from genstudio.model import Text
+from genstudio.ui import words as w
+from genstudio.ui.views.view import View
+from genstudio.ui.words import language, t
+
+
+class Learned(View):
+    key, title = "learned", Text("How it learned", "Comment il a appris")
+    verbs = ()
+    opening: dict = {}
+
+    def draw(self) -> None:
+        gr.Markdown(t(w.LEARNED_HINT), elem_classes="caption")
+        self.story = gr.HTML(elem_id="learned")
+
+    @property
+    def shown(self) -> list[gr.components.Component]:
+        return [self.story]
+
+    def wire(self) -> None:
+        pass
+
+    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
+        return self.whole(scene, language(request))
+
+    def show(self, scene: dict, lang: str) -> dict[gr.components.Component, str]:
+        name = scene["system"]
+        film = checkpoint.locate(name).with_suffix(".webp")
+        if film.exists():
+            uri = "data:image/webp;base64," + base64.b64encode(film.read_bytes()).decode()
+            shown = f'<img src="{uri}" alt="{getattr(w.FILM, lang)}">'
+        else:
+            shown = f'<p class="empty">{getattr(w.NO_FILM, lang)}</p>'
+        return {self.story: f'<div class="learned"><figure>{shown}</figure>{facts(checkpoint.describe(checkpoint.locate(name)), lang)}</div>'}
+
+
+def facts(header: checkpoint.Header, lang: str) -> str:
+    """What a header says, as a table. It may be a stranger's."""
+    said = {
+        w.LEARNED_FROM: f"{header.data} · {header.credit}" if header.credit else header.data,
+        w.IMAGES_SEEN: f"{header.images:,}".replace(",", "\u202f"),
+        w.MINUTES: f"{header.minutes:g}",
+        w.COMMAND: header.command,
+        w.COMMIT: header.commit,
+        w.LICENCE: header.licence,
+    }
+    rows = "".join(f"<tr><th>{getattr(k, lang)}</th><td>{escape(str(v))}</td></tr>" for k, v in said.items() if v)
+    scores = "".join(f"<tr><th>{escape(str(k))}</th><td>{escape(score_text(v))}</td></tr>" for k, v in header.scores.items())
+    return f"<table>{rows}</table>" + (f"<h4>{getattr(w.SCORES, lang)}</h4><table>{scores}</table>" if scores else "")

@@ -1,0 +1,113 @@
+"""A plane of four corners, moved in by mouse, finger and arrow keys: every picture between four pictures."""
+
+from __future__ import annotations
+
+import random
+
+import gradio as gr
+import numpy as np
+
+from genstudio import recipe
+from genstudio.engine import within
+from genstudio.images import grid
+from genstudio.model import Text
+from genstudio.ui import widgets
+from genstudio.ui import words as w
+from genstudio.ui.ends import DRAG, EACH, LAST, End
+from genstudio.ui.views.view import View, figure
+from genstudio.ui.words import friendly, language, t
+
+CORNERS = {"nw": w.NORTH_WEST, "ne": w.NORTH_EAST, "sw": w.SOUTH_WEST, "se": w.SOUTH_EAST}  # row by row
+SIDE = 9  # pictures along a side of the sheet
+
+
+class Plane(View):
+    key, title = "plane", Text("Between four", "Entre quatre")
+    verbs = ("plane",)
+    opening = {"nw": {"seed": 33}, "ne": {"seed": 54}, "sw": {"seed": 12}, "se": {"seed": 7}, "x": 0.5, "y": 0.5}
+
+    def draw(self) -> None:
+        def corner(key: str) -> None:
+            self.ends[key] = End(f"plane-{key}", key, CORNERS[key], self.opening[key]["seed"], draw=False)
+
+        gr.Markdown(t(w.PLANE_HINT), elem_classes="caption")
+        with gr.Row(elem_classes="latent corners"):
+            with gr.Column(scale=2, min_width=150, elem_classes="end-column"):
+                corner("nw")
+                corner("sw")
+            with gr.Column(scale=10, min_width=320, elem_classes="stage-column"):
+                with gr.Row(elem_classes="stage"):
+                    self.field = gr.HTML(elem_id="plane-field", js_on_load=widgets.FIELD)
+                    self.stage = gr.HTML(elem_id="plane-stage")
+                with gr.Row(elem_classes="tools"):
+                    self.add_panel()
+                    self.dice = gr.Button(t(w.FOUR_OTHERS), elem_classes="dice", variant="primary", scale=0, min_width=170)
+            with gr.Column(scale=2, min_width=150, elem_classes="end-column"):
+                corner("ne")
+                corner("se")
+
+    @property
+    def shown(self) -> list[gr.components.Component]:
+        return [self.field, self.stage]
+
+    def wire(self) -> None:
+        self.field.input(self.on_drag, self.inputs, self.stage, **DRAG | EACH)
+        self.field.release(self.on_place, self.inputs, self.everything, **EACH)
+        for slider in self.knobs:
+            self.settles(slider)
+        self.dice.click(self.on_dice, self.inputs, self.everything, **LAST)
+        for end in self.ends.values():
+            end.wire(self)
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    def place(self, inputs: dict, event: gr.EventData) -> dict:
+        return self.read(inputs) | {"x": recipe.check_position(event.x), "y": recipe.check_position(event.y)}
+
+    @friendly
+    def on_drag(self, inputs: dict, event: gr.EventData, request: gr.Request) -> str:
+        return self.stage_html(self.place(inputs, event), language(request))
+
+    @friendly
+    def on_place(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        scene = self.place(inputs, event)
+        lang = language(request)
+        # Neither sheet nor corners have changed, and a sheet that is sent again would drop the finger that is on it.
+        kept = self.trail.keep(self.made(scene), inputs[self.trail.history], lang)
+        return {self.scene: scene, self.stage: self.stage_html(scene, lang), **kept}
+
+    @friendly
+    def on_dice(self, inputs: dict, request: gr.Request) -> dict:
+        """New seeds for all corners but those that hold a visitor's own picture."""
+        scene = self.read(inputs)
+        rolled = {key: {"seed": random.randrange(1_000_000)} for key in CORNERS if "seed" in scene[key]}
+        return self.result(scene | rolled, inputs, request)
+
+    # what they see --------------------------------------------------------------------------------------------------
+
+    def scene_of(self, found: dict) -> dict:
+        return super().scene_of(found) | dict(zip(CORNERS, found["corners"], strict=True))
+
+    def made(self, scene: dict) -> dict:
+        corners = [{k: scene[key][k] for k in ("seed", "code") if k in scene[key]} for key in CORNERS]
+        return self.recipe(scene, "plane", corners=corners, x=scene["x"], y=scene["y"])
+
+    def show(self, scene: dict, lang: str) -> dict:
+        places = np.linspace(0, 1, SIDE)
+        y, x = (axis.ravel() for axis in np.meshgrid(places, places, indexing="ij"))
+        images = self.engine.decode(scene["system"], within(self.corners(scene), x, y), **self.controls(scene))
+        sheet = widgets.png_uri(grid(images, columns=SIDE, gap=0))
+        label = getattr(w.PLANE, lang)
+        return {
+            self.field: widgets.field(widgets.picture(sheet, label), scene["x"], scene["y"], label),
+            self.stage: self.stage_html(scene, lang),
+        }
+
+    def stage_html(self, scene: dict, lang: str) -> str:
+        code = within(self.corners(scene), [scene["x"]], [scene["y"]])
+        [uri] = self.pictures(scene, code, [self.made(scene)])
+        caption = f"<output>x = {scene['x']:.2f} · y = {scene['y']:.2f} · ‖z‖ = {np.linalg.norm(code):.2f}</output>"
+        return figure(uri, getattr(w.HERE, lang), f"{scene['system']}-plane.png", lang, caption)
+
+    def corners(self, scene: dict) -> list[np.ndarray]:
+        return [self.code(scene, key) for key in CORNERS]

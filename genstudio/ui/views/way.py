@@ -1,0 +1,159 @@
+"""The way between two ends, straight and spherical side by side, with the norms of the codes along it."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from genstudio import recipe
+from genstudio.engine import between
+from genstudio.images import save_walk
+from genstudio.latent import PATHS
+from genstudio.model import Text
+from genstudio.ui import widgets
+from genstudio.ui import words as w
+from genstudio.ui.ends import DRAG, LAST, ONCE, End
+from genstudio.ui.views.view import View, figure
+from genstudio.ui.words import friendly, language, t
+
+STEPS = [i / 8 for i in range(9)]  # of the strip
+FRAMES = 60  # of a walk, one way
+NAMES = {"linear": (w.LINEAR, w.LINEAR_NOTE), "spherical": (w.SPHERICAL, w.SPHERICAL_NOTE)}
+
+
+class Way(View):
+    key, title = "way", Text("Between two", "Entre deux")
+    verbs = ("interpolate", "sample", "decode")
+    opening = {"from": {"seed": 33}, "to": {"seed": 54}, "position": 0.5}
+
+    def draw(self) -> None:
+        with gr.Row(elem_classes="latent"):
+            with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
+                start = End("from", "from", w.FROM, self.opening["from"]["seed"])
+            with gr.Column(scale=10, min_width=320, elem_classes="stage-column"):
+                self.stage = gr.HTML(widgets.WAITING, elem_id="stage")
+                self.position = gr.Slider(
+                    0, 1, 0.5, step=0.005, label=t(w.POSITION), info=t(w.POSITION_HINT), elem_id="position"
+                )
+                gr.Markdown(t(w.STRIP), elem_classes="caption")
+                self.strip = gr.HTML(elem_id="strip", js_on_load=widgets.PICK, min_height=100)
+                with gr.Row(elem_classes="tools"):
+                    self.add_panel()
+                    self.dice = gr.Button(t(w.DICE), elem_id="dice", variant="primary", scale=0, min_width=170)
+                with gr.Accordion(t(w.WALK), open=False, elem_id="walk"), gr.Row(elem_classes="tools"):
+                    self.walk_path = gr.Radio(
+                        [(t(NAMES[path][0]), path) for path in PATHS], value="spherical", show_label=False, container=False
+                    )
+                    self.webp, self.mp4 = (
+                        gr.Button(t(label), elem_id=f"walk-{suffix}", size="sm", scale=0, min_width=140)
+                        for label, suffix in ((w.WALK_WEBP, "webp"), (w.WALK_MP4, "mp4"))
+                    )
+                    self.saved = gr.DownloadButton(visible=False, elem_id="walk-file", size="sm", variant="primary", scale=0)
+            with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
+                end = End("to", "to", w.TO, self.opening["to"]["seed"])
+        self.ends = {"from": start, "to": end}
+
+    @property
+    def sliders(self) -> dict[str, gr.components.Component]:
+        return {"position": self.position}
+
+    @property
+    def shown(self) -> list[gr.components.Component]:
+        return [self.stage, self.strip, self.saved]
+
+    def wire(self) -> None:
+        for slider in (self.position, *self.knobs):
+            slider.input(self.on_drag, self.inputs, self.stage, **DRAG)
+            self.settles(slider)
+        self.strip.select(self.on_step, self.inputs, self.everything, **ONCE)
+        self.dice.click(self.on_dice, self.inputs, self.everything, **LAST)
+        for end in self.ends.values():
+            end.wire(self)
+        for button, suffix in ((self.webp, ".webp"), (self.mp4, ".mp4")):
+            button.click(self.walker(suffix), self.inputs | {self.walk_path}, self.saved, **ONCE)
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    @friendly
+    def on_drag(self, inputs: dict, request: gr.Request) -> str:
+        return self.stage_html(self.read(inputs), language(request))
+
+    @friendly
+    def on_step(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        position = recipe.check_position(float(event.pick))
+        return self.result(self.read(inputs) | {"position": position}, inputs, request)
+
+    @friendly
+    def on_dice(self, inputs: dict, request: gr.Request) -> dict:
+        """New seeds for both ends; an end that is a visitor's own picture stays."""
+        scene = self.read(inputs)
+        rolled = {key: {"seed": random.randrange(1_000_000)} for key in self.ends if "seed" in scene[key]}
+        return self.result(scene | rolled, inputs, request)
+
+    def walker(self, suffix: str):
+        @friendly
+        def on_walk(inputs: dict, request: gr.Request) -> Any:
+            """The way there and back as a film."""
+            scene, path = self.read(inputs), recipe.check_path(inputs[self.walk_path])
+            codes = between(self.codes(scene), np.linspace(0, 1, FRAMES), path)
+            pictures = self.engine.decode(scene["system"], codes, **self.controls(scene))
+            folder = Path(tempfile.mkdtemp(prefix="walk-"))
+            film = save_walk(pictures, folder / f"{scene['system']}-walk{suffix}")
+            label = f"{getattr(w.DOWNLOAD, language(request))}: {film.suffix[1:].upper()}, {film.stat().st_size // 1000} kB"
+            return gr.update(value=str(film), label=label, visible=True)
+
+        return on_walk
+
+    # what they see --------------------------------------------------------------------------------------------------
+
+    def scene_of(self, found: dict) -> dict:
+        if found["verb"] == "interpolate":
+            return super().scene_of(found)
+        start = {"seed": int(found["seed"])} if found["verb"] == "sample" else {"code": found["code"]}
+        return super().scene_of(found) | {"from": start, "position": 0.0}
+
+    def made(self, scene: dict, position: float | None = None, path: str = "spherical") -> dict:
+        ends = {e: {k: scene[e][k] for k in ("seed", "code") if k in scene[e]} for e in ("from", "to")}
+        position = scene["position"] if position is None else position
+        return self.recipe(scene, "interpolate", **ends, position=position, path=path)
+
+    def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+        ends = self.codes(scene)
+        rows = []
+        for path, (label, _) in NAMES.items():
+            recipes = [self.made(scene, position, path) for position in STEPS]
+            rows.append((getattr(label, lang), self.pictures(scene, between(ends, STEPS, path), recipes)))
+        return {
+            self.stage: self.stage_html(scene, lang),
+            self.position: scene["position"],
+            self.strip: widgets.strip(rows, STEPS, scene["position"]),
+            self.saved: gr.update(value=None, visible=False),
+        }
+
+    def stage_html(self, scene: dict, lang: str) -> str:
+        """The two pictures at a position, with the norms of their codes over the whole way. A drag waits for this: the
+        codes of the ends are asked for once, and both pictures are decoded together."""
+        position = recipe.check_position(scene["position"])
+        ends, fine = self.codes(scene), np.linspace(0, 1, 41)
+        codes = np.concatenate([between(ends, [position], path) for path in NAMES])
+        uris = self.pictures(scene, codes, [self.made(scene, position, path) for path in NAMES])
+        figures, lines = "", []
+        for (path, (label, note)), uri, code in zip(NAMES.items(), uris, codes, strict=True):
+            lines.append((path, np.linalg.norm(between(ends, fine, path), axis=1)))
+            caption = f"<span>{getattr(note, lang)}</span><output>‖z‖ = {np.linalg.norm(code):.2f}</output>"
+            figures += figure(uri, getattr(label, lang), f"{scene['system']}-{path}.png", lang, caption, path)
+        typical = float(np.sqrt(len(ends[0])))
+        legend = f"{getattr(w.NORM, lang)} ‖z‖ · {getattr(w.TYPICAL, lang)} = {typical:.1f}"
+        return (
+            f'<div class="stage" data-position="{position:g}">{figures}</div>{widgets.curve(lines, position, typical, legend)}'
+            f'<p class="legend"><i class="linear"></i>{getattr(w.LINEAR, lang)} <i class="spherical"></i>'
+            f'{getattr(w.SPHERICAL, lang)} <i class="reference"></i>{legend}</p>'
+        )
+
+    def codes(self, scene: dict) -> tuple[np.ndarray, np.ndarray]:
+        return self.code(scene, "from"), self.code(scene, "to")
