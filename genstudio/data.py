@@ -40,6 +40,9 @@ class Pictures:
     traits: dict[str, Tensor] = field(default_factory=dict)  # booleans (n,) beside the class
     credit: str = ""
     refused: list[str] = field(default_factory=list)
+    names: tuple[str, ...] = ()  # of the files
+    sources: Tensor | None = None  # uint8: what these pictures are translated from
+    paired: bool = True  # source i belongs to picture i; else the two are two heaps, of any sizes
 
     def __len__(self) -> int:
         return len(self.images)
@@ -55,7 +58,8 @@ class Pictures:
     def batch(self, index: Tensor) -> Batch:
         """The pictures at these places, with all that is known of them."""
         labels = None if self.labels is None else self.labels[index]
-        return Batch(from_uint8(self.images[index]), labels, {name: t[index] for name, t in self.traits.items()})
+        sources = from_uint8(self.sources[index]) if self.sources is not None and self.paired else None
+        return Batch(from_uint8(self.images[index]), labels, {name: t[index] for name, t in self.traits.items()}, sources)
 
 
 # Folders and archives -------------------------------------------------------------------------------------------
@@ -139,7 +143,7 @@ def read_pictures(
     labels = torch.tensor([classes.index(k) for k in kinds]) if len(classes) > 1 else None
     has = {t: torch.tensor([metadata.get(n, {}).get(t) is True for n in names]) for t in traits}
     images = torch.from_numpy(np.stack(arrays))
-    return Pictures(source.stem, images, labels, classes if len(classes) > 1 else (), has, refused=refused)
+    return Pictures(source.stem, images, labels, classes if len(classes) > 1 else (), has, refused=refused, names=tuple(names))
 
 
 def _metadata(entry: Entry) -> dict[str, dict]:
@@ -230,6 +234,49 @@ def emoji(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     return replace(read_pictures(path, shape or (3, 64, 64), keep=keep, label="group"), credit=EMOJI_CREDIT)
 
 
+def emoji_lines(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """OpenMoji's outlines, black on white, and the same symbols in colour: exact pairs, 64x64. Split as `emoji` is."""
+    drawn = emoji(split, shape)
+    styles = [PurePosixPath(n).parts[0] for n in drawn.names]
+    symbols = [PurePosixPath(n).name for n in drawn.names]
+    lines = {s: i for i, (s, style) in enumerate(zip(symbols, styles, strict=True)) if style == "openmoji-line"}
+    coloured = [i for i, (s, style) in enumerate(zip(symbols, styles, strict=True)) if style == "openmoji" and s in lines]
+    pairs = [lines[symbols[i]] for i in coloured]
+    credit = "OpenMoji, CC BY-SA 4.0"
+    return Pictures("emoji_lines", drawn.images[coloured], credit=credit, sources=drawn.images[pairs])
+
+
+GLASSES_STYLES = ("adventurer", "avataaars", "lorelei", "micah", "pixelArt")  # those that are drawn both ways
+
+
+def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Cartoon faces without glasses, and with: two heaps of different faces to train on, exact pairs held out.
+
+    Of the pairs every tenth is held out; of the others one half is seen without glasses only, the other half with.
+    Faces of the same five styles that `avatars` trains on join the heap where they belong.
+    """
+    path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
+
+    def number(name: str) -> int:
+        return int(PurePosixPath(name).stem.rpartition("-")[2])
+
+    def keep(name: str) -> bool:
+        parts, held_out = PurePosixPath(name).parts, number(name) % 10 == 9
+        if split == "test":
+            return parts[0] == "pairs" and held_out
+        if parts[0] == "pairs":
+            return not held_out and (number(name) % 2 == 0) == (parts[1] == "plain")
+        return parts[0] in GLASSES_STYLES and not held_out
+
+    found = read_pictures(path, shape or (3, 64, 64), keep=keep, label="style", traits=("glasses",))
+    worn = found.traits["glasses"]
+    with_glasses, without = (torch.nonzero(half).flatten().tolist() for half in (worn, ~worn))
+    if split == "test":
+        with_glasses, without = (sorted(half, key=lambda i: found.names[i].rpartition("/")[2]) for half in (with_glasses, without))
+    images, sources = found.images[with_glasses], found.images[without]
+    return Pictures("avatars_glasses", images, credit=AVATAR_CREDIT, sources=sources, paired=split == "test")
+
+
 def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani). The last 200 of a fixed shuffle are held out."""
     images = np.load(_local("freyfaces.npz", "put the archive of `images` (1965, 28, 20) there"))["images"]
@@ -239,7 +286,7 @@ def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 
 
 SETS: dict[str, Callable[[str, tuple[int, int, int] | None], Pictures]] = {
-    f.__name__: f for f in (mnist, cifar10, avatars, emoji, freyfaces)
+    f.__name__: f for f in (mnist, cifar10, avatars, avatars_glasses, emoji, emoji_lines, freyfaces)
 }
 
 
@@ -269,14 +316,18 @@ def _at_shape(pictures: Pictures, shape: tuple[int, int, int] | None) -> Picture
     """The same pictures at another size or number of channels, for a model made for another set."""
     if shape is None or pictures.shape == shape:
         return pictures
-    images = pictures.images.float()
-    if pictures.shape[0] != shape[0]:
-        luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-        images = (images * luma).sum(1, keepdim=True) if shape[0] == 1 else images.expand(-1, 3, -1, -1)
-    if pictures.shape[1:] != shape[1:]:
-        images = torch.nn.functional.interpolate(images, shape[1:], mode="bicubic", antialias=True)
-    pictures.images = images.round().clamp(0, 255).to(torch.uint8)
-    return pictures
+
+    def changed(images: Tensor) -> Tensor:
+        images = images.float()
+        if images.shape[1] != shape[0]:
+            luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+            images = (images * luma).sum(1, keepdim=True) if shape[0] == 1 else images.expand(-1, 3, -1, -1)
+        if images.shape[2:] != shape[1:]:
+            images = torch.nn.functional.interpolate(images, shape[1:], mode="bicubic", antialias=True)
+        return images.round().clamp(0, 255).to(torch.uint8)
+
+    sources = None if pictures.sources is None else changed(pictures.sources)
+    return replace(pictures, images=changed(pictures.images), sources=sources)
 
 
 # Batches --------------------------------------------------------------------------------------------------------
@@ -285,7 +336,8 @@ def _at_shape(pictures: Pictures, shape: tuple[int, int, int] | None) -> Picture
 class Batches:
     """Endless shuffled batches. Batch k is a function of (seed, k, rank) alone, so a resumed run sees the same ones.
 
-    With several processes each takes its own slice of every global batch.
+    With several processes each takes its own slice of every global batch. Sources that have no picture of their own
+    are shuffled apart.
     """
 
     def __init__(
@@ -293,29 +345,42 @@ class Batches:
     ):
         self.pictures, self.size, self.seed = pictures, size, seed
         self.flip, self.jitter, self.rank, self.world = flip, jitter, rank, world
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+        self._orders: dict[int, tuple[int, Tensor]] = {}  # of each heap: the epoch, and the order in it
 
     def __getitem__(self, k: int) -> Batch:
         """Batch k on the CPU, augmented."""
         first = (k * self.world + self.rank) * self.size
-        index = torch.tensor([self._at(i) for i in range(first, first + self.size)])
+        places = range(first, first + self.size)
         draw = torch.Generator().manual_seed(hash((self.seed, k, self.rank)) % 2**63)
-        batch = self.pictures.batch(index)
-        images = batch.images
+        batch = self.pictures.batch(self._shuffled(places, len(self.pictures)))
+        if self.pictures.sources is None:
+            return replace(batch, images=self._augmented(batch.images, draw))
+        if self.pictures.paired:  # both of a pair are changed alike
+            both = self._augmented(torch.cat([batch.images, batch.sources], 1), draw)
+            images, sources = both.split([batch.images.shape[1], batch.sources.shape[1]], 1)
+            return replace(batch, images=images, sources=sources)
+        others = self._shuffled(places, len(self.pictures.sources), heap=1)
+        images, sources = batch.images, from_uint8(self.pictures.sources[others])
+        return replace(batch, images=self._augmented(images, draw), sources=self._augmented(sources, draw))
+
+    def _augmented(self, images: Tensor, draw: torch.Generator) -> Tensor:
         if self.flip:
             mirrored = torch.rand(len(images), generator=draw) < 0.5
             images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
         if self.jitter:
             images = _shift(images, torch.randint(-self.jitter, self.jitter + 1, (len(images), 2), generator=draw))
-        return replace(batch, images=images)
+        return images
 
-    def _at(self, i: int) -> int:
-        """The i-th picture of the endless shuffled stream."""
-        epoch, place = divmod(i, len(self.pictures))
-        if epoch != self._epoch:
-            order = torch.Generator().manual_seed(hash((self.seed, epoch)) % 2**63)
-            self._epoch, self._order = epoch, torch.randperm(len(self.pictures), generator=order)
-        return int(self._order[place])
+    def _shuffled(self, places: range, count: int, heap: int = 0) -> Tensor:
+        """The pictures at these places of the endless shuffled stream of a heap of `count`."""
+        index = []
+        for i in places:
+            epoch, place = divmod(i, count)
+            if self._orders.get(heap, (-1,))[0] != epoch:
+                seed = hash((self.seed, epoch, heap) if heap else (self.seed, epoch)) % 2**63
+                self._orders[heap] = epoch, torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+            index.append(int(self._orders[heap][1][place]))
+        return torch.tensor(index)
 
 
 def _shift(images: Tensor, shifts: Tensor) -> Tensor:

@@ -155,6 +155,7 @@ class Batch:
     images: Tensor
     labels: Tensor | None = None  # class numbers (n,)
     traits: dict[str, Tensor] = field(default_factory=dict)  # booleans (n,): "glasses", say
+    sources: Tensor | None = None  # what these pictures are translated from, (n, c, h, w) in [-1, 1]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -162,11 +163,13 @@ class Batch:
     def to(self, device: torch.device | str, **kwargs: Any) -> Batch:
         labels = None if self.labels is None else moved(self.labels, device)
         traits = {name: moved(t, device) for name, t in self.traits.items()}
-        return Batch(moved(self.images, device, **kwargs), labels, traits)
+        sources = None if self.sources is None else moved(self.sources, device, **kwargs)
+        return Batch(moved(self.images, device, **kwargs), labels, traits, sources)
 
     def __getitem__(self, rows: slice) -> Batch:
         labels = None if self.labels is None else self.labels[rows]
-        return Batch(self.images[rows], labels, {name: t[rows] for name, t in self.traits.items()})
+        sources = None if self.sources is None else self.sources[rows]
+        return Batch(self.images[rows], labels, {name: t[rows] for name, t in self.traits.items()}, sources)
 
     def split(self, parts: int) -> list[Batch]:
         """Smaller batches, as equal as can be."""

@@ -183,7 +183,8 @@ def train(
     reports = out / "reports.jsonl"
 
     # The loop.
-    walls = wall_steps(run.steps)
+    walls = wall_steps(run.steps) if rank == 0 and makes_pictures(run.model) else set()
+    shown = exhibits(run.model, data, pictures).to(where) if walls and not generates(run.model) else None
     started, first = time.monotonic(), run.step
     before, saved = run.minutes, started
     watched: dict[str, list[Tensor]] = {}
@@ -209,9 +210,9 @@ def train(
 
             now = time.monotonic()
             run.minutes = before + (now - started) / 60
-            if rank == 0 and run.step in walls and generates(run.model):
+            if run.step in walls:
                 finish(run.average, whole, where, pictures=2048)
-                newest = save_wall(run.average, run.step, where, out)
+                newest = save_wall(run.average, run.step, where, out, shown)
             if run.step % report_steps == 0 or run.step == run.steps:
                 means = [torch.stack(values).mean() for values in watched.values()]
                 processes.average_(means)
@@ -237,7 +238,7 @@ def train(
         if rank == 0 and not isinstance(sys.exc_info()[1], FloatingPointError):
             run.save_state(out / "state.pt")
     if rank == 0:
-        export(run, data, whole, pictures, out)
+        export(run, data, whole, pictures, out, shown)
 
 
 def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> dict[str, Tensor]:
@@ -305,7 +306,8 @@ def refresh_batch_norm(model: Model, batches: Batches, device: torch.device, cou
     for m in norms:
         m.reset_running_stats()
         m.momentum = None  # a plain mean over all batches
-    model.train()
+    for m in norms:
+        m.train()  # they alone: dropout would widen what they see
     with torch.random.fork_rng():
         for k in range(count):
             if generates(model):
@@ -333,13 +335,31 @@ def finish(
     model.finish((batches[k].to(device) for k in range(count)), held_out)
 
 
+def makes_pictures(model: Model) -> bool:
+    return generates(model) or hasattr(model, "translate")
+
+
 @torch.no_grad()
-def save_wall(model: Model, step: int, device: torch.device, out: Path) -> Path:
-    """The same seeds, as the model draws them after `step` steps."""
-    *_, frame = sample(model, Noise(range(WALL), device))
+def exhibits(model: Model, data: str, pictures: Pictures) -> Tensor:
+    """What a translator's wall is translated from: pictures that are not trained on, where there are any."""
+    batch = held_out(data, model.image_shape, torch.device("cpu")) or pictures.batch(torch.arange(len(pictures)))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return model.sources(batch[: WALL // 2])
+
+
+@torch.no_grad()
+def save_wall(model: Model, step: int, device: torch.device, out: Path, shown: Tensor | None = None) -> Path:
+    """The same seeds, as the model draws them after `step` steps; of a translator, `shown` and what it makes of each."""
+    if shown is None:
+        *_, frame = sample(model, Noise(range(WALL), device))
+        images = frame.images
+    else:
+        made = model.translate(shown)
+        images = torch.stack([nn.functional.interpolate(shown, made.shape[2:]), made], 1).flatten(0, 1)
     folder = out / "walls"
     folder.mkdir(exist_ok=True)
-    [wall] = to_pictures(grid(to_uint8(frame.images), columns=8)[None])
+    [wall] = to_pictures(grid(to_uint8(images), columns=8)[None])
     path = folder / f"{step:08d}.png"
     save_png(wall, path)
     return path
@@ -355,7 +375,7 @@ def held_out(data: str, shape: tuple[int, int, int], device: torch.device) -> Ba
     return test.batch(chosen).to(device)
 
 
-def export(run: Run, data: str, batches: Batches, pictures: Pictures, out: Path) -> None:
+def export(run: Run, data: str, batches: Batches, pictures: Pictures, out: Path, shown: Tensor | None) -> None:
     """Weights with their header, and the film, as they can be shipped."""
     final = copy.deepcopy(run.average)
     finish(final, batches, run.device, FINISH, held_out(data, run.model.image_shape, run.device))
@@ -375,8 +395,8 @@ def export(run: Run, data: str, batches: Batches, pictures: Pictures, out: Path)
         command=run.command,
     )
     checkpoint.save(out / f"{run.system.name}.safetensors", final, header)
-    if generates(final):
-        save_wall(final, run.step, run.device, out)
+    if makes_pictures(final):
+        save_wall(final, run.step, run.device, out, shown)
         film.make(out, out / f"{run.system.name}.webp")
 
 

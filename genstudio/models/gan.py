@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from genstudio.model import Batch, Model, Noise, Text, Truncation
-from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating
+from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, watch
 from genstudio.system import Recipe, system
 
 
@@ -66,11 +66,6 @@ class DCGAN(Model):
 
         on_fake = self.critic(fake).float()
         yield "generator", {"generator": generator_non_saturating(on_fake)} | watch(fake_after=on_fake)
-
-
-def watch(**logits: Tensor) -> dict[str, Tensor]:
-    """D's mean verdict as a probability, shown beside the losses: 1/2 where critic and generator are even."""
-    return {f"D({name})": torch.sigmoid(x.detach()).mean() for name, x in logits.items()}
 
 
 @system(

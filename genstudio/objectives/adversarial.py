@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
 from torch import Tensor
 from torch.nn.functional import softplus
+
+
+class Game(NamedTuple):
+    """What falls for each side."""
+
+    critic: Callable[[Tensor, Tensor], Tensor]  # of the logits of real and of fake pictures
+    generator: Callable[[Tensor], Tensor]  # of the logits of fake ones
 
 # -log sigmoid(x) = softplus(-x)  and  -log(1 - sigmoid(x)) = softplus(x)
 
@@ -16,3 +27,22 @@ def critic_logistic(real: Tensor, fake: Tensor) -> Tensor:
 def generator_non_saturating(fake: Tensor) -> Tensor:
     """-E log D(G(z)): the same fixed point as the minimax game, with a gradient while D still wins (section 3)."""
     return softplus(-fake).mean()
+
+
+def critic_least_squares(real: Tensor, fake: Tensor) -> Tensor:
+    """E (D(x) - 1)^2 / 2 + E D(G(z))^2 / 2, Mao et al. 2017 (arXiv:1611.04076), equation 9."""
+    return 0.5 * ((real - 1).square().mean() + fake.square().mean())
+
+
+def generator_least_squares(fake: Tensor) -> Tensor:
+    """E (D(G(z)) - 1)^2 / 2: pulls fakes towards the border even where D is already fooled."""
+    return 0.5 * (fake - 1).square().mean()
+
+
+LOGISTIC = Game(critic_logistic, generator_non_saturating)
+LEAST_SQUARES = Game(critic_least_squares, generator_least_squares)
+
+
+def watch(**logits: Tensor) -> dict[str, Tensor]:
+    """D's mean verdict as a probability, shown beside the losses: 1/2 where critic and generator are even."""
+    return {f"D({name})": torch.sigmoid(x.detach()).mean() for name, x in logits.items()}

@@ -1,0 +1,162 @@
+"""Restoration: photographs are spoiled on purpose, and a network learns to undo it. The photograph itself is the answer.
+
+All are fully convolutional, and are trained on small crops. Zhang et al. 2017 (arXiv:1608.03981) for noise, Lim et al.
+2017 (arXiv:1707.02921) for size, Isola et al. 2017 (arXiv:1611.07004) for colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, l1_loss, pixel_shuffle, pixel_unshuffle
+
+from genstudio.layers.conv import Residual
+from genstudio.layers.translators import UNet
+from genstudio.model import Batch, Slider, Text
+from genstudio.models.translation import Pix2Pix, Translator
+from genstudio.system import Recipe, system
+
+NOISE = 55 / 127.5  # the strongest that is learned: a standard deviation of 55 grey levels
+
+
+class Restorer(Translator):
+    """A stack of residual blocks at one resolution, which says by how much the picture should change."""
+
+    def __init__(self, image_shape: tuple[int, int, int], inputs: int, outputs: int, width: int, blocks: int):
+        super().__init__(image_shape)
+        layers = [nn.Conv2d(inputs, width, 3, padding=1), *(Residual(width) for _ in range(blocks))]
+        self.network = nn.Sequential(*layers, nn.Conv2d(width, outputs, 3, padding=1))
+        self.steps = 2 * blocks + 2  # 3x3 convolutions in a row, each of which sees one pixel farther
+        nn.init.zeros_(self.network[-1].weight)  # nothing changes at first
+        nn.init.zeros_(self.network[-1].bias)
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        yield "model", {"L1": l1_loss(self.translate(self.sources(batch)).float(), batch.images)}
+
+
+Strength = Annotated[
+    float,
+    Slider(
+        0.0,
+        1.5,
+        0.05,
+        title=Text("Noise removed", "Bruit enlevé"),
+        hint=Text(
+            "1 takes away all noise that is found, 0 none; a little grain often looks more natural.",
+            "1 enlève tout le bruit trouvé, 0 rien ; un peu de grain paraît souvent plus naturel.",
+        ),
+    ),
+]
+
+
+class Denoiser(Restorer):
+    """DnCNN: the noise is guessed and taken away, whatever its strength. It sees blocks of 2x2 pixels, as FFDNet does
+    (Zhang et al. 2018, arXiv:1710.04026), which takes a quarter of the time."""
+
+    multiple = 2
+
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 64, blocks: int = 6):
+        super().__init__(image_shape, 4 * image_shape[0], 4 * image_shape[0], width, blocks)
+        self.reach = 2 * self.steps + 1
+
+    def sources(self, batch: Batch) -> Tensor:
+        images = batch.images
+        level = NOISE * torch.rand(len(images), 1, 1, 1, device=images.device)
+        return (images + level * torch.randn_like(images)).clamp(-1, 1)
+
+    def translate(self, images: Tensor, *, strength: Strength = 1.0) -> Tensor:
+        noise = pixel_shuffle(self.network(pixel_unshuffle(images, 2)), 2)
+        return images - strength * noise
+
+
+class SuperResolution(Restorer):
+    """EDSR without its tail: what a bicubic enlargement lacks is drawn at the small size and laid out in 2x2 pixels."""
+
+    scale = 2
+
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 64, blocks: int = 8):
+        super().__init__(image_shape, image_shape[0], 4 * image_shape[0], width, blocks)
+        self.reach = self.steps + 2  # the bicubic kernel alone sees 2
+
+    def sources(self, batch: Batch) -> Tensor:
+        height, width = batch.images.shape[2:]
+        return interpolate(batch.images, (height // 2, width // 2), mode="bicubic", antialias=True).clamp(-1, 1)
+
+    def translate(self, images: Tensor) -> Tensor:
+        """(n, c, h, w) -> (n, c, 2 h, 2 w)"""
+        return interpolate(images, scale_factor=2, mode="bicubic") + pixel_shuffle(self.network(images), 2)
+
+
+Colour = Annotated[
+    float,
+    Slider(
+        0.0,
+        2.0,
+        0.05,
+        title=Text("Colour", "Couleur"),
+        hint=Text(
+            "0 is grey, 1 as the network guesses; it guesses shyly, and above 1 helps.",
+            "0 : gris ; 1 : comme le réseau le devine ; il devine timidement, et au-delà de 1 c’est plus vif.",
+        ),
+    ),
+]
+
+
+class Colorizer(Pix2Pix):
+    """pix2pix that may choose the colour only: the light of each pixel is kept, whatever the network says."""
+
+    def __init__(self, image_shape: tuple[int, int, int], widths: tuple[int, ...], weight: float = 100.0):
+        super().__init__(image_shape, widths, weight=weight)
+        self.generator = UNet(1, 2, widths)
+
+    def sources(self, batch: Batch) -> Tensor:
+        return light(batch.images).expand_as(batch.images)
+
+    def translate(self, images: Tensor, *, colour: Colour = 1.0) -> Tensor:
+        y = light(images)
+        return coloured(y, colour * torch.tanh(self.generator(y)))
+
+
+def light(images: Tensor) -> Tensor:
+    """Luma Y' of ITU-R BT.601, (n, 3, h, w) -> (n, 1, h, w) in [-1, 1]."""
+    red, green, blue = images.split(1, 1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+def coloured(y: Tensor, chroma: Tensor) -> Tensor:
+    """Luma (n, 1, h, w) and BT.601's two colour differences (n, 2, h, w), all in [-1, 1] -> red, green, blue."""
+    blue, red = chroma.split(1, 1)
+    return torch.cat([y + 1.402 * red, y - 0.344136 * blue - 0.714136 * red, y + 1.772 * blue], 1)
+
+
+@system(
+    title=Text("Denoiser · photographs", "Débruitage · photographies"),
+    data="cifar10",
+    recipe=Recipe(images=800_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True),
+)
+def denoise_photo() -> Denoiser:
+    """Grain and sensor noise are taken out of photographs of any size."""
+    return Denoiser((3, 32, 32))
+
+
+@system(
+    title=Text("Super-resolution · photographs · ×2", "Super-résolution · photographies · ×2"),
+    data="cifar10",
+    recipe=Recipe(images=800_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True),
+)
+def superres_photo() -> SuperResolution:
+    """Photographs come out twice as wide and twice as high."""
+    return SuperResolution((3, 32, 32))
+
+
+@system(
+    title=Text("Colours for grey photographs", "Couleurs pour photographies grises"),
+    data="cifar10",
+    recipe=Recipe(images=600_000, batch=64, rate=2e-4, betas=(0.5, 0.999), flip=True),
+)
+def colorize_photo() -> Colorizer:
+    """Grey photographs are given the colours that they may have had; their light is kept."""
+    return Colorizer((3, 32, 32), widths=(64, 128, 192, 224), weight=30.0)
