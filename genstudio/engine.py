@@ -28,8 +28,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from genstudio import checkpoint, latent, projection
-from genstudio.images import from_uint8, to_tensor, to_uint8
+from genstudio import checkpoint, latent, projection, tiles
+from genstudio.images import MAX_PIXELS, from_uint8, to_tensor, to_uint8
 from genstudio.layers.prior import EMPTY
 from genstudio.model import Model, Noise, Text, check_controls, moved, sample
 from genstudio.precision import Precision, best_precision, choose_device, keep_memory, without_float16
@@ -37,10 +37,12 @@ from genstudio.projection import Guess
 from genstudio.recorded import Recorded
 from genstudio.registry import find
 from genstudio.system import System
+from genstudio.tiles import Progress
 from genstudio.turns import Turns
 
 DIRECTION_SEEDS = 1024  # codes that directions are found from
 FRAME_SECONDS = 0.08  # what one turn should take
+VIEWS = ("own", "tiles")  # of a picture that is to be translated
 
 
 @dataclass
@@ -169,6 +171,51 @@ class Engine:
                 yield guess._replace(code=carried(guess.code).float().cpu())
 
         return self._turns.run(work())
+
+    def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[Progress]:
+        """Pictures uint8 (n, h, w, 3) of any one size in the model's other domain, part by part; stop by closing it.
+
+        view: "own" shows the network the pictures at the size that it learned on, and lays what it changes over them;
+        "tiles" shows it every pixel. A network that works at any scale knows only the second.
+        """
+        held = self.hold(name)
+        values = check_controls(find_verb(held.system, "translate"), controls)
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
+            raise ValueError("pictures to translate are bytes (n, height, width, 3)")
+        if images.shape[1] * images.shape[2] * held.model.scale**2 > MAX_PIXELS:
+            raise ValueError(f"the result would have more than {MAX_PIXELS // 10**6} million pixels")
+        if view not in VIEWS:
+            raise ValueError(f"view must be one of {', '.join(VIEWS)}, not {view!r}")
+        whole = view == "own" and held.model.own_side is not None
+
+        def run(part: Tensor) -> Tensor:
+            with held.precision.autocast():
+                made = held.model.translate(part.contiguous(memory_format=held.precision.memory_format), **values)
+            if held.precision.dtype is torch.float16 and not made.isfinite().all():
+                raise ArithmeticError("the model gave numbers that are not finite")
+            return made.float()
+
+        def work() -> Iterator[Progress]:
+            budget = tiles.BUDGET
+            x = moved(from_uint8(torch.from_numpy(images).permute(0, 3, 1, 2)), self.device)
+            while True:
+                try:
+                    made = yield from (tiles.at_own_scale if whole else tiles.at_its_scale)(held.model, run, x, budget)
+                    yield Progress(1, 1, to_uint8(made))
+                    return
+                except (torch.OutOfMemoryError, ArithmeticError) as error:
+                    budget = self._way_round(held, error, budget)
+
+        return self._turns.run(work())
+
+    def foreignness(self, name: str, picture: Image.Image) -> float:
+        """How unlike the pictures that a translator learned on this one is: above 1, unlike nearly all of them."""
+        held = self.hold(name)
+        find_verb(held.system, "translate")
+        x = to_tensor([picture], held.model.image_shape).to(self.device)
+        found = (float(held.model.domain(x)) for _ in range(1))  # computed on the engine's thread
+        return next(self._turns.run(found))
 
     def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Where held-out pictures lie on the plane of a model with two codes: codes (n, 2) and class numbers (n,)."""

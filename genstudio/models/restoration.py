@@ -77,7 +77,7 @@ class SuperResolution(Restorer):
 
     scale = 2
 
-    def __init__(self, image_shape: tuple[int, int, int], width: int = 64, blocks: int = 8):
+    def __init__(self, image_shape: tuple[int, int, int], width: int = 64, blocks: int = 4):
         super().__init__(image_shape, image_shape[0], 4 * image_shape[0], width, blocks)
         self.reach = self.steps + 2  # the bicubic kernel alone sees 2
 
