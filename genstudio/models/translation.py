@@ -119,6 +119,8 @@ class CycleGAN(Translator):
 
     cycle: weight of what is lost there and back (lambda, section 3.2).
     identity: of that, the part that holds pictures still which are there already (section 5.2).
+    rise: steps over which that weight grows from a tenth. These generators begin with no change at all, where an absolute
+        error has its kink: under its full weight they stay there.
     """
 
     def __init__(
@@ -129,10 +131,11 @@ class CycleGAN(Translator):
         critic_widths: tuple[int, ...] = (64, 128, 256),
         cycle: float = 10.0,
         identity: float = 0.5,
+        rise: int = 5000,
         game: Game = LEAST_SQUARES,
     ):
         super().__init__(image_shape)
-        self.cycle, self.identity, self.game, self.own_side = cycle, identity, game, image_shape[1]
+        self.cycle, self.identity, self.rise, self.game, self.own_side = cycle, identity, rise, game, image_shape[1]
         self.multiple = ResNetGenerator.multiple
         self.generator = nn.ModuleDict({d: ResNetGenerator(image_shape[0], width, blocks) for d in ("there", "back")})
         self.critic = nn.ModuleDict()
@@ -158,13 +161,14 @@ class CycleGAN(Translator):
         there, back = self.generator["there"], self.generator["back"]
         a, b = batch.sources, batch.images
         fake_b, fake_a = there(a), back(b)
+        weight = self.cycle * min(1.0, max(0.1, step / self.rise))
         terms = {
             "there": self.game.generator(self.critic["there"](fake_b).float()),
             "back": self.game.generator(self.critic["back"](fake_a).float()),
-            "cycle": self.cycle * (l1_loss(back(fake_b).float(), a) + l1_loss(there(fake_a).float(), b)),
+            "cycle": weight * (l1_loss(back(fake_b).float(), a) + l1_loss(there(fake_a).float(), b)),
         }
         if self.identity:
-            terms["identity"] = self.identity * self.cycle * (l1_loss(there(b).float(), b) + l1_loss(back(a).float(), a))
+            terms["identity"] = self.identity * weight * (l1_loss(there(b).float(), b) + l1_loss(back(a).float(), a))
         yield "generator", terms
 
         for direction, real, fake in (("there", b, fake_b), ("back", a, fake_a)):
@@ -209,7 +213,7 @@ def pix2pix_sketch() -> Pix2Pix:
 @system(
     title=Text("CycleGAN · glasses on and off · 64 px", "CycleGAN · lunettes, avec ou sans · 64 px"),
     data="avatars_glasses",
-    recipe=Recipe(images=100_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2),
+    recipe=Recipe(images=80_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2),
 )
 def cyclegan_glasses() -> CycleGAN:
     """Cartoon faces are given glasses, or lose them; no pair was ever shown."""
