@@ -19,6 +19,10 @@ from torch import Tensor, distributed, nn
 
 from genstudio.precision import choose_device
 
+# The last message of each kind. A thread of gloo drops its hold of a tensor when it comes to it; were that hold the last,
+# it would need Python, which may be shutting down by then, and the process would abort.
+_sent: dict[str, Tensor] = {}
+
 
 def join(device: str | None = None) -> tuple[int, int, torch.device]:
     """This process's rank, how many there are, and its own device: (0, 1, device) where nobody started several."""
@@ -59,7 +63,7 @@ def average_(tensors: Sequence[Tensor]) -> None:
     """Each becomes its mean over all processes, in one message."""
     if not distributed.is_initialized():
         return
-    flat = torch.cat([t.flatten() for t in tensors])
+    flat = _sent["mean"] = torch.cat([t.flatten() for t in tensors])
     distributed.all_reduce(flat)
     flat /= distributed.get_world_size()
     for tensor, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
@@ -74,6 +78,6 @@ def agreed(seconds: float) -> float:
     """The first process's clock, so that all stop at the same step."""
     if not distributed.is_initialized():
         return seconds
-    clock = torch.tensor(seconds, dtype=torch.float64)
+    clock = _sent["clock"] = torch.tensor(seconds, dtype=torch.float64)
     distributed.broadcast(clock, src=0)
     return clock.item()
