@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from genstudio import commands, scoring, sharing, training
+from genstudio import commands, scoring, sharing, training, translating
 
 EXAMPLES = """
 examples:
   python -m genstudio list
   python -m genstudio sample dcgan_avatars --seeds 0-63 --truncation 0.8 --grid
   python -m genstudio interpolate vae_mnist --from 3 --to seven.png --count 9 --strip
+  python -m genstudio translate denoise_photo holiday.zip night.jpg --out clean.zip
   python -m genstudio train vae_mnist --max-minutes 10
   python -m genstudio score vae_mnist
 
@@ -91,11 +92,11 @@ def build_parser(argv: Sequence[str]) -> Parser:
             made.add_argument("system", metavar="SYSTEM", help=system)
         return made
 
-    def makes_pictures(made: Parser, name: str) -> None:
+    def makes_pictures(made: Parser, name: str, told: str = "list the files and their recipes as JSON", zips: str = "") -> None:
         """What the verbs have in common that write pictures, and the controls of the system."""
-        made.add_argument("--out", type=Path, default="pictures", metavar="DIR", help="folder for the PNGs (pictures)")
+        made.add_argument("--out", type=Path, default="pictures", metavar="DIR", help=f"folder{zips} for the PNGs (pictures)")
         computes(made)
-        gives_json(made, "list the files and their recipes as JSON")
+        gives_json(made, told)
         if asked == name and system and not system.startswith("-"):
             add_controls(made, system, name)
 
@@ -134,6 +135,14 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--strip", action="store_true", help="also all of them side by side, strip.png")
     made.add_argument("--film", type=Path, metavar="FILE", help="also the way there and back, as .webp or .mp4")
     makes_pictures(made, "interpolate")
+
+    about = "Pictures in the system's other domain: sketches coloured, noise taken away, glasses put on."
+    made = verb(translating.translate, about)
+    made.add_argument("pictures", metavar="FILE", nargs="+", help="pictures, folders and zips of them")
+    made.add_argument("--view", default="own", metavar="own|tiles", help="at the size that the system knows (own), or all pixels, in tiles")
+    made.add_argument("--background", default="white", metavar="COLOUR", help="what shines through (white)")
+    made.add_argument("--detail", type=float, metavar="0-1", help="draw outlines first, few or many: for systems that know sketches")
+    makes_pictures(made, "translate", "what became of each file, as JSON", ", or .zip,")
 
     made = verb(commands.again, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
     made.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")

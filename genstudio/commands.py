@@ -35,11 +35,11 @@ def given(flags: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def maker(system: System, verb: str) -> Callable:
-    """The model's method that makes the pictures: its own `sample` where it has one, else `decode`."""
+    """The model's method that makes the pictures: its own where it has one of that name, else `decode`."""
     from genstudio.engine import find_verb
 
-    own = verb == "sample" and hasattr(system.model, "sample")
-    return find_verb(system, "sample" if own else "decode")
+    own = verb == "translate" or verb == "sample" and hasattr(system.model, "sample")
+    return find_verb(system, verb if own else "decode")
 
 
 def device_of(word: str | None) -> str | None:
@@ -92,6 +92,10 @@ class Progress:
         elif last or time.monotonic() - self.shown >= self.seconds:
             print(text, file=sys.stderr, flush=True)
             self.shown = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        print(f"\r\x1b[K{text}" if self.live else text, file=sys.stderr, flush=True)
 
     def count(self, done: int, total: int, what: str = "pictures") -> None:
         rate = done / max(1e-9, time.monotonic() - self.started)

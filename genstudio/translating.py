@@ -1,0 +1,37 @@
+"""The `translate` verb: files, folders and zips into a system's other domain.
+
+As in `commands.py`, results go to stdout, what a reader should know besides to stderr, and torch is imported inside.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from genstudio.commands import Progress, given, open_engine, print_json
+
+
+def translate(
+    system: str, pictures: list[str], view: str, background: str, detail: float | None, out: Path, exact: bool,
+    device: str | None, json: bool, **flags: Any,
+) -> int | None:  # fmt: skip
+    from genstudio.batch import translate_files
+
+    engine, progress, outcomes = open_engine(device, exact), Progress(), []
+    settings = dict(view=view, background=background, detail=detail, **given(flags, "control_"))
+    with closing(translate_files(engine, system, [Path(p) for p in pictures], out, **settings)) as work:
+        for outcome in work:
+            outcomes.append(outcome)
+            if outcome.trouble:
+                progress.note(f"{outcome.name}: {outcome.trouble}")
+            progress.count(outcome.done, outcome.of, "files")
+    if not outcomes:
+        raise ValueError(f"there are no files in {', '.join(pictures)}")
+    written = sum(bool(outcome.written) for outcome in outcomes)
+    if json:
+        print_json([{key: value for key, value in o._asdict().items() if key in ("name", "written", "trouble")} for o in outcomes])
+    else:
+        refused = f", {len(outcomes) - written} refused" if written < len(outcomes) else ""
+        print(f"{written} translated{refused}, in {out}")
+    return 0 if written else 2
