@@ -135,7 +135,7 @@ def coloured(y: Tensor, chroma: Tensor) -> Tensor:
 @system(
     title=Text("Denoiser · photographs", "Débruitage · photographies"),
     data="cifar10",
-    recipe=Recipe(images=800_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True),
+    recipe=Recipe(images=400_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True),
 )
 def denoise_photo() -> Denoiser:
     """Grain and sensor noise are taken out of photographs of any size."""
@@ -145,7 +145,7 @@ def denoise_photo() -> Denoiser:
 @system(
     title=Text("Super-resolution · photographs · ×2", "Super-résolution · photographies · ×2"),
     data="cifar10",
-    recipe=Recipe(images=800_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True),
+    recipe=Recipe(images=400_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True),
 )
 def superres_photo() -> SuperResolution:
     """Photographs come out twice as wide and twice as high."""
@@ -155,7 +155,7 @@ def superres_photo() -> SuperResolution:
 @system(
     title=Text("Colours for grey photographs", "Couleurs pour photographies grises"),
     data="cifar10",
-    recipe=Recipe(images=600_000, batch=64, rate=2e-4, betas=(0.5, 0.999), flip=True),
+    recipe=Recipe(images=300_000, batch=64, rate=2e-4, betas=(0.5, 0.999), flip=True),
 )
 def colorize_photo() -> Colorizer:
     """Grey photographs are given the colours that they may have had; their light is kept."""
