@@ -119,8 +119,8 @@ class CycleGAN(Translator):
 
     cycle: weight of what is lost there and back (lambda, section 3.2).
     identity: of that, the part that holds pictures still which are there already (section 5.2).
-    rise: steps over which that weight grows from a tenth. These generators begin with no change at all, where an absolute
-        error has its kink: under its full weight they stay there.
+    rise: steps over which that weight grows from 0. These generators begin with no change at all, where an absolute error
+        has its kink: under its weight they stay there.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class CycleGAN(Translator):
         critic_widths: tuple[int, ...] = (64, 128, 256),
         cycle: float = 10.0,
         identity: float = 0.5,
-        rise: int = 5000,
+        rise: int = 4000,
         game: Game = LEAST_SQUARES,
     ):
         super().__init__(image_shape)
@@ -161,7 +161,7 @@ class CycleGAN(Translator):
         there, back = self.generator["there"], self.generator["back"]
         a, b = batch.sources, batch.images
         fake_b, fake_a = there(a), back(b)
-        weight = self.cycle * min(1.0, max(0.1, step / self.rise))
+        weight = self.cycle * min(1.0, step / self.rise)
         terms = {
             "there": self.game.generator(self.critic["there"](fake_b).float()),
             "back": self.game.generator(self.critic["back"](fake_a).float()),
@@ -204,6 +204,8 @@ class Pool(nn.Module):
     title=Text("pix2pix · sketch to emoji · 64 px", "pix2pix · croquis en émoji · 64 px"),
     data="emoji_lines",
     recipe=Recipe(images=300_000, batch=16, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=4),
+    knows=Text("line drawings on white", "dessins au trait sur fond blanc"),
+    takes="drawings",
 )
 def pix2pix_sketch() -> Pix2Pix:
     """Line drawings on white are coloured as emoji."""
@@ -213,7 +215,13 @@ def pix2pix_sketch() -> Pix2Pix:
 @system(
     title=Text("CycleGAN · glasses on and off · 64 px", "CycleGAN · lunettes, avec ou sans · 64 px"),
     data="avatars_glasses",
-    recipe=Recipe(images=80_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2),
+    recipe=Recipe(images=72_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2),
+    knows=Text("cartoon faces seen from the front", "visages dessinés, vus de face"),
+    takes="faces",
+    options={
+        "there": Text("put glasses on", "mettre des lunettes"),
+        "back": Text("take glasses off", "enlever les lunettes"),
+    },
 )
 def cyclegan_glasses() -> CycleGAN:
     """Cartoon faces are given glasses, or lose them; no pair was ever shown."""
