@@ -1,7 +1,7 @@
 """A recipe is all that makes a picture again: weights, ends or seed, controls, precision and library versions.
 
 The same small JSON stands in the PNG, in the history and on the command line. A dropped picture enters a recipe as its
-half-precision code, never as the picture.
+half-precision code, never as the picture; one that was translated, as the first digits of its file's SHA-256.
 
     {"verb": "interpolate", "system": "vae_mnist", "weights": "06799f88e308", "from": {"seed": 3}, "to": {"code": "..."},
      "position": 0.5, "path": "spherical", "controls": {"truncation": 1.0}, "precision": "bfloat16", ...}
@@ -9,6 +9,7 @@ half-precision code, never as the picture.
     {"verb": "plane", ..., "corners": [{"seed": 1}, {"seed": 2}, {"seed": 3}, {"code": "..."}], "x": 0.2, "y": 0.7}
     {"verb": "steer", ..., "from": {"seed": 3}, "by": {"effect 1": 2.0, "dimension 17": -1.5}}
     {"verb": "decode", ..., "code": "..."}
+    {"verb": "translate", ..., "picture": "9f86d081884c7d65", "view": "own", "background": "white", "detail": 0.5}
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import numpy as np
 import torch
+from PIL import ImageColor
 
 from genstudio import __version__, checkpoint
-from genstudio.engine import Engine, Held, between, find_verb, within
+from genstudio.engine import VIEWS, Engine, Held, between, find_verb, within
 from genstudio.latent import DIRECTIONS, PATHS
 from genstudio.model import Noise, check_controls, controls, verbs
 
@@ -54,7 +56,7 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
     controls = recipe.get("controls") or {}
     if not isinstance(controls, dict):
         raise ValueError(f"the recipe's controls must be named, not {controls!r}")
-    check_controls(find_verb(system, "decode"), controls)
+    check_controls(find_verb(system, "translate" if recipe["verb"] == "translate" else "decode"), controls)
     return recipe
 
 
@@ -74,6 +76,9 @@ def command(recipe: dict[str, Any]) -> str:
         words += ["--positions", str(recipe["position"]), "--path", recipe["path"]]
     elif recipe["verb"] == "decode":
         words += [f"code:{recipe['code']}"]
+    elif recipe["verb"] == "translate":
+        words += [PICTURE, "--out", "translated", "--view", recipe["view"], "--background", recipe["background"]]
+        words += [] if recipe.get("detail") is None else ["--detail", str(recipe["detail"])]
     else:
         return shlex.join([*words[:3], "again", to_query(recipe)])
     for name, value in recipe.get("controls", {}).items():
@@ -81,6 +86,29 @@ def command(recipe: dict[str, Any]) -> str:
     if recipe.get("precision") == "float32":
         words += ["--exact"]  # a machine that is faster in another precision would take that
     return shlex.join(words)
+
+
+PICTURE = "PICTURE.png"  # stands for a visitor's file, whose name no recipe keeps
+
+
+def script(recipe: dict[str, Any]) -> str:
+    """The lines of Python that translate a picture as a checked recipe says."""
+    exact, detail = recipe.get("precision") == "float32", recipe.get("detail")
+    arguments = [f"view={recipe['view']!r}", *(f"{name}={value!r}" for name, value in recipe.get("controls", {}).items())]
+    lines = [
+        "import numpy as np",
+        "from PIL import Image",
+        "from genstudio.engine import Engine",
+        "from genstudio.images import flatten, open_picture",
+        *(["from genstudio.outlines import outlines"] if detail is not None else []),
+        "",
+        f"engine, name = Engine({'exact=True' if exact else ''}), {recipe['system']!r}",
+        f"picture = flatten(open_picture({PICTURE!r}), {recipe['background']!r})",
+        *([f"picture = outlines(picture, {detail}, engine.hold(name).model.own_side)"] if detail is not None else []),
+        f"*_, last = engine.translate(name, np.array(picture)[None], {', '.join(arguments)})",
+        'Image.fromarray(last.images[0]).save("translated.png")',
+    ]
+    return "\n".join(lines)
 
 
 def code(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
@@ -196,6 +224,36 @@ def end_from_word(word: str) -> dict[str, Any]:
     return check_end({"code": word.removeprefix("code:")} if word.startswith("code:") else {"seed": word})
 
 
+# A translated picture --------------------------------------------------------------------------------------------
+
+
+def check_picture(digest: Any) -> str:
+    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{16}", digest):
+        raise ValueError(f"a picture is named by the first 16 digits of its SHA-256, not {str(digest)[:80]!r}")
+    return digest
+
+
+def check_view(view: Any) -> str:
+    if view not in tuple(VIEWS):
+        raise ValueError(f"view must be one of {', '.join(VIEWS)}, not {str(view)[:80]!r}")
+    return view
+
+
+def check_background(colour: Any) -> str:
+    try:
+        ImageColor.getrgb(colour)
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(f"background is a colour like white or #ffcc00, not {str(colour)[:80]!r}") from None
+    return colour
+
+
+def check_detail(detail: Any) -> float | None:
+    """How many lines are drawn first; None: none, the picture is shown as it is."""
+    if detail is not None and (isinstance(detail, bool) or not isinstance(detail, (int, float)) or not 0 <= detail <= 1):
+        raise ValueError(f"detail must lie between 0 and 1, not {detail!r}")
+    return detail
+
+
 # What each verb asks for, and how it is checked.
 CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "sample": {"seed": check_seed},
@@ -203,6 +261,12 @@ CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "plane": {"corners": check_corners, "x": check_position, "y": check_position},
     "steer": {"from": check_end, "by": check_by},
     "decode": {"code": unpack},
+    "translate": {
+        "picture": check_picture,
+        "view": check_view,
+        "background": check_background,
+        "detail": check_detail,
+    },
 }
 
 
@@ -211,12 +275,14 @@ CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
 ENDS = ("from", "to", "corners")  # fields that are ends of paths, one or several
 MAX_LINK = 2000  # letters; every browser, server and chat passes as many on, and a QR code of them can still be read
 LEFT_OUT = ("genstudio", "precision", "torch")  # a link is for others, whose machines differ in these
-UNSAID = {"path": "spherical"}  # what a field is where a link does not say
+# What a verb's field is where a link does not say.
+UNSAID = {"interpolate": {"path": "spherical"}, "translate": {"view": "own", "background": "white", "detail": None}}
 
 
 def to_query(recipe: dict[str, Any]) -> str:
     """The recipe as a query string: verb=interpolate&system=vae_mnist&weights=...&from=3&to=54&position=0.5."""
-    fields = {key: v for key, v in recipe.items() if key not in (*LEFT_OUT, "controls") and UNSAID.get(key) != v}
+    unsaid = UNSAID.get(recipe["verb"], {})
+    fields = {key: v for key, v in recipe.items() if key not in (*LEFT_OUT, "controls") and unsaid.get(key, ...) != v}
     words = {key: _to_word(key, value) for key, value in (fields | recipe.get("controls", {})).items()}
     return urlencode(words, safe=":,", quote_via=quote)
 
@@ -233,7 +299,7 @@ def from_query(query: str) -> dict[str, Any] | None:
     names = {name for verb in verbs(model) for name in controls(getattr(model, verb))}
     values = {key: _from_word(key, word) for key, word in words.items()}
     fields = {key: value for key, value in values.items() if key not in names}
-    unsaid = UNSAID if fields["verb"] == "interpolate" else {}
+    unsaid = UNSAID.get(str(fields["verb"]), {})
     return unsaid | fields | {"controls": {key: value for key, value in values.items() if key in names}}
 
 

@@ -48,6 +48,9 @@ class System:
     title: Text
     data: str
     recipe: Recipe
+    knows: Text | None = None  # what kind of picture it is to be given, in a few words: "line drawings on white"
+    takes: str = ""  # the same for programs: one of `TAKES`, where it is given pictures
+    options: dict[str, Text] = field(default_factory=dict)  # what a control's options mean for this system's pictures
 
     @property
     def model(self) -> type[Model]:
@@ -64,11 +67,24 @@ class System:
         return (self.build.__doc__ or "").strip()
 
 
-def system(*, title: Text, data: str, recipe: Recipe) -> Callable[[Callable[..., Model]], Callable[..., Model]]:
+TAKES = ("drawings", "faces", "photographs")
+
+
+def system(
+    *,
+    title: Text,
+    data: str,
+    recipe: Recipe,
+    knows: Text | None = None,
+    takes: str = "",
+    options: dict[str, Text] | None = None,
+) -> Callable[[Callable[..., Model]], Callable[..., Model]]:
     """Declares the decorated builder as a system. `registry` collects them; nothing is built here."""
 
+    assert takes in ("", *TAKES), f"takes must be one of {', '.join(TAKES)}, not {takes!r}"
+
     def declare(build: Callable[..., Model]) -> Callable[..., Model]:
-        build.system = System(build.__name__, build, title, data, recipe)
+        build.system = System(build.__name__, build, title, data, recipe, knows, takes, options or {})
         return build
 
     return declare

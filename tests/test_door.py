@@ -430,6 +430,10 @@ RECIPES = [
     {"verb": "steer", "from": {"seed": 3}, "by": {"effect 1": 2.0, "dimension 17": -1.5}},
     {"verb": "decode", "code": CODE},
 ]
+TRANSLATIONS = [
+    {"picture": "0123456789012345", "view": "own", "background": "white", "detail": None},
+    {"picture": "12e4567890123456", "view": "tiles", "background": "#ffcc00", "detail": 0.5},
+]
 
 
 @pytest.fixture
@@ -448,6 +452,15 @@ def test_a_recipe_survives_as_a_link(named, said, digest):
     query = recipe.to_query({"genstudio": "0", **made, "precision": "float32", "torch": "2.8"})
     assert recipe.from_query(query) == made and recipe.check_link(query)
     assert set(recipe.check(recipe.from_query(query))) == set(made)
+
+
+@pytest.mark.parametrize("said", TRANSLATIONS)
+def test_a_translation_survives_as_a_link(untrained, home, said):
+    """What a link leaves out comes back, and a digest that looks like a number stays a word."""
+    home.mkdir(parents=True)
+    (home / "cyclegan_glasses.safetensors").write_bytes(Path(untrained("cyclegan_glasses")).read_bytes())
+    made = {"verb": "translate", "system": "cyclegan_glasses", **said, "controls": {"direction": "back", "amount": 0.5}}
+    assert recipe.check(recipe.from_query(recipe.to_query(made))) == made
 
 
 def test_a_link_can_be_read_and_written_by_hand(named):

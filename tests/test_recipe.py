@@ -7,9 +7,12 @@ import shlex
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from genstudio import recipe
 from genstudio.engine import Engine
+from genstudio.images import flatten, open_picture
+from genstudio.outlines import outlines
 
 NAME = "vae_mnist"
 SAMPLE = {"verb": "sample", "seed": 3, "controls": {"truncation": 1.0}}
@@ -99,6 +102,58 @@ def test_a_path_recipe_that_cannot_be_obeyed_is_refused(name, change, words):
     recipe.check(WALK | {"system": name, "to": {"code": "AAA="}})  # one number, 0, is a code
     with pytest.raises(ValueError, match=words):
         recipe.check(WALK | {"system": name} | change)
+
+
+SKETCH = "pix2pix_sketch"
+MADE = {"verb": "translate", "picture": "9f86d081884c7d65", "view": "own", "background": "white", "detail": None, "controls": {}}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"picture": "/etc/passwd"}, "first 16 digits of its SHA-256"),
+        ({"picture": "9F86D081884C7D65"}, "first 16 digits"),
+        ({"picture": 5}, "first 16 digits"),
+        ({"picture": None}, "first 16 digits"),
+        ({"view": "all"}, "view must be one of own, tiles"),
+        ({"view": ["own"]}, "view must be one of"),
+        ({"background": "#12"}, "background is a colour"),
+        ({"background": 7}, "background is a colour"),
+        ({"background": None}, "background is a colour"),
+        ({"detail": 1.5}, "detail must lie between 0 and 1"),
+        ({"detail": float("nan")}, "detail must lie"),
+        ({"detail": "much"}, "detail must lie"),
+        ({"detail": True}, "detail must lie"),
+        ({"controls": {"amount": 1}}, "unknown control 'amount'"),
+        ({"system": "vae_mnist"}, "vae_mnist cannot translate|no weights"),
+    ],
+)
+def test_a_translation_that_cannot_be_obeyed_is_refused(untrained, change, words):
+    change = {**change, "system": untrained(NAME)} if "system" in change else change
+    recipe.check(MADE | {"system": untrained(SKETCH), "detail": 0.5})
+    with pytest.raises(ValueError, match=words):
+        recipe.check(MADE | {"system": untrained(SKETCH)} | change)
+
+
+def test_the_python_lines_of_a_translation_give_its_picture(untrained, exact: Engine, tmp_path, monkeypatch):
+    """What stands on the page is run as it stands there."""
+    monkeypatch.chdir(tmp_path)
+    drawing = np.full((40, 50, 4), 255, np.uint8)
+    drawing[10:30, 10:40] = (200, 30, 30, 128)
+    Image.fromarray(drawing).save("PICTURE.png")
+    made = recipe.make(exact.hold(untrained(SKETCH)), **MADE | {"background": "#ffcc00", "detail": 0.5})
+    exec(recipe.script(made), {})
+    picture = outlines(flatten(open_picture("PICTURE.png"), "#ffcc00"), 0.5, 64)
+    *_, last = exact.translate(untrained(SKETCH), np.array(picture)[None], view="own")
+    assert np.array_equal(np.asarray(Image.open("translated.png")), last.images[0])
+
+
+def test_the_command_of_a_translation_names_its_settings_and_no_visitors_file():
+    said = MADE | {"system": "cyclegan_glasses", "view": "tiles", "background": "#ffcc00", "controls": {"direction": "back"}}
+    assert shlex.split(recipe.command(said)) == [
+        *("python", "-m", "genstudio", "translate", "cyclegan_glasses", "PICTURE.png", "--out", "translated"),
+        *("--view", "tiles", "--background", "#ffcc00", "--direction", "back"),
+    ]
 
 
 def test_the_command_is_one_line_that_a_shell_reads_back():

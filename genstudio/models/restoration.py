@@ -136,6 +136,8 @@ def coloured(y: Tensor, chroma: Tensor) -> Tensor:
     title=Text("Denoiser · photographs", "Débruitage · photographies"),
     data="cifar10",
     recipe=Recipe(images=400_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True),
+    knows=Text("photographs with grain or sensor noise", "photographies avec du grain ou du bruit de capteur"),
+    takes="photographs",
 )
 def denoise_photo() -> Denoiser:
     """Grain and sensor noise are taken out of photographs of any size."""
@@ -146,6 +148,8 @@ def denoise_photo() -> Denoiser:
     title=Text("Super-resolution · photographs · ×2", "Super-résolution · photographies · ×2"),
     data="cifar10",
     recipe=Recipe(images=400_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True),
+    knows=Text("small, sharp photographs", "petites photographies nettes"),
+    takes="photographs",
 )
 def superres_photo() -> SuperResolution:
     """Photographs come out twice as wide and twice as high."""
@@ -156,6 +160,8 @@ def superres_photo() -> SuperResolution:
     title=Text("Colours for grey photographs", "Couleurs pour photographies grises"),
     data="cifar10",
     recipe=Recipe(images=300_000, batch=64, rate=2e-4, betas=(0.5, 0.999), flip=True),
+    knows=Text("grey photographs", "photographies en niveaux de gris"),
+    takes="photographs",
 )
 def colorize_photo() -> Colorizer:
     """Grey photographs are given the colours that they may have had; their light is kept."""
