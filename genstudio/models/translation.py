@@ -195,7 +195,8 @@ class Pool(nn.Module):
                 self.held += 1
             elif torch.rand(()) < 0.5:
                 place = torch.randint(len(self.pictures), ())
-                fake, self.pictures[place] = self.pictures[place].to(fake.dtype), fake.float()
+                older = self.pictures[place].to(fake.dtype, copy=True)
+                self.pictures[place], fake = fake.float(), older
             shown.append(fake)
         return torch.stack(shown)
 
