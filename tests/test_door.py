@@ -338,6 +338,8 @@ def test_no_name_leads_out_of_the_folder_or_hides_a_file(tmp_path, home, name):
 class Tab:
     """Stands in for a tab: says what the door asked of it."""
 
+    started = w.BECAME_START
+
     def __init__(self):
         self.asked = []
 
@@ -347,23 +349,38 @@ class Tab:
     def __getattr__(self, name):
         def asked(what, *_):
             self.asked.append((name, what))
-            return [{}] if name == "on_start" else {"updates": True}
+            return [{}] if name == "on_start" else None if name == "lacks" else {"updates": True}
 
         return asked
+
+
+class Other:
+    """Another tab, which shows nothing of what is opened here."""
+
+    def can_open(self, found):
+        return False
+
+    def on_offer(self, *_):
+        return None
 
 
 @pytest.fixture
 def house(exact: Engine):
     """A door without a page."""
     made = door.Door.__new__(door.Door)
-    made.engine, made.tab, made.button, made.card, made.tabs = exact, Tab(), "button", "card", "tabs"
+    made.engine, made.button, made.card, made.switch, made.front = exact, "button", "card", "switch", "front"
+    made.tabs = {"other": Other(), "latent": Tab()}
     return made
 
 
 def opened(house, path: Path) -> tuple[list, str]:
     """What the tab was asked, and the card."""
-    *_, last = house.on_open({"button": str(path)}, None)
-    return house.tab.asked, last["card"]
+    copy = path.parent / "sent" / path.name
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_bytes(path.read_bytes())
+    *_, last = house.on_open({"button": [str(copy)], "front": "latent"}, None)
+    assert not copy.exists(), "what was sent is not kept"
+    return [(verb, what) for verb, what in house.tabs["latent"].asked if verb != "lacks"], last["card"]
 
 
 def test_weights_are_offered_and_on_a_public_page_only_described(tmp_path, home, house, monkeypatch):
@@ -399,7 +416,7 @@ def test_a_recipe_and_a_picture_go_to_their_tab(tmp_path, house, untrained, home
     )
     said = {"verb": "sample", "system": NAME, "seed": 3}
     assert w.RESTORED_AS_SAID.en in opened(house, written(tmp_path, "c.json", json.dumps(said).encode()))[1]
-    assert opened(house, written(tmp_path, "d.png", png()))[0][-1] == ("on_start", str(tmp_path / "d.png"))
+    assert opened(house, written(tmp_path, "d.png", png()))[0][-1] == ("on_start", str(tmp_path / "sent" / "d.png"))
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,14 @@ import base64
 import binascii
 import os
 import shlex
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import gradio as gr
+import numpy as np
 
 from genstudio import checkpoint, opening, paths, recipe
 from genstudio.commands import score_text
@@ -53,8 +55,8 @@ const tell = async (file, folder) => {
   trigger('input', {name: file.name, size: file.size, folder, head: btoa(bytes)});
 };
 addEventListener('change', event => {
-  const file = event.target.type === 'file' && button(event.target) && event.target.files[0];
-  if (!file || file.size <= MOST) return;
+  const file = event.target.type === 'file' && button(event.target) && [...event.target.files].find(f => f.size > MOST);
+  if (!file) return;
   event.stopImmediatePropagation();
   tell(file, false);
 }, true);
@@ -84,43 +86,63 @@ Act = Generator[dict, None, Said]
 
 
 class Door:
-    """The button; `draw_card` puts the card where it is called, `listen` ties both to the page and its tab."""
+    """The button; `draw_card` puts the card where it is called, `listen` ties both to the page and its tabs."""
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        self.button = gr.UploadButton(t(w.OPEN), elem_id="open", scale=0, min_width=110, size="sm")
+        self.button = gr.UploadButton(t(w.OPEN), elem_id="open", scale=0, min_width=110, size="sm", file_count="multiple")
 
     def draw_card(self) -> None:
         self.card = gr.HTML("", elem_id="opened", js_on_load=CARD)
 
-    def listen(self, page: gr.Blocks, tabs: gr.Tabs, tab: Any) -> None:
-        """`tab` shows what is opened. Where it has no models, files are only described.
+    def listen(self, page: gr.Blocks, switch: gr.Tabs, tabs: Mapping[str, tuple[gr.Tab, Any]]) -> None:
+        """`tabs` by their id, the first of them in front, show what is opened. Without models, files are only described.
 
-        It has `inputs` and `outputs`, the components of its handlers, `memory`, what the browser keeps, and
+        Each has `inputs` and `outputs`, the components of its handlers, `memory`, what the browser keeps, or None, and
 
             on_load(memory, request)               updates for a page that was just opened
             can_open(recipe)                       whether it shows recipes of that verb and system
             on_recipe(recipe, inputs, request)     updates that restore a checked recipe
-            on_start(path, inputs, request)        yields updates while a picture becomes the start, and with it there
+            lacks(recipe, request)                 what the visitor still has to bring for it, as a Text, or None
+            on_start(path, inputs, request)        yields updates while a picture is taken up, and with it there
+            started                                what became of that picture then, as a Text
             on_offer(name, inputs, request)        updates with new weights chosen, or None where it cannot show them
             stops(event)                           its stop button also ends what the event began
+
+        and one may have on_pictures(paths, request), updates that take up many pictures, or None where it cannot.
         """
-        self.tab, self.tabs = tab, tabs
-        outputs = [*tab.outputs, tabs, self.card]
-        opened = self.button.upload(self.on_open, tab.inputs | {self.button}, outputs, trigger_mode="once", **QUIET)
-        tab.stops(opened)
+        self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
+        self.front = gr.State(next(iter(tabs)))  # whose picture a dropped one is
+        for key, (panel, _) in tabs.items():
+            panel.select(lambda key=key: key, None, self.front, **QUIET)
+        outputs = [*(c for tab in self.tabs.values() for c in tab.outputs), switch, self.front, self.card]
+        inputs = {self.button, self.front}.union(*(tab.inputs for tab in self.tabs.values()))
+        opened = self.button.upload(self.on_open, inputs, outputs, trigger_mode="once", **QUIET)
+        for tab in self.tabs.values():
+            tab.stops(opened)
         self.card.input(self.on_unread, None, self.card, trigger_mode="once", **QUIET)
         self.card.clear(None, None, self.card, js="() => ''")
-        if tab.outputs:
-            page.load(self.on_load, tab.memory, outputs, **QUIET).then(None, js=FORGET)
+        memories = {tab.memory for tab in self.tabs.values() if tab.memory}
+        page.load(self.on_load, memories, outputs, **QUIET).then(None, js=FORGET)
 
     # what a visitor does --------------------------------------------------------------------------------------------
 
     def on_open(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        path = inputs[self.button]
-        found = opening.identify(path)
-        act = {"recipe": self.restore, "picture": self.start, "weights": self.take}.get(found.kind, self.describe)
-        yield from self.answer(found, act(found, path, inputs, request), language(request))
+        """One file is what it is; several are pictures. None stays where it was sent to."""
+        paths = [Path(path) for path in inputs[self.button]]
+        try:
+            if len(paths) > 1:
+                found = Found("pictures", ", ".join(p.name for p in paths)[:120], sum(p.stat().st_size for p in paths))
+                found.facts["count"] = len(paths)
+                act = self.gather(found, paths, request)
+            else:
+                found = opening.identify(paths[0])
+                acts = {"recipe": self.restore, "picture": self.start, "weights": self.take}
+                act = acts.get(found.kind, self.describe)(found, str(paths[0]), inputs, request)
+            yield from self.answer(found, act, language(request))
+        finally:
+            for path in paths:
+                path.unlink(missing_ok=True)
 
     def on_unread(self, event: gr.EventData, request: gr.Request) -> dict:
         """A folder, or a file that the browser kept back because it is too large."""
@@ -138,9 +160,11 @@ class Door:
             said = said.format(most=amount(MOST, lang), folder=paths.checkpoint_folders()[0])
         return self.tell(found, Said(said, fine=False), lang)
 
-    def on_load(self, memory: dict | None, request: gr.Request) -> dict:
-        """The page as its tab opens it, and then the recipe of the link that was followed, where it can be obeyed."""
-        updates, query = self.tab.on_load(memory, request), urlencode(dict(request.query_params))
+    def on_load(self, memories: dict, request: gr.Request) -> dict:
+        """The page as its tabs open it, and then the recipe of the link that was followed, where it can be obeyed."""
+        updates, query = {self.front: next(iter(self.tabs))}, urlencode(dict(request.query_params))
+        for tab in self.tabs.values():
+            updates |= tab.on_load(memories.get(tab.memory), request)
         if {"verb", "system"} <= set(request.query_params):
             found = Found("link", "?" + query[:100], 0)
             for more in self.answer(found, self.follow(found, query, updates, request), language(request)):
@@ -174,36 +198,57 @@ class Door:
         if system not in checkpoint.available():  # the name comes first: it must not lead to any file but these
             raise elsewhere
         made = recipe.check(found.recipe | {"system": system})
-        if not self.tab.can_open(made):
+        key = next((key for key, tab in self.tabs.items() if tab.can_open(made)), None)
+        if key is None:
             raise elsewhere
         held = self.engine.hold(made["system"])
         found.facts |= {"title": held.system.title, "licence": held.header.licence, "credit": held.header.credit}
-        yield self.tab.on_recipe(made, inputs, request) | self.turned()
-        return Said(restored(made, held, lang))
+        lacks = self.tabs[key].lacks(made, request)
+        yield self.tabs[key].on_recipe(made, inputs, request) | self.turned(key)
+        return Said(getattr(lacks, lang) if lacks else restored(made, held, lang))
 
     def start(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
-        """A picture: its recipe is restored, else it becomes the start."""
+        """A picture: its recipe is restored, else the tab in front takes it up."""
         if found.recipe is not None:
             found.kind = "made"
             return (yield from self.restore(found, path, inputs, request))
-        for updates in self.tab.on_start(path, inputs, request):
-            yield updates | self.turned()
-        return Said(getattr(w.BECAME_START, language(request)))
+        key = inputs[self.front]
+        for updates in self.tabs[key].on_start(path, inputs, request):
+            yield updates | self.turned(key)
+        return Said(getattr(self.tabs[key].started, language(request)))
 
     def take(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Weights are tried, kept under a free name, and chosen in the tab, for everybody whom this copy serves."""
         lang = language(request)
         if PUBLIC:
             return Said(getattr(w.DESCRIBED_ONLY, lang), fine=False)
-        self.engine.hold(path)
-        if {"latents", "decode"} <= set(verbs(checkpoint.system_of(path).model)):
-            self.engine.decode(path, self.engine.latents(path, [0]))  # one that gives no picture would spoil the page
+        self.try_out(path)
         here = checkpoint.available()
         name = opening.keep(path, found)
         kept = w.HERE_ALREADY if name in here else w.KEPT
-        if updates := self.tab.on_offer(name, inputs, request):
-            yield updates | self.turned()
-        return Said(f"{getattr(kept, lang).format(name=name)} {getattr(w.CHOSEN if updates else w.NO_TAB, lang)}")
+        for key, tab in self.tabs.items():
+            if updates := tab.on_offer(name, inputs, request):
+                yield updates | self.turned(key)
+                return Said(f"{getattr(kept, lang).format(name=name)} {getattr(w.CHOSEN, lang)}")
+        return Said(f"{getattr(kept, lang).format(name=name)} {getattr(w.NO_TAB, lang)}")
+
+    def try_out(self, path: str) -> None:
+        """Weights that give no picture would spoil the page."""
+        self.engine.hold(path)
+        can = set(verbs(checkpoint.system_of(path).model))
+        if {"latents", "decode"} <= can:
+            self.engine.decode(path, self.engine.latents(path, [0]))
+        if "translate" in can:
+            list(self.engine.translate(path, np.full((1, 64, 64, 3), 255, np.uint8)))
+
+    def gather(self, found: Found, paths: Sequence[Path], request: gr.Request) -> Act:
+        """Many pictures, as files or as a zip: a tab takes them up, else one can learn from them."""
+        lang = language(request)
+        for key, tab in self.tabs.items():
+            if hasattr(tab, "on_pictures") and (updates := tab.on_pictures(paths, request)):
+                yield updates | self.turned(key)
+                return Said(getattr(w.BECAME_BATCH, lang).format(command=train_on(found.name)))
+        return Said(getattr(w.TRAIN_ON, lang).format(command=train_on(found.name)))
 
     def describe(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """All else: one sentence that says what to do with it."""
@@ -211,14 +256,13 @@ class Door:
         if found.kind == "broken":
             raise ValueError(found.reason)
         if found.kind == "pictures":
-            return Said(getattr(w.TRAIN_ON, lang).format(command=train_on(found.name)))
+            return (yield from self.gather(found, [Path(path)], request))
         advice = ADVICE.get(found.kind) or ADVICE.get(found.form, w.NOT_OPENED)
         return Said(getattr(advice, lang), fine=False)
-        yield
 
-    def turned(self) -> dict:
+    def turned(self, key: str) -> dict:
         """The tab comes to the front."""
-        return {self.tabs: gr.update(selected="latent")}
+        return {self.switch: gr.update(selected=key), self.front: key}
 
 
 def restored(made: dict, held: Held, lang: str) -> str:

@@ -18,6 +18,8 @@ from genstudio.ui.tabs.latent import LatentTab
 from genstudio.ui.theme import CSS, HEAD, THEME, TOGGLE
 from genstudio.ui.words import TABLE, t
 
+TABS = (("latent", w.LATENT_TAB, LatentTab),)
+
 
 def build(engine: Engine) -> gr.Blocks:
     """The whole page over an engine."""
@@ -32,10 +34,13 @@ def build(engine: Engine) -> gr.Blocks:
                     present = gr.Button(t(w.PRESENT), elem_id="present", scale=0, min_width=110, size="sm")
                 gr.Markdown(t(w.OPEN_HINT))
         door.draw_card()
-        with gr.Tabs(elem_id="tabs") as tabs, gr.Tab(t(w.LATENT_TAB), id="latent"):
-            latent = LatentTab(engine)
+        with gr.Tabs(elem_id="tabs") as switch:
+            tabs = {}
+            for key, title, tab in TABS:
+                with gr.Tab(t(title), id=key) as panel:
+                    tabs[key] = (panel, tab(engine))
         leave = gr.Button(t(w.LEAVE), elem_id="leave", size="sm")
-        door.listen(page, tabs, latent)
+        door.listen(page, switch, tabs)
         for button in (present, leave):
             button.click(None, js=TOGGLE)
         gr.Markdown(t(engine.standing()), elem_id="standing", elem_classes="caption")

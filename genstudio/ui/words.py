@@ -24,6 +24,7 @@ PRESENT = Text("Present", "Présenter")
 LEAVE = Text("Leave · Esc", "Quitter · Échap")
 
 LATENT_TAB = Text("Latent space", "Espace latent")
+TRANSLATE_TAB = Text("Translate", "Traduire")
 MODEL = Text("Model", "Modèle")
 FROM = Text("Start", "Départ")
 TO = Text("End", "Arrivée")
@@ -208,6 +209,10 @@ DIFFERS = {
 BECAME_START = Text(
     "It carries no recipe, and is the start now.",
     "Elle ne porte pas de recette, et devient le départ.",
+)
+BECAME_BATCH = Text(
+    "They wait under Many files. To learn from them instead: {command}",
+    "Elles attendent sous Beaucoup de fichiers. Pour apprendre plutôt de ces images : {command}",
 )
 KEPT = Text("Kept as {name}.", "Gardés sous le nom {name}.")
 HERE_ALREADY = Text("These weights are here already, as {name}.", "Ces poids sont déjà là, sous le nom {name}.")

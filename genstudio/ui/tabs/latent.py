@@ -104,6 +104,8 @@ class LatentTab:
 
     def on_load(self, memory: dict | None, request: gr.Request) -> dict:
         """The page as the visitor left it, or on its opening picture."""
+        if not self.systems:
+            return {}
         history, lang = self.trail.remembered(memory), language(request)
         if history:
             return self.restored(history[0][1], history, lang)
@@ -137,6 +139,11 @@ class LatentTab:
     def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
         """The page as a checked recipe has it."""
         return self.restored(found, inputs[self.trail.history], language(request), keep=True)
+
+    def lacks(self, found: dict, request: gr.Request) -> None:
+        """Nothing: all that a picture of this tab is made from stands in its recipe."""
+
+    started = w.BECAME_START
 
     def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """A visitor's picture becomes the start of the way, in the chosen model; a search for it is shown as it runs."""
