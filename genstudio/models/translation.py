@@ -119,8 +119,8 @@ class CycleGAN(Translator):
 
     cycle: weight of what is lost there and back (lambda, section 3.2).
     identity: of that, the part that holds pictures still which are there already (section 5.2).
-    rise: steps over which that weight grows from 0. These generators begin with no change at all, where an absolute error
-        has its kink: under its weight they stay there.
+    free: steps that are played without that weight, and `rise`: steps over which it then grows. These generators begin
+        with no change at all, where an absolute error has its kink: under its weight they stay there.
     """
 
     def __init__(
@@ -131,13 +131,16 @@ class CycleGAN(Translator):
         critic_widths: tuple[int, ...] = (64, 128, 256),
         cycle: float = 10.0,
         identity: float = 0.5,
-        rise: int = 4000,
+        free: int = 1500,
+        rise: int = 3500,
+        folded: bool = False,
         game: Game = LEAST_SQUARES,
     ):
         super().__init__(image_shape)
-        self.cycle, self.identity, self.rise, self.game, self.own_side = cycle, identity, rise, game, image_shape[1]
+        self.cycle, self.identity, self.free, self.rise, self.game = cycle, identity, free, rise, game
+        self.own_side = image_shape[1]
         self.multiple = ResNetGenerator.multiple
-        self.generator = nn.ModuleDict({d: ResNetGenerator(image_shape[0], width, blocks) for d in ("there", "back")})
+        self.generator = nn.ModuleDict({d: ResNetGenerator(image_shape[0], width, blocks, folded) for d in ("there", "back")})
         self.critic = nn.ModuleDict()
         for direction in ("there", "back"):
             self.critic[direction] = PatchCritic(image_shape[0], critic_widths, InstanceNorm)
@@ -161,7 +164,7 @@ class CycleGAN(Translator):
         there, back = self.generator["there"], self.generator["back"]
         a, b = batch.sources, batch.images
         fake_b, fake_a = there(a), back(b)
-        weight = self.cycle * min(1.0, step / self.rise)
+        weight = self.cycle * min(1.0, max(0.0, (step - self.free) / self.rise))
         terms = {
             "there": self.game.generator(self.critic["there"](fake_b).float()),
             "back": self.game.generator(self.critic["back"](fake_a).float()),
@@ -216,7 +219,7 @@ def pix2pix_sketch() -> Pix2Pix:
 @system(
     title=Text("CycleGAN · glasses on and off · 64 px", "CycleGAN · lunettes, avec ou sans · 64 px"),
     data="avatars_glasses",
-    recipe=Recipe(images=72_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2),
+    recipe=Recipe(images=60_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2),
     knows=Text("cartoon faces seen from the front", "visages dessinés, vus de face"),
     takes="faces",
     options={
@@ -226,4 +229,4 @@ def pix2pix_sketch() -> Pix2Pix:
 )
 def cyclegan_glasses() -> CycleGAN:
     """Cartoon faces are given glasses, or lose them; no pair was ever shown."""
-    return CycleGAN((3, 64, 64), width=32, blocks=6)
+    return CycleGAN((3, 64, 64), width=32, critic_widths=(64, 128, 128), folded=True)
