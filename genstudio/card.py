@@ -93,6 +93,8 @@ class Card:
             lines.append(f"python -m genstudio sample {name} --seeds 0-15 --grid")
         if "latents" in can and "decode" in can:
             lines.append(f"python -m genstudio interpolate {name} --from 3 --to 7 --strip")
+        elif "translate" in can:
+            lines.append(f"python -m genstudio translate {name} my-picture.jpg")
         elif "encode" in can:
             lines.append(f"python -m genstudio encode {name} my-picture.png")
         return [*lines, f"python -m genstudio score {name}"][:3]

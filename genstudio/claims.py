@@ -66,8 +66,9 @@ def judges_of(scores: Mapping[str, Any], features: str | None) -> tuple[list[str
 
 
 def samples_of(scores: Mapping[str, Any]) -> int:
-    """How many samples the scores were taken over: shares over all, distances over no more than are held out."""
-    counts = [number.n for what in filter(judge_in, scores) if (number := read_score(scores[what]))]
+    """How many samples or pairs the scores were taken over: shares over all, distances over no more than are held out."""
+    counted = [what for what in scores if judge_in(what) or what.startswith("L1 to the truth")]
+    counts = [number.n for what in counted if (number := read_score(scores[what]))]
     return max([n for n in counts if 8 <= n <= MOST], default=SAMPLES)
 
 

@@ -38,6 +38,7 @@ class Network:
     classes: tuple[str, ...] = ()  # empty where they are too many to tell their shares
     shape: tuple[int, int, int] | None = None  # of the pictures that it reads; None: any
     batch: int = 100
+    traits: Callable[[Tensor], dict[str, Tensor]] | None = None  # of pictures in [-1, 1]: booleans (n,) by name
     quick: bool = True  # whether all training pictures can be read in minutes on a processor
     remembered: dict[str, Tensor] = field(default_factory=dict)
 
@@ -98,7 +99,13 @@ def own(path: Path, device: torch.device) -> Network:
     if "classify" not in verbs(model):
         raise ValueError(f"{path.name} is no classifier: it has no features to measure with")
     model.requires_grad_(False).to(device, memory_format=torch.channels_last)
+
+    def traits(images: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            parts = [model.judge_traits(part.to(device)) for part in images.split(100)]
+        return {trait: torch.cat([part[trait] for part in parts]).cpu() > 0 for trait in model.traits}
+
     name = path.name.removesuffix(".safetensors")
     if (listed := checkpoint.available().get(name)) is None or listed.resolve() != path.resolve():
         name += f" {checkpoint.digest(path)[:6]}"  # somebody's own must not pass for the one that all have
-    return Network(name, device, model.features, model.head, tuple(header.classes), model.image_shape)
+    return Network(name, device, model.features, model.head, tuple(header.classes), model.image_shape, traits=traits)

@@ -30,9 +30,11 @@ from genstudio.distances import (
     recall,
 )
 from genstudio.features import Network, as_floats, network
+from genstudio.fidelity import translation
 from genstudio.intervals import Score, average, bootstrap, ratio, share
 from genstudio.model import Model, Noise, Text, generates, sample, verbs
 from genstudio.precision import choose_device
+from genstudio.registry import with_verbs
 
 BATCH = 100
 SAMPLES = 2000
@@ -139,6 +141,7 @@ def measure(
     negative ELBO         of a VAE, on all held-out pictures, in nats; where it is a density, also as bits per dimension
     squared error         of held-out pictures encoded and decoded; that of PCA with as many numbers a code, fitted to
                           the training pictures; and their ratio
+    L1, PSNR, ...         of a translator, on n held-out pairs: `fidelity.translation` tells them
     share of <class>      of n samples, seeds 0 to n - 1
     precision, recall     of these samples against as many held-out pictures
     Frechet distance      between the two; and that over the distance from as many training pictures to the held-out
@@ -148,7 +151,8 @@ def measure(
     nearest training picture over held-out pictures': near 0, the samples are copies
 
     From the shares on they name the network that they trust: `features`, as `features.network` understands it, else
-    `classifier_<data>`. Where that is not there, neighbours are looked for among pixels, and the rest is left out.
+    `classifier_<data>`. Where that is not there, neighbours are looked for among pixels, and the rest is left out;
+    translations are then judged by the first classifier that reads pictures of their size.
     """
     if n < 8:
         raise ValueError(f"scores need at least 8 samples, not {n}")
@@ -176,6 +180,13 @@ def measure(
         yield "negative ELBO (nats)", average(nats)
         if is_density(model):
             yield "bits per dimension", average(bits_per_dimension(nats, held_out[0].numel()))
+
+    if "translate" in can:
+        batch = test.batch(some(torch.arange(len(test)), n))
+        judge = judge_of(data, model.image_shape, features, device) or stand_in(model.image_shape, device)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            yield from translation(model, batch, judge)
 
     if "encode" in can or generates(model):
         training = pictures(data, "train", model.image_shape).images.to(device)
@@ -205,6 +216,13 @@ def judge_of(data: str, shape: tuple[int, int, int], features: str | None, devic
     if features is None:
         return None
     raise ValueError(f"{judge.name} reads pictures of {judge.shape}, and these are {tuple(shape)}")
+
+
+def stand_in(shape: tuple[int, int, int], device: torch.device) -> Network | None:
+    """A classifier of other pictures of this shape, which also sees colours and edges."""
+    there = checkpoint.available()
+    judges = (network(system.name, device) for system in with_verbs("classify") if system.name in there)
+    return next((judge for judge in judges if judge.shape == tuple(shape)), None)
 
 
 def reconstruction(model: Model, training: Tensor, held_out: Tensor) -> Scores:
@@ -279,7 +297,7 @@ def some(images: Tensor, n: int) -> Tensor:
 def notes(found: Mapping[str, Score]) -> list[Text]:
     """What a reader of these scores should be told before comparing them."""
     told = []
-    few = [number.n for what, number in found.items() if what.startswith("Frechet distance (") and number.n < FEW]
+    few = [number.n for what, number in found.items() if what.startswith(("Frechet distance (", "Frechet distance to the truth")) and number.n < FEW]
     if few:
         told.append(
             Text(

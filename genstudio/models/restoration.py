@@ -64,7 +64,10 @@ class Denoiser(Restorer):
 
     def sources(self, batch: Batch) -> Tensor:
         images = batch.images
-        level = NOISE * torch.rand(len(images), 1, 1, 1, device=images.device)
+        return self.noisy(images, NOISE * torch.rand(len(images), 1, 1, 1, device=images.device))
+
+    def noisy(self, images: Tensor, level: Tensor | float) -> Tensor:
+        """Pictures under noise of that standard deviation, cut off where light ends."""
         return (images + level * torch.randn_like(images)).clamp(-1, 1)
 
     def translate(self, images: Tensor, *, strength: Strength = 1.0) -> Tensor:
