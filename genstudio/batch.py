@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageColor
+from PIL import ImageColor
 
 from genstudio import recipe
 from genstudio.data import Entry, entries

@@ -139,9 +139,11 @@ def build_parser(argv: Sequence[str]) -> Parser:
     about = "Pictures in the system's other domain: sketches coloured, noise taken away, glasses put on."
     made = verb(translating.translate, about)
     made.add_argument("pictures", metavar="FILE", nargs="+", help="pictures, folders and zips of them")
-    made.add_argument("--view", default="own", metavar="own|tiles", help="at the size that the system knows (own), or all pixels, in tiles")
+    about = "at the size that the system knows (own), or every pixel, in tiles"
+    made.add_argument("--view", default="own", metavar="own|tiles", help=about)
     made.add_argument("--background", default="white", metavar="COLOUR", help="what shines through (white)")
-    made.add_argument("--detail", type=float, metavar="0-1", help="draw outlines first, few or many: for systems that know sketches")
+    about = "draw outlines first, few or many: for systems that know sketches"
+    made.add_argument("--detail", type=float, metavar="0-1", help=about)
     makes_pictures(made, "translate", "what became of each file, as JSON", ", or .zip,")
 
     made = verb(commands.again, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")

@@ -297,7 +297,8 @@ def some(images: Tensor, n: int) -> Tensor:
 def notes(found: Mapping[str, Score]) -> list[Text]:
     """What a reader of these scores should be told before comparing them."""
     told = []
-    few = [number.n for what, number in found.items() if what.startswith(("Frechet distance (", "Frechet distance to the truth")) and number.n < FEW]
+    distances = ("Frechet distance (", "Frechet distance to the truth")
+    few = [number.n for what, number in found.items() if what.startswith(distances) and number.n < FEW]
     if few:
         told.append(
             Text(

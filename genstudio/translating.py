@@ -30,7 +30,7 @@ def translate(
         raise ValueError(f"there are no files in {', '.join(pictures)}")
     written = sum(bool(outcome.written) for outcome in outcomes)
     if json:
-        print_json([{key: value for key, value in o._asdict().items() if key in ("name", "written", "trouble")} for o in outcomes])
+        print_json([{"name": o.name, "written": o.written, "trouble": o.trouble} for o in outcomes])
     else:
         refused = f", {len(outcomes) - written} refused" if written < len(outcomes) else ""
         print(f"{written} translated{refused}, in {out}")
