@@ -186,14 +186,15 @@ def originals(sources: Sequence[Path], target: Path) -> set[str]:
 
 def free_place(name: str, taken: set[str]) -> str:
     """The name with .png, or with a number where that is taken; from then on it is. Case makes no difference on some disks."""
-    stem, number = safe(PurePosixPath(name.replace("\\", "/")).with_suffix("")), 1
+    stem, number = PurePosixPath(safe(name)).with_suffix(""), 1
     while (place := f"{stem}{f' {number}' if number > 1 else ''}.png").casefold() in taken:
         number += 1
     taken.add(place.casefold())
     return place
 
 
-def safe(path: PurePosixPath) -> str:
+def safe(name: str) -> str:
     """A relative path that every system can hold: whoever made a zip chose its names."""
-    parts = ("".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in part) for part in path.parts)
-    return "/".join(part[:MAX_PART].strip(" .") or "_" for part in parts if part not in ("/", ".."))
+    kept = (part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", ".."))
+    parts = ("".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in part) for part in kept)
+    return "/".join(part[:MAX_PART].strip(" .") or "_" for part in parts) or "_"
