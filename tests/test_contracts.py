@@ -12,13 +12,14 @@ from PIL import Image
 
 from genstudio import checkpoint, paths, train
 from genstudio.data import SETS
-from genstudio.engine import Engine
-from genstudio.model import Batch, Noise, Slider, Text, controls, generates, sample, verbs
+from genstudio.engine import VIEWS, Engine
+from genstudio.model import Batch, Model, Noise, Slider, Text, controls, generates, sample, verbs
 from genstudio.precision import Precision
 from genstudio.registry import find, systems, with_verbs
 
 ALL = sorted(systems())
 GENERATORS = [name for name in ALL if generates(systems()[name].model)]
+TRANSLATORS = [system.name for system in with_verbs("translate")]
 SHIPPED = sorted(p for p in paths.SHIPPED.glob("*.safetensors") if not p.name.endswith(".critic.safetensors"))
 MOST_PARAMETERS, MOST_BYTES, MOST_FILM = 4_700_000, 9_500_000, 200_000
 
@@ -29,11 +30,13 @@ def pictures(engine: Engine, path: str, seeds: list[int], **values) -> np.ndarra
 
 
 def tiny_batch(name: str, count: int = 4) -> Batch:
-    """Random pictures with labels 0, 1, ..., and every trait that the model asks for, on the grid of 8 bits as real ones are."""
+    """Random pictures with labels 0, 1, ..., every trait that the model asks for and sources, on the grid of 8 bits as real
+    ones are."""
     model = find(name).build()
     draw = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (count, *model.image_shape), generator=draw) / 127.5 - 1
-    return Batch(images, torch.arange(count), {trait: torch.arange(count) % 2 == 0 for trait in getattr(model, "traits", ())})
+    images, sources = (torch.randint(0, 256, (count, *model.image_shape), generator=draw) / 127.5 - 1 for _ in range(2))
+    traits = {trait: torch.arange(count) % 2 == 0 for trait in getattr(model, "traits", ())}
+    return Batch(images, torch.arange(count), traits, sources)
 
 
 def sampling_controls(name: str) -> dict:
@@ -174,6 +177,94 @@ def test_a_classifier_gives_probabilities_and_features(name, exact: Engine, untr
     given = np.random.RandomState(0).randint(0, 256, (3, height, width, channels), dtype=np.uint8)
     probabilities, features = exact.classify(untrained(name), given)
     assert np.allclose(probabilities.sum(1), 1, atol=1e-5) and features.shape[0] == 3 and np.isfinite(features).all()
+
+
+def alive(name: str) -> Model:
+    """A translator whose every weight is random: as it is born, it may change nothing, and so hide what it sees."""
+    torch.manual_seed(0)
+    model = find(name).build().eval().requires_grad_(False)
+    for weights in model.parameters():
+        if weights.dim() > 1:
+            weights.normal_(0, (2 / weights[0].numel()) ** 0.5)
+    return model
+
+
+def translations(name: str) -> list[dict]:
+    """The controls at their defaults, and each of its choices and ends in turn."""
+    found = [{}]
+    for control, (kind, _) in controls(systems()[name].model.translate).items():
+        found += [{control: value} for value in ((kind.low, kind.high) if isinstance(kind, Slider) else kind.options)]
+    return found
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_translation_has_the_size_of_its_source_times_the_scale(name):
+    """Also where it is not square, at all ends of the controls, and of one picture as of several."""
+    model = alive(name)
+    for rows, columns in ((1, 1), (2, 3), (5, 1)):
+        height, width = (max(8, model.multiple) * k for k in (rows, columns))
+        images = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(1)) * 2 - 1
+        for values in translations(name):
+            made = model.translate(images, **values)
+            assert made.shape == (2, 3, height * model.scale, width * model.scale) and made.isfinite().all()
+            assert (model.translate(images[1:], **values) - made[1:]).abs().max() < 1e-4 * made.abs().max(), "neighbours matter"
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_what_a_translator_shows_is_bytes_at_all_ends_of_its_controls(name, fast: Engine, untrained):
+    given = np.random.RandomState(0).randint(0, 256, (1, 37, 53, 3), dtype=np.uint8)
+    scale = fast.hold(untrained(name)).model.scale
+    for values in translations(name):
+        for view in VIEWS:
+            *_, last = fast.translate(untrained(name), given, view=view, **values)
+            assert last.images.dtype == np.uint8 and last.images.shape == (1, 37 * scale, 53 * scale, 3)
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_control_of_a_translation_beyond_its_ends_is_refused(name, fast: Engine, untrained):
+    for control, (kind, default) in controls(systems()[name].model.translate).items():
+        assert kind.check(control, default) == default
+        for wrong in (kind.low - 1, kind.high + 1, float("nan"), "much") if isinstance(kind, Slider) else ("no such word", None):
+            with pytest.raises(ValueError, match=control):
+                fast.translate(untrained(name), np.zeros((1, 8, 8, 3), np.uint8), **{control: wrong})
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_nothing_beyond_its_reach_matters_to_a_translator(name):
+    """Tiles overlap by that. A pixel is changed in the middle; what is farther away stays the same to the last bits.
+
+    In float64, where a fluke of rounding cannot pass for sight; and something nearby must change, or nothing was seen.
+    """
+    model = alive(name).double()
+    if model.reach is None:
+        pytest.skip("it sees the whole picture, and says so")
+    side = 2 * -(-(model.reach + 2) // model.multiple) * model.multiple + 2 * model.multiple
+    images = torch.rand(1, 3, side, side, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) - 0.5
+    for place in (side // 2, side // 2 + 1, side // 2 + model.multiple // 2):
+        changed = images.clone()
+        changed[..., place, place] += 0.5
+        seen = (model.translate(changed) - model.translate(images)).abs().amax(1)[0]
+        touched = torch.nonzero(seen > 1e-12 * seen.max())
+        assert len(touched) > 1
+        # The output pixels of an input pixel begin at `scale` times its place.
+        apart = torch.where(touched >= place * model.scale, (touched - place * model.scale) // model.scale, place - touched // model.scale)
+        assert apart.max() <= model.reach
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_translator_learns_which_pictures_it_knows(name):
+    """What it is given in training is not foreign to it, and flat black is."""
+    model = find(name).build()
+    batch = Batch(smooth(64, model.image_shape, 0), sources=smooth(64, model.image_shape, 1))
+    torch.manual_seed(0)
+    model.finish([batch])
+    assert (model.domain(model.sources(batch)) > 1).sum() <= 2  # where noise is drawn, it is another one
+    assert model.domain(torch.full((1, *model.image_shape), -1.0)) > 1
+
+
+def smooth(count: int, shape: tuple[int, int, int], seed: int) -> torch.Tensor:
+    small = torch.rand(count, shape[0], 4, 4, generator=torch.Generator().manual_seed(seed)) - 0.5
+    return torch.nn.functional.interpolate(small, shape[1:], mode="bilinear")
 
 
 @pytest.mark.parametrize("name", ALL)
