@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -27,6 +28,7 @@ SHORT = 0.2  # seconds that the processor may take: to get a card takes longer
 START = 8.0  # seconds until a new process has its card and its model
 FIRST = 30.0  # seconds asked for while nobody knows: little enough for visitors without an account, who have 120 a day
 MOST = 120.0
+PIXEL = 0.1 / 512**2  # seconds of a processor for a pixel of a translation, until one was seen: of our networks the middle
 
 LENT = Text("What takes long is computed on a graphics card that is lent for it.",
             "Ce qui est long se calcule sur une carte graphique prêtée pour l’occasion.")  # fmt: skip
@@ -98,6 +100,13 @@ class Borrower(Engine):
     def project(self, name: str, picture: Image.Image) -> Iterator[Any]:
         return self._through(super().project(name, picture), "project", name, 1, (picture,), {})
 
+    def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[Any]:
+        work, held = super().translate(name, images, view=view, **controls), self.hold(name)
+        n, height, width, _ = np.shape(images)
+        pixels = n * (held.model.own_side**2 if view == "own" and held.model.own_side else height * width)
+        here, settings = timed(work, held, "translate", pixels), {"view": view, **controls}
+        return self._through(here, "translate", name, pixels, (images,), settings)
+
     def _through(
         self, here: Iterator[Any], verb: str, name: str, count: int, arguments: tuple, controls: dict[str, Any]
     ) -> Iterator[Any]:
@@ -122,8 +131,25 @@ class Borrower(Engine):
                     held.seconds[f"{call.verb} through the door"] = item.seconds / count
 
 
+def timed(work: Iterator[Any], held: Held, verb: str, count: int) -> Iterator[Any]:
+    """The items of `work`; once it is done, what one of `count` took is known."""
+    spent = 0.0
+    with closing(work):
+        while True:
+            started = time.perf_counter()
+            item = next(work, None)
+            spent += time.perf_counter() - started
+            if item is None:
+                break
+            yield item
+    held.seconds[verb] = spent / count
+
+
 def on_processor(held: Held, verb: str, count: int) -> float:
-    """Seconds that the processor would take. What goes in many steps is long; codes are decoded in one."""
+    """Seconds that the processor would take. What goes in many steps is long; codes are decoded in one, and a translation
+    is as long as it has pixels, which `count` then says."""
+    if verb == "translate":
+        return count * held.seconds.get("translate", PIXEL)
     if verb == "sample" and not hasattr(held.system.model, "sample"):
         return count * held.seconds.get("decode", 0.0)
     return math.inf

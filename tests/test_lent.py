@@ -236,6 +236,38 @@ def test_a_search_comes_through_the_door_with_its_tensors(borrower, spaces, untr
     assert [(g.step, g.code.tolist()) for g in guesses] == [(i, [7 + i] * 3) for i in range(5)]
 
 
+@FORK
+def test_a_large_translation_goes_through_the_door_and_comes_back_the_same(borrower, spaces, exact, untrained):
+    """Its progress too. What is large depends on what the network is shown, and on how fast this processor was."""
+    name = untrained("pix2pix_sketch")
+    picture = np.random.RandomState(0).randint(0, 256, (1, 700, 1100, 3), dtype=np.uint8)
+    *_, small = borrower.translate(name, picture)  # it is shown 64 x 64 pixels
+    assert not spaces.workers and small.images.shape == picture.shape
+    borrower.hold(name).seconds["translate"] = 1e-6
+    there = list(borrower.translate(name, picture, view="tiles"))
+    [worker] = spaces.workers
+    assert worker.exitcode == 0 and spaces.durations == [lent.FIRST]
+    here = list(exact.translate(name, picture, view="tiles"))
+    assert [(p.done, p.of) for p in there] == [(p.done, p.of) for p in here] and len(here) > 2
+    assert np.array_equal(there[-1].images, here[-1].images)
+    with pytest.raises(ValueError, match="view must be one of"):
+        borrower.translate(name, picture, view="sideways")
+
+
+def test_how_long_a_translation_takes_is_learned_from_the_last_one(monkeypatch, untrained):
+    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+    doors = []
+    engine = Borrower(lambda call: doors.append(call) or call.run(), "cpu", exact=True)
+    name, picture = untrained("denoise_photo"), np.zeros((1, 40, 40, 3), np.uint8)
+    held = engine.hold(name)
+    assert lent.on_processor(held, "translate", 512**2) == pytest.approx(0.1)
+    list(engine.translate(name, picture))
+    assert held.seconds["translate"] > 0 and not doors
+    held.seconds["translate"] = 1.0
+    *_, last = engine.translate(name, picture, strength=0.5)
+    assert [call.controls for call in doors] == [{"view": "own", "strength": 0.5}] and last.images.shape == picture.shape
+
+
 def test_the_page_of_a_zero_gpu_space_computes_on_its_processor(monkeypatch):
     """torch says that a card is there, before one is lent."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
