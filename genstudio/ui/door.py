@@ -109,12 +109,17 @@ class Door:
             on_offer(name, inputs, request)        updates with new weights chosen, or None where it cannot show them
             stops(event)                           its stop button also ends what the event began
 
-        and one may have on_pictures(paths, request), updates that take up many pictures, or None where it cannot.
+        and one may have
+
+            on_pictures(paths, request)            updates that take up many pictures, or None where it cannot
+            on_leave(request)                      the visitor has closed the page
         """
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
         self.front = gr.State(next(iter(tabs)))  # whose picture a dropped one is
         for key, (panel, _) in tabs.items():
             panel.select(lambda key=key: key, None, self.front, **QUIET)
+            if hasattr(self.tabs[key], "on_leave"):
+                page.unload(self.tabs[key].on_leave)
         outputs = [*(c for tab in self.tabs.values() for c in tab.outputs), switch, self.front, self.card]
         inputs = {self.button, self.front}.union(*(tab.inputs for tab in self.tabs.values()))
         opened = self.button.upload(self.on_open, inputs, outputs, trigger_mode="once", **QUIET)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import gradio as gr
 
-from genstudio.model import Control, Slider, controls
+from genstudio.model import Choice, Control, Slider, Text, controls
 from genstudio.system import System
 from genstudio.ui.words import t
 
@@ -18,16 +18,18 @@ class Panel:
     """
 
     def __init__(self, systems: Mapping[str, System], verb: str, place: str):
-        self.verb = verb
+        self.verb, self.systems = verb, dict(systems)
         self.of = {name: controls(getattr(system.model, verb)) for name, system in systems.items()}
         union: dict[str, Control] = {}
         for declared in self.of.values():
             union |= {name: control for name, control in declared.items() if name not in union}
-        self.components = {name: draw(control, f"{place}-{name}") for name, control in union.items()}
+        meant = {option: text for system in systems.values() for option, text in system.options.items()}
+        self.components = {name: draw(control, f"{place}-{name}", meant) for name, control in union.items()}
 
     def offer(self, name: str, system: System) -> None:
         """One more system, opened while the page runs: of its controls, those that are drawn."""
         declared = controls(getattr(system.model, self.verb))
+        self.systems[name] = system
         self.of = self.of | {name: {key: control for key, control in declared.items() if key in self.components}}
 
     def values(self, system: str, inputs: dict) -> dict:
@@ -36,16 +38,27 @@ class Panel:
 
     def show(self, system: str, values: dict | None = None) -> dict:
         """Updates that show the system's controls, at `values` where given."""
-        return {
-            component: gr.update(visible=name in self.of[system], **({"value": values[name]} if values and name in values else {}))
-            for name, component in self.components.items()
-        }
+        return {component: self.shown(system, name, values or {}) for name, component in self.components.items()}
+
+    def shown(self, system: str, name: str, values: dict) -> dict:
+        if name not in self.of[system]:
+            return gr.update(visible=False)
+        kind, more = self.of[system][name].kind, {}
+        if isinstance(kind, Choice):  # the same options may mean something else to another system
+            more["choices"] = choices(kind, self.systems[system].options)
+        if name in values:
+            more["value"] = values[name]
+        return gr.update(visible=True, **more)
 
 
-def draw(control: Control, elem_id: str) -> gr.components.Component:
-    """One control as a component."""
+def draw(control: Control, elem_id: str, meant: Mapping[str, Text]) -> gr.components.Component:
+    """One control as a component. `meant` are words for options that are no words themselves."""
     kind = control.kind
     label, info = t(kind.title), t(kind.hint)
     if isinstance(kind, Slider):
         return gr.Slider(kind.low, kind.high, control.default, step=kind.step, label=label, info=info, elem_id=elem_id)
-    return gr.Dropdown(list(kind.options), value=control.default, label=label, info=info, elem_id=elem_id)
+    return gr.Dropdown(choices(kind, meant), value=control.default, label=label, info=info, elem_id=elem_id)
+
+
+def choices(kind: Choice, meant: Mapping[str, Text]) -> list:
+    return [(t(meant[option]), option) if option in meant else option for option in kind.options]

@@ -15,10 +15,11 @@ from genstudio.ui import api
 from genstudio.ui import words as w
 from genstudio.ui.door import MOST, Door
 from genstudio.ui.tabs.latent import LatentTab
+from genstudio.ui.tabs.translate import TranslateTab
 from genstudio.ui.theme import CSS, HEAD, THEME, TOGGLE
 from genstudio.ui.words import TABLE, t
 
-TABS = (("latent", w.LATENT_TAB, LatentTab),)
+TABS = (("latent", w.LATENT_TAB, LatentTab), ("translate", w.TRANSLATE_TAB, TranslateTab))
 
 
 def build(engine: Engine) -> gr.Blocks:

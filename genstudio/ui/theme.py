@@ -157,6 +157,54 @@ progress { width: 100%; height: 6px; accent-color: var(--color-accent); margin-t
 .found button:hover { color: var(--body-text-color); background: var(--line); }
 body.over .gradio-container { outline: 3px dashed var(--color-accent); outline-offset: -3px; }
 
+.knows { margin: 2px 4px 0; } .knows b { font-weight: 700; }
+.translated { margin: 0 auto; max-width: 100%; width: fit-content; }
+.translated figcaption { display: flex; justify-content: space-between; gap: 12px; margin-top: 8px; color: var(--soft); }
+.compare { position: relative; width: min(100cqw, 860px, calc(62vh * var(--ratio))); min-width: 64px; max-height: 74vh; aspect-ratio: var(--ratio);
+  margin: 0 auto; border-radius: 14px; overflow: hidden; border: 1px solid var(--line); background: var(--panel); cursor: ew-resize;
+  touch-action: pan-y; user-select: none; }
+#translated { container-type: inline-size; }
+.compare:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
+.compare img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; pointer-events: none; }
+.compare .after { position: absolute; inset: 0; background: var(--panel); clip-path: inset(0 0 0 var(--at, 50%)); pointer-events: none; }
+.compare .handle { position: absolute; top: 0; bottom: 0; left: var(--at, 50%); width: 2px; margin-left: -1px; background: white;
+  box-shadow: 0 0 0 1px rgba(15, 23, 42, .35); pointer-events: none; }
+.compare .handle::after { content: '◂ ▸'; position: absolute; top: 50%; left: 50%; width: 44px; height: 44px; margin: -22px; border-radius: 50%;
+  display: grid; place-items: center; font: 14px/1 system-ui, sans-serif; background: white; color: #1e293b; box-shadow: 0 1px 6px rgba(15, 23, 42, .45); }
+.tag { position: absolute; left: 10px; top: 10px; padding: 2px 10px; border-radius: 99px; font-size: 13px; color: white;
+  background: rgba(15, 23, 42, .62); pointer-events: none; }
+.tag.right { left: auto; right: 10px; }
+.warning { margin: 0 0 10px; padding: 8px 14px; border-radius: 10px; font-size: 14px; border: 1px solid var(--linear); color: var(--linear); }
+.tiles { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 12px; margin-top: 8px; }
+#translate-tiles h3 { font-size: 15px; margin: 16px 0 0; }
+.tiles figure { margin: 0; min-width: 0; } .tiles figcaption { font-size: 13px; color: var(--soft); margin-top: 4px; }
+.tiles figcaption b { color: var(--body-text-color); }
+.tiles img { width: 100%; max-height: 40vh; object-fit: contain; border-radius: 10px; border: 1px solid var(--line); }
+.translating { gap: 0 !important; } .translating > .block { min-height: 0; }
+#picture img { max-height: 300px; object-fit: contain; width: 100%; border-radius: 14px; border: 1px solid var(--line); background: var(--panel); }
+#picture.over img, .drop.over .waits { outline: 3px dashed var(--color-accent); outline-offset: 3px; }
+.camera video { width: 100%; border-radius: 14px; margin-top: 8px; transform: scaleX(-1); }
+.plain, .save { display: inline-block; padding: 6px 14px; border: 1px solid var(--line); border-radius: 10px; background: var(--panel);
+  font-size: 14px; font-weight: 400; line-height: 1.5; cursor: pointer; color: inherit; }
+.plain { width: 100%; margin-top: 8px; } .plain:hover { border-color: var(--color-accent); }
+.save { background: var(--color-accent); color: white !important; text-decoration: none !important; border: 0; }
+.drawing { display: grid !important; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 20px; align-items: start; max-width: 900px; margin: 0 auto; }
+#drawn .frame { position: relative; border-radius: 14px; overflow: hidden; border: 1px solid var(--line); }
+.systems { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 14px; }
+.systems > * { padding: 0; border: 1px solid var(--line); border-radius: 14px; overflow: hidden; background: var(--panel); color: inherit; text-align: left;
+  font-weight: 400; display: flex; flex-direction: column; }
+.systems > button { cursor: pointer; } .systems > button:hover { border-color: var(--color-accent); }
+.systems img { width: 100%; aspect-ratio: 4 / 3; object-fit: contain; background: var(--line); }
+.systems span { padding: 8px 12px; font-size: 13px; line-height: 1.4; } .systems span b { display: block; font-weight: 400; }
+.systems span i { color: var(--linear); font-style: normal; }
+.waits { padding: 34px 16px; border: 2px dashed var(--line); border-radius: 14px; text-align: center; color: var(--soft); overflow-wrap: anywhere; }
+.done { display: flex; flex-wrap: wrap; gap: 10px 18px; align-items: center; margin: 6px 0 10px; }
+.report { list-style: none; margin: 8px 0 0; padding: 0; max-height: 320px; overflow-y: auto; border: 1px solid var(--line); border-radius: 12px; font-size: 13px; }
+.report:empty { display: none; }
+.report li { display: flex; justify-content: space-between; gap: 16px; padding: 5px 14px; margin: 0; }
+.report li + li { border-top: 1px solid var(--line); } .report span:first-child { overflow-wrap: anywhere; }
+.report span:last-child { color: var(--soft); text-align: right; } .report .refused span:last-child { color: var(--linear); }
+
 .link { display: flex; flex-wrap: wrap; gap: 10px; align-items: center; }
 .link code { flex: 1 1 300px; font-size: 13px; overflow-wrap: anywhere; color: var(--soft); }
 .link button { padding: 6px 14px; border: 1px solid var(--line); border-radius: 10px; background: var(--panel);
@@ -168,6 +216,8 @@ svg.qr { width: min(360px, 100%); display: block; border-radius: 12px; }
    container, where Gradio's own prefix does not reach, so each rule has to insist. */
 #leave { display: none; }
 .presenting { max-width: none !important; padding: 12px 24px !important; }
+.presenting .compare { width: min(100%, calc((100vh - 90px) * var(--ratio))); max-height: none; }
+.presenting :is(#translators, #knows, #translate-tiles, #translate-recipe, #translate-note) { display: none !important; }
 .presenting :is(.masthead, #opened, #models, .end-column, .caption, .tools, #strip, #history, #recipe, #share, #walk) {
   display: none !important; }
 .presenting :is(.tab-wrapper, [role=tablist], footer) { display: none !important; }
@@ -205,22 +255,25 @@ svg.qr { width: min(360px, 100%); display: block; border-radius: 12px; }
   .end-column.wide { grid-column: 1 / -1; }
   .map, .learned { grid-template-columns: minmax(0, 1fr) !important; }
   .row-label { grid-column: 1 / -1; }
+  .drawing { gap: 10px; }
+  .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } .systems { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }
+  #translate-views > .tab-wrapper button { padding: 8px 7px; font-size: 14px; }
 }
 """
 
 # Present mode: the class on the container does the work, full screen is asked for where a browser has it.
 TOGGLE = "() => dispatchEvent(new Event('genstudio:present'))"
 
-# Files: a picture dropped on an end goes to its upload button, all else to "Open". The space bar rolls the dice. While
+# Files: pictures dropped on a place for them go to its upload button, all else and what is pasted to "Open". The space bar rolls the dice. While
 # presenting, left and right move the slider, up and down go through the history, or the strip while that is short.
 HEAD = """
 <script>
 (() => {
-  const give = (id, file) => {
+  const give = (id, given) => {
     const target = document.querySelector(`input[type=file]:has(+ #${id})`);  // Gradio puts it before its button
     if (!target) return;
     const files = new DataTransfer();
-    files.items.add(file);
+    given.forEach(file => files.items.add(file));
     target.files = files.files;
     target.dispatchEvent(new Event('change', {bubbles: true}));
   };
@@ -241,12 +294,20 @@ HEAD = """
     clear();
     if (theirs(event) || !event.dataTransfer.files.length) return;
     event.preventDefault();
-    const [item] = event.dataTransfer.items, [file] = event.dataTransfer.files;
+    const [item] = event.dataTransfer.items, files = [...event.dataTransfer.files];
     const entry = item && item.webkitGetAsEntry && item.webkitGetAsEntry();
     if (entry && entry.isDirectory) return dispatchEvent(new CustomEvent('genstudio:folder', {detail: entry.name}));
     const place = end(event), upload = place && place.id + '-upload';
-    const drawn = upload && document.getElementById(upload) && file.type.startsWith('image/');
-    give(drawn ? upload : 'open', file);
+    const input = upload && document.querySelector(`input[type=file]:has(+ #${upload})`);
+    const fits = input && (input.multiple || files.length === 1) && files.every(file => file.type.startsWith('image/'));
+    give(fits ? upload : 'open', files);
+  });
+  addEventListener('genstudio:give', event => give(event.detail.id, event.detail.files));
+  addEventListener('paste', event => {
+    const files = [...event.clipboardData.files];
+    if (!files.length || event.target.closest('input, textarea, [contenteditable]')) return;
+    event.preventDefault();
+    give('open', files);
   });
   const front = element => {  // in a tab that is turned to; the button itself may be hidden
     const panel = element.closest('[role=tabpanel]');
@@ -279,6 +340,8 @@ HEAD = """
   const move = by => {
     const sliders = [...document.querySelectorAll('input[type=range]')].filter(seen);
     const slider = sliders.find(s => s === document.activeElement) || sliders[0];
+    const pair = [...document.querySelectorAll('[data-compare]')].find(seen);
+    if (pair && !slider) pair.dispatchEvent(new CustomEvent('genstudio:move', {detail: by, bubbles: true}));
     if (!slider) return;
     const steps = Math.max(1, Math.round((slider.max - slider.min) / (slider.step || 1) / 50));
     by > 0 ? slider.stepUp(steps) : slider.stepDown(steps);

@@ -24,7 +24,7 @@ element.addEventListener('click', event => {
 # Gradio's own editor wants a tool picked first, and does not fit beside the picture.
 PAD = """
 const sheet = element.querySelector('canvas'), ink = sheet.getContext('2d');
-let colour = '#111111', last = null, waiting = null;
+let colour = sheet.dataset.colour, last = null, waiting = null;
 const wipe = () => { ink.fillStyle = '#ffffff'; ink.fillRect(0, 0, sheet.width, sheet.height); };
 const tell = () => { waiting = null; trigger('input', {png: sheet.toDataURL('image/png')}); };
 const at = event => {
@@ -32,6 +32,11 @@ const at = event => {
   return [(event.clientX - box.left) * sheet.width / box.width, (event.clientY - box.top) * sheet.height / box.height];
 };
 wipe();
+if (sheet.dataset.start) {
+  const start = new Image();
+  start.onload = () => ink.drawImage(start, 0, 0, sheet.width, sheet.height);
+  start.src = sheet.dataset.start;
+}
 ink.lineCap = ink.lineJoin = 'round';
 sheet.addEventListener('pointerdown', event => { sheet.setPointerCapture(event.pointerId); last = at(event); draw(event); });
 sheet.addEventListener('pointermove', event => last && draw(event));
@@ -39,13 +44,13 @@ for (const end of ['pointerup', 'pointercancel']) sheet.addEventListener(end, ()
 function draw(event) {
   const point = at(event);
   ink.strokeStyle = colour;
-  ink.lineWidth = 20;
+  ink.lineWidth = sheet.dataset.width * sheet.width;
   ink.beginPath();
   ink.moveTo(...last);
   ink.lineTo(...point);
   ink.stroke();
   last = point;
-  waiting = waiting || setTimeout(tell, 300);
+  waiting = waiting || setTimeout(tell, +sheet.dataset.every);
 }
 element.addEventListener('click', event => {
   const swatch = event.target.closest('[data-colour]');
@@ -53,7 +58,7 @@ element.addEventListener('click', event => {
     colour = swatch.dataset.colour;
     element.querySelectorAll('[data-colour]').forEach(s => s.setAttribute('aria-pressed', s === swatch));
   }
-  if (event.target.closest('[data-wipe]')) wipe();
+  if (event.target.closest('[data-wipe]')) { wipe(); if (sheet.dataset.start) tell(); }
 });
 """
 # A square to move in: `input` follows mouse, finger and arrow keys with {x, y} in [0, 1] from the top left, `release` ends it.
@@ -106,14 +111,20 @@ element.addEventListener('keyup', event => ARROWS[event.key] && settle());
 COLOURS = ("#111111", "#7c4a2d", "#e8b796", "#d9a441", "#c0392b", "#2e6fb7", "#3c8c5a", "#ffffff")
 
 
-def pad(clear: str) -> str:
-    """The sheet, its colours and the button that wipes it."""
+def pad(
+    clear: str, colours: Sequence[str] = COLOURS, width: float = 20 / 280, every: int = 300, start: str = ""
+) -> str:
+    """The sheet, its colours and the button that wipes it.
+
+    width: of the pen, as a part of the sheet's. every: milliseconds between two events. start: what is drawn there already.
+    """
     swatches = "".join(
         f'<button data-colour="{c}" aria-label="{c}" aria-pressed="{str(not i).lower()}" style="background:{c}"></button>'
-        for i, c in enumerate(COLOURS)
+        for i, c in enumerate(colours)
     )
     return (
-        '<div class="pad"><canvas width="280" height="280"></canvas>'
+        f'<div class="pad"><canvas width="280" height="280" data-colour="{colours[0]}" data-width="{width:g}" data-every="{every}"'
+        f' data-start="{start}"></canvas>'
         f'<div>{swatches}<button class="wipe" data-wipe>{escape(clear)}</button></div></div>'
     )
 

@@ -1,0 +1,315 @@
+"""The Translate tab: a system is chosen above, a picture and its settings stand at the side, what becomes of it in the middle.
+
+A visitor's picture is held by `translate/visit.py` while the page is open, and by nobody afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from genstudio import checkpoint
+from genstudio.engine import Engine
+from genstudio.images import flatten
+from genstudio.ui import widgets
+from genstudio.ui import words as page_words
+from genstudio.ui.ends import EACH, LAST, ONCE
+from genstudio.ui.translate import pieces
+from genstudio.ui.translate import words as w
+from genstudio.ui.translate.draw import Draw
+from genstudio.ui.translate.many import Many
+from genstudio.ui.translate.one import One
+from genstudio.ui.translate.settings import DETAIL, Settings
+from genstudio.ui.translate.several import Several
+from genstudio.ui.translate.visit import Visit, taken
+from genstudio.ui.translate.work import Work
+from genstudio.ui.words import friendly, language, t
+
+OPENS_ON = "pix2pix_sketch"
+SHOWN = 480  # pixels of the visitor's picture at the side
+PARTS = (("one", w.ONE, One), ("draw", w.DRAW, Draw), ("all", w.ALL, Several), ("many", w.MANY, Many))
+QUIET = dict(queue=False, show_progress="hidden", api_visibility="private")
+# A slider that moves: the picture follows, and what came too late is not sent after.
+FOLLOW = dict(show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode="always_last")
+
+
+class TranslateTab:
+    """Builds the tab inside the current `gr.Tab`; the page's door opens files and links in it."""
+
+    memory = None
+    started = w.STARTED
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        systems = dict(sorted(checkpoint.offered("translate").items(), key=lambda item: item[1].title))
+        self.systems, self.work = systems, Work(engine, systems)
+        if systems:
+            self.draw()
+            self.wire()
+        else:
+            gr.Markdown(t(w.NO_TRANSLATORS))
+
+    # the page -----------------------------------------------------------------------------------------------------
+
+    def draw(self) -> None:
+        self.system, self.looked = gr.State(self.showcase()), gr.State("one")
+        self.cards = gr.HTML(elem_id="translators", js_on_load=widgets.PICK, min_height=70)
+        self.knows = gr.HTML(elem_id="knows", js_on_load=pieces.MOUNTED)
+        with gr.Row(elem_classes="latent"):
+            with gr.Column(scale=3, min_width=240, elem_classes="end-column wide"):
+                self.source = gr.HTML(elem_id="picture", elem_classes="drop", min_height=150)
+                self.upload = gr.UploadButton(
+                    t(w.CHOOSE), file_types=["image"], elem_id="picture-upload", size="md", variant="primary"
+                )
+                self.camera = gr.HTML(elem_id="picture-camera", js_on_load=pieces.CAMERA)
+                self.forget = gr.Button(t(w.BACK_TO_EXAMPLE), elem_id="picture-forget", size="sm", visible=False)
+                self.settings = Settings(self.work)
+            with (
+                gr.Column(scale=10, min_width=320, elem_classes="stage-column"),
+                gr.Tabs(elem_id="translate-views", selected="one") as self.switch,
+            ):
+                self.tabs: dict[str, gr.Tab] = {}
+                parts = {}
+                for key, title, part in PARTS:
+                    if key == "draw" and not any(self.work.draws(name) for name in self.systems):
+                        continue
+                    with gr.Tab(t(title), id=key, elem_id=f"translate-{key}") as self.tabs[key]:
+                        parts[key] = part(self.work)
+        self.parts = parts
+        self.one, self.several, self.many = (parts[key] for key in ("one", "all", "many"))
+        self.sheet: Draw | None = parts.get("draw")
+
+    def wire(self) -> None:
+        inputs, outputs = self.inputs, self.outputs
+        self.knows.load(self.on_first, None, outputs, **ONCE)
+        self.cards.select(self.on_system, inputs, outputs, **ONCE)
+        self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **ONCE)
+        self.forget.click(self.on_forget, inputs, outputs, **ONCE)
+        for slider in self.settings.sliders:
+            slider.input(self.on_drag, inputs, [self.one.stage, *(self.sheet.outputs if self.sheet else [])], **FOLLOW)
+            slider.release(self.on_settings, inputs, outputs, **LAST)
+        for other in self.settings.others:
+            other.input(self.on_settings, inputs, outputs, **LAST)
+        for key, tab in self.tabs.items():
+            tab.select(self.arrival(key), inputs, outputs, **LAST)
+        self.one.cancel.click(self.on_cancel("one"), None, None, **QUIET)
+        if self.sheet:
+            # "always_last" would send the last event with the first one's data; the sheet itself waits between two.
+            self.sheet.pad.input(self.on_drawing, inputs, self.sheet.drawn, **EACH)
+        self.several.grid.select(self.on_system, inputs, outputs, **ONCE)
+        self.many.upload.upload(self.on_files, inputs | {self.many.upload}, outputs, **ONCE)
+        self.many.start.click(self.on_many, inputs, self.many.outputs, **ONCE)
+        self.many.stop.click(self.on_cancel("many"), None, None, **QUIET)
+
+    def showcase(self) -> str:
+        return OPENS_ON if OPENS_ON in self.systems else next(iter(self.systems))
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    @friendly
+    def on_first(self, request: gr.Request) -> Iterator[dict]:
+        """The tab is turned to for the first time: it opens on an example, or on what the door has opened meanwhile.
+
+        Gradio mounts a tab when it is turned to, and loses what comes while it does.
+        """
+        visit = self.work.visits.of(request)
+        scene, looked = visit.scene or self.work.opening(self.showcase()), visit.looked
+        if looked == "many":
+            yield self.many.show(visit, language(request))
+        yield from self.on(scene, request, looked)
+
+    @friendly
+    def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
+        if event.pick not in self.systems:
+            raise ValueError(f"no model is called {event.pick!r}")
+        visit, scene = self.work.visits.of(request), self.work.opening(event.pick)
+        looked = inputs[self.looked]
+        if looked == "all" or (looked == "draw" and not self.work.draws(event.pick)):
+            looked = "one"  # a sheet is for systems that know drawings
+        yield from self.on(self.suited(visit, scene), request, looked)
+
+    @friendly
+    def on_upload(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        path = Path(inputs[self.upload])
+        try:
+            yield from self.on_start(str(path), inputs, request)
+        finally:
+            path.unlink(missing_ok=True)
+
+    @friendly
+    def on_forget(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        self.work.visits.of(request).own = None
+        yield from self.on(self.work.opening(inputs[self.system]), request)
+
+    @friendly
+    def on_settings(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """A setting was changed: what is looked at follows."""
+        yield from self.on(self.read(inputs), request, inputs[self.looked])
+
+    @friendly
+    def on_drag(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """While a slider moves, small pictures follow."""
+        visit, scene, lang = self.work.visits.of(request), self.read(inputs), language(request)
+        if inputs[self.looked] == "draw":
+            yield self.sheet.run(visit, scene, lang)
+        elif inputs[self.looked] == "one" and self.one.live(visit, scene):
+            yield from self.one.run(visit, scene, lang, whole=False)
+
+    @friendly
+    def on_drawing(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        visit = self.work.visits.of(request)
+        visit.drawing = widgets.read_uri(event.png)
+        return self.sheet.run(visit, self.read(inputs), language(request))
+
+    @friendly
+    def on_files(self, inputs: dict, request: gr.Request) -> dict:
+        paths = [Path(path) for path in inputs[self.many.upload]]
+        return self.many.take(self.work.visits.of(request), paths, language(request))
+
+    @friendly
+    def on_many(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        yield from self.many.run(self.work.visits.of(request), self.read(inputs), language(request))
+
+    def on_cancel(self, kind: str):
+        def cancel(request: gr.Request) -> None:
+            self.work.visits.of(request).end(kind, cancelled=True)
+
+        return cancel
+
+    def arrival(self, key: str):
+        @friendly
+        def on_arrival(inputs: dict, request: gr.Request) -> Iterator[dict]:
+            """A part is turned to, and shows what was chosen meanwhile."""
+            visit, scene, lang = self.work.visits.of(request), self.read(inputs), language(request)
+            visit.looked = key
+            yield {self.looked: key}
+            if key == "draw" and not self.work.draws(scene["system"]):
+                able = next(name for name in self.systems if self.work.draws(name))
+                yield from self.on(self.work.opening(able), request, "draw")
+            elif key == "one" and visit.made != self.one.made(visit, scene):
+                yield from self.one.run(visit, scene, lang)
+            elif key in ("draw", "all"):
+                yield from self.part(key, visit, scene, lang)
+            elif key == "many":
+                yield self.many.show(visit, lang)
+
+        return on_arrival
+
+    # what the door asks for -----------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> set[gr.components.Component]:
+        return {self.system, self.looked, *self.settings.components} if self.systems else set()
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        if not self.systems:
+            return []
+        shown = [component for part in self.parts.values() for component in part.outputs]
+        chosen = [self.system, self.looked, self.cards, self.knows, self.switch]
+        return [*chosen, self.source, self.camera, self.forget, *self.settings.components, *shown]
+
+    def on_load(self, memory: None, request: gr.Request) -> dict:
+        """Nothing before it is turned to: who came for another tab need not wait for this one."""
+        return {}
+
+    def can_open(self, found: dict) -> bool:
+        return found.get("system") in self.systems and found.get("verb") == "translate"
+
+    def lacks(self, found: dict, request: gr.Request) -> Any:
+        own = self.work.visits.of(request).own
+        return None if own and own.digest == found["picture"] else w.BRING
+
+    def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
+        """The settings as a checked recipe has them, on the picture that is there."""
+        updates: dict = {}
+        for more in self.on(self.work.scene_of(found), request):
+            updates |= more
+        return updates
+
+    def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """A visitor's picture takes the example's place."""
+        if not self.systems:
+            raise ValueError(getattr(w.NO_TRANSLATORS, language(request)))
+        visit = self.work.visits.of(request)
+        visit.own = taken(Path(path).read_bytes())
+        scene = self.read(inputs)
+        yield from self.on(self.suited(visit, scene), request)
+
+    def on_pictures(self, paths: Sequence[Path], request: gr.Request) -> dict | None:
+        if not self.systems:
+            return None
+        visit, lang = self.work.visits.of(request), language(request)
+        visit.looked = "many"
+        return {self.switch: gr.Tabs(selected="many"), self.looked: "many"} | self.many.take(visit, paths, lang)
+
+    def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
+        """New weights are chosen, where they are of a kind that this tab shows."""
+        system = checkpoint.offered("translate").get(name)
+        if not self.systems or system is None:
+            return None
+        self.systems = self.systems | {name: system}  # a new dict: others may be walking through the old one
+        self.work.systems = self.systems
+        self.settings.panel.offer(name, system)
+        visit, updates = self.work.visits.of(request), {}
+        for more in self.on(self.suited(visit, self.work.opening(name)), request):
+            updates |= more
+        return updates
+
+    def on_leave(self, request: gr.Request) -> None:
+        self.work.visits.leave(request)
+
+    def stops(self, event: gr.events.Dependency) -> None:
+        """Nothing to tie: a run asks its visit whether to go on, whatever began it."""
+
+    # what they see --------------------------------------------------------------------------------------------------
+
+    def read(self, inputs: dict) -> dict:
+        return self.settings.read(inputs[self.system], inputs)
+
+    def suited(self, visit: Visit, scene: dict) -> dict:
+        """The scene for the visitor's picture: a photograph becomes lines for a system that knows only those."""
+        if visit.own is None or not self.work.draws(scene["system"]):
+            return scene | {"detail": None}
+        picture = flatten(visit.own.picture, scene["background"])
+        foreign = self.engine.foreignness(scene["system"], picture) > 1
+        return scene | {"detail": (DETAIL if scene["detail"] is None else scene["detail"]) if foreign else None}
+
+    def on(self, scene: dict, request: gr.Request, looked: str = "one") -> Iterator[dict]:
+        """The whole tab for a scene, and the part that is looked at as it comes."""
+        visit, lang = self.work.visits.of(request), language(request)
+        visit.looked = looked
+        yield self.chosen(visit, scene, lang) | {self.looked: looked, self.switch: gr.Tabs(selected=looked)}
+        yield from self.part(looked, visit, scene, lang)
+
+    def part(self, key: str, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
+        if key == "one":
+            yield from self.one.run(visit, scene, lang)
+        elif key == "draw":
+            yield self.sheet.run(visit, scene, lang)
+        elif key == "all":
+            yield from self.several.run(visit, scene, lang)
+
+    def chosen(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+        """The cards, what the system knows, the picture at the side, and the settings."""
+        name, here = scene["system"], checkpoint.available()  # a file may have gone since
+        cards = [(n, getattr(s.title, lang), self.work.thumbnail(n)) for n, s in self.systems.items() if n in here]
+        system, held = self.systems[name], self.work.picture(visit, name)
+        visit.scene = scene
+        small = flatten(held.picture, scene["background"])
+        small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+        knows = getattr(w.KNOWS, lang).format(knows=getattr(system.knows, lang)) if system.knows else ""
+        return {
+            self.system: name,
+            self.cards: widgets.cards(cards, name, getattr(page_words.MODEL, lang)),
+            self.knows: f'<p class="knows">{knows}</p>',
+            self.source: pieces.source(np.asarray(small), held.own, lang),
+            self.camera: pieces.camera(self.upload.elem_id, lang),
+            self.forget: gr.update(visible=held.own),
+            **self.settings.show(scene, visit),
+        }

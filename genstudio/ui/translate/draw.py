@@ -1,0 +1,45 @@
+"""A sheet to draw on, coloured as one draws: for systems that know drawings."""
+
+from __future__ import annotations
+
+import gradio as gr
+import numpy as np
+
+from genstudio.examples import drawing
+from genstudio.images import flatten
+from genstudio.ui import widgets, words
+from genstudio.ui.translate import pieces
+from genstudio.ui.translate import words as w
+from genstudio.ui.translate.visit import Visit, of_ours, taken
+from genstudio.ui.translate.work import Work
+from genstudio.ui.words import t
+
+PENS = ("#000000", "#ffffff")
+WIDTH = 8 / 280  # of the sheet: about as thick as the lines that such a system learned from
+
+
+class Draw:
+    def __init__(self, work: Work):
+        self.work = work
+        gr.Markdown(t(w.DRAW_HINT), elem_classes="caption")
+        with gr.Row(elem_classes="drawing"):
+            sheet = widgets.pad("×", PENS, WIDTH, every=60, start=pieces.uri(np.asarray(drawing())))
+            self.pad = gr.HTML(sheet, elem_id="sheet", js_on_load=widgets.PAD)
+            self.drawn = gr.HTML(WAITING, elem_id="drawn")
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.drawn]
+
+    def run(self, visit: Visit, scene: dict, lang: str) -> dict:
+        """The coloured drawing. Its lines are lines already."""
+        sheet = taken(visit.drawing) if visit.drawing else of_ours(drawing())
+        scene = scene | {"detail": None, "background": "white"}
+        made = self.work.recipe(scene, sheet.digest)
+        coloured = self.work.at_once(np.array(flatten(sheet.picture)), scene)
+        label = getattr(w.DRAWN, lang)
+        shown = widgets.downloadable(pieces.uri(coloured, made), label, f"{scene['system']}.png", getattr(words.DOWNLOAD, lang))
+        return {self.drawn: shown}
+
+
+WAITING = '<div class="waiting"><figure></figure></div>'

@@ -1,0 +1,103 @@
+"""Many files: several pictures, or a zip, in; a zip of the results out, and a line for each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+
+from genstudio.batch import Outcome, translate_files
+from genstudio.ui.door import amount
+from genstudio.ui.translate import pieces
+from genstudio.ui.translate import words as w
+from genstudio.ui.translate.visit import Visit, url
+from genstudio.ui.translate.work import SHOW_EVERY, Work
+from genstudio.ui.words import t
+
+LISTED = 400  # lines of the report that the page shows, the last ones
+
+
+class Many:
+    def __init__(self, work: Work):
+        self.work = work
+        gr.Markdown(t(w.MANY_HINT), elem_classes="caption")
+        self.waiting = gr.HTML(elem_id="files", elem_classes="drop")
+        with gr.Row(elem_classes="tools"):
+            self.upload = gr.UploadButton(t(w.CHOOSE_FILES), elem_id="files-upload", file_count="multiple", min_width=140)
+            self.start = gr.Button(t(w.TRANSLATE_ALL), elem_id="files-start", variant="primary", interactive=False, min_width=140)
+            self.stop = gr.Button(t(w.KEEP), elem_id="files-stop", variant="stop", visible=False, min_width=140)
+        self.report = gr.HTML(elem_id="files-report")
+        gr.Markdown(t(w.NOT_KEPT), elem_classes="caption")
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.waiting, self.upload, self.start, self.stop, self.report]
+
+    def show(self, visit: Visit, lang: str) -> dict:
+        """What waits."""
+        said = getattr(w.NO_FILES, lang)
+        if visit.files:
+            size = amount(sum(path.stat().st_size for path in visit.files), lang)
+            one = len(visit.files) == 1
+            said = getattr(w.WAITING_ONE if one else w.WAITING_MANY, lang)
+            said = said.format(name=escape(visit.files[0].name), count=len(visit.files), size=size)
+        return {
+            self.waiting: f'<div class="waits">{said}</div>',
+            self.start: gr.update(interactive=bool(visit.files), visible=True),
+            self.upload: gr.update(visible=True),
+            self.stop: gr.update(visible=False),
+        }
+
+    def take(self, visit: Visit, paths: Sequence[Path], lang: str) -> dict:
+        visit.end("many")
+        visit.take(paths)
+        return self.show(visit, lang) | {self.report: ""}
+
+    def run(self, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
+        """The report as it grows, and at last the zip: whole, however far it came."""
+        if not visit.files:
+            raise ValueError(getattr(w.NOTHING_LEFT, lang))
+        run, target = visit.begin("many"), visit.place(f"{scene['system']}.zip")
+        settings = {key: scene[key] for key in ("view", "background", "detail")} | scene["controls"]
+        lines: list[Outcome] = []
+        begun = looked = time.monotonic()
+        busy = {self.start: gr.update(visible=False), self.upload: gr.update(visible=False), self.stop: gr.update(visible=True)}
+        yield {**busy, self.report: pieces.progress(0, getattr(w.WORKING, lang))}
+        with closing(translate_files(self.work.engine, scene["system"], visit.files, target, **settings)) as outcomes:
+            for outcome in outcomes:
+                lines.append(outcome)
+                if run.stopped:
+                    break
+                if (now := time.monotonic()) - looked > SHOW_EVERY:
+                    looked = now
+                    left = round((now - begun) / outcome.done * (outcome.of - outcome.done))
+                    note = getattr(w.COUNTED, lang).format(done=outcome.done, of=outcome.of, left=left)
+                    yield {self.report: pieces.progress(outcome.done / outcome.of, note) + listed(lines, lang)}
+        if run.stopped and not run.cancelled:
+            return
+        yield self.show(visit, lang) | {self.report: self.done(lines, target, run.stopped, lang)}
+
+    def done(self, lines: list[Outcome], target: Path, stopped: bool, lang: str) -> str:
+        refused = sum(bool(line.trouble) for line in lines)
+        written, of = len(lines) - refused, lines[-1].of if lines else 0
+        early = stopped and len(lines) < of
+        said = getattr(w.DONE_STOPPED if early else w.DONE, lang).format(written=written, refused=refused, of=of)
+        link = ""
+        if written:
+            label = f"{getattr(w.ZIP, lang)}, {amount(target.stat().st_size, lang)}"
+            link = f'<a class="save" href="{url(target)}" download="{target.name}">{label}</a>'
+        return f'<div class="done"><b>{said}</b>{link}</div>{listed(lines, lang)}'
+
+
+def listed(lines: Sequence[Outcome], lang: str) -> str:
+    """A line for each file, the newest first. Names are a stranger's."""
+    rows = "".join(
+        f'<li class="{"refused" if line.trouble else ""}"><span>{escape(line.name)}</span>'
+        f"<span>{escape(line.trouble or getattr(w.WRITTEN, lang))}</span></li>"
+        for line in reversed(lines[-LISTED:])
+    )
+    return f'<ol class="report">{rows}</ol>'

@@ -1,0 +1,132 @@
+"""One picture: before and after on one place, where it changed, and for two-way systems the way there and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from genstudio import recipe
+from genstudio.images import error_map, save_png
+from genstudio.ui import words
+from genstudio.ui.translate import pieces
+from genstudio.ui.translate import words as w
+from genstudio.ui.translate.visit import Visit, url
+from genstudio.ui.translate.work import WAYS, Work
+from genstudio.ui.words import t
+
+WAITING = '<div class="stage one waiting"><figure></figure></div>'
+LIVE = 256 * 256  # pixels up to which the picture follows a slider while it moves
+MAPPED = 640  # pixels of the longer side of a change map
+
+
+class One:
+    def __init__(self, work: Work):
+        self.work = work
+        self.note = gr.HTML(elem_id="translate-note")
+        self.stage = gr.HTML(WAITING, elem_id="translated", js_on_load=pieces.COMPARE)
+        self.progress = gr.HTML(elem_id="translate-progress")
+        self.cancel = gr.Button(t(w.CANCEL), visible=False, elem_id="translate-cancel", size="sm", variant="stop")
+        self.tiles = gr.HTML(elem_id="translate-tiles")
+        with gr.Accordion(t(w.MORE), open=False, elem_id="translate-recipe"):
+            gr.Markdown(t(w.MORE_HINT))
+            self.command = gr.Code(language="shell", interactive=False, show_label=False, lines=1, wrap_lines=True)
+            self.script = gr.Code(language="python", interactive=False, show_label=False, lines=1, wrap_lines=True)
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.note, self.stage, self.progress, self.cancel, self.tiles, self.command, self.script]
+
+    def live(self, visit: Visit, scene: dict) -> bool:
+        taken = self.work.picture(visit, scene["system"])
+        return taken.picture.width * taken.picture.height <= LIVE
+
+    def made(self, visit: Visit, scene: dict) -> tuple:
+        return self.work.picture(visit, scene["system"]).digest, scene
+
+    def run(self, visit: Visit, scene: dict, lang: str, whole: bool = True) -> Iterator[dict]:
+        """Updates while the picture is translated, and at last with it there. Not `whole`: as a slider moves, the stage alone."""
+        run, taken = visit.begin("one"), self.work.picture(visit, scene["system"])
+        before, seconds, after = self.work.prepared(taken, scene), 0.0, None
+        for part, seconds in self.work.step_by_step(before, scene, run):
+            if part.images is not None:
+                after = part.images[0]
+            else:
+                left = max(1, round(seconds * (part.of - part.done) / part.done))
+                note = getattr(w.PART, lang).format(done=part.done, of=part.of, left=left)
+                yield {self.progress: pieces.progress(part.done / part.of, note), self.cancel: gr.update(visible=True)}
+        if after is None:
+            if run.cancelled:  # else a newer run shows what it comes to
+                visit.made = None
+                legend = f'<p class="legend">{getattr(w.STOPPED, lang)}</p>'
+                yield {self.progress: legend, self.cancel: gr.update(visible=False)}
+            return
+        visit.made = self.made(visit, scene)
+        updates = self.show(visit, scene, before, after, seconds, lang)
+        yield updates if whole else {self.stage: updates[self.stage]}
+        if whole:
+            yield {self.note: self.warning(visit, taken, scene, before, lang), self.tiles: self.maps(scene, before, after, lang)}
+
+    def show(self, visit: Visit, scene: dict, before: np.ndarray, after: np.ndarray, seconds: float, lang: str) -> dict:
+        made = self.work.recipe(scene, self.work.picture(visit, scene["system"]).digest)
+        name, label = f"{scene['system']}.png", getattr(words.DOWNLOAD, lang)
+        href = ""
+        if max(after.shape[:2]) > pieces.EXACT:
+            path = visit.place(name)
+            save_png(Image.fromarray(after), path, made)
+            href = url(path)
+        sizes = [f"{image.shape[1]} × {image.shape[0]}" for image in (before, after)]
+        size = " → ".join(dict.fromkeys(sizes)) + " px"
+        number = f"{seconds:.2f}" if seconds < 10 else f"{seconds:.0f}"
+        took = getattr(w.SECONDS, lang).format(seconds=number.replace(".", ",") if lang == "fr" else number)
+        shown = pieces.compare(before, after, made, href, name, label, lang)
+        return {
+            self.stage: f'<figure class="translated">{shown}<figcaption><output>{size}</output><output>{took}</output></figcaption></figure>',
+            self.progress: "",
+            self.cancel: gr.update(visible=False),
+            self.command: recipe.command(made),
+            self.script: recipe.script(made),
+        }
+
+    def warning(self, visit: Visit, taken: Any, scene: dict, before: np.ndarray, lang: str) -> str:
+        """A sentence where the network is shown what it does not know."""
+        if self.work.engine.foreignness(scene["system"], Image.fromarray(before)) > 1:
+            said = getattr(w.FOREIGN, lang).format(knows=getattr(self.work.systems[scene["system"]].knows, lang))
+            return f'<p class="warning">{said}</p>'
+        return f'<p class="legend">{getattr(w.TURNED, lang)}</p>' if scene["detail"] is not None else ""
+
+    def maps(self, scene: dict, before: np.ndarray, after: np.ndarray, lang: str) -> str:
+        """Where the picture changed, and by how much; there, back again, and what that lost, where the system goes both ways."""
+        turn = self.work.turn(scene["system"])
+        changed, note = difference(before, after, lang)
+        figures = [(changed, getattr(w.CHANGED, lang), note)]
+        if turn is None or max(before.shape[:2]) > MAPPED:
+            return pieces.tiles(figures)
+        there = scene["controls"][turn]
+        back = WAYS[1 - WAYS.index(there)]
+        again = self.work.at_once(after, scene | {"controls": scene["controls"] | {turn: back}})
+        lost, note = difference(before, again, lang)
+        meant = self.work.systems[scene["system"]].options
+        first, second = (getattr(meant[way], lang) if way in meant else way for way in (there, back))
+        trip = [
+            (before, getattr(w.START, lang), ""),
+            (after, getattr(w.THERE, lang).format(direction=first), ""),
+            (again, getattr(w.BACK, lang).format(direction=second), ""),
+            (lost, getattr(w.LOST, lang), note),
+        ]
+        hint = f'<p class="legend">{getattr(w.ROUND_TRIP_HINT, lang)}</p>'
+        return pieces.tiles(figures) + f"<h3>{getattr(w.ROUND_TRIP, lang)}</h3>{hint}{pieces.tiles(trip)}"
+
+
+def difference(before: np.ndarray, after: np.ndarray, lang: str) -> tuple[np.ndarray, str]:
+    """Where two pictures differ, as colours, and a sentence that says how much. The first may be the smaller."""
+    height, width = after.shape[:2]
+    factor = min(1.0, MAPPED / max(height, width))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    first, second = (np.asarray(Image.fromarray(i).resize(size, Image.Resampling.BICUBIC)) for i in (before, after))
+    percent = f"{100 * np.abs(first.astype(float) - second).mean() / 255:.1f}"
+    note = getattr(w.CHANGED_BY, lang).format(percent=percent.replace(".", ",") if lang == "fr" else percent)
+    return error_map(first, second), note

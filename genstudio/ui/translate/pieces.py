@@ -1,0 +1,163 @@
+"""Pieces of HTML of the Translate tab: before and after on one place, tiles, the visitor's picture and its camera."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+from genstudio.images import save_png
+from genstudio.ui.translate import words as w
+
+EXACT = 512  # pixels of a side up to which a picture is shown as it is; above, a copy for the eye
+SHOWN = 1280  # pixels of a copy's longer side
+
+# Raises `load` once the tab is there.
+MOUNTED = "setTimeout(() => trigger('load'), 30);"
+
+# Two pictures on one place: the handle follows mouse, finger and arrow keys, and stays where it is when they change.
+COMPARE = """
+let held = false, at = 50;
+const box = () => element.querySelector('[data-compare]');
+const put = to => {
+  at = Math.min(100, Math.max(0, to));
+  element.style.setProperty('--at', at + '%');
+  if (box()) box().setAttribute('aria-valuenow', Math.round(at));
+};
+const point = event => {
+  const place = box().getBoundingClientRect();
+  put(100 * (event.clientX - place.left) / place.width);
+};
+put(at);
+new MutationObserver(() => { if (box() && +box().getAttribute('aria-valuenow') !== Math.round(at)) put(at); })
+  .observe(element, {childList: true, subtree: true});
+element.addEventListener('pointerdown', event => {
+  if (!event.target.closest('[data-compare]') || event.target.closest('a')) return;
+  held = true;
+  element.setPointerCapture(event.pointerId);
+  box().focus({preventScroll: true});
+  point(event);
+  event.preventDefault();
+});
+element.addEventListener('pointermove', event => held && box() && point(event));
+for (const end of ['pointerup', 'pointercancel']) element.addEventListener(end, () => { held = false; });
+element.addEventListener('genstudio:move', event => put(at + 2 * event.detail));
+element.addEventListener('keydown', event => {
+  const to = {ArrowLeft: at - 2, ArrowRight: at + 2, Home: 0, End: 100}[event.key];
+  if (to === undefined || !event.target.closest('[data-compare]')) return;
+  put(to);
+  event.preventDefault();
+});
+"""
+
+# The camera's picture goes where a chosen file goes. A stream that nobody sees any more is ended.
+CAMERA = """
+let stream = null;
+const end = () => { if (stream) stream.getTracks().forEach(track => track.stop()); stream = null; };
+new MutationObserver(() => { if (stream && !element.querySelector('video')) end(); }).observe(element, {childList: true, subtree: true});
+element.addEventListener('click', async event => {
+  const button = event.target.closest('[data-camera]');
+  if (!button) return;
+  const place = element.querySelector('.camera'), video = place.querySelector('video');
+  if (!video) {
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1280}}});
+    } catch {
+      place.textContent = button.dataset.refused;
+      return;
+    }
+    const fresh = document.createElement('video');
+    fresh.autoplay = fresh.playsInline = fresh.muted = true;
+    fresh.srcObject = stream;
+    place.replaceChildren(fresh);
+    button.textContent = button.dataset.take;
+    return;
+  }
+  const sheet = document.createElement('canvas');
+  sheet.width = video.videoWidth;
+  sheet.height = video.videoHeight;
+  sheet.getContext('2d').drawImage(video, 0, 0);
+  end();
+  place.replaceChildren();
+  button.textContent = button.dataset.open;
+  sheet.toBlob(blob => dispatchEvent(new CustomEvent('genstudio:give', {
+    detail: {id: button.dataset.camera, files: [new File([blob], 'camera.png', {type: 'image/png'})]}})));
+});
+"""
+
+
+def uri(image: np.ndarray, recipe: dict | None = None) -> str:
+    """A uint8 (h, w, 3) picture as a data URI: itself with its recipe where it is small, else a copy for the eye."""
+    picture, stream = Image.fromarray(image), io.BytesIO()
+    if max(picture.size) <= EXACT:
+        save_png(picture, stream, recipe)
+        return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+    picture.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    picture.save(stream, "JPEG", quality=90, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def image(image: np.ndarray, alt: str, recipe: dict | None = None) -> str:
+    """Small pictures are enlarged crisply."""
+    css = ' class="pixels"' if max(image.shape[:2]) <= EXACT else ""
+    return f'<img{css} src="{uri(image, recipe)}" alt="{escape(alt, quote=True)}" decoding="sync">'
+
+
+def compare(before: np.ndarray, after: np.ndarray, recipe: dict, href: str, filename: str, label: str, lang: str) -> str:
+    """`before` left of the handle, `after` right of it. href: where the result lies, or none where it is on the page."""
+    height, width = after.shape[:2]
+    first, second = (getattr(text, lang) for text in (w.BEFORE, w.AFTER))
+    made = image(after, second, recipe)
+    href = href or made.partition('src="')[2].partition('"')[0]
+    return (
+        f'<div class="compare" data-compare tabindex="0" role="slider" aria-valuemin="0" aria-valuemax="100" aria-valuenow="-1"'
+        f' aria-label="{escape(getattr(w.COMPARE, lang), quote=True)}" style="--ratio:{width / height:.4f}">'
+        f'{image(before, first)}<div class="after">{made}</div><i class="handle"></i>'
+        f'<span class="tag">{first}</span><span class="tag right">{second}</span>'
+        f'<a class="download" href="{escape(href, quote=True)}" download="{escape(filename, quote=True)}"'
+        f' title="{escape(label, quote=True)}" aria-label="{escape(label, quote=True)}">↓</a></div>'
+    )
+
+
+def tiles(figures: list[tuple[np.ndarray, str, str]]) -> str:
+    """Pictures side by side: (picture, name, note)."""
+    body = "".join(
+        f"<figure>{image(picture, name)}<figcaption><b>{escape(name)}</b> {escape(note)}</figcaption></figure>"
+        for picture, name, note in figures
+    )
+    return f'<div class="tiles">{body}</div>'
+
+
+def source(picture: np.ndarray, own: bool, lang: str) -> str:
+    """The visitor's picture, or the example in its place."""
+    title = getattr(w.PICTURE if own else w.EXAMPLE, lang)
+    return f'<h3>{title}</h3>{image(picture, title)}<p class="legend">{getattr(w.HOW, lang)}</p>'
+
+
+def camera(upload: str, lang: str) -> str:
+    """The button that opens the camera, then takes the picture, which goes where files for `upload` go."""
+    take, opened, refused = (escape(getattr(text, lang), quote=True) for text in (w.TAKE, w.CAMERA, w.NO_CAMERA))
+    return (
+        f'<div class="camera"></div><button class="plain" data-camera="{upload}" data-take="{take}" data-open="{opened}"'
+        f' data-refused="{refused}">{opened}</button>'
+    )
+
+
+def progress(share: float, note: str) -> str:
+    return f'<progress max="1" value="{share:.3f}" aria-label="{escape(note, quote=True)}"></progress><p class="legend">{note}</p>'
+
+
+def thumbnail(before: np.ndarray, after: np.ndarray, side: int = 104) -> np.ndarray:
+    """The left half before, the right half after: what a card shows."""
+    squares = []
+    for image in (before, after):
+        picture = Image.fromarray(image)
+        edge, (width, height) = min(picture.size), picture.size
+        box = ((width - edge) // 2, (height - edge) // 2, (width + edge) // 2, (height + edge) // 2)
+        squares.append(np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC, box=box)))
+    made = np.concatenate([squares[0][:, : side // 2], squares[1][:, side // 2 :]], 1)
+    made[:, side // 2 - 1 : side // 2 + 1] = 255
+    return made

@@ -1,0 +1,59 @@
+"""One picture through every system: a grid in which each result chooses its system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from genstudio.images import flatten
+from genstudio.model import Text
+from genstudio.outlines import outlines
+from genstudio.ui import widgets
+from genstudio.ui.translate import pieces
+from genstudio.ui.translate import words as w
+from genstudio.ui.translate.visit import Visit
+from genstudio.ui.translate.work import Work
+from genstudio.ui.words import t
+
+SIDE = 384  # pixels: of a copy small enough that five systems take a second
+
+
+class Several:
+    def __init__(self, work: Work):
+        self.work = work
+        hint = Text(*(said.format(side=SIDE) for said in w.ALL_HINT))
+        gr.Markdown(t(hint), elem_classes="caption")
+        self.grid = gr.HTML(elem_id="systems", js_on_load=widgets.PICK)
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.grid]
+
+    def run(self, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
+        """The grid, as it fills."""
+        run, taken = visit.begin("several"), self.work.picture(visit, scene["system"])
+        small = flatten(taken.picture, scene["background"])
+        small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        cells = [cell(np.asarray(small), "", getattr(w.START, lang), "")]
+        for name, system in self.work.systems.items():
+            opening, shown, note = self.work.opening(name), small, ""
+            if self.work.engine.foreignness(name, small) > 1:
+                if self.work.draws(name):
+                    shown = outlines(small, 0.5, self.work.own_side(name) or 64)
+                else:
+                    note = getattr(w.UNLIKE, lang)
+            cells.append(cell(self.work.at_once(np.array(shown), opening), name, getattr(system.title, lang), note))
+            if run.stopped:
+                return
+            yield {self.grid: f'<div class="systems">{"".join(cells)}</div>'}
+
+
+def cell(picture: np.ndarray, name: str, title: str, note: str) -> str:
+    """A result; where it has a name, a click chooses its system."""
+    said = f"<span><b>{escape(title)}</b>{f'<i>{escape(note)}</i>' if note else ''}</span>"
+    body = f"{pieces.image(picture, title)}{said}"
+    return f'<button data-pick="{escape(name, quote=True)}">{body}</button>' if name else f"<div>{body}</div>"

@@ -1,0 +1,137 @@
+"""What the server holds of a visitor while the page is open: a picture, some files, the runs under way. Then all of it goes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import secrets
+import shutil
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from genstudio.images import open_picture
+
+MOST = 256  # visits at a time; the longest unseen is forgotten
+
+
+class Taken(NamedTuple):
+    """A picture as it came: upright, with its transparency, and the name of it that a recipe may say."""
+
+    picture: Image.Image
+    digest: str  # the first 16 digits of the file's SHA-256
+    own: bool  # the visitor's; else an example
+
+
+def taken(body: bytes, own: bool = True) -> Taken:
+    """Raises ValueError with the reason where it is no picture."""
+    return Taken(open_picture(body), hashlib.sha256(body).hexdigest()[:16], own)
+
+
+def of_ours(picture: Image.Image) -> Taken:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return taken(stream.getvalue(), own=False)
+
+
+def clear(picture: Image.Image) -> bool:
+    """Whether a background would show through it."""
+    if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
+        return False
+    return picture.convert("RGBA").getchannel("A").getextrema()[0] < 255
+
+
+class Run:
+    """Something under way, which asks now and then whether it should go on."""
+
+    def __init__(self) -> None:
+        self.stopped = self.cancelled = False
+
+
+class Visit:
+    def __init__(self) -> None:
+        self.scene: dict | None = None  # what the tab shows, and which part of it is looked at
+        self.looked = "one"
+        self.own: Taken | None = None  # until then, each system shows an example
+        self.drawing: bytes | None = None  # the sheet's PNG
+        self.files: list[Path] = []  # that wait to be translated
+        self.made: Any = None  # what stands on the stage: a picture's digest and its settings
+        self._runs: dict[str, Run] = {}
+        self._folder: Path | None = None
+
+    def begin(self, kind: str) -> Run:
+        """A new run of that kind, which ends the one before."""
+        self.end(kind)
+        self._runs[kind] = Run()
+        return self._runs[kind]
+
+    def end(self, kind: str, cancelled: bool = False) -> None:
+        if run := self._runs.get(kind):
+            run.cancelled |= cancelled
+            run.stopped = True
+
+    @property
+    def folder(self) -> Path:
+        """A folder of this visit, under a name that nobody guesses, where Gradio serves files from."""
+        if self._folder is None:
+            self._folder = Path(get_upload_folder()) / f"visit-{secrets.token_urlsafe(18)}"
+            self._folder.mkdir(parents=True)
+        return self._folder
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Files are moved here: where they came, another visitor's equal ones may lie under the same name."""
+        self.drop("files")
+        place = self.folder / "files"
+        place.mkdir()
+        self.files = []
+        for i, path in enumerate(paths):
+            (place / str(i)).mkdir()
+            try:
+                self.files.append(Path(shutil.move(path, place / str(i) / path.name)))
+            except FileNotFoundError:
+                raise ValueError(f"{path.name} was lost on the way: please send it once more") from None
+
+    def place(self, name: str) -> Path:
+        """Where a result of that name goes, in place of the one before."""
+        self.drop("made")
+        (self.folder / "made").mkdir()
+        return self.folder / "made" / name
+
+    def drop(self, part: str) -> None:
+        shutil.rmtree(self.folder / part, ignore_errors=True)
+
+    def leave(self) -> None:
+        for kind in self._runs:
+            self.end(kind)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Visits:
+    """By session: Gradio's own state would outlive the page by an hour."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str | None, Visit] = OrderedDict()
+
+    def of(self, request: gr.Request | None) -> Visit:
+        key = request.session_hash if request else None
+        visit = self._open.setdefault(key, Visit())
+        self._open.move_to_end(key)
+        while len(self._open) > MOST:
+            self._open.popitem(last=False)[1].leave()
+        return visit
+
+    def leave(self, request: gr.Request) -> None:
+        if visit := self._open.pop(request.session_hash, None):
+            visit.leave()
+
+
+def url(path: Path) -> str:
+    """The address, from the page's own, of a file in a visit's folder."""
+    return "gradio_api/file=" + os.fspath(path).replace("\\", "/").replace("%", "%25").replace("#", "%23").replace("?", "%3F")

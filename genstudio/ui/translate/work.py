@@ -1,0 +1,113 @@
+"""What the parts of the Translate tab share: the systems, the visits, and how a picture becomes what a network is shown.
+
+A *scene* is what a recipe needs besides the picture: {"system", "view", "background", "detail", "controls"}.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from genstudio import examples, recipe
+from genstudio.engine import Engine
+from genstudio.images import flatten
+from genstudio.model import Choice, controls
+from genstudio.outlines import outlines
+from genstudio.system import System
+from genstudio.tiles import Progress
+from genstudio.ui.translate import pieces
+from genstudio.ui.translate.visit import Run, Taken, Visit, Visits, of_ours
+
+SHOW_EVERY = 0.25  # seconds between two looks at the progress
+WAYS = ("there", "back")  # a control with these options undoes itself
+
+
+class Work:
+    def __init__(self, engine: Engine, systems: Mapping[str, System]):
+        self.engine, self.systems, self.visits = engine, dict(systems), Visits()
+        self._examples: dict[str, Taken] = {}
+        self._thumbnails: dict[tuple[str, str], str] = {}
+
+    def opening(self, system: str) -> dict[str, Any]:
+        """The scene of a system as it is declared."""
+        defaults = {name: control.default for name, control in self.controls(system).items()}
+        return {"system": system, "view": "own", "background": "white", "detail": None, "controls": defaults}
+
+    def controls(self, system: str) -> dict:
+        return controls(self.systems[system].model.translate)
+
+    def turn(self, system: str) -> str | None:
+        """The control that turns the system round, where it goes both ways."""
+        for name, control in self.controls(system).items():
+            if isinstance(control.kind, Choice) and control.kind.options == WAYS:
+                return name
+        return None
+
+    def draws(self, system: str) -> bool:
+        return self.systems[system].takes == "drawings"
+
+    def own_side(self, system: str) -> int | None:
+        return self.engine.hold(system).model.own_side
+
+    # pictures -------------------------------------------------------------------------------------------------------
+
+    def picture(self, visit: Visit, system: str) -> Taken:
+        """The visitor's, else an example of the system's own."""
+        return visit.own or self.example(system)
+
+    def example(self, system: str) -> Taken:
+        if system not in self._examples:
+            self._examples[system] = of_ours(examples.example(self.engine, system))
+        return self._examples[system]
+
+    def thumbnail(self, system: str) -> str:
+        """A card's picture: the system's example before and after. New weights under the old name get a new one."""
+        key = system, self.engine.hold(system).digest
+        if key not in self._thumbnails:
+            before = self.prepared(self.example(system), self.opening(system))
+            self._thumbnails[key] = pieces.uri(pieces.thumbnail(before, self.at_once(before, self.opening(system))))
+        return self._thumbnails[key]
+
+    def prepared(self, taken: Taken, scene: dict) -> np.ndarray:
+        """What the network is shown, uint8 (h, w, 3)."""
+        picture = flatten(taken.picture, scene["background"])
+        if scene["detail"] is not None:
+            picture = outlines(picture, scene["detail"], self.own_side(scene["system"]) or 64)
+        return np.array(picture)
+
+    def translate(self, image: np.ndarray, scene: dict) -> Iterator[Progress]:
+        return self.engine.translate(scene["system"], image[None], view=scene["view"], **scene["controls"])
+
+    def at_once(self, image: np.ndarray, scene: dict) -> np.ndarray:
+        *_, last = self.translate(image, scene)
+        return last.images[0]
+
+    def step_by_step(self, image: np.ndarray, scene: dict, run: Run) -> Iterator[tuple[Progress, float]]:
+        """Parts done, not too often, with the seconds so far; at last the picture, unless the run was stopped."""
+        started = looked = time.monotonic()
+        with closing(self.translate(image, scene)) as parts:
+            for part in parts:
+                now = time.monotonic()
+                if run.stopped:
+                    return
+                if part.images is not None or now - looked > SHOW_EVERY:
+                    looked = now
+                    yield part, now - started
+
+    def recipe(self, scene: dict, digest: str) -> dict:
+        """What the picture carries."""
+        settings = {"view": scene["view"], "background": scene["background"]}
+        if scene["detail"] is not None:
+            settings["detail"] = scene["detail"]
+        held = self.engine.hold(scene["system"])
+        return recipe.make(held, "translate", picture=digest, **settings, controls=scene["controls"])
+
+    def scene_of(self, found: dict) -> dict:
+        """The scene of a checked recipe."""
+        said = {key: found[key] for key in ("view", "background", "detail") if key in found}
+        opening = self.opening(found["system"])
+        return opening | said | {"controls": opening["controls"] | (found.get("controls") or {})}
