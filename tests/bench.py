@@ -30,6 +30,8 @@ from genstudio.precision import best_precision, choose_device
 from genstudio.registry import find
 
 DECODED = ("dcgan_avatars", "vae_avatars", "vae_mnist")
+TRANSLATED = ("pix2pix_sketch", "cyclegan_glasses", "denoise_photo")
+SIDE, LARGE = 64, 1024  # pixels along the pictures that are translated: many small ones, and a photograph
 TRAINED = "dcgan_avatars"
 clock = time.perf_counter
 
@@ -38,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=9, help="turns that each side takes")
-    parser.add_argument("--batch", type=int, default=64, help="pictures decoded at once")
+    parser.add_argument("--batch", type=int, default=64, help="pictures decoded or translated at once")
     parser.add_argument("--processor-time", action="store_true", help="one thread, by its own clock: for a busy machine")
     options = parser.parse_args()
     if options.processor_time:
@@ -55,6 +57,9 @@ def main() -> None:
             for name in DECODED:
                 rows.append(replaying(name, weights_of(name, Path(folder)), options.rounds))
                 show(rows[-1], options.json)
+        for name in TRANSLATED:
+            rows.append(translating(name, weights_of(name, Path(folder)), options.batch, options.rounds))
+            show(rows[-1], options.json)
         rows.append(training(TRAINED, options.rounds))
         show(rows[-1], options.json)
     if options.json:
@@ -102,6 +107,47 @@ def decoding(name: str, path: Path, batch: int, rounds: int) -> dict:
         "x one by one": seconds["one_by_one"] / seconds["engine"],
         "x one by one, best": least["one_by_one"] / least["engine"],
         "PSNR fast/exact dB": float(np.median([psnr(a, b) for a, b in zip(fast, exact, strict=True)])),
+    }
+
+
+def translating(name: str, path: Path, batch: int, rounds: int) -> dict:
+    """Pictures per second of the engine and of plain PyTorch on the same batch; seconds for one picture, and a large one."""
+    engine, (plain, _) = Engine(), checkpoint.load(path)
+    plain = plain.to(engine.device)
+    draw = np.random.RandomState(0)
+    pictures = draw.randint(0, 256, (batch, SIDE, SIDE, 3), dtype=np.uint8)
+    large = draw.randint(0, 256, (1, LARGE, LARGE, 3), dtype=np.uint8)
+
+    def translate(pictures: np.ndarray) -> np.ndarray:
+        *_, last = engine.translate(str(path), pictures, view="tiles")
+        return last.images
+
+    @torch.no_grad()
+    @as_torch_comes()
+    def at_once() -> np.ndarray:
+        images = torch.from_numpy(pictures).to(engine.device).permute(0, 3, 1, 2).contiguous() / 127.5 - 1
+        made = plain.translate(images).clamp(-1, 1)
+        return ((made + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+    def there() -> object:  # on the engine's thread, as in `decoding`
+        return list(engine._turns.run(at_once() for _ in range(1)))
+
+    seconds, least = take_turns(rounds, engine=lambda: translate(pictures), plain=there)
+    single, _ = take_turns(rounds, one=lambda: translate(pictures[:1]))
+    long, _ = take_turns(min(rounds, 3), large=lambda: translate(large))
+    fast = translate(pictures)
+    *_, exact = Engine(exact=True).translate(str(path), pictures, view="tiles")
+    return {
+        "what": f"translate {name}",
+        "batch": batch,
+        "precision": engine.hold(str(path)).precision.name,
+        "engine per s": batch / seconds["engine"],
+        "plain per s": batch / seconds["plain"],
+        "x plain": seconds["plain"] / seconds["engine"],
+        "x plain, best": least["plain"] / least["engine"],
+        f"ms for one of {SIDE} px": 1000 * single["one"],
+        f"s for one of {LARGE} px": long["large"],
+        "PSNR fast/exact dB": float(np.median([psnr(a, b) for a, b in zip(fast, exact.images, strict=True)])),
     }
 
 
@@ -226,10 +272,12 @@ def show(row: dict, silent: bool) -> None:
         return
     if row["what"].startswith(f"decode {DECODED[0]}"):
         print(device_line())
-        print(f"{'':22} {'batch':>5} {'precision':>9} {'ours/s':>8} {'plain/s':>8} {'x plain':>8} {'best':>6} {'x 1 by 1':>9} {'best':>6} {'PSNR':>6}")
-    rest = f"{row['x one by one']:9.2f} {row['x one by one, best']:6.2f} {row['PSNR fast/exact dB']:6.1f}" if "x one by one" in row else ""
+        print(f"{'':26} {'batch':>5} {'precision':>9} {'ours/s':>8} {'plain/s':>8} {'x plain':>8} {'best':>6} {'x 1 by 1':>9} {'best':>6} {'PSNR':>6}")
+    rest = f"{row['x one by one']:9.2f} {row['x one by one, best']:6.2f}" if "x one by one" in row else " " * 16
+    rest += f" {row['PSNR fast/exact dB']:6.1f}" if "PSNR fast/exact dB" in row else ""
+    rest += "".join(f"  {value:.3g} {what}" for what, value in row.items() if " for one of " in what)
     print(
-        f"{row['what']:22} {row['batch']:5} {row['precision']:>9} {row['engine per s']:8.1f} {row['plain per s']:8.1f}"
+        f"{row['what']:26} {row['batch']:5} {row['precision']:>9} {row['engine per s']:8.1f} {row['plain per s']:8.1f}"
         f" {row['x plain']:8.2f} {row['x plain, best']:6.2f} {rest}",
         flush=True,
     )
