@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import torch
 from PIL import Image
 
+from genstudio import data
 from genstudio.data import Batches, Pictures, load, read_pictures
 
 SHAPE = (3, 8, 8)
@@ -244,6 +245,55 @@ def test_labels_stay_with_their_pictures():
     assert [10 * n for n in numbers(batch.images)] == batch.labels.tolist()
 
 
+def matched(count: int, paired: bool, others: int | None = None) -> Pictures:
+    """Pictures whose value is their number plus their column; sources are 100 above."""
+    def values(n: int, start: int) -> torch.Tensor:
+        columns = torch.arange(6, dtype=torch.uint8).expand(n, 1, 6, 6)
+        return (start + 6 * torch.arange(n, dtype=torch.uint8).view(-1, 1, 1, 1) + columns).contiguous()
+
+    return Pictures("matched", values(count, 0), sources=values(others or count, 100), paired=paired)
+
+
+def levels(images: torch.Tensor) -> torch.Tensor:
+    return ((images + 1) * 127.5).round().int()
+
+
+def test_both_of_a_pair_are_mirrored_and_moved_alike():
+    batches = Batches(matched(12, paired=True), 16, seed=2, flip=True, jitter=2)
+    for k in range(4):
+        batch = batches[k]
+        assert torch.equal(levels(batch.sources), levels(batch.images) + 100)
+    assert len({tuple(levels(image)[0, 3].diff().tolist()) for image in batch.images}) > 2, "none was moved"
+
+
+def test_two_heaps_are_shuffled_apart_and_each_is_seen_once_an_epoch():
+    batches = Batches(matched(12, paired=False, others=20), 4, seed=2)
+    seen = [(levels(batches[k].images)[:, 0, 0, 0] // 6, (levels(batches[k].sources)[:, 0, 0, 0] - 100) // 6) for k in range(15)]
+    images, sources = (torch.cat(side).tolist() for side in zip(*seen, strict=True))
+    assert all(sorted(images[i : i + 12]) == list(range(12)) for i in range(0, 60, 12))
+    assert all(sorted(sources[i : i + 20]) == list(range(20)) for i in range(0, 60, 20))
+    assert sum(a == b for a, b in zip(images, sources, strict=True)) < 20, "they come as pairs"
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_sources_too_depend_on_seed_number_and_rank_alone(paired):
+    """In any order, as a resumed run asks; each rank its own slice of the global batch."""
+    pictures = matched(12, paired)
+    one, two = (Batches(pictures, 8, seed=3, flip=True, jitter=2) for _ in range(2))
+    forwards = [one[k].sources for k in range(6)]
+    assert all(torch.equal(two[k].sources, forwards[k]) for k in (5, 1, 3, 1, 0))
+    whole, ranks = Batches(pictures, 8, seed=1), [Batches(pictures, 4, seed=1, rank=rank, world=2) for rank in (0, 1)]
+    for k in range(5):
+        assert torch.equal(torch.cat([rank[k].sources for rank in ranks]), whole[k].sources)
+
+
+def test_sources_stay_beside_their_pictures_where_a_batch_is_cut():
+    batch = Batches(matched(12, paired=True), 10)[0]
+    for part in (*batch.split(3), batch[2:7]):
+        assert len(part.sources) == len(part) and torch.equal(levels(part.sources), levels(part.images) + 100)
+    assert matched(12, paired=False).batch(torch.arange(3)).sources is None, "two heaps have no pairs"
+
+
 def test_flips_mirror_and_jitter_moves_by_whole_pixels():
     ramp = torch.arange(8, dtype=torch.uint8).expand(1, 1, 8, 8).contiguous()  # the value is the column
     rows = [((i[0, 4] + 1) * 127.5).round().int().tolist() for i in Batches(Pictures("ramp", ramp), 64, flip=True)[0].images]
@@ -270,3 +320,71 @@ def test_a_named_set_is_what_it_says(name, train, test, shape, classes):
     assert held.images.dtype == torch.uint8 and held.images.float().std() > 10
     if train:
         assert (len(kept), len(held)) == (train, test)
+
+
+def of_the_house(name: str, split: str) -> Pictures:
+    try:
+        return load(name, split)
+    except ValueError as error:
+        pytest.skip(str(error))
+
+
+def test_lines_and_their_colours_are_pairs_and_no_symbol_is_in_both_splits(monkeypatch):
+    """A pair has the same dark lines: where the drawing is black, the picture is mostly dark."""
+    held, kept = (of_the_house("emoji_lines", split) for split in ("test", "train"))
+    assert held.shape == (3, 64, 64) and len(held) > 100 and len(kept) > 8 * len(held) and held.credit
+    for pictures in (held, kept):
+        assert pictures.paired and pictures.sources.shape == pictures.images.shape
+        lines, colours = (x.float().mean(1) for x in (pictures.sources[:200], pictures.images[:200]))
+        drawn = lines < 64
+        assert (colours[drawn] < 128).float().mean() > 0.9
+        shifted = colours.roll(1, 0)
+        assert (shifted[drawn] < 128).float().mean() < 0.6, "the next one's lines do as well: they are no pairs"
+        assert (lines[:, 0, 0] > 250).all(), "a drawing is not on white"
+    names = {split: files_behind(monkeypatch, "emoji_lines", split) for split in ("test", "train")}
+    symbols = {split: {PurePosixPath(n).name for n in found} for split, found in names.items()}
+    assert symbols["test"] and not symbols["test"] & symbols["train"]
+
+
+def test_glasses_are_pairs_where_held_out_and_strangers_where_learned(monkeypatch):
+    """No face of a training heap is in the other, nor in the pairs that are held out: else pairs would be learned after all."""
+    held, kept = (of_the_house("avatars_glasses", split) for split in ("test", "train"))
+    assert held.paired and not kept.paired and held.shape == (3, 64, 64)
+    assert len(held) == len(held.sources) == 200 and min(len(kept), len(kept.sources)) > 1000
+    apart = (held.images.float() - held.sources.float()).abs().mean((1, 2, 3))
+    others = (held.images.float() - held.sources.roll(1, 0).float()).abs().mean((1, 2, 3))
+    assert apart.min() > 0 and apart.median() < 0.5 * others.median(), "a pair shows one face"
+    bodies = [{image.numpy().tobytes() for image in heap} for heap in (kept.images, kept.sources, held.images, held.sources)]
+    for i, one in enumerate(bodies):
+        for other in bodies[i + 1 :]:
+            assert not one & other, "a picture is in two heaps"
+
+    def faces(split: str) -> dict[str, set[str]]:
+        """The faces of pairs by the side that is shown: pairs/plain/..., pairs/glasses/..."""
+        sides: dict[str, set[str]] = {}
+        for name in files_behind(monkeypatch, "avatars_glasses", split):
+            if name.startswith("pairs/"):
+                sides.setdefault(PurePosixPath(name).parts[1], set()).add(PurePosixPath(name).name)
+        return sides
+
+    seen, unseen = faces("train"), faces("test")
+    assert len(seen) == len(unseen) == 2
+    (plain, worn), (one, other) = seen.values(), unseen.values()
+    assert not plain & worn and one == other and not one & (plain | worn)
+
+
+def files_behind(monkeypatch, name: str, split: str) -> tuple[str, ...]:
+    """The files that a set is made of."""
+    found = []
+
+    def noted(*arguments, **options) -> Pictures:
+        found.append(read_pictures(*arguments, **options))
+        return found[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "read_pictures", noted)
+        load(name, split)
+    names = found[0].names
+    if name == "emoji_lines":
+        return tuple(n for n in names if n.startswith(("openmoji/", "openmoji-line/")))
+    return names
