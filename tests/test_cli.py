@@ -190,7 +190,7 @@ def test_scores_of_a_header_are_listed(home, capsys):
     assert "negative ELBO: 91.3 (91 to 92, n = 9)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verb", ["", *"list sample encode decode interpolate train score data app".split()])
+@pytest.mark.parametrize("verb", ["", *"list sample encode decode interpolate translate train score data app".split()])
 def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as left:
         cli.main([*verb.split(), "--help"])
@@ -202,6 +202,13 @@ def test_help_of_a_system_tells_its_controls(capsys):
     with contextlib.suppress(SystemExit):
         cli.main(["sample", "vae_mnist", "--help"])
     assert "--truncation 0.0-1.5" in capsys.readouterr().out
+
+
+def test_help_of_a_translator_tells_its_controls(untrained, capsys):
+    with contextlib.suppress(SystemExit):
+        cli.main(["translate", untrained("cyclegan_glasses"), "--help"])
+    said = capsys.readouterr().out
+    assert "--direction there|back" in said and "--amount 0.0-1.5" in said and "--view own|tiles" in said
 
 
 def test_help_of_train_tells_the_recipe(capsys):
@@ -240,6 +247,7 @@ def test_help_of_train_tells_the_recipe(capsys):
         ("encode vae_mnist text.png", "text.png: not a picture"),
         ("encode vae_mnist nowhere.png", "nowhere.png: not found"),
         ("interpolate vae_mnist --from 1 --to 2 --film way.gif", "a film is a .webp or an .mp4, not way.gif"),
+        ("translate vae_mnist text.png", "vae_mnist cannot translate"),
         ("again nowhere.png", "'nowhere.png' holds no recipe"),
         ("again verb=steer&system=vae_mnist&from=1&by=up:2", "directions are written as in effect1:2"),
         ("again verb=steer&system=vae_mnist&from=1&by=effect99:2", "vae_mnist has 40 directions of this kind, not 99"),
