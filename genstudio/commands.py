@@ -349,7 +349,7 @@ def interpolate(
 def again(recipe: str, out: Path, device: str | None) -> None:
     from genstudio import opening
     from genstudio.images import save_png, to_pictures
-    from genstudio.recipe import check, check_link, code, differences, from_query
+    from genstudio.recipe import check, check_link, code, command, differences, from_query
 
     if Path(recipe).is_file():
         found = opening.identify(recipe).recipe
@@ -358,6 +358,8 @@ def again(recipe: str, out: Path, device: str | None) -> None:
     if found is None:
         raise ValueError(f"{recipe!r} holds no recipe: give a picture of ours, a .json file, or a link's verb=...&system=...")
     name = check(found)["system"]
+    if found["verb"] == "translate":
+        raise ValueError(f"a recipe does not hold the picture that was translated; with it at hand: {command(found)}")
     engine = open_engine(device, exact=found.get("precision") == "float32")
     held = engine.hold(name)
     [image] = engine.decode(name, code(found, engine)[None], **(found.get("controls") or {}))

@@ -6,6 +6,7 @@ import gc
 import io
 import os
 import resource
+import shlex
 import struct
 import sys
 import zipfile
@@ -316,6 +317,20 @@ def test_translate_tells_how_many(denoiser, tmp_path, capsys):
     assert said.out == f"2 translated, 1 refused, in {tmp_path / 'out.zip'}\n"
     assert "b.png: not a picture" in said.err and "3 of 3 files" in said.err
     assert sorted(read(tmp_path / "out.zip")) == ["a.png", "c/d.png"]
+
+
+def test_the_command_of_a_recipe_translates_the_picture_again_and_the_recipe_alone_cannot(denoiser, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"a.png": encoded(photograph())})
+    assert cli.main(["translate", denoiser, "a.png", "--out", "first", "--strength", "0.3", "--background", "blue"]) == 0
+    command = shlex.split(recipe.command(read_recipe(open_picture("first/a.png"))))
+    words = ["a.png" if word == recipe.PICTURE else word for word in command[3:]]
+    assert command[:3] == ["python", "-m", "genstudio"] and "a.png" in words
+    assert cli.main(words) == 0
+    assert read(Path("translated")) == read(Path("first"))
+    capsys.readouterr()
+    assert cli.main(["again", "first/a.png"]) == 2
+    assert "does not hold the picture that was translated" in capsys.readouterr().err
 
 
 def test_translate_fails_where_nothing_could_be_translated(denoiser, tmp_path, capsys):
