@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import gradio as gr
@@ -10,15 +14,18 @@ import numpy as np
 
 from genstudio import checkpoint, recipe
 from genstudio.engine import Engine, find_verb
+from genstudio.images import flatten, open_picture
 from genstudio.model import verbs
+from genstudio.outlines import outlines
 from genstudio.ui.widgets import png_uri
 from genstudio.ui.words import friendly
 
 MOST = 256  # pictures a call
+MOST_BYTES = 40 * 10**6  # of a picture sent
 
 
 def expose(engine: Engine) -> None:
-    """Adds /systems, /sample and /interpolate to the current `gr.Blocks`."""
+    """Adds /systems, /sample, /interpolate and /translate to the current `gr.Blocks`."""
 
     @friendly
     def systems() -> list[dict]:
@@ -53,13 +60,49 @@ def expose(engine: Engine) -> None:
         made = [recipe.make(held, "interpolate", **ends, position=p, path=path, controls=values) for p in positions]
         return [png_uri(image, r) for image, r in zip(images, made, strict=True)]
 
-    for function in (systems, sample, interpolate):
+    @friendly
+    def translate(
+        system: str,
+        picture: str,
+        view: str = "own",
+        background: str = "white",
+        detail: float | None = None,
+        controls: dict[str, Any] | None = None,
+    ) -> str:
+        """A picture, as base64 of its file or as a data URI, in the system's other domain: a PNG as a data URI.
+
+        detail: 0 to 1, to turn it into that many lines first.
+        """
+        settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
+        held, values, body = engine.hold(checkpoint.listed(system)), controls or {}, sent(picture)
+        find_verb(held.system, "translate")
+        image = flatten(open_picture(body), background)
+        if recipe.check_detail(detail) is not None:
+            settings["detail"] = detail
+            image = outlines(image, detail, held.model.own_side or 64)
+        with closing(engine.translate(system, np.array(image)[None], view=view, **values)) as parts:
+            *_, last = parts
+        digest = hashlib.sha256(body).hexdigest()[:16]
+        return png_uri(last.images[0], recipe.make(held, "translate", picture=digest, **settings, controls=values))
+
+    for function in (systems, sample, interpolate, translate):
         gr.api(function, api_name=function.__name__, concurrency_limit=4)
 
 
 def bounded(count: int, what: str) -> None:
     if count > MOST:
         raise ValueError(f"{count} {what} asked for; at most {MOST} at a time")
+
+
+def sent(picture: str) -> bytes:
+    """The bytes of a file that came as base64."""
+    body = str(picture).rpartition(",")[2]
+    if len(body) > MOST_BYTES * 4 // 3:
+        raise ValueError(f"too large (at most {MOST_BYTES // 10**6} MB)")
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        raise ValueError("not a picture") from None
 
 
 def warm_up(engine: Engine) -> None:

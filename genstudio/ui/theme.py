@@ -102,7 +102,10 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .pad button[aria-pressed=true] { box-shadow: 0 0 0 2px var(--color-accent); }
 .pad .wipe { margin-left: auto; background: none; color: inherit; }
 
-progress { width: 100%; height: 6px; accent-color: var(--color-accent); margin-top: 8px; display: block; }
+progress { width: 100%; height: 6px; margin-top: 8px; display: block; appearance: none; border: 0; border-radius: 99px; overflow: hidden; background: var(--line); }
+progress::-webkit-progress-bar { background: var(--line); } progress::-webkit-progress-value { background: var(--color-accent); }
+progress::-moz-progress-bar { background: var(--color-accent); }
+progress:indeterminate::-webkit-progress-bar { background: var(--color-accent); animation: waiting 1s ease-in-out infinite alternate; }
 
 .field { position: relative; aspect-ratio: 1; border-radius: 14px; overflow: hidden; border: 1px solid var(--line);
   background: var(--panel); cursor: crosshair; touch-action: none; user-select: none; }
@@ -180,7 +183,7 @@ body.over .gradio-container { outline: 3px dashed var(--color-accent); outline-o
 .tiles figure { margin: 0; min-width: 0; } .tiles figcaption { font-size: 13px; color: var(--soft); margin-top: 4px; }
 .tiles figcaption b { color: var(--body-text-color); }
 .tiles img { width: 100%; max-height: 40vh; object-fit: contain; border-radius: 10px; border: 1px solid var(--line); }
-.translating { gap: 0 !important; } .translating > .block { min-height: 0; }
+#translate-cancel { align-self: flex-start; width: auto; }
 #picture img { max-height: 300px; object-fit: contain; width: 100%; border-radius: 14px; border: 1px solid var(--line); background: var(--panel); }
 #picture.over img, .drop.over .waits { outline: 3px dashed var(--color-accent); outline-offset: 3px; }
 .camera video { width: 100%; border-radius: 14px; margin-top: 8px; transform: scaleX(-1); }
@@ -256,6 +259,7 @@ svg.qr { width: min(360px, 100%); display: block; border-radius: 12px; }
   .map, .learned { grid-template-columns: minmax(0, 1fr) !important; }
   .row-label { grid-column: 1 / -1; }
   .drawing { gap: 10px; }
+  #picture img { max-height: 120px; }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } .systems { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }
   #translate-views > .tab-wrapper button { padding: 8px 7px; font-size: 14px; }
 }

@@ -87,9 +87,10 @@ class TranslateTab:
     def wire(self) -> None:
         inputs, outputs = self.inputs, self.outputs
         self.knows.load(self.on_first, None, outputs, **ONCE)
-        self.cards.select(self.on_system, inputs, outputs, **ONCE)
-        self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **ONCE)
-        self.forget.click(self.on_forget, inputs, outputs, **ONCE)
+        # None of these waits for a run under way: a new one ends it.
+        self.cards.select(self.on_system, inputs, outputs, **EACH)
+        self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **EACH)
+        self.forget.click(self.on_forget, inputs, outputs, **EACH)
         for slider in self.settings.sliders:
             slider.input(self.on_drag, inputs, [self.one.stage, *(self.sheet.outputs if self.sheet else [])], **FOLLOW)
             slider.release(self.on_settings, inputs, outputs, **LAST)
@@ -101,7 +102,7 @@ class TranslateTab:
         if self.sheet:
             # "always_last" would send the last event with the first one's data; the sheet itself waits between two.
             self.sheet.pad.input(self.on_drawing, inputs, self.sheet.drawn, **EACH)
-        self.several.grid.select(self.on_system, inputs, outputs, **ONCE)
+        self.several.grid.select(self.on_system, inputs, outputs, **EACH)
         self.many.upload.upload(self.on_files, inputs | {self.many.upload}, outputs, **ONCE)
         self.many.start.click(self.on_many, inputs, self.many.outputs, **ONCE)
         self.many.stop.click(self.on_cancel("many"), None, None, **QUIET)
@@ -149,7 +150,10 @@ class TranslateTab:
     @friendly
     def on_settings(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """A setting was changed: what is looked at follows."""
-        yield from self.on(self.read(inputs), request, inputs[self.looked])
+        visit, scene, lang = self.work.visits.of(request), self.read(inputs), language(request)
+        visit.scene = scene
+        yield {self.settings.detail: gr.update(visible=scene["detail"] is not None), **self.beside(visit, scene, lang)}
+        yield from self.part(inputs[self.looked], visit, scene, lang)
 
     @friendly
     def on_drag(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
@@ -299,17 +303,22 @@ class TranslateTab:
         """The cards, what the system knows, the picture at the side, and the settings."""
         name, here = scene["system"], checkpoint.available()  # a file may have gone since
         cards = [(n, getattr(s.title, lang), self.work.thumbnail(n)) for n, s in self.systems.items() if n in here]
-        system, held = self.systems[name], self.work.picture(visit, name)
+        system = self.systems[name]
         visit.scene = scene
-        small = flatten(held.picture, scene["background"])
-        small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
         knows = getattr(w.KNOWS, lang).format(knows=getattr(system.knows, lang)) if system.knows else ""
         return {
             self.system: name,
             self.cards: widgets.cards(cards, name, getattr(page_words.MODEL, lang)),
             self.knows: f'<p class="knows">{knows}</p>',
-            self.source: pieces.source(np.asarray(small), held.own, lang),
             self.camera: pieces.camera(self.upload.elem_id, lang),
-            self.forget: gr.update(visible=held.own),
+            self.forget: gr.update(visible=visit.own is not None),
+            **self.beside(visit, scene, lang),
             **self.settings.show(scene, visit),
         }
+
+    def beside(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+        """The picture at the side."""
+        held = self.work.picture(visit, scene["system"])
+        small = flatten(held.picture, scene["background"])
+        small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
+        return {self.source: pieces.source(np.asarray(small), held.own, lang)}

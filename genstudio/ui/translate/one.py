@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -50,14 +49,16 @@ class One:
     def run(self, visit: Visit, scene: dict, lang: str, whole: bool = True) -> Iterator[dict]:
         """Updates while the picture is translated, and at last with it there. Not `whole`: as a slider moves, the stage alone."""
         run, taken = visit.begin("one"), self.work.picture(visit, scene["system"])
+        if not self.live(visit, scene):
+            yield {self.progress: pieces.progress(None, getattr(w.WORKING, lang)), self.cancel: gr.update(visible=True)}
         before, seconds, after = self.work.prepared(taken, scene), 0.0, None
         for part, seconds in self.work.step_by_step(before, scene, run):
             if part.images is not None:
                 after = part.images[0]
-            else:
+            elif part.done < part.of:
                 left = max(1, round(seconds * (part.of - part.done) / part.done))
                 note = getattr(w.PART, lang).format(done=part.done, of=part.of, left=left)
-                yield {self.progress: pieces.progress(part.done / part.of, note), self.cancel: gr.update(visible=True)}
+                yield {self.progress: pieces.progress(part.done / part.of, note)}
         if after is None:
             if run.cancelled:  # else a newer run shows what it comes to
                 visit.made = None
@@ -68,7 +69,9 @@ class One:
         updates = self.show(visit, scene, before, after, seconds, lang)
         yield updates if whole else {self.stage: updates[self.stage]}
         if whole:
-            yield {self.note: self.warning(visit, taken, scene, before, lang), self.tiles: self.maps(scene, before, after, lang)}
+            more = {self.note: self.warning(scene, before, lang), self.tiles: self.maps(scene, before, after, lang)}
+            if not run.stopped:
+                yield more
 
     def show(self, visit: Visit, scene: dict, before: np.ndarray, after: np.ndarray, seconds: float, lang: str) -> dict:
         made = self.work.recipe(scene, self.work.picture(visit, scene["system"]).digest)
@@ -91,7 +94,7 @@ class One:
             self.script: recipe.script(made),
         }
 
-    def warning(self, visit: Visit, taken: Any, scene: dict, before: np.ndarray, lang: str) -> str:
+    def warning(self, scene: dict, before: np.ndarray, lang: str) -> str:
         """A sentence where the network is shown what it does not know."""
         if self.work.engine.foreignness(scene["system"], Image.fromarray(before)) > 1:
             said = getattr(w.FOREIGN, lang).format(knows=getattr(self.work.systems[scene["system"]].knows, lang))

@@ -146,8 +146,10 @@ def camera(upload: str, lang: str) -> str:
     )
 
 
-def progress(share: float, note: str) -> str:
-    return f'<progress max="1" value="{share:.3f}" aria-label="{escape(note, quote=True)}"></progress><p class="legend">{note}</p>'
+def progress(share: float | None, note: str) -> str:
+    """How far it is; None: nobody knows."""
+    value = "" if share is None else f' value="{share:.3f}"'
+    return f'<progress max="1"{value} aria-label="{escape(note, quote=True)}"></progress><p class="legend">{note}</p>'
 
 
 def thumbnail(before: np.ndarray, after: np.ndarray, side: int = 104) -> np.ndarray:
