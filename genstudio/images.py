@@ -6,9 +6,9 @@ import io
 import json
 import math
 import os
-import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,22 +34,31 @@ def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
     The size is read from the header and checked before a pixel is decoded.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is checked below
-            picture = Image.open(stream, formats=FORMATS)
-        if picture.width * picture.height > MAX_PIXELS:
-            raise ValueError(
-                f"too large ({picture.width} x {picture.height} pixels; at most {MAX_PIXELS // 10**6} million)"
-            )
+    with complaints(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is checked below
+        picture = Image.open(stream, formats=FORMATS)
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ValueError(f"too large ({picture.width} x {picture.height} pixels; at most {MAX_PIXELS // 10**6} million)")
+    with complaints():
         picture.load()
         return ImageOps.exif_transpose(picture)
+
+
+@contextmanager
+def complaints() -> Iterator[None]:
+    """Turns whatever PIL's readers raise into a ValueError with the reason: of damaged bytes they raise nearly anything."""
+    try:
+        yield
+    except MemoryError:
+        raise
     except Image.DecompressionBombError:
         raise ValueError(f"too large (at most {MAX_PIXELS // 10**6} million pixels)") from None
     except UnidentifiedImageError:
         raise ValueError("not a picture") from None
-    except (OSError, SyntaxError, EOFError, IndexError, struct.error) as error:
-        raise ValueError("truncated or broken" if not isinstance(error, FileNotFoundError) else "not found") from None
+    except FileNotFoundError:
+        raise ValueError("not found") from None
+    except Exception:
+        raise ValueError("truncated or broken") from None
 
 
 def flatten(picture: Image.Image, background: str = "white") -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 
@@ -12,6 +13,7 @@ import torch
 from PIL import Image, ImageSequence
 
 from genstudio.images import (
+    FORMATS,
     enlarge,
     error_map,
     flatten,
@@ -68,6 +70,24 @@ def test_a_truncated_picture_is_said_to_be_broken(kind):
     assert open_picture(whole).size == (64, 64)
     with pytest.raises(ValueError, match="truncated or broken|not a picture"):
         open_picture(whole[: len(whole) // 2])
+
+
+@pytest.mark.filterwarnings("ignore")  # PIL's, of what it reads all the same
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "ICO", "AVIF"])
+def test_damaged_bytes_are_refused_in_words_of_ours(kind):
+    """PIL's readers raise RuntimeError, TypeError and ValueErrors with binary rubbish in them, among others."""
+    if kind not in FORMATS:
+        pytest.skip(f"this PIL has no {kind}")
+    whole, draw, said = encoded(two_colours(), kind), np.random.RandomState(0), set()
+    for _ in range(300):
+        body = bytearray(whole)
+        for place in draw.randint(0, min(len(body), 400), 4):
+            body[place] = draw.choice([0, 1, 127, 128, 255])
+        try:
+            flatten(open_picture(bytes(body)))
+        except ValueError as error:
+            said.add(re.sub(r"\(.*", "", str(error)).strip())
+    assert said and said <= {"truncated or broken", "not a picture", "too large"}
 
 
 def test_a_missing_picture_is_said_to_be_missing(tmp_path):
