@@ -368,8 +368,8 @@ class Other:
 def house(exact: Engine):
     """A door without a page."""
     made = door.Door.__new__(door.Door)
-    made.engine, made.button, made.card, made.switch, made.front = exact, "button", "card", "switch", "front"
-    made.tabs = {"other": Other(), "latent": Tab()}
+    made.engine, made.button, made.card, made.switch = exact, "button", "card", "switch"
+    made.tabs, made.fronts = {"other": Other(), "latent": Tab()}, {None: "latent"}
     return made
 
 
@@ -378,7 +378,7 @@ def opened(house, path: Path) -> tuple[list, str]:
     copy = path.parent / "sent" / path.name
     copy.parent.mkdir(exist_ok=True)
     copy.write_bytes(path.read_bytes())
-    *_, last = house.on_open({"button": [str(copy)], "front": "latent"}, None)
+    *_, last = house.on_open({"button": [str(copy)]}, None)
     assert not copy.exists(), "what was sent is not kept"
     return [(verb, what) for verb, what in house.tabs["latent"].asked if verb != "lacks"], last["card"]
 

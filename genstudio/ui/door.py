@@ -9,7 +9,7 @@ import base64
 import binascii
 import os
 import shlex
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,18 +115,19 @@ class Door:
             on_leave(request)                      the visitor has closed the page
         """
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
-        self.front = gr.State(next(iter(tabs)))  # whose picture a dropped one is
+        self.fronts: dict[str | None, str] = {}  # by session, the tab in front: whose picture a dropped one is
         for key, (panel, _) in tabs.items():
-            panel.select(lambda key=key: key, None, self.front, **QUIET)
+            panel.select(self.arrival(key), None, None, **QUIET)
             if hasattr(self.tabs[key], "on_leave"):
                 page.unload(self.tabs[key].on_leave)
-        outputs = [*(c for tab in self.tabs.values() for c in tab.outputs), switch, self.front, self.card]
-        inputs = {self.button, self.front}.union(*(tab.inputs for tab in self.tabs.values()))
+        outputs = [*(c for tab in self.tabs.values() for c in tab.outputs), switch, self.card]
+        inputs = {self.button}.union(*(tab.inputs for tab in self.tabs.values()))
         opened = self.button.upload(self.on_open, inputs, outputs, trigger_mode="once", **QUIET)
         for tab in self.tabs.values():
             tab.stops(opened)
         self.card.input(self.on_unread, None, self.card, trigger_mode="once", **QUIET)
         self.card.clear(None, None, self.card, js="() => ''")
+        page.unload(self.on_leave)
         memories = {tab.memory for tab in self.tabs.values() if tab.memory}
         page.load(self.on_load, memories, outputs, **QUIET).then(None, js=FORGET)
 
@@ -167,7 +168,7 @@ class Door:
 
     def on_load(self, memories: dict, request: gr.Request) -> dict:
         """The page as its tabs open it, and then the recipe of the link that was followed, where it can be obeyed."""
-        updates, query = {self.front: next(iter(self.tabs))}, urlencode(dict(request.query_params))
+        updates, query = {}, urlencode(dict(request.query_params))
         for tab in self.tabs.values():
             updates |= tab.on_load(memories.get(tab.memory), request)
         if {"verb", "system"} <= set(request.query_params):
@@ -217,7 +218,7 @@ class Door:
         if found.recipe is not None:
             found.kind = "made"
             return (yield from self.restore(found, path, inputs, request))
-        key = inputs[self.front]
+        key = self.fronts.get(session(request), next(iter(self.tabs)))
         for updates in self.tabs[key].on_start(path, inputs, request):
             yield updates | self.turned(key)
         return Said(getattr(self.tabs[key].started, language(request)))
@@ -266,8 +267,21 @@ class Door:
         return Said(getattr(advice, lang), fine=False)
 
     def turned(self, key: str) -> dict:
-        """The tab comes to the front."""
-        return {self.switch: gr.update(selected=key), self.front: key}
+        """The tab comes to the front, which it says itself once it is there."""
+        return {self.switch: gr.update(selected=key)}
+
+    def arrival(self, key: str) -> Callable[[gr.Request], None]:
+        def on_arrival(request: gr.Request) -> None:
+            self.fronts[session(request)] = key
+
+        return on_arrival
+
+    def on_leave(self, request: gr.Request) -> None:
+        self.fronts.pop(session(request), None)
+
+
+def session(request: gr.Request | None) -> str | None:
+    return request.session_hash if request else None
 
 
 def restored(made: dict, held: Held, lang: str) -> str:
