@@ -1,4 +1,4 @@
-"""`python -m genstudio`: see `cli.py`."""
+"""`python -m genstudio`: see `cli/`."""
 
 import sys
 

@@ -21,9 +21,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from genstudio import hub, paths
+from genstudio import paths
 from genstudio.model import Model, Text, verbs
 from genstudio.registry import find
+from genstudio.sharing import hub
 from genstudio.system import System
 
 FORMAT = 1

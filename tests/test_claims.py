@@ -5,10 +5,12 @@ import json
 import pytest
 import torch
 
-from genstudio import checkpoint, claims, cli, scores
+from genstudio import checkpoint, cli
 from genstudio.data import Pictures
-from genstudio.intervals import Score
 from genstudio.registry import find
+from genstudio.scores import claims
+from genstudio.scores import measure as scores
+from genstudio.scores.intervals import Score
 
 CLASSES = tuple(str(d) for d in range(10))
 

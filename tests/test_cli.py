@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from genstudio import checkpoint, cli, commands, drawings, film, recipe
+from genstudio import checkpoint, cli, drawings, film, recipe
+from genstudio.cli import commands
 from genstudio.images import open_picture, read_recipe
 from genstudio.registry import find
 
@@ -354,7 +355,7 @@ def test_an_interrupt_stops_after_a_report_and_the_run_can_go_on(faces, monkeypa
 
 
 def test_scores_are_written_where_asked(monkeypatch, capsys, home):
-    from genstudio import scores
+    from genstudio.scores import measure as scores
 
     monkeypatch.setattr(scores, "measure", lambda *_: iter([("beauty", scores.Score(0.5, 0.4, 0.6, 10))]))
     ok("score", "vae_mnist")

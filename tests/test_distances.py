@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from genstudio import distances
+from genstudio.scores import distances
 
 
 def normal(n: int, d: int, seed: int = 0) -> torch.Tensor:

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from genstudio import checkpoint, features
+from genstudio import checkpoint
 from genstudio.registry import find
+from genstudio.scores import features
 
 FID_WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"
 
@@ -117,7 +118,7 @@ def test_weights_of_inception_can_run_nothing(tmp_path):
 @pytest.fixture(scope="module")
 def fid_weights(tmp_path_factory):
     """A file as pytorch-fid's, of random weights and statistics that keep a signal alive through all layers."""
-    from genstudio.inception import inception_net
+    from genstudio.scores.inception import inception_net
 
     torch.manual_seed(0)
     net = inception_net(1008)

@@ -10,14 +10,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from genstudio import checkpoint, cli, fidelity, scores
+from genstudio import checkpoint, cli
 from genstudio.data import Pictures
-from genstudio.features import Network
-from genstudio.fidelity import absolute_error, as_bytes, colourfulness, psnr, translation
 from genstudio.model import Batch, Model
 from genstudio.models.restoration import Denoiser, SuperResolution
 from genstudio.models.translation import Direction
 from genstudio.registry import find
+from genstudio.scores import fidelity
+from genstudio.scores import measure as scores
+from genstudio.scores.features import Network
+from genstudio.scores.fidelity import absolute_error, as_bytes, colourfulness, psnr, translation
 
 
 def drawn(n: int = 12, side: int = 16, seed: int = 0) -> Tensor:

@@ -19,9 +19,10 @@ import pytest
 import torch
 import yaml
 
-from genstudio import checkpoint, cli, hub, recipe
+from genstudio import checkpoint, cli, recipe
 from genstudio.images import open_picture, read_recipe
 from genstudio.registry import find
+from genstudio.sharing import hub
 
 TOKEN = "hf_ThisMustNeverBeSeen"
 

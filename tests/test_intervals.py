@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genstudio import intervals
+from genstudio.scores import intervals
 
 
 def normal(n: int, d: int, seed: int = 0) -> torch.Tensor:

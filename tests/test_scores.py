@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from genstudio import checkpoint, scores
+from genstudio import checkpoint
 from genstudio.data import Pictures
-from genstudio.features import network
 from genstudio.models.vae import VAE
 from genstudio.registry import find
+from genstudio.scores import measure as scores
+from genstudio.scores.features import network
 
 
 def normal(n: int, d: int, seed: int = 0) -> torch.Tensor:

@@ -17,7 +17,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from genstudio import cli, space
+from genstudio import cli
+from genstudio.sharing import space
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -137,7 +138,7 @@ def test_the_checkout_itself_is_never_written_over(out, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert cli.main(["space", "--out", out]) == 2
     assert "is part of this checkout" in capsys.readouterr().err
-    assert (ROOT / "genstudio/space.py").exists()
+    assert (ROOT / "genstudio/sharing/space.py").exists()
 
 
 def test_the_folder_runs_by_itself(folder):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from genstudio.model import Batch, Noise
 from genstudio.layers.prior import EMPTY
+from genstudio.model import Batch, Noise
 from genstudio.models.vae import VAE
 
 

@@ -19,10 +19,10 @@ import gradio as gr
 import numpy as np
 
 from genstudio import checkpoint, opening, paths, recipe
-from genstudio.commands import score_text
 from genstudio.engine import Engine, Held
 from genstudio.model import Text, verbs
 from genstudio.opening import Found
+from genstudio.scores.words import score_text
 from genstudio.ui import words as w
 from genstudio.ui.words import language, reason, t
 

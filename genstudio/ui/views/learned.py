@@ -8,8 +8,8 @@ from html import escape
 import gradio as gr
 
 from genstudio import checkpoint
-from genstudio.commands import score_text
 from genstudio.model import Text
+from genstudio.scores.words import score_text
 from genstudio.ui import words as w
 from genstudio.ui.views.view import View
 from genstudio.ui.words import language, t

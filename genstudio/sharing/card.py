@@ -11,8 +11,8 @@ from typing import Any
 
 from genstudio import __version__
 from genstudio.checkpoint import Header
-from genstudio.commands import score_text
 from genstudio.model import generates, verbs
+from genstudio.scores.words import score_text
 from genstudio.system import System
 
 TASKS = {"classify": "image-classification", "translate": "image-to-image", "encode": "image-feature-extraction"}

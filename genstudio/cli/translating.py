@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from genstudio.commands import Progress, given, open_engine, print_json
+from genstudio.cli.commands import Progress, given, open_engine, print_json
 
 
 def translate(

@@ -1,4 +1,4 @@
-"""The command line, `python -m genstudio`: which words and flags there are. `commands.py` does what they say.
+"""Which words and flags the command line has. What they do stands in the files beside this one.
 
 What a visitor got wrong is one sentence on stderr and exit code 2, never a traceback.
 """
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from genstudio import commands, scoring, sharing, training, translating
+from genstudio.cli import commands, scoring, sharing, training, translating
 
 EXAMPLES = """
 examples:

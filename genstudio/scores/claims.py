@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from genstudio import checkpoint
-from genstudio.features import network
-from genstudio.intervals import Score, read_score
-from genstudio.scores import SAMPLES, measure
+from genstudio.scores.features import network
+from genstudio.scores.intervals import Score, read_score
+from genstudio.scores.measure import SAMPLES, measure
 
 JUDGED = re.compile(r"(?:share of|precision|recall|Frechet|inception|kernel|nearest) ?.*\((.+)\)")
 MOST = 1_000_000  # samples: a header that asks for more keeps the machine, not its word

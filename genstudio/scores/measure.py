@@ -19,7 +19,10 @@ from torch import Tensor
 
 from genstudio import checkpoint
 from genstudio.data import SETS, Pictures, load
-from genstudio.distances import (
+from genstudio.model import Model, Noise, Text, generates, sample, verbs
+from genstudio.precision import choose_device
+from genstudio.registry import with_verbs
+from genstudio.scores.distances import (
     class_shares,
     frechet,
     inception_score,
@@ -29,12 +32,9 @@ from genstudio.distances import (
     precision,
     recall,
 )
-from genstudio.features import Network, as_floats, network
-from genstudio.fidelity import translation
-from genstudio.intervals import Score, average, bootstrap, ratio, share
-from genstudio.model import Model, Noise, Text, generates, sample, verbs
-from genstudio.precision import choose_device
-from genstudio.registry import with_verbs
+from genstudio.scores.features import Network, as_floats, network
+from genstudio.scores.fidelity import translation
+from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
 
 BATCH = 100
 SAMPLES = 2000

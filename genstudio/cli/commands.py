@@ -1,4 +1,4 @@
-"""What each verb of the command line does: a function each, whose arguments are the flags that `cli.py` declares.
+"""What each verb of the command line does: a function each, whose arguments are the flags that `parser.py` declares.
 
 Results go to stdout, as text or as JSON; progress goes to stderr. What a visitor got wrong is a ValueError in one
 sentence. A verb returns its exit code where that is not 0. torch is imported inside, so that `--help` need not wait.
@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from genstudio.scores.words import score_text
 
 if TYPE_CHECKING:
     from genstudio.engine import Engine, Held
@@ -202,14 +204,6 @@ def described() -> list[dict[str, Any]]:
         rows.append(row)
     place = {name: i for i, name in enumerate(order)}
     return sorted(rows, key=lambda row: (place.get(row["system"], len(order)), row["name"]))
-
-
-def score_text(number: Any) -> str:
-    """0.512 (0.49 to 0.53, n = 2000)."""
-    try:
-        return f"{number['value']:.4g} ({number['low']:.4g} to {number['high']:.4g}, n = {number['n']})"
-    except (TypeError, KeyError, ValueError):  # a header is a stranger's word
-        return str(number)[:80]
 
 
 def sample(

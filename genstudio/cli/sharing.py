@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from genstudio import hub
-from genstudio.commands import agreed
+from genstudio.cli.commands import agreed
+from genstudio.sharing import hub
 
 
 def pull(name: str, yes: bool) -> None:
@@ -38,7 +38,7 @@ def push(system: str, repo: str, private: bool) -> None:
 
 
 def space(out: Path, check: bool) -> None:
-    from genstudio import space
+    from genstudio.sharing import space
 
     folder = space.prepare(out)
     size = sum(path.stat().st_size for path in space.files(folder))

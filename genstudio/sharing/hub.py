@@ -209,7 +209,8 @@ def check_weights(offer: Offer, folder: Path) -> None:
 
 def parcel(path: Path, repo: str) -> dict[str, bytes | Path]:
     """What `push` sends of a checkpoint, by its name in the repository."""
-    from genstudio import card, checkpoint
+    from genstudio import checkpoint
+    from genstudio.sharing import card
 
     found = checkpoint.check(path)
     files: dict[str, bytes | Path] = {path.name: path}

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from genstudio.features import as_floats
-from genstudio.intervals import Z95, Score, bootstrap, share
+from genstudio.scores.features import as_floats
+from genstudio.scores.intervals import Z95, Score, bootstrap, share
 
 
 def frechet(a: Tensor, b: Tensor) -> float:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from genstudio.commands import device_of, print_json, score_text
+from genstudio.cli.commands import device_of, print_json
+from genstudio.scores.words import score_text
 
 
 def score(
@@ -15,7 +16,7 @@ def score(
     json: bool,
 ) -> int | None:  # fmt: skip
     from genstudio import checkpoint
-    from genstudio.scores import SAMPLES, measure, notes
+    from genstudio.scores.measure import SAMPLES, measure, notes
 
     path, found = checkpoint.locate(system), {}
     header, device = checkpoint.describe(path), device_of(device)
@@ -45,7 +46,7 @@ def score(
 
 def check_claims(system: str, device: str | None, features: str | None, json: bool) -> int | None:
     """Every score of a header, claimed and measured; 1 where one does not agree."""
-    from genstudio.claims import check
+    from genstudio.scores.claims import check
 
     found = {}
     for name, verdict in check(system, device, features):

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from genstudio.commands import Progress, clock, device_of, given
+from genstudio.cli.commands import Progress, clock, device_of, given
 
 
 def train(

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from genstudio.distances import frechet
-from genstudio.features import Network
 from genstudio.images import from_uint8
-from genstudio.intervals import Score, average, bootstrap, ratio, share
 from genstudio.model import Batch, Model, controls
+from genstudio.scores.distances import frechet
+from genstudio.scores.features import Network
+from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
 
 Scores = Iterator[tuple[str, Score]]  # each with its name
 

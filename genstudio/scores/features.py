@@ -71,7 +71,7 @@ class Network:
 def network(word: str, device: torch.device | str = "cpu") -> Network:
     """The network called `inception`, a classifier of ours by name or file, or a .pth file of Inception's weights."""
     if word == "inception":
-        from genstudio.inception import find_weights
+        from genstudio.scores.inception import find_weights
 
         path = find_weights()
     elif word.endswith((".pth", ".pt")):
@@ -88,7 +88,7 @@ def _opened(path: Path, changed: int, device: torch.device) -> Network:
     """Read once as long as the file stays as it is, so that what it remembers serves the next score too."""
     if path.suffix == ".safetensors":
         return own(path, device)
-    from genstudio.inception import inception  # takes torchvision's models along, which few need
+    from genstudio.scores.inception import inception  # takes torchvision's models along, which few need
 
     return inception(path, device)
 
