@@ -30,7 +30,7 @@ from genstudio.precision import best_precision, choose_device
 from genstudio.registry import find
 
 DECODED = ("dcgan_avatars", "vae_avatars", "vae_mnist")
-TRANSLATED = ("pix2pix_sketch", "cyclegan_glasses", "denoise_photo")
+TRANSLATED = ("pix2pix_sketch", "colorize_photo", "denoise_photo")
 SIDE, LARGE = 64, 1024  # pixels along the pictures that are translated: many small ones, and a photograph
 TRAINED = "dcgan_avatars"
 clock = time.perf_counter

@@ -18,15 +18,19 @@ from tests.test_page import drop, png
 
 pytestmark = pytest.mark.browser
 RESULT = "#translated .after img"
-NEEDED = {"pix2pix_sketch", "cyclegan_glasses", "denoise_photo"}
+NEEDED = {"pix2pix_sketch", "denoise_photo"}
 PHOTOGRAPH = np.random.RandomState(0).randint(0, 256, (12, 16, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+
+
+def needs(names: set[str]) -> None:
+    if missing := names - set(checkpoint.available()):
+        pytest.skip(f"no weights of {', '.join(sorted(missing))} are here")
 
 
 @pytest.fixture
 def tab(page):
     """The tab, turned to, on its example."""
-    if missing := NEEDED - set(checkpoint.available()):
-        pytest.skip(f"no weights of {', '.join(sorted(missing))} are here")
+    needs(NEEDED)
     page.locator("#tabs button[role=tab]").nth(1).click()
     page.wait_for_selector("#translate-tiles img")
     return page
@@ -41,6 +45,7 @@ def changed(page, before: str, selector=RESULT) -> None:
 
 
 def choose(page, name: str) -> None:
+    needs({name})
     before = shown(page)
     page.locator(f"#translators .card[data-pick='{name}']").click()
     page.wait_for_selector(f"#translators .card[aria-pressed=true][data-pick='{name}']")

@@ -101,8 +101,8 @@ Colour = Annotated[
         0.05,
         title=Text("Colour", "Couleur"),
         hint=Text(
-            "0 is grey, 1 as the network guesses; it guesses shyly, and above 1 helps.",
-            "0 : gris ; 1 : comme le réseau le devine ; il devine timidement, et au-delà de 1 c’est plus vif.",
+            "0 is grey, 1 as the network guesses, above 1 bolder.",
+            "0 : gris ; 1 : comme le réseau le devine ; au-delà, plus vif.",
         ),
     ),
 ]
@@ -162,7 +162,7 @@ def superres_photo() -> SuperResolution:
 @system(
     title=Text("Colours for grey photographs", "Couleurs pour photographies grises"),
     data="cifar10",
-    recipe=Recipe(images=300_000, batch=64, rate=2e-4, betas=(0.5, 0.999), flip=True),
+    recipe=Recipe(images=130_000, batch=64, rate=2e-4, betas=(0.5, 0.999), flip=True),
     knows=Text("grey photographs", "photographies en niveaux de gris"),
     takes="photographs",
 )

@@ -110,5 +110,9 @@ def warm_up(engine: Engine) -> None:
     names = list(checkpoint.offered("latents", "decode"))
     for name in names:
         engine.decode(name, engine.latents(name, [0, 1]))
+    for name in checkpoint.offered("translate"):
+        side = engine.image_shape(name)[1]
+        for _ in engine.translate(name, np.zeros((1, side, side, 3), np.uint8)):
+            pass
     for name in names:  # after all first pictures, which nobody should wait for
         engine.directions(name, "effect")

@@ -167,6 +167,7 @@ body.over .gradio-container { outline: 3px dashed var(--color-accent); outline-o
   margin: 0 auto; border-radius: 14px; overflow: hidden; border: 1px solid var(--line); background: var(--panel); cursor: ew-resize;
   touch-action: pan-y; user-select: none; }
 #translated { container-type: inline-size; }
+#translate-note:not(:has(p)), #translate-progress:not(:has(p, progress)) { display: none; }
 .compare:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 2px; }
 .compare img { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; pointer-events: none; }
 .compare .after { position: absolute; inset: 0; background: var(--panel); clip-path: inset(0 0 0 var(--at, 50%)); pointer-events: none; }
