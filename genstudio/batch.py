@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import ImageColor
 
 from genstudio import recipe
 from genstudio.data import Entry, entries
@@ -54,12 +53,12 @@ def translate_files(
     Nothing that is read is written over. Closing the iterator keeps what is done. detail: `outlines` are drawn first.
     """
     held, target = engine.hold(system), Path(target)
-    settings = {"view": view, "background": check_background(background)}
+    settings = {"view": view, "background": recipe.check_background(background)}
     values = check_controls(find_verb(held.system, "translate"), controls)
     if view not in VIEWS:
         raise ValueError(f"view must be one of {', '.join(VIEWS)}, not {view!r}")
     if detail is not None:
-        settings["detail"] = check_detail(detail)
+        settings["detail"] = recipe.check_detail(detail)
     sources = [Path(source) for source in sources]
     if any(source.resolve() == target.resolve() for source in sources if source.is_file()):
         raise ValueError(f"{target.name} is one of the files to translate: choose another name for the result")
@@ -96,20 +95,6 @@ def each(translated: Callable[[bytes], bytes], sources: Sequence[Path], target: 
                 except OSError as error:
                     outcome = Outcome(name, trouble=f"cannot be written ({error.strerror or error})")
                 yield outcome._replace(done=done, of=max(done, count))
-
-
-def check_background(colour: str) -> str:
-    try:
-        ImageColor.getrgb(colour)
-    except (ValueError, AttributeError):
-        raise ValueError(f"background is a colour like white or #ffcc00, not {colour!r}") from None
-    return colour
-
-
-def check_detail(detail: float) -> float:
-    if not 0 <= detail <= 1:
-        raise ValueError(f"detail must lie between 0 and 1, not {detail}")
-    return float(detail)
 
 
 # In -------------------------------------------------------------------------------------------------------------

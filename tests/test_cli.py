@@ -401,7 +401,7 @@ def test_times_are_told_as_on_a_clock(minutes, told):
 
 
 def test_a_terminal_that_knows_only_ascii_is_no_error():
-    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(cli.__file__).parent.parent)}
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(cli.__file__).parents[2])}
     words = [sys.executable, "-m", "genstudio", "sample", "vae_mnist", "--help"]
     ended = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0 and "--truncation" in ended.stdout
@@ -409,4 +409,4 @@ def test_a_terminal_that_knows_only_ascii_is_no_error():
 
 def test_help_does_not_wait_for_torch():
     code = "import sys; from genstudio import cli; cli.build_parser(['sample']); assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(cli.__file__).parent.parent, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(cli.__file__).parents[2], timeout=60)

@@ -34,7 +34,7 @@ class Draw:
     def run(self, visit: Visit, scene: dict, lang: str) -> dict:
         """The coloured drawing. Its lines are lines already."""
         sheet = taken(visit.drawing) if visit.drawing else of_ours(drawing())
-        scene = scene | {"detail": None, "background": "white"}
+        scene = scene | {"detail": None, "background": "#ffffff"}
         made = self.work.recipe(scene, sheet.digest)
         coloured = self.work.at_once(np.array(flatten(sheet.picture)), scene)
         label = getattr(w.DRAWN, lang)

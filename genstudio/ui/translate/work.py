@@ -35,7 +35,7 @@ class Work:
     def opening(self, system: str) -> dict[str, Any]:
         """The scene of a system as it is declared."""
         defaults = {name: control.default for name, control in self.controls(system).items()}
-        return {"system": system, "view": "own", "background": "white", "detail": None, "controls": defaults}
+        return {"system": system, "view": "own", "background": "#ffffff", "detail": None, "controls": defaults}
 
     def controls(self, system: str) -> dict:
         return controls(self.systems[system].model.translate)
