@@ -57,6 +57,7 @@ def part(page, number: int) -> None:
 
 
 def saved(page, selector: str) -> bytes:
+    page.wait_for_timeout(1500)  # what is shown may be drawn once more, and a click in that moment is lost
     with page.expect_download() as waiting:
         page.locator(selector).click()
     return waiting.value.path().read_bytes()
