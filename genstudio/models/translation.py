@@ -219,7 +219,7 @@ def pix2pix_sketch() -> Pix2Pix:
 @system(
     title=Text("CycleGAN · glasses on and off · 64 px", "CycleGAN · lunettes, avec ou sans · 64 px"),
     data="avatars_glasses",
-    recipe=Recipe(images=60_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2),
+    recipe=Recipe(images=200_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2),
     knows=Text("cartoon faces seen from the front", "visages dessinés, vus de face"),
     takes="faces",
     options={
