@@ -5,7 +5,6 @@ One picture is in memory at a time. What is no picture, broken or hostile costs 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +13,12 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from genstudio import recipe
 from genstudio.data import Entry, entries
-from genstudio.engine import VIEWS, Engine, find_verb
-from genstudio.images import flatten, open_picture, save_png, to_pictures
+from genstudio.engine import Engine, find_verb
+from genstudio.images import open_picture, save_png, to_pictures
 from genstudio.model import check_controls
-from genstudio.outlines import outlines
+from genstudio.outlines import prepared
 
 MAX_FILE = 400 * 2**20  # bytes: 64 million pixels of 16 bits and three colours, barely packed
 MAX_PART = 60  # letters of a folder's or file's name: 240 bytes at most, and most systems hold 255
@@ -53,10 +50,8 @@ def translate_files(
     Nothing that is read is written over. Closing the iterator keeps what is done. detail: `outlines` are drawn first.
     """
     held, target = engine.hold(system), Path(target)
-    settings = {"view": view, "background": recipe.check_background(background)}
+    settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
     values = check_controls(find_verb(held.system, "translate"), controls)
-    if view not in VIEWS:
-        raise ValueError(f"view must be one of {', '.join(VIEWS)}, not {view!r}")
     if detail is not None:
         settings["detail"] = recipe.check_detail(detail)
     sources = [Path(source) for source in sources]
@@ -64,14 +59,11 @@ def translate_files(
         raise ValueError(f"{target.name} is one of the files to translate: choose another name for the result")
 
     def translated(body: bytes) -> bytes:
-        picture = flatten(open_picture(body), background)
-        if detail is not None:
-            picture = outlines(picture, detail, held.model.own_side or max(held.model.image_shape))
-        with closing(engine.translate(system, np.array(picture)[None], view=view, **values)) as progress:
+        shown = prepared(open_picture(body), background, detail, held.model.own_side)
+        with closing(engine.translate(system, shown[None], view=view, **values)) as progress:
             *_, last = progress
-        stream, seen = io.BytesIO(), hashlib.sha256(body).hexdigest()[:16]
-        made = recipe.make(held, "translate", picture=seen, **settings, controls=values)
-        save_png(to_pictures(last.images)[0], stream, made)
+        made = recipe.make(held, "translate", picture=recipe.picture_name(body), **settings, controls=values)
+        save_png(to_pictures(last.images)[0], stream := io.BytesIO(), made)
         return stream.getvalue()
 
     return each(translated, sources, target)

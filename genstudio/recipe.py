@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 import shlex
@@ -225,6 +226,11 @@ def end_from_word(word: str) -> dict[str, Any]:
 
 
 # A translated picture --------------------------------------------------------------------------------------------
+
+
+def picture_name(body: bytes) -> str:
+    """What a recipe calls a picture's file: it says which it was, and nothing of it."""
+    return hashlib.sha256(body).hexdigest()[:16]
 
 
 def check_picture(digest: Any) -> str:

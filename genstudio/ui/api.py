@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
@@ -14,9 +13,9 @@ import numpy as np
 
 from genstudio import checkpoint, recipe
 from genstudio.engine import Engine, find_verb
-from genstudio.images import flatten, open_picture
+from genstudio.images import open_picture
 from genstudio.model import verbs
-from genstudio.outlines import outlines
+from genstudio.outlines import prepared
 from genstudio.ui.widgets import png_uri
 from genstudio.ui.words import friendly
 
@@ -76,14 +75,13 @@ def expose(engine: Engine) -> None:
         settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
         held, values, body = engine.hold(checkpoint.listed(system)), controls or {}, sent(picture)
         find_verb(held.system, "translate")
-        image = flatten(open_picture(body), background)
         if recipe.check_detail(detail) is not None:
             settings["detail"] = detail
-            image = outlines(image, detail, held.model.own_side or 64)
-        with closing(engine.translate(system, np.array(image)[None], view=view, **values)) as parts:
+        shown = prepared(open_picture(body), background, detail, held.model.own_side)
+        with closing(engine.translate(system, shown[None], view=view, **values)) as parts:
             *_, last = parts
-        digest = hashlib.sha256(body).hexdigest()[:16]
-        return png_uri(last.images[0], recipe.make(held, "translate", picture=digest, **settings, controls=values))
+        made = recipe.make(held, "translate", picture=recipe.picture_name(body), **settings, controls=values)
+        return png_uri(last.images[0], made)
 
     for function in (systems, sample, interpolate, translate):
         gr.api(function, api_name=function.__name__, concurrency_limit=4)

@@ -43,7 +43,7 @@ class Several:
             opening, shown, note = self.work.opening(name), small, ""
             if self.work.engine.foreignness(name, small) > 1:
                 if self.work.draws(name):
-                    shown = outlines(small, 0.5, self.work.own_side(name) or 64)
+                    shown = outlines(small, side=self.work.own_side(name))
                 else:
                     note = getattr(w.UNLIKE, lang)
             cells.append(cell(self.work.at_once(np.array(shown), opening), name, getattr(system.title, lang), note))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import secrets
@@ -16,6 +15,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from genstudio import recipe
 from genstudio.images import open_picture
 
 MOST = 256  # visits at a time; the longest unseen is forgotten
@@ -31,7 +31,7 @@ class Taken(NamedTuple):
 
 def taken(body: bytes, own: bool = True) -> Taken:
     """Raises ValueError with the reason where it is no picture."""
-    return Taken(open_picture(body), hashlib.sha256(body).hexdigest()[:16], own)
+    return Taken(open_picture(body), recipe.picture_name(body), own)
 
 
 def of_ours(picture: Image.Image) -> Taken:

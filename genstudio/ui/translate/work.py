@@ -14,9 +14,8 @@ import numpy as np
 
 from genstudio import examples, recipe
 from genstudio.engine import Engine
-from genstudio.images import flatten
 from genstudio.model import Choice, controls
-from genstudio.outlines import outlines
+from genstudio.outlines import prepared
 from genstudio.system import System
 from genstudio.tiles import Progress
 from genstudio.ui.translate import pieces
@@ -74,10 +73,7 @@ class Work:
 
     def prepared(self, taken: Taken, scene: dict) -> np.ndarray:
         """What the network is shown, uint8 (h, w, 3)."""
-        picture = flatten(taken.picture, scene["background"])
-        if scene["detail"] is not None:
-            picture = outlines(picture, scene["detail"], self.own_side(scene["system"]) or 64)
-        return np.array(picture)
+        return prepared(taken.picture, scene["background"], scene["detail"], self.own_side(scene["system"]))
 
     def translate(self, image: np.ndarray, scene: dict) -> Iterator[Progress]:
         return self.engine.translate(scene["system"], image[None], view=scene["view"], **scene["controls"])
