@@ -133,6 +133,7 @@ def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
     kinds = {key: tensor.dtype for key, tensor in model.state_dict().items()}
     weights = {key: tensor.to(kinds[key]) for file in files for key, tensor in read_tensors(file).items()}
     model.load_state_dict(weights, strict=False)
+    model.class_names = tuple(header.classes)
     return model.eval(), header
 
 

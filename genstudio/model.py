@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
@@ -64,25 +64,36 @@ class Choice:
         return value
 
 
+ANY, NONE = "any", "none"  # labels that ask for no class: each picture has one drawn for it, or is told of none
+
+
 class Control(NamedTuple):
     kind: Slider | Choice
     default: Any
 
 
-def controls(verb: Callable) -> dict[str, Control]:
-    """The controls of a verb, read from its signature: annotated keyword arguments, in order."""
+def controls(verb: Callable, classes: Sequence[str] = ()) -> dict[str, Control]:
+    """The controls of a verb, read from its signature: annotated keyword arguments, in order.
+
+    An empty choice is filled with the names of `classes`, which depend on what a model learned from.
+    """
     hints = get_type_hints(verb, include_extras=True)
     found = {}
     for name, parameter in inspect.signature(verb).parameters.items():
         for kind in getattr(hints.get(name), "__metadata__", ()):
+            if isinstance(kind, Choice) and not kind.options:
+                kind = replace(kind, options=(ANY, NONE, *classes))
             if isinstance(kind, (Slider, Choice)):
                 found[name] = Control(kind, parameter.default)
     return found
 
 
-def check_controls(verb: Callable, values: dict[str, Any]) -> dict[str, Any]:
-    """`values` with the defaults filled in. Raises ValueError, in words, on an unknown name or a value out of range."""
-    known = controls(verb)
+def check_controls(verb: Callable, values: dict[str, Any], classes: Sequence[str] = ()) -> dict[str, Any]:
+    """`values` with the defaults filled in; `classes` are the names that a label may have.
+
+    Raises ValueError, in words, on an unknown name or a value out of range.
+    """
+    known = controls(verb, classes)
     for name in values:
         if name not in known:
             has = ", ".join(known) or "no controls"
@@ -100,6 +111,19 @@ Truncation = Annotated[
         hint=Text(
             "Pulls codes towards the average picture. 0 is the average itself, 1 is as trained, above 1 is bolder.",
             "Rapproche les codes de l’image moyenne. 0 : la moyenne ; 1 : comme à l’entraînement ; au-delà : audace.",
+        ),
+    ),
+]
+
+
+Label = Annotated[
+    str,
+    Choice(
+        (),
+        title=Text("Class", "Classe"),
+        hint=Text(
+            "What to draw. «any» draws a class for each seed, «none» leaves it to the model.",
+            "Que dessiner. « any » tire une classe par graine, « none » laisse faire le modèle.",
         ),
     ),
 ]
@@ -184,7 +208,8 @@ class Frame:
     images: Tensor
     step: int = 1
     steps: int = 1
-    extra: dict[str, Tensor] = field(default_factory=dict)  # a denoiser's x_t, its guess of x_0, the noise it sees
+    time: int | None = None  # of a denoiser: how noised its x_t is, -1 where it is clean
+    extra: dict[str, Tensor] = field(default_factory=dict)  # a denoiser's "x_t" and the "noise" that it sees in it
 
 
 class Model(nn.Module):
@@ -196,12 +221,14 @@ class Model(nn.Module):
         decode(latents, *, <controls>) -> images    the picture of a code
         encode(images) -> latents                   the code of a picture
         sample(noise, *, <controls>) -> frames      pictures from nothing, as a generator of `Frame`
+        redraw(images, noise, *, mask, ...)         and invert(images, ...), which yield frames too: a denoiser's
         styles(noise, ...) -> w                     and synthesize(w, ...) -> images
         translate(images, *, <controls>) -> images
         classify(images) -> (n, classes)            logits;  features(images) -> (n, d)
     """
 
     image_shape: tuple[int, int, int]  # (c, h, w) of the pictures that it makes or takes
+    class_names: Sequence[str] = ()  # of the class numbers that it learned from: whoever loads it says so
 
     def players(self) -> dict[str, nn.Module]:
         """The parts that take turns in training. A part called `critic` is saved apart: sampling does not need it."""
@@ -222,7 +249,7 @@ class Model(nn.Module):
         """
 
 
-VERBS = ("latents", "decode", "encode", "sample", "styles", "synthesize", "translate", "classify")
+VERBS = ("latents", "decode", "encode", "sample", "redraw", "invert", "styles", "synthesize", "translate", "classify")
 
 
 def verbs(model: type[Model] | Model) -> tuple[str, ...]:

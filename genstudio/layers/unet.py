@@ -1,0 +1,184 @@
+"""The U-Net that denoises: it is shown a noised picture and how noised it is, and says what it thinks of it.
+
+Ho et al. 2020 (arXiv:2006.11239), appendix B: residual blocks that are told the time, attention where the picture is
+small, and what was seen on the way down laid beside it on the way up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, pad, scaled_dot_product_attention, silu
+
+from genstudio.layers.norm import GroupNorm
+
+
+class DenoisingUNet(nn.Module):
+    """(n, channels, h, w), times (n,) and classes (n,) -> (n, outputs, h, w).
+
+    widths: channels at each level; each level but the last halves the picture.
+    blocks: residual blocks a level on the way down; on the way up there is one more.
+    attention: levels at which each block is followed by attention. The smallest level always has one in its middle.
+    classes: how many kinds of pictures it is told of; class number `classes` means that none is told.
+    fold: lays fold x fold pixels into channels first, so that a processor has fewer and wider places to compute.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        widths: Sequence[int],
+        blocks: int = 2,
+        attention: Collection[int] = (),
+        outputs: int | None = None,
+        classes: int = 0,
+        fold: int = 1,
+        groups: int = 32,
+        head: int | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.fold, self.first = fold, widths[0]
+        told = 4 * widths[0]
+        self.time = nn.Sequential(nn.Linear(widths[0], told), nn.SiLU(), nn.Linear(told, told))
+        self.kinds = nn.Embedding(classes + 1, told) if classes else None
+
+        def block(narrow: int, wide: int) -> ResidualBlock:
+            return ResidualBlock(narrow, wide, told, groups, dropout)
+
+        def looks(level: int) -> nn.Module:
+            return Attention(widths[level], groups, head) if level in attention else nn.Identity()
+
+        self.entry = nn.Conv2d(channels * fold**2, widths[0], 3, padding=1)
+        width, seen = widths[0], [widths[0]]  # the widths of what is passed across
+        self.downs = nn.ModuleList()
+        for level, wide in enumerate(widths):
+            down = nn.Module()
+            down.blocks = nn.ModuleList(block(width if i == 0 else wide, wide) for i in range(blocks))
+            down.attention = nn.ModuleList(looks(level) for _ in range(blocks))
+            last = level == len(widths) - 1
+            down.halve = nn.Identity() if last else nn.Conv2d(wide, wide, 3, 2, 1)
+            self.downs.append(down)
+            seen += [wide] * (blocks if last else blocks + 1)
+            width = wide
+        self.middle = nn.ModuleList([block(width, width), Attention(width, groups, head), block(width, width)])
+        self.ups = nn.ModuleList()
+        for level, wide in reversed(list(enumerate(widths))):
+            up = nn.Module()
+            up.blocks = nn.ModuleList()
+            for _ in range(blocks + 1):
+                up.blocks.append(block(width + seen.pop(), wide))
+                width = wide
+            up.attention = nn.ModuleList(looks(level) for _ in range(blocks + 1))
+            up.enlarge = Upsample(wide) if level else nn.Identity()
+            self.ups.append(up)
+        self.norm = GroupNorm(groups, width)
+        self.exit = nn.Conv2d(width, (outputs or channels) * fold**2, 3, padding=1)
+        zeroed(self.exit)
+
+    def forward(self, images: Tensor, times: Tensor, kinds: Tensor | None = None) -> Tensor:
+        told = self.time(waves(times, self.first))
+        if self.kinds is not None:
+            none = torch.full_like(times, self.kinds.num_embeddings - 1, dtype=torch.long)
+            told = told + self.kinds(none if kinds is None else kinds)
+        told = silu(told)
+        x = self.entry(nn.functional.pixel_unshuffle(images, self.fold))
+        passed = [x]
+        for level, down in enumerate(self.downs):
+            for block, attention in zip(down.blocks, down.attention, strict=True):
+                x = attention(block(x, told))
+                passed.append(x)
+            if level < len(self.downs) - 1:
+                x = down.halve(x)
+                passed.append(x)
+        before, attention, after = self.middle
+        x = after(attention(before(x, told)), told)
+        for up in self.ups:
+            for block, attention in zip(up.blocks, up.attention, strict=True):
+                x = attention(block(torch.cat([x, passed.pop()], 1), told))
+            x = up.enlarge(x)
+        return nn.functional.pixel_shuffle(self.exit(silu(self.norm(x))), self.fold)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(silu(norm(conv(silu(norm(x))) + what is told))). It begins as the identity."""
+
+    def __init__(self, narrow: int, wide: int, told: int, groups: int, dropout: float):
+        super().__init__()
+        self.norm1, self.conv1 = GroupNorm(groups, narrow), nn.Conv2d(narrow, wide, 3, padding=1)
+        self.told = nn.Linear(told, wide)
+        self.norm2, self.conv2 = GroupNorm(groups, wide), nn.Conv2d(wide, wide, 3, padding=1)
+        self.dropout = nn.Dropout(dropout)
+        self.short = nn.Identity() if narrow == wide else nn.Conv2d(narrow, wide, 1)
+        zeroed(self.conv2)
+
+    def forward(self, x: Tensor, told: Tensor) -> Tensor:
+        h = self.conv1(silu(self.norm1(x)))
+        h = h + self.told(told)[:, :, None, None]
+        return self.short(x) + self.conv2(self.dropout(silu(self.norm2(h))))
+
+
+class Attention(nn.Module):
+    """Every place looks at every other (Vaswani et al. 2017, arXiv:1706.03762), in heads of `head` channels, else in one."""
+
+    def __init__(self, width: int, groups: int, head: int | None = None):
+        super().__init__()
+        self.heads = width // head if head else 1
+        self.norm = GroupNorm(groups, width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        zeroed(self.out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        places = self.norm(x).permute(0, 2, 3, 1).flatten(1, 2)  # (n, h w, c)
+        split = self.query_key_value(places).view(n, h * w, 3, self.heads, c // self.heads)
+        seen = scaled_dot_product_attention(*split.permute(2, 0, 3, 1, 4))  # (n, heads, h w, c / heads)
+        return x + self.out(seen.transpose(1, 2).flatten(2)).view(n, h, w, c).permute(0, 3, 1, 2)
+
+
+class Upsample(nn.Module):
+    """Each pixel becomes 2x2, then a 3x3 convolution.
+
+    Of the nine places that the convolution looks at, at most four differ, so it is four convolutions of 2x2, one for
+    each place in the new square, with the filters' numbers added up: under half the arithmetic, which a processor feels.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return self.conv(interpolate(x, scale_factor=2, mode="nearest"))
+        n, c, h, w = x.shape
+        filters, parts = _merged(_merged(self.conv.weight, 2), 4), []  # (right, lower, c, c, 2, 2)
+        for lower in (0, 1):
+            for right in (0, 1):
+                own = filters[right, lower].contiguous(memory_format=torch.channels_last)
+                part = nn.functional.conv2d(pad(x, (1 - right, right, 1 - lower, lower)), own, self.conv.bias)
+                parts.append((lower, right, part.permute(0, 2, 3, 1)))
+        whole = parts[0][2].new_empty(n, h, 2, w, 2, c)
+        for lower, right, part in parts:
+            whole[:, :, lower, :, right] = part
+        return whole.view(n, 2 * h, 2 * w, c).permute(0, 3, 1, 2)
+
+
+def _merged(weight: Tensor, axis: int) -> Tensor:
+    """Three rows of a filter as the two that the first and the second of a doubled pixel see, stacked in front."""
+    a, b, c = weight.unbind(axis)
+    return torch.stack([torch.stack([a, b + c], axis), torch.stack([a + b, c], axis)])
+
+
+def waves(times: Tensor, width: int) -> Tensor:
+    """(n,) -> (n, width): sines and cosines of the time at frequencies from 1 down to 1 / 10 000."""
+    half = width // 2
+    angles = times.float()[:, None] * torch.exp(-math.log(10_000) * torch.arange(half, device=times.device) / (half - 1))
+    return torch.cat([angles.sin(), angles.cos()], 1)
+
+
+def zeroed(layer: nn.Conv2d | nn.Linear) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)

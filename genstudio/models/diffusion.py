@@ -1,0 +1,367 @@
+"""Diffusion models: a network learns to take noise out of pictures, and then paints them out of nothing but noise.
+
+Ho et al. 2020 (arXiv:2006.11239, DDPM); Nichol and Dhariwal 2021 (arXiv:2102.09672) for the cosine schedule and the learned
+variance; Salimans and Ho 2022 (arXiv:2202.00512) for v; Ho and Salimans 2022 (arXiv:2207.12598) for guidance.
+
+Read before: `layers/unet.py`, the network; `samplers/`, which turns it into pictures; `objectives/denoising.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from genstudio.layers.unet import DenoisingUNet
+from genstudio.model import ANY, NONE, Batch, Choice, Frame, Label, Model, Noise, Slider, Text
+from genstudio.objectives import denoising
+from genstudio.objectives.denoising import ImportantTimes, Predicts
+from genstudio.samplers import SAMPLERS
+from genstudio.samplers.ddim import inverted
+from genstudio.samplers.guidance import by_classifier, classifier_free, clipped, inpainting
+from genstudio.samplers.schedule import CLEAN, Denoise, Denoised, Schedule, State
+from genstudio.system import Recipe, system
+
+UNTOLD = 0.1  # share of training pictures whose class is not told: what guidance moves away from
+HYBRID = 0.001  # weight of the bound, by which the variance learns: Nichol and Dhariwal 2021, section 3.1
+
+Steps = Annotated[
+    int,
+    Slider(
+        1,
+        250,
+        1,
+        title=Text("Steps", "Pas"),
+        hint=Text(
+            "How often the network is asked. More is slower, and closer to the path that it was trained on.",
+            "Combien de fois le réseau est consulté. Plus : plus lent, et plus près du chemin appris.",
+        ),
+    ),
+]
+Sampler = Annotated[
+    str,
+    Choice(
+        tuple(SAMPLERS),
+        title=Text("Sampler", "Échantillonneur"),
+        hint=Text(
+            "How the next picture follows from the guess. DPM-Solver++ needs fewest steps; DDPM puts fresh noise back.",
+            "Comment l’image suivante découle de l’estimation. DPM-Solver++ est le plus économe ; DDPM remet du bruit.",
+        ),
+    ),
+]
+Guidance = Annotated[
+    float,
+    Slider(
+        0.0,
+        8.0,
+        0.1,
+        title=Text("Guidance", "Guidage"),
+        hint=Text(
+            "How strongly the class is obeyed. 0 ignores it, 1 is as trained, above 1 exaggerates and loses variety.",
+            "À quel point la classe est suivie. 0 : ignorée ; 1 : comme appris ; au-delà : exagérée, moins variée.",
+        ),
+    ),
+]
+Rescale = Annotated[
+    float,
+    Slider(
+        0.0,
+        1.0,
+        0.05,
+        title=Text("Rescale", "Remise à l’échelle"),
+        hint=Text(
+            "Takes back the contrast that strong guidance adds: 0 none of it, 1 all.",
+            "Retire le contraste qu’ajoute un guidage fort : 0, rien ; 1, tout.",
+        ),
+    ),
+]
+Eta = Annotated[
+    float,
+    Slider(
+        0.0,
+        1.0,
+        0.05,
+        title=Text("η: fresh noise in DDIM", "η : bruit neuf dans DDIM"),
+        hint=Text(
+            "0 follows a path that can be walked back, 1 throws DDPM’s dice at each step.",
+            "0 suit un chemin réversible ; 1 relance les dés de DDPM à chaque pas.",
+        ),
+    ),
+]
+ByClassifier = Annotated[
+    float,
+    Slider(
+        0.0,
+        5.0,
+        0.1,
+        title=Text("Classifier guidance", "Guidage par classifieur"),
+        hint=Text(
+            "Goes uphill to where this project’s classifier sees the class. Each step then also runs the network backwards.",
+            "Remonte vers ce que le classifieur du projet reconnaît. Chaque pas parcourt aussi le réseau à rebours.",
+        ),
+    ),
+]
+Strength = Annotated[
+    float,
+    Slider(
+        0.0,
+        1.0,
+        0.05,
+        title=Text("Strength", "Force"),
+        hint=Text(
+            "How much noise your picture gets before it comes back: 0 leaves it, 1 forgets it.",
+            "Quantité de bruit ajoutée à votre image avant son retour : 0 la laisse, 1 l’oublie.",
+        ),
+    ),
+]
+
+
+class Diffusion(Model):
+    """A picture is noised to time t, q(x_t | x_0), and the network learns to tell the two apart again.
+
+    schedule: how the noise grows over `times` steps; see `Schedule`.
+    predicts: what the network is asked for: the noise ("epsilon"), the picture ("x_0"), or v, which stays of one size
+        at all times.
+    learned_variance: it also says how sure it is of each pixel, learned by the bound on the likelihood.
+    important: draws the times to learn at by how large their part in the bound is.
+    The other arguments are the network's.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        widths: Sequence[int],
+        blocks: int = 2,
+        attention: Collection[int] = (),
+        classes: int = 0,
+        fold: int = 1,
+        schedule: Literal["linear", "cosine"] = "cosine",
+        times: int = 1000,
+        predicts: Predicts = "v",
+        learned_variance: bool = False,
+        important: bool = False,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.image_shape, self.classes, self.predicts, self.learned_variance = image_shape, classes, predicts, learned_variance
+        self.schedule = Schedule(schedule, times)
+        channels = image_shape[0]
+        outputs = 2 * channels if learned_variance else channels
+        self.network = DenoisingUNet(channels, widths, blocks, attention, outputs, classes, fold, dropout=dropout)
+        self.important = ImportantTimes(times) if important else None
+        self._judge: tuple[Model, ...] = ()  # in a tuple: it is a companion, no part of this model's weights
+
+    # verbs
+
+    def sample(
+        self,
+        noise: Noise,
+        *,
+        label: Label = ANY,
+        steps: Steps = 20,
+        sampler: Sampler = "dpm-solver++",
+        guidance: Guidance = 1.5,
+        rescale: Rescale = 0.0,
+        eta: Eta = 0.0,
+        classifier_guidance: ByClassifier = 0.0,
+    ) -> Iterator[Frame]:
+        """Pictures from noise: frames of the guess of x_0, with x_t and the noise that is seen in it."""
+        x = noise.normal(*self.image_shape)
+        yield from self.go_on(x, self.schedule.steps - 1, noise, label=label, steps=steps, sampler=sampler, guidance=guidance,
+                              rescale=rescale, eta=eta, classifier_guidance=classifier_guidance)  # fmt: skip
+
+    def redraw(
+        self,
+        images: Tensor,
+        noise: Noise,
+        *,
+        mask: Tensor | None = None,
+        strength: Strength = 0.6,
+        label: Label = ANY,
+        steps: Steps = 20,
+        sampler: Sampler = "dpm-solver++",
+        guidance: Guidance = 1.5,
+        rescale: Rescale = 0.0,
+        eta: Eta = 0.0,
+    ) -> Iterator[Frame]:
+        """Pictures noised as far as `strength` says, and brought back (Meng et al. 2021, arXiv:2108.01073).
+
+        mask: (n, 1, h, w), 1 where the picture is drawn anew; all else stays as it is.
+        """
+        eps = noise.normal(*self.image_shape)
+        last = round(strength * self.schedule.steps) - 1
+        if last == CLEAN:
+            yield Frame(images, 0, 0, CLEAN, {"x_t": images, "noise": torch.zeros_like(images)})
+            return
+        x = self.schedule.noised(images, eps, last)
+        yield from self.go_on(x, last, noise, known=images if mask is not None else None, mask=mask, label=label, steps=steps,
+                              sampler=sampler, guidance=guidance, rescale=rescale, eta=eta)  # fmt: skip
+
+    def invert(self, images: Tensor, *, label: Label = NONE, steps: Steps = 50) -> Iterator[Frame]:
+        """The noise that DDIM would make these pictures from, found by walking back; the last frame's x_t is that noise."""
+        kinds = self._kinds(Noise(range(len(images)), images.device), label)
+        times = self.schedule.times(steps)
+        # The last time has no picture left in it: noise is read off one step before.
+        yield from frames(inverted(self._denoiser(kinds), self.schedule, images, times), len(times))
+
+    def go_on(
+        self,
+        x: Tensor,
+        time: int,
+        noise: Noise,
+        *,
+        known: Tensor | None = None,
+        mask: Tensor | None = None,
+        label: Label = ANY,
+        steps: Steps = 20,
+        sampler: Sampler = "dpm-solver++",
+        guidance: Guidance = 1.5,
+        rescale: Rescale = 0.0,
+        eta: Eta = 0.0,
+        classifier_guidance: ByClassifier = 0.0,
+    ) -> Iterator[Frame]:
+        """From noised pictures x_t (n, c, h, w) at `time` to clean ones, in `steps` steps: where all the others lead."""
+        denoise = self.denoiser(self._kinds(noise, label), guidance, rescale, classifier_guidance)
+        if mask is not None:
+            denoise = inpainting(denoise, self.schedule, known, mask)
+        times = self.schedule.times(steps, time)
+        yield from frames(SAMPLERS[sampler](denoise, self.schedule, x, times, noise, eta), len(times))
+
+    # the network, as samplers see it
+
+    def denoiser(self, kinds: Tensor | None, guidance: float = 1.0, rescale: float = 0.0, by_judge: float = 0.0) -> Denoise:
+        """`denoise(x, t)` for pictures of these kinds (n,); class number `classes` asks for none."""
+        denoise = self._denoiser(kinds)
+        if by_judge:
+            denoise = by_classifier(denoise, self.schedule, self._likelihood(kinds), by_judge)
+        elif self.classes and guidance == 0:
+            denoise = self._denoiser(torch.full_like(kinds, self.classes))
+        elif self.classes and guidance != 1 and bool((kinds < self.classes).any()):
+            both = torch.cat([kinds, torch.full_like(kinds, self.classes)])
+            denoise = classifier_free(self._denoiser(both), self.schedule, guidance, rescale)
+        return clipped(denoise, self.schedule)
+
+    def _denoiser(self, kinds: Tensor | None) -> Denoise:
+        def denoise(x: Tensor, t: int) -> Denoised:
+            times = torch.full((len(x),), t, device=x.device)
+            x_0, width = self._read(self.network(x, times, kinds), x, self.schedule.signal(t), self.schedule.noise(t))
+            return self.schedule.seen(x, x_0, t, width)
+
+        return denoise
+
+    def _read(self, said: Tensor, x: Tensor, signal: Tensor | float, noise: Tensor | float) -> tuple[Tensor, Tensor | None]:
+        """What the network says, as a guess of x_0 and where the variance lies between its bounds, in float32."""
+        said, width = said.float(), None
+        if self.learned_variance:
+            said, width = said.chunk(2, 1)
+            width = (width + 1) / 2
+        return denoising.clean(self.predicts, said, x, signal, noise), width
+
+    def _kinds(self, noise: Noise, label: str) -> Tensor | None:
+        """Class numbers (n,): the one asked for, or each picture's own draw."""
+        if not self.classes:
+            return None
+        if label == ANY:
+            return (noise.uniform(1).squeeze(1) * self.classes).long().clamp_max(self.classes - 1)
+        number = self.classes if label == NONE else self.class_names.index(label)
+        return torch.full((len(noise),), number, device=noise.device)
+
+    def judged_by(self, classifier: Model) -> None:
+        """Hands over the classifier that `classifier_guidance` asks."""
+        self._judge = (classifier,)
+
+    def _likelihood(self, kinds: Tensor | None) -> Callable[[Tensor], Tensor]:
+        if not self._judge or kinds is None:
+            raise ValueError("classifier guidance needs a classifier of the same pictures, and there is none here")
+        if bool((kinds == self.classes).any()):
+            raise ValueError("classifier guidance needs a class to be asked for")
+        [judge] = self._judge
+        return lambda x: judge.classify(x).float().log_softmax(1).gather(1, kinds[:, None]).squeeze(1)
+
+    # training
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        x_0, kinds, n = batch.images, None, len(batch)
+        if self.classes:
+            untold = torch.rand(n, device=x_0.device) < UNTOLD
+            kinds = torch.where(untold, self.classes, batch.labels % self.classes)
+        if self.important is not None and self.training:
+            times, weight = self.important.draw(n)
+        else:
+            times, weight = torch.randint(self.schedule.steps, (n,), device=x_0.device), torch.ones(n, device=x_0.device)
+        eps = torch.randn_like(x_0)
+        signal, noise = self.schedule.at(times)
+        x = signal * x_0 + noise * eps
+        said = self.network(x, times, kinds).float()
+        own = said.chunk(2, 1)[0] if self.learned_variance else said
+        each = denoising.simple(own, denoising.target(self.predicts, x_0, eps, signal, noise))
+        terms = {"denoising": (weight * each).mean()}
+        if self.learned_variance:  # the variance alone learns from the bound: the guess is held
+            held = torch.cat([own.detach(), said.chunk(2, 1)[1]], 1)
+            bound = self._bound(held, x, x_0, times) / x_0[0].numel()
+            if self.important is not None and self.training:
+                self.important.note(times, bound.detach())
+            terms["bound"] = HYBRID * self.schedule.steps * (weight * bound).mean()
+        yield "model", terms
+
+    # the bound on the likelihood
+
+    def nats(self, images: Tensor, times: Tensor, kinds: Tensor | None = None) -> Tensor:
+        """The part (n,) of -log p(images) that lies at `times` (n,), of bytes on [-1, 1]. All parts add up to the bound,
+        with `nats_of_prior`."""
+        signal, noise = self.schedule.at(times)
+        x = signal * images + noise * torch.randn_like(images)
+        return self._bound(self.network(x, times, kinds).float(), x, images, times)
+
+    def nats_of_prior(self, images: Tensor) -> Tensor:
+        """KL(q(x_T | x_0) || N(0, I)), (n,): what the last time still knows of the picture."""
+        signal, variance = self.schedule.signal(self.schedule.steps - 1), 1 - self.schedule.left(self.schedule.steps - 1)
+        zero = images.new_zeros(())
+        each = denoising.kl_normal(signal * images, zero + math.log(variance), zero, zero)
+        return each.flatten(1).sum(1)
+
+    def _bound(self, said: Tensor, x: Tensor, x_0: Tensor, times: Tensor) -> Tensor:
+        """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), (n,) in nats; at t = 0 what p gives to the grey levels."""
+        left = torch.cat([self.schedule.alpha_bar, torch.ones(1, dtype=torch.float64)]).to(x.device, torch.float32)
+        now, before = (left[t].view(-1, 1, 1, 1) for t in (times, times - 1))  # -1 is the 1 at the end
+        kept = now / before
+        low = ((1 - before) / (1 - now) * (1 - kept)).log()
+        # At t = 0 the posterior has no width: DDPM takes the next one's.
+        second = math.log(self.schedule.posterior_variance(1, 0))
+        low, high = torch.where(times.view(-1, 1, 1, 1) == 0, second, low), (1 - kept).log()
+        guess, width = self._read(said, x, now.sqrt(), (1 - now).sqrt())
+        to_picture, to_x = before.sqrt() * (1 - kept) / (1 - now), kept.sqrt() * (1 - before) / (1 - now)
+        mean, truth = (to_picture * p + to_x * x for p in (guess.clamp(-1, 1), x_0))
+        log_variance = low if width is None else width * high + (1 - width) * low
+        kl = denoising.kl_normal(truth, low, mean, log_variance)
+        last = -denoising.log_grey_level(x_0, mean, log_variance)
+        return torch.where(times.view(-1, 1, 1, 1) == 0, last, kl).flatten(1).sum(1)
+
+
+def frames(states: Iterator[State], steps: int) -> Iterator[Frame]:
+    """What is shown of a sampler's states: the guess; last, the picture itself."""
+    for step, (time, x, seen) in enumerate(states):
+        yield Frame(x if time == CLEAN else seen.x_0, step, steps, time, {"x_t": x, "noise": seen.eps})
+
+
+@system(
+    title=Text("Diffusion · handwritten digits · 28 px", "Diffusion · chiffres manuscrits · 28 px"),
+    data="mnist",
+    recipe=Recipe(images=640_000, batch=64, rate=1e-3, warmup=20_000, ema=0.999, clip=1.0),
+)
+def ddpm_mnist() -> Diffusion:
+    """A class-conditional diffusion model of digits, with a cosine schedule."""
+    return Diffusion((1, 28, 28), widths=(64, 128), blocks=1, attention=(1,), classes=10, fold=2)
+
+
+@system(
+    title=Text("Diffusion · cartoon faces · 64 px", "Diffusion · visages dessinés · 64 px"),
+    data="avatars",
+    recipe=Recipe(images=800_000, batch=32, rate=8e-4, warmup=20_000, ema=0.9995, clip=1.0),
+)
+def ddpm_avatars() -> Diffusion:
+    """A diffusion model of cartoon faces; its class is the drawing style."""
+    return Diffusion((3, 64, 64), widths=(32, 128, 128), blocks=1, attention=(2,), classes=8, fold=2)
