@@ -33,7 +33,7 @@ from genstudio.precision import Precision, best_precision, keep_memory
 from genstudio.registry import find
 from genstudio.system import Recipe, System
 
-WALL = 48  # pictures on the fixed-seed wall
+WALL = 32  # pictures on the fixed-seed wall
 FINISH = 16_384  # training pictures that `Model.finish` is shown at the end
 HELD_OUT = 2048  # pictures not trained on that it is shown then
 FRAMES = 32  # walls kept over a run, at log-spaced steps: most happens early
@@ -212,7 +212,8 @@ def train(
             run.minutes = before + (now - started) / 60
             if run.step in walls:
                 finish(run.average, whole, where, pictures=2048)
-                newest = save_wall(run.average, run.step, where, out, shown)
+                with precision.autocast():  # a picture in many steps would take long in float32
+                    newest = save_wall(run.average, run.step, where, out, shown)
             if run.step % report_steps == 0 or run.step == run.steps:
                 means = [torch.stack(values).mean() for values in watched.values()]
                 processes.average_(means)
