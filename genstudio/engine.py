@@ -10,6 +10,7 @@ visitor got wrong is a ValueError in one sentence.
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import threading
 import time
@@ -31,11 +32,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from genstudio import checkpoint, latent, projection, tiles
 from genstudio.images import MAX_PIXELS, from_uint8, to_tensor, to_uint8
 from genstudio.layers.prior import EMPTY
-from genstudio.model import Model, Noise, Text, check_controls, moved, sample
+from genstudio.model import Frame, Model, Noise, Text, check_controls, moved, sample
 from genstudio.precision import Precision, best_precision, choose_device, keep_memory, without_float16
 from genstudio.projection import Guess
 from genstudio.recorded import Recorded
 from genstudio.registry import find
+from genstudio.steps import Step, step_of
 from genstudio.system import System
 from genstudio.tiles import Progress
 from genstudio.turns import Turns
@@ -116,7 +118,7 @@ class Engine:
         held, seeds = self.hold(name), list(seeds)
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
-        values = check_controls(getattr(held.system.model, "sample", None) or find_verb(held.system, "decode"), controls)
+        values = check_controls(maker(held.system, "sample"), controls, held.header.classes)
 
         def work() -> Iterator[np.ndarray]:
             shown, size = 0, min(len(seeds), held.most or len(seeds))
@@ -131,6 +133,75 @@ class Engine:
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
                     size = self._way_round(held, error, size)
+
+        return self._turns.run(work())
+
+    # a denoiser, step by step
+
+    def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Step]:
+        """`sample` with all that is seen on the way."""
+        held, seeds, values = self._asked(name, "sample", seeds, controls)
+        return self._steps(held, lambda: held.model.sample(Noise(seeds, self.device), **values))
+
+    def redraw(
+        self, name: str, picture: Image.Image, seeds: Sequence[int], mask: np.ndarray | None = None, **controls: Any
+    ) -> Iterator[Step]:
+        """A picture noised and brought back, once for each seed. mask: booleans (h, w), true where it is drawn anew."""
+        held, seeds, values = self._asked(name, "redraw", seeds, controls)
+        known = self._known(held, picture, mask, len(seeds))
+        return self._steps(held, lambda: held.model.redraw(known["known"], Noise(seeds, self.device), mask=known["mask"], **values))
+
+    def go_on(
+        self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,
+        mask: np.ndarray | None = None, **controls: Any,
+    ) -> Iterator[Step]:  # fmt: skip
+        """From x_t, float32 (n, c, h, w), at `time`: another end to a run that was left there. With a mask the picture
+        stays around it, as in `redraw`."""
+        held, seeds, values = self._asked(name, "go_on", seeds, controls)
+        x = np.asarray(x, np.float32)
+        if x.shape != (len(seeds), *held.model.image_shape) or not np.isfinite(x).all():
+            raise ValueError(f"{name} goes on from {len(seeds)} noised pictures of {held.model.image_shape}, not from {x.shape}")
+        if not 0 <= time < held.model.schedule.steps:
+            raise ValueError(f"time must lie between 0 and {held.model.schedule.steps - 1}, not {time}")
+        start, known = moved(torch.from_numpy(x), self.device), self._known(held, picture, mask, len(seeds))
+        return self._steps(held, lambda: held.model.go_on(start, time, Noise(seeds, self.device), **known, **values))
+
+    def _known(self, held: Held, picture: Image.Image | None, mask: np.ndarray | None, count: int) -> dict[str, Tensor | None]:
+        """A visitor's picture and mask as a model takes them, for `count` seeds."""
+        shape, known = held.model.image_shape, None
+        if picture is not None:
+            known = to_tensor([picture], shape).to(self.device).expand(count, -1, -1, -1)
+        if mask is not None:
+            if np.shape(mask) != shape[1:]:
+                raise ValueError(f"a mask for {held.name} has {shape[1:]} pixels, not {np.shape(mask)}")
+            mask = torch.from_numpy(np.asarray(mask, np.float32)).to(self.device).expand(count, 1, -1, -1)
+        return {"known": known, "mask": mask}
+
+    def _asked(self, name: str, verb: str, seeds: Sequence[int], controls: dict) -> tuple[Held, list[int], dict[str, Any]]:
+        held, seeds = self.hold(name), list(seeds)
+        if not hasattr(held.model, "go_on"):
+            raise ValueError(f"{name} does not come about step by step")
+        if not seeds:
+            raise ValueError("there is nothing to compute: give at least one seed")
+        return held, seeds, check_controls(find_verb(held.system, verb), controls, held.header.classes)
+
+    def _steps(self, held: Held, begin: Callable[[], Iterator[Frame]]) -> Iterator[Step]:
+        def work() -> Iterator[Step]:
+            shown = 0
+            while True:
+                try:
+                    with closing(begin()) as frames:
+                        for i in itertools.count():
+                            with held.precision.autocast():  # entered for each frame: a yield inside would leak it
+                                if (frame := next(frames, None)) is None:
+                                    return
+                            if held.precision.dtype is torch.float16 and not frame.images.isfinite().all():
+                                raise ArithmeticError("the model gave numbers that are not finite")
+                            if i == shown:  # begun again, it comes through the same frames
+                                shown += 1
+                                yield step_of(frame, held.model.schedule)
+                except (torch.OutOfMemoryError, ArithmeticError) as error:
+                    self._way_round(held, error, 1)
 
         return self._turns.run(work())
 
@@ -280,7 +351,11 @@ class Engine:
             model.decode = Recorded(model.decode)
         size = sum(t.nbytes for t in model.state_dict().values())
         codes = model.latents(Noise([0], self.device)).shape[1] if hasattr(model, "latents") else None
-        return Held(name, model, find(header.system), header, checkpoint.digest(path), precision, size, codes)
+        system = find(header.system)
+        if system.judge in checkpoint.available():
+            judge, _ = checkpoint.load(checkpoint.locate(system.judge))
+            model.judged_by(judge.to(self.device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False))
+        return Held(name, model, system, header, checkpoint.digest(path), precision, size, codes)
 
     # frames -------------------------------------------------------------------------------------------------------
 
@@ -381,6 +456,12 @@ def within(corners: Sequence[np.ndarray], x: Sequence[float], y: Sequence[float]
         raise ValueError("the corners have codes of different lengths: they belong to different models")
     places = [torch.as_tensor(list(p), dtype=torch.float32) for p in (x, y)]
     return latent.bilinear(torch.as_tensor(np.stack(corners)), *places, latent.PATHS[path]).numpy()
+
+
+def maker(system: System, verb: str) -> Callable:
+    """The model's method that makes the pictures: its own where it has one of that name, else `decode`."""
+    own = verb in ("translate", "redraw") or verb == "sample" and hasattr(system.model, "sample")
+    return find_verb(system, verb if own else "decode")
 
 
 def find_verb(system: System, verb: str) -> Callable:

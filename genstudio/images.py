@@ -222,17 +222,22 @@ def save_video(frames: Sequence[np.ndarray], path: str | os.PathLike, rate: int 
 
 
 def save_walk(pictures: np.ndarray, path: str | os.PathLike, target: int = 384, seconds: float = 4.0) -> Path:
-    """A way there and back as a loop, its uint8 (n, h, w, c) pictures enlarged to about `target` pixels.
+    """A way there and back as a loop, its uint8 (n, h, w, c) pictures enlarged to about `target` pixels."""
+    frames = enlarged(pictures, target)
+    return save_loop(frames + frames[-2:0:-1], path, seconds)
 
-    The name's ending says how: .mp4, or .webp, which a page shows without a player.
-    """
+
+def enlarged(pictures: np.ndarray, target: int) -> list[np.ndarray]:
+    return [np.asarray(enlarge(p, target).convert("RGB")) for p in to_pictures(pictures)]
+
+
+def save_loop(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: float) -> Path:
+    """uint8 (h, w, 3) frames, over and over. The name's ending says how: .mp4, or .webp, which a page shows without a player."""
     path = Path(path)
-    frames = [np.asarray(enlarge(p, target).convert("RGB")) for p in to_pictures(pictures)]
-    frames += frames[-2:0:-1]
     if path.suffix == ".mp4":
         return save_video(frames, path, rate=max(1, round(len(frames) / seconds)))
     if path.suffix != ".webp":
-        raise ValueError(f"a walk is saved as .webp or .mp4, not {path.suffix or path.name!r}")
+        raise ValueError(f"a film is saved as .webp or .mp4, not {path.suffix or path.name!r}")
     first, *rest = (Image.fromarray(f) for f in frames)
     duration = max(1, round(1000 * seconds / len(frames)))
     first.save(path, "WEBP", save_all=True, append_images=rest, duration=duration, loop=0, quality=90, method=1)

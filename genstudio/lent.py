@@ -28,6 +28,7 @@ SHORT = 0.2  # seconds that the processor may take: to get a card takes longer
 START = 8.0  # seconds until a new process has its card and its model
 FIRST = 30.0  # seconds asked for while nobody knows: little enough for visitors without an account, who have 120 a day
 MOST = 120.0
+STEP = 0.02  # seconds of a processor for a step of a picture, until one was seen
 PIXEL = 0.1 / 512**2  # seconds of a processor for a pixel of a translation, until one was seen: of our networks the middle
 
 LENT = Text("What takes long is computed on a graphics card that is lent for it.",
@@ -97,6 +98,29 @@ class Borrower(Engine):
         seeds = list(seeds)
         return self._through(super().sample(name, seeds, **controls), "sample", name, len(seeds), (seeds,), controls)
 
+    def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Any]:
+        return self._stepwise(super().denoise(name, seeds, **controls), "denoise", name, len(seeds), (list(seeds),), controls)
+
+    def go_on(
+        self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,
+        mask: np.ndarray | None = None, **controls: Any,
+    ) -> Iterator[Any]:  # fmt: skip
+        here = super().go_on(name, x, time, seeds, picture, mask, **controls)
+        return self._stepwise(here, "go_on", name, len(seeds), (x, time, list(seeds), picture, mask), controls)
+
+    def redraw(
+        self, name: str, picture: Image.Image, seeds: Sequence[int], mask: np.ndarray | None = None, **controls: Any
+    ) -> Iterator[Any]:
+        here = super().redraw(name, picture, seeds, mask, **controls)
+        return self._stepwise(here, "redraw", name, len(seeds), (picture, list(seeds), mask), controls)
+
+    def _stepwise(
+        self, here: Iterator[Any], verb: str, name: str, pictures: int, arguments: tuple, controls: dict[str, Any]
+    ) -> Iterator[Any]:
+        held = self.hold(name)
+        count = pictures * controls.get("steps", 20)
+        return self._through(timed(here, held, "step", count), verb, name, count, arguments, controls)
+
     def project(self, name: str, picture: Image.Image) -> Iterator[Any]:
         return self._through(super().project(name, picture), "project", name, 1, (picture,), {})
 
@@ -147,9 +171,11 @@ def timed(work: Iterator[Any], held: Held, verb: str, count: int) -> Iterator[An
 
 def on_processor(held: Held, verb: str, count: int) -> float:
     """Seconds that the processor would take. What goes in many steps is long; codes are decoded in one, and a translation
-    is as long as it has pixels, which `count` then says."""
+    is as long as it has pixels, and a denoiser's run as it has steps, which `count` then says."""
     if verb == "translate":
         return count * held.seconds.get("translate", PIXEL)
+    if verb in ("denoise", "go_on", "redraw"):
+        return count * held.seconds.get("step", STEP)
     if verb == "sample" and not hasattr(held.system.model, "sample"):
         return count * held.seconds.get("decode", 0.0)
     return math.inf

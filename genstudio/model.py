@@ -221,7 +221,7 @@ class Model(nn.Module):
         decode(latents, *, <controls>) -> images    the picture of a code
         encode(images) -> latents                   the code of a picture
         sample(noise, *, <controls>) -> frames      pictures from nothing, as a generator of `Frame`
-        redraw(images, noise, *, mask, ...)         and invert(images, ...), which yield frames too: a denoiser's
+        redraw(images, noise, *, mask, <controls>)  yields frames too: pictures noised, and brought back
         styles(noise, ...) -> w                     and synthesize(w, ...) -> images
         translate(images, *, <controls>) -> images
         classify(images) -> (n, classes)            logits;  features(images) -> (n, d)
@@ -249,7 +249,7 @@ class Model(nn.Module):
         """
 
 
-VERBS = ("latents", "decode", "encode", "sample", "redraw", "invert", "styles", "synthesize", "translate", "classify")
+VERBS = ("latents", "decode", "encode", "sample", "redraw", "styles", "synthesize", "translate", "classify")
 
 
 def verbs(model: type[Model] | Model) -> tuple[str, ...]:

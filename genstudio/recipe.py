@@ -10,6 +10,8 @@ half-precision code, never as the picture; one that was translated, as the first
     {"verb": "steer", ..., "from": {"seed": 3}, "by": {"effect 1": 2.0, "dimension 17": -1.5}}
     {"verb": "decode", ..., "code": "..."}
     {"verb": "translate", ..., "picture": "9f86d081884c7d65", "view": "own", "background": "white", "detail": 0.5}
+    {"verb": "sample", ..., "seed": 7, "branches": [{"at": 8, "seed": 3, "controls": {"steps": 12, "label": "4"}}]}
+    {"verb": "redraw", ..., "seed": 7, "picture": "9f86d081884c7d65", "mask": "..."}
 """
 
 from __future__ import annotations
@@ -20,18 +22,21 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 import numpy as np
 import torch
-from PIL import ImageColor
+from PIL import Image, ImageColor
 
 from genstudio import __version__, checkpoint
-from genstudio.engine import VIEWS, Engine, Held, between, find_verb, within
+from genstudio.engine import VIEWS, Engine, Held, between, find_verb, maker, within
 from genstudio.latent import DIRECTIONS, PATHS
 from genstudio.model import Noise, check_controls, controls, verbs
+from genstudio.registry import find
+from genstudio.steps import Step, after
 
 
 def make(held: Held, verb: str, **what: Any) -> dict[str, Any]:
@@ -49,7 +54,8 @@ def make(held: Held, verb: str, **what: Any) -> dict[str, Any]:
 
 def check(recipe: dict[str, Any]) -> dict[str, Any]:
     """The recipe, if everything in it can be obeyed. Raises ValueError with what cannot: recipes come from strangers."""
-    system = checkpoint.system_of(str(recipe.get("system")))
+    header = checkpoint.describe(checkpoint.locate(str(recipe.get("system"))))
+    system = find(header.system)
     if recipe.get("verb") not in tuple(CHECKS):
         raise ValueError(f"the recipe's verb must be one of {', '.join(CHECKS)}, not {recipe.get('verb')!r}")
     for key, checked in CHECKS[recipe["verb"]].items():
@@ -57,7 +63,9 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
     controls = recipe.get("controls") or {}
     if not isinstance(controls, dict):
         raise ValueError(f"the recipe's controls must be named, not {controls!r}")
-    check_controls(find_verb(system, "translate" if recipe["verb"] == "translate" else "decode"), controls)
+    check_controls(maker(system, recipe["verb"]), controls, header.classes)
+    for branch in recipe.get("branches") or ():
+        check_controls(find_verb(system, "go_on"), branch["controls"], header.classes)
     return recipe
 
 
@@ -70,8 +78,10 @@ def differences(recipe: dict[str, Any], held: Held) -> list[str]:
 def command(recipe: dict[str, Any]) -> str:
     """The command line that makes the same picture."""
     words = ["python", "-m", "genstudio", recipe["verb"], recipe["system"]]
-    if recipe["verb"] == "sample":
+    if recipe["verb"] == "sample" and not recipe.get("branches"):
         words += ["--seeds", str(recipe["seed"])]
+    elif recipe["verb"] == "redraw" and not recipe.get("branches"):
+        words += [PICTURE, "--seeds", str(recipe["seed"]), *(["--mask", MASK] if recipe.get("mask") else [])]
     elif recipe["verb"] == "interpolate":
         words += ["--from", end_to_word(recipe["from"]), "--to", end_to_word(recipe["to"])]
         words += ["--positions", str(recipe["position"]), "--path", recipe["path"]]
@@ -89,6 +99,7 @@ def command(recipe: dict[str, Any]) -> str:
     return shlex.join(words)
 
 
+MASK = "MASK.png"
 PICTURE = "PICTURE.png"  # stands for a visitor's file, whose name no recipe keeps
 
 
@@ -126,6 +137,40 @@ def code(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
     if recipe["verb"] == "steer":
         return steered(start, recipe["by"], engine, name)
     return between((start, latent_of(recipe["to"], engine, name)), [recipe["position"]], recipe["path"])[0]
+
+
+def steps(
+    recipe: dict[str, Any], engine: Engine, picture: Image.Image | None = None
+) -> Iterator[Step]:
+    """The run that a checked recipe of `sample` or `redraw` means, branches and all; of the second, with its picture."""
+    name, mask = recipe["system"], None
+    if recipe["verb"] == "redraw":
+        if recipe.get("mask"):
+            mask = unpack_mask(recipe["mask"], engine.image_shape(name)[1:])
+        run = engine.redraw(name, picture, [recipe["seed"]], mask, **(recipe.get("controls") or {}))
+    else:
+        run = engine.denoise(name, [recipe["seed"]], **(recipe.get("controls") or {}))
+    for branch in recipe.get("branches") or ():
+        left = None
+        with closing(run):
+            for step in run:
+                left = step if step.time >= 0 else left
+                if step.step == step.steps or step.step >= branch["at"] and left:
+                    break
+                yield step
+        if left is None:
+            raise ValueError("a run without noise has no step to branch from")
+        twig = engine.go_on(name, left.x, left.time, [branch["seed"]], picture, mask, **branch["controls"])
+        run = after(left, twig)
+    yield from run
+
+
+def image(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
+    """The picture, uint8 (h, w, c), that a checked recipe means, where it holds all that is needed."""
+    if recipe["verb"] == "sample" and hasattr(engine.hold(recipe["system"]).model, "go_on"):
+        *_, last = steps(recipe, engine)
+        return last.guess[0]
+    return engine.decode(recipe["system"], code(recipe, engine)[None], **(recipe.get("controls") or {}))[0]
 
 
 def steered(start: np.ndarray, by: dict[str, float], engine: Engine, name: str) -> np.ndarray:
@@ -260,9 +305,51 @@ def check_detail(detail: Any) -> float | None:
     return detail
 
 
+# A denoised picture ---------------------------------------------------------------------------------------------
+
+MOST_BRANCHES = 8
+
+
+def check_branches(branches: Any) -> list[dict[str, Any]]:
+    """Where a run was left, one after the other: at which step, and with what it went on."""
+    if branches is None:
+        return []
+    if not isinstance(branches, list) or len(branches) > MOST_BRANCHES:
+        raise ValueError(f"branches are a list of at most {MOST_BRANCHES}, not {str(branches)[:80]!r}")
+    for branch in branches:
+        if not isinstance(branch, dict) or not isinstance(branch.get("controls"), dict):
+            raise ValueError(f"a branch has at, seed and controls, not {str(branch)[:80]!r}")
+        check_seed(branch.get("seed"))
+        if type(branch.get("at")) is not int or not 0 <= branch["at"] < 10_000:
+            raise ValueError(f"a branch leaves at a step, not at {str(branch.get('at'))[:80]!r}")
+    return branches
+
+
+def pack_mask(mask: np.ndarray) -> str:
+    """Booleans (h, w) as text, a bit a pixel."""
+    return base64.urlsafe_b64encode(np.packbits(mask).tobytes()).decode()
+
+
+def unpack_mask(text: str, shape: tuple[int, int]) -> np.ndarray:
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(check_mask(text), altchars=b"-_"), np.uint8))
+    if not 0 <= len(bits) - shape[0] * shape[1] < 8:
+        raise ValueError("the mask in this recipe is for pictures of another size")
+    return bits[: shape[0] * shape[1]].reshape(shape).astype(bool)
+
+
+def check_mask(text: Any) -> str | None:
+    try:
+        if text is not None:
+            base64.b64decode(text, altchars=b"-_", validate=True)
+        return text
+    except (binascii.Error, TypeError, ValueError):
+        raise ValueError("the mask in this recipe is damaged") from None
+
+
 # What each verb asks for, and how it is checked.
 CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
-    "sample": {"seed": check_seed},
+    "sample": {"seed": check_seed, "branches": check_branches},
+    "redraw": {"seed": check_seed, "picture": check_picture, "mask": check_mask, "branches": check_branches},
     "interpolate": {"from": check_end, "to": check_end, "position": check_position, "path": check_path},
     "plane": {"corners": check_corners, "x": check_position, "y": check_position},
     "steer": {"from": check_end, "by": check_by},

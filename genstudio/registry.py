@@ -34,8 +34,9 @@ def find(name: str) -> System:
     try:
         return systems()[name]
     except KeyError:
-        near = difflib.get_close_matches(name, systems(), n=3, cutoff=0.4) or list(systems())
-        raise ValueError(f"no system is called {name!r}; did you mean {', '.join(near)}?") from None
+        near = difflib.get_close_matches(name, systems(), n=3, cutoff=0.4)
+        advice = f"did you mean {', '.join(near)}?" if near else "`python -m genstudio list` names them all"
+        raise ValueError(f"no system is called {name!r}; {advice}") from None
 
 
 def with_verbs(*needed: str) -> list[System]:

@@ -51,6 +51,7 @@ class System:
     knows: Text | None = None  # what kind of picture it is to be given, in a few words: "line drawings on white"
     takes: str = ""  # the same for programs: one of `TAKES`, where it is given pictures
     options: dict[str, Text] = field(default_factory=dict)  # what a control's options mean for this system's pictures
+    judge: str = ""  # the classifier that it may ask for guidance
 
     @property
     def model(self) -> type[Model]:
@@ -78,13 +79,14 @@ def system(
     knows: Text | None = None,
     takes: str = "",
     options: dict[str, Text] | None = None,
+    judge: str = "",
 ) -> Callable[[Callable[..., Model]], Callable[..., Model]]:
     """Declares the decorated builder as a system. `registry` collects them; nothing is built here."""
 
     assert takes in ("", *TAKES), f"takes must be one of {', '.join(TAKES)}, not {takes!r}"
 
     def declare(build: Callable[..., Model]) -> Callable[..., Model]:
-        build.system = System(build.__name__, build, title, data, recipe, knows, takes, options or {})
+        build.system = System(build.__name__, build, title, data, recipe, knows, takes, options or {}, judge)
         return build
 
     return declare

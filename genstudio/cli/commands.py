@@ -36,12 +36,12 @@ def given(flags: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): v for name, v in flags.items() if name.startswith(prefix) and v is not None}
 
 
-def maker(system: System, verb: str) -> Callable:
-    """The model's method that makes the pictures: its own where it has one of that name, else `decode`."""
-    from genstudio.engine import find_verb
+def controls_of(held: Held, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
+    """The controls of a verb as the flags have them, the others as declared."""
+    from genstudio.engine import maker
+    from genstudio.model import check_controls
 
-    own = verb == "translate" or verb == "sample" and hasattr(system.model, "sample")
-    return find_verb(system, verb if own else "decode")
+    return check_controls(maker(held.system, verb), given(flags, "control_"), held.header.classes)
 
 
 def device_of(word: str | None) -> str | None:
@@ -210,18 +210,39 @@ def sample(
     system: str, seeds: str, grid: bool, out: Path, exact: bool, device: str | None, json: bool, **flags: Any,
 ) -> None:  # fmt: skip
     from genstudio import recipe
-    from genstudio.model import check_controls
 
     ranges = seed_ranges(seeds)
     engine = open_engine(device, exact)
     held = engine.hold(system)
-    controls = check_controls(maker(held.system, "sample"), given(flags, "control_"))
+    controls = controls_of(held, "sample", flags)
     total = sum(r.stop - r.start for r in ranges)  # len() of a range stops at 2^63
     pictures = Pictures(out, total, json, "grid.png" if grid else None)
     for part in chunks(seed for r in ranges for seed in r):
         *_, images = engine.sample(system, part, **controls)
         recipes = [recipe.make(held, "sample", seed=seed, controls=controls) for seed in part]
         pictures.add(images, [f"{seed:04d}.png" for seed in part], recipes)
+    pictures.finish()
+
+
+def redraw(
+    system: str, picture: str, seeds: str, mask: str | None, out: Path, exact: bool, device: str | None, json: bool, **flags: Any,
+) -> None:  # fmt: skip
+    from genstudio import recipe
+    from genstudio.images import to_array
+
+    ranges = seed_ranges(seeds)
+    engine = open_engine(device, exact)
+    held = engine.hold(system)
+    controls, given_picture, drawn = controls_of(held, "redraw", flags), open_named(picture), None
+    said = {"picture": recipe.picture_name(Path(picture).read_bytes())}
+    if mask is not None:
+        drawn = to_array(open_named(mask), (1, *held.model.image_shape[1:]))[0] > 127
+        said["mask"] = recipe.pack_mask(drawn)
+    pictures = Pictures(out, sum(r.stop - r.start for r in ranges), json)
+    for part in chunks(seed for r in ranges for seed in r):
+        *_, last = engine.redraw(system, given_picture, part, drawn, **controls)
+        recipes = [recipe.make(held, "redraw", seed=seed, **said, controls=controls) for seed in part]
+        pictures.add(last.guess, [f"{seed:04d}.png" for seed in part], recipes)
     pictures.finish()
 
 
@@ -275,11 +296,10 @@ def decode(system: str, codes: list[str], out: Path, exact: bool, device: str | 
     import numpy as np
 
     from genstudio import recipe
-    from genstudio.model import check_controls
 
     engine = open_engine(device, exact)
     held = engine.hold(system)
-    controls = check_controls(maker(held.system, "decode"), given(flags, "control_"))
+    controls = controls_of(held, "decode", flags)
     rows = [row for word in codes for row in read_codes(word)]
     if len(lengths := sorted({len(row) for row in rows})) > 1:
         raise ValueError(f"the codes have {lengths[0]} and {lengths[-1]} numbers: they belong to different models")
@@ -316,7 +336,6 @@ def interpolate(
 ) -> None:  # fmt: skip
     from genstudio import recipe
     from genstudio.images import save_walk
-    from genstudio.model import check_controls
 
     places = read_positions(positions, count)
     recipe.check_path(path)
@@ -324,7 +343,7 @@ def interpolate(
         raise ValueError(f"a film is a .webp or an .mp4, not {film.name}")
     engine = open_engine(device, exact)
     held = engine.hold(system)
-    controls = check_controls(maker(held.system, "interpolate"), given(flags, "control_"))
+    controls = controls_of(held, "interpolate", flags)
     ends = {"from": read_end(start, engine, held), "to": read_end(end, engine, held)}
     codes = [recipe.latent_of(e, engine, system) for e in ends.values()]
     pictures = Pictures(out, len(places), json, "strip.png" if strip else None)
@@ -343,7 +362,7 @@ def interpolate(
 def again(recipe: str, out: Path, device: str | None) -> None:
     from genstudio import opening
     from genstudio.images import save_png, to_pictures
-    from genstudio.recipe import check, check_link, code, command, differences, from_query
+    from genstudio.recipe import check, check_link, command, differences, from_query, image
 
     if Path(recipe).is_file():
         found = opening.identify(recipe).recipe
@@ -352,13 +371,13 @@ def again(recipe: str, out: Path, device: str | None) -> None:
     if found is None:
         raise ValueError(f"{recipe!r} holds no recipe: give a picture of ours, a .json file, or a link's verb=...&system=...")
     name = check(found)["system"]
-    if found["verb"] == "translate":
-        raise ValueError(f"a recipe does not hold the picture that was translated; with it at hand: {command(found)}")
+    if "picture" in found:
+        raise ValueError(f"a recipe does not hold the picture that was sent; with it at hand: {command(found)}")
     engine = open_engine(device, exact=found.get("precision") == "float32")
     held = engine.hold(name)
-    [image] = engine.decode(name, code(found, engine)[None], **(found.get("controls") or {}))
+    made = image(found, engine)
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_png(to_pictures(image[None])[0], out, found)
+    save_png(to_pictures(made[None])[0], out, found)
     if changed := [key for key in differences(found, held) if key in found]:  # a link says less than a picture
         print(f"It may differ slightly: this is not the same {', '.join(changed)}.", file=sys.stderr)
     print(out)

@@ -146,6 +146,12 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--detail", type=float, metavar="0-1", help=about)
     makes_pictures(made, "translate", "what became of each file, as JSON", ", or .zip,")
 
+    made = verb(commands.redraw, "A picture noised and brought back by a diffusion model: other versions of it.")
+    made.add_argument("picture", metavar="PICTURE", help="a picture file of any size")
+    made.add_argument("--seeds", default="0", help="as in 0-63 or 1,5,9-12: one version each (0)")
+    made.add_argument("--mask", metavar="FILE", help="a picture, white where it is to be drawn anew; the rest stays")
+    makes_pictures(made, "redraw")
+
     made = verb(commands.again, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
     made.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")
     made.add_argument("--out", type=Path, default="pictures/again.png", metavar="FILE.png", help="where to (pictures/again.png)")
@@ -201,10 +207,12 @@ def build_parser(argv: Sequence[str]) -> Parser:
 def add_controls(parser: Parser, name: str, verb: str) -> None:
     """A flag for each control of what the verb asks of the model."""
     from genstudio import checkpoint
+    from genstudio.engine import maker
     from genstudio.model import Slider, controls
 
     group = parser.add_argument_group("controls of this system")
-    for control, (kind, default) in controls(commands.maker(checkpoint.system_of(name), verb)).items():
+    header = checkpoint.describe(checkpoint.locate(name))
+    for control, (kind, default) in controls(maker(checkpoint.system_of(name), verb), header.classes).items():
         about = f"{kind.title.en} ({default}). {kind.hint.en}".replace("%", "%%")
         values = f"{kind.low}-{kind.high}" if isinstance(kind, Slider) else "|".join(kind.options)
         flags = dict.fromkeys((f"--{control.replace('_', '-')}", f"--{control}"))  # recipes write the second

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
@@ -119,6 +120,20 @@ Strength = Annotated[
 ]
 
 
+DRAWN, FOUND = "drawn", "found"
+StartNoise = Annotated[
+    str,
+    Choice(
+        (DRAWN, FOUND),
+        title=Text("Noise", "Bruit"),
+        hint=Text(
+            "Drawn from the seed, or found by walking DDIM back from your picture: then it comes back nearly as it was.",
+            "Tiré de la graine, ou trouvé en remontant DDIM depuis votre image : elle revient alors presque telle quelle.",
+        ),
+    ),
+]
+
+
 class Diffusion(Model):
     """A picture is noised to time t, q(x_t | x_0), and the network learns to tell the two apart again.
 
@@ -180,6 +195,7 @@ class Diffusion(Model):
         *,
         mask: Tensor | None = None,
         strength: Strength = 0.6,
+        start: StartNoise = DRAWN,
         label: Label = ANY,
         steps: Steps = 20,
         sampler: Sampler = "dpm-solver++",
@@ -191,21 +207,25 @@ class Diffusion(Model):
 
         mask: (n, 1, h, w), 1 where the picture is drawn anew; all else stays as it is.
         """
-        eps = noise.normal(*self.image_shape)
-        last = round(strength * self.schedule.steps) - 1
+        eps, last, before = noise.normal(*self.image_shape), round(strength * self.schedule.steps) - 1, 0
         if last == CLEAN:
             yield Frame(images, 0, 0, CLEAN, {"x_t": images, "noise": torch.zeros_like(images)})
             return
         x = self.schedule.noised(images, eps, last)
-        yield from self.go_on(x, last, noise, known=images if mask is not None else None, mask=mask, label=label, steps=steps,
-                              sampler=sampler, guidance=guidance, rescale=rescale, eta=eta)  # fmt: skip
+        if start == FOUND:
+            for frame in self.invert(images, self.schedule.times(steps, last)):
+                yield replace(frame, steps=2 * frame.steps)
+            x, before = frame.extra["x_t"], frame.steps
+        way = self.go_on(x, last, noise, known=images, mask=mask, label=label, steps=steps, sampler=sampler,
+                         guidance=guidance, rescale=rescale, eta=eta)  # fmt: skip
+        for frame in way:
+            if before == 0 or frame.step:  # the way back has shown where this one starts
+                yield replace(frame, step=before + frame.step, steps=before + frame.steps)
 
-    def invert(self, images: Tensor, *, label: Label = NONE, steps: Steps = 50) -> Iterator[Frame]:
-        """The noise that DDIM would make these pictures from, found by walking back; the last frame's x_t is that noise."""
-        kinds = self._kinds(Noise(range(len(images)), images.device), label)
-        times = self.schedule.times(steps)
-        # The last time has no picture left in it: noise is read off one step before.
-        yield from frames(inverted(self._denoiser(kinds), self.schedule, images, times), len(times))
+    def invert(self, images: Tensor, times: Sequence[int]) -> Iterator[Frame]:
+        """The way of pictures back to the noise that DDIM would make them from, told no class; `times` fall, as ever."""
+        none = torch.full((len(images),), self.classes, device=images.device) if self.classes else None
+        yield from frames(inverted(self._denoiser(none), self.schedule, images, times), len(times))
 
     def go_on(
         self,
@@ -350,7 +370,8 @@ def frames(states: Iterator[State], steps: int) -> Iterator[Frame]:
 @system(
     title=Text("Diffusion · handwritten digits · 28 px", "Diffusion · chiffres manuscrits · 28 px"),
     data="mnist",
-    recipe=Recipe(images=640_000, batch=64, rate=1e-3, warmup=20_000, ema=0.999, clip=1.0),
+    recipe=Recipe(images=400_000, batch=64, rate=1e-3, warmup=20_000, ema=0.999, clip=1.0),
+    judge="classifier_mnist",
 )
 def ddpm_mnist() -> Diffusion:
     """A class-conditional diffusion model of digits, with a cosine schedule."""
@@ -361,6 +382,7 @@ def ddpm_mnist() -> Diffusion:
     title=Text("Diffusion · cartoon faces · 64 px", "Diffusion · visages dessinés · 64 px"),
     data="avatars",
     recipe=Recipe(images=800_000, batch=32, rate=8e-4, warmup=20_000, ema=0.9995, clip=1.0),
+    judge="classifier_avatars",
 )
 def ddpm_avatars() -> Diffusion:
     """A diffusion model of cartoon faces; its class is the drawing style."""

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import gradio as gr
 
-from genstudio.model import Choice, Control, Slider, Text, controls
+from genstudio import checkpoint
+from genstudio.model import ANY, NONE, Choice, Control, Slider, Text, controls
 from genstudio.system import System
+from genstudio.ui import words as w
 from genstudio.ui.words import t
+
+MEANT = {ANY: w.ANY_CLASS, NONE: w.NO_CLASS}  # options that stand for something, whatever the system
 
 
 class Panel:
     """The controls that a verb has in any of the systems that a tab offers; those of the chosen one are shown.
 
-    `place` comes before the names of its elements: a page may have a panel in several places.
+    `place` comes before the names of its elements: a page may have a panel in several places. `only` those controls are
+    drawn, where they are named; `hints` stand below them unless they were read elsewhere.
     """
 
-    def __init__(self, systems: Mapping[str, System], verb: str, place: str):
-        self.verb, self.systems = verb, dict(systems)
-        self.of = {name: controls(getattr(system.model, verb)) for name, system in systems.items()}
+    def __init__(
+        self, systems: Mapping[str, System], verb: str, place: str, only: Collection[str] | None = None, hints: bool = True
+    ):
+        self.verb, self.systems, self.only = verb, dict(systems), only
+        self.of = {name: self.declared(name, system) for name, system in systems.items()}
         union: dict[str, Control] = {}
         for declared in self.of.values():
             union |= {name: control for name, control in declared.items() if name not in union}
-        meant = {option: text for system in systems.values() for option, text in system.options.items()}
-        self.components = {name: draw(control, f"{place}-{name}", meant) for name, control in union.items()}
+        meant = MEANT | {option: text for system in systems.values() for option, text in system.options.items()}
+        self.components = {name: draw(control, f"{place}-{name}", meant, hints) for name, control in union.items()}
+
+    def declared(self, name: str, system: System) -> dict[str, Control]:
+        """The controls of a system; its classes are those that its weights have learned."""
+        classes = checkpoint.describe(checkpoint.locate(name)).classes
+        found = controls(getattr(system.model, self.verb), classes)
+        return {key: control for key, control in found.items() if self.only is None or key in self.only}
 
     def offer(self, name: str, system: System) -> None:
         """One more system, opened while the page runs: of its controls, those that are drawn."""
-        declared = controls(getattr(system.model, self.verb))
+        declared = self.declared(name, system)
         self.systems[name] = system
         self.of = self.of | {name: {key: control for key, control in declared.items() if key in self.components}}
 
@@ -45,16 +58,16 @@ class Panel:
             return gr.update(visible=False)
         kind, more = self.of[system][name].kind, {}
         if isinstance(kind, Choice):  # the same options may mean something else to another system
-            more["choices"] = choices(kind, self.systems[system].options)
+            more["choices"] = choices(kind, MEANT | self.systems[system].options)
         if name in values:
             more["value"] = values[name]
         return gr.update(visible=True, **more)
 
 
-def draw(control: Control, elem_id: str, meant: Mapping[str, Text]) -> gr.components.Component:
+def draw(control: Control, elem_id: str, meant: Mapping[str, Text], hints: bool) -> gr.components.Component:
     """One control as a component. `meant` are words for options that are no words themselves."""
     kind = control.kind
-    label, info = t(kind.title), t(kind.hint)
+    label, info = t(kind.title), t(kind.hint) if hints else None
     if isinstance(kind, Slider):
         return gr.Slider(kind.low, kind.high, control.default, step=kind.step, label=label, info=info, elem_id=elem_id)
     return gr.Dropdown(choices(kind, meant), value=control.default, label=label, info=info, elem_id=elem_id)

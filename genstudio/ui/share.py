@@ -36,11 +36,12 @@ element.addEventListener('click', async event => {
 class Share:
     """The link to a picture and its QR code. Who draws it adds `outputs` to its own, and `show` to its updates."""
 
-    def __init__(self) -> None:
-        with gr.Accordion(t(w.LINK), open=False, elem_id="share"):
+    def __init__(self, place: str = "") -> None:
+        """`place` comes before the names of its elements: a page may have several."""
+        with gr.Accordion(t(w.LINK), open=False, elem_id=f"{place}share", elem_classes="share"):
             gr.Markdown(t(w.LINK_HINT))
-            self.link = gr.HTML(elem_id="link", js_on_load=LINK)
-            self.code = gr.HTML(elem_id="qr")
+            self.link = gr.HTML(elem_id=f"{place}link", js_on_load=LINK)
+            self.code = gr.HTML(elem_id=f"{place}qr")
         self.outputs = [self.link, self.code]
         quiet = dict(show_progress="hidden", api_visibility="private", concurrency_limit=None)
         self.link.select(self.on_code, None, self.code, **quiet)

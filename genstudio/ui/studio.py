@@ -14,12 +14,17 @@ from genstudio.lent import Borrower, Call
 from genstudio.ui import api
 from genstudio.ui import words as w
 from genstudio.ui.door import MOST, Door
+from genstudio.ui.tabs.diffusion import DiffusionTab
 from genstudio.ui.tabs.latent import LatentTab
 from genstudio.ui.tabs.translate import TranslateTab
 from genstudio.ui.theme import CSS, HEAD, THEME, TOGGLE
 from genstudio.ui.words import TABLE, t
 
-TABS = (("latent", w.LATENT_TAB, LatentTab), ("translate", w.TRANSLATE_TAB, TranslateTab))
+TABS = (
+    ("latent", w.LATENT_TAB, LatentTab),
+    ("translate", w.TRANSLATE_TAB, TranslateTab),
+    ("diffusion", w.DIFFUSION_TAB, DiffusionTab),
+)
 
 
 def build(engine: Engine) -> gr.Blocks:
@@ -47,7 +52,16 @@ def build(engine: Engine) -> gr.Blocks:
         gr.Markdown(t(engine.standing()), elem_id="standing", elem_classes="caption")
         api.expose(engine)
     page.queue(default_concurrency_limit=4, max_size=64)
+    page.warm_up = lambda: warm_up(engine, [tab for _, tab in tabs.values()])
     return page
+
+
+def warm_up(engine: Engine, tabs: list) -> None:
+    """Loads and runs what the first visitors would wait for."""
+    api.warm_up(engine)
+    for tab in tabs:
+        if hasattr(tab, "warm_up"):
+            tab.warm_up()
 
 
 def launch(on_gpu: Callable[[Call], Iterator[Any]] | None = None, **options: Any) -> None:
@@ -59,7 +73,7 @@ def launch(on_gpu: Callable[[Call], Iterator[Any]] | None = None, **options: Any
     """
     engine = Borrower(on_gpu) if on_gpu else Engine()
     page = build(engine)
-    threading.Thread(target=api.warm_up, args=[engine], daemon=True).start()
+    threading.Thread(target=page.warm_up, daemon=True).start()
     local = not os.environ.get("SPACE_ID")
     page.launch(**settings(), inbrowser=local and has_browser(), **options)
 

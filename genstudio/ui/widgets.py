@@ -23,25 +23,19 @@ element.addEventListener('click', event => {
 # A sheet of paper: draws with mouse, pen or finger, and raises `input` with the sheet as a PNG while it changes.
 # Gradio's own editor wants a tool picked first, and does not fit beside the picture.
 PAD = """
-const sheet = element.querySelector('canvas'), ink = sheet.getContext('2d');
-let colour = sheet.dataset.colour, last = null, waiting = null;
-const wipe = () => { ink.fillStyle = '#ffffff'; ink.fillRect(0, 0, sheet.width, sheet.height); };
+let sheet = null, ink = null, colour = null, last = null, waiting = null;
+const wipe = () => {
+  ink.clearRect(0, 0, sheet.width, sheet.height);
+  if (!sheet.dataset.paper) return;  // then what is drawn lies over what is behind
+  ink.fillStyle = sheet.dataset.paper;
+  ink.fillRect(0, 0, sheet.width, sheet.height);
+};
 const tell = () => { waiting = null; trigger('input', {png: sheet.toDataURL('image/png')}); };
 const at = event => {
   const box = sheet.getBoundingClientRect();
   return [(event.clientX - box.left) * sheet.width / box.width, (event.clientY - box.top) * sheet.height / box.height];
 };
-wipe();
-if (sheet.dataset.start) {
-  const start = new Image();
-  start.onload = () => ink.drawImage(start, 0, 0, sheet.width, sheet.height);
-  start.src = sheet.dataset.start;
-}
-ink.lineCap = ink.lineJoin = 'round';
-sheet.addEventListener('pointerdown', event => { sheet.setPointerCapture(event.pointerId); last = at(event); draw(event); });
-sheet.addEventListener('pointermove', event => last && draw(event));
-for (const end of ['pointerup', 'pointercancel']) sheet.addEventListener(end, () => { last = null; });
-function draw(event) {
+const draw = event => {
   const point = at(event);
   ink.strokeStyle = colour;
   ink.lineWidth = sheet.dataset.width * sheet.width;
@@ -51,14 +45,33 @@ function draw(event) {
   ink.stroke();
   last = point;
   waiting = waiting || setTimeout(tell, +sheet.dataset.every);
-}
+};
+const begin = () => {  // also when the server sends another sheet
+  const found = element.querySelector('canvas');
+  if (!found || found === sheet) return;
+  sheet = found;
+  ink = sheet.getContext('2d');
+  colour = sheet.dataset.colour;
+  wipe();
+  if (sheet.dataset.start) {
+    const start = new Image();
+    start.onload = () => ink.drawImage(start, 0, 0, sheet.width, sheet.height);
+    start.src = sheet.dataset.start;
+  }
+  ink.lineCap = ink.lineJoin = 'round';
+  sheet.addEventListener('pointerdown', event => { sheet.setPointerCapture(event.pointerId); last = at(event); draw(event); });
+  sheet.addEventListener('pointermove', event => last && draw(event));
+  for (const end of ['pointerup', 'pointercancel']) sheet.addEventListener(end, () => { last = null; });
+};
+begin();
+new MutationObserver(begin).observe(element, {childList: true, subtree: true});
 element.addEventListener('click', event => {
   const swatch = event.target.closest('[data-colour]');
-  if (swatch) {
+  if (swatch && swatch !== sheet) {
     colour = swatch.dataset.colour;
-    element.querySelectorAll('[data-colour]').forEach(s => s.setAttribute('aria-pressed', s === swatch));
+    element.querySelectorAll('button[data-colour]').forEach(s => s.setAttribute('aria-pressed', s === swatch));
   }
-  if (event.target.closest('[data-wipe]')) { wipe(); if (sheet.dataset.start) tell(); }
+  if (event.target.closest('[data-wipe]')) { wipe(); if (sheet.dataset.start || !sheet.dataset.paper) tell(); }
 });
 """
 # A square to move in: `input` follows mouse, finger and arrow keys with {x, y} in [0, 1] from the top left, `release` ends it.
@@ -112,19 +125,21 @@ COLOURS = ("#111111", "#7c4a2d", "#e8b796", "#d9a441", "#c0392b", "#2e6fb7", "#3
 
 
 def pad(
-    clear: str, colours: Sequence[str] = COLOURS, width: float = 20 / 280, every: int = 300, start: str = ""
+    clear: str, colours: Sequence[str] = COLOURS, width: float = 20 / 280, every: int = 300, start: str = "", behind: str = ""
 ) -> str:
     """The sheet, its colours and the button that wipes it.
 
     width: of the pen, as a part of the sheet's. every: milliseconds between two events. start: what is drawn there already.
+    behind: a picture that shines through, and is no part of what is drawn.
     """
+    paper, style = ("", f' style="background: center / 100% 100% url({behind})"') if behind else ("#ffffff", "")
     swatches = "".join(
         f'<button data-colour="{c}" aria-label="{c}" aria-pressed="{str(not i).lower()}" style="background:{c}"></button>'
         for i, c in enumerate(colours)
     )
     return (
         f'<div class="pad"><canvas width="280" height="280" data-colour="{colours[0]}" data-width="{width:g}" data-every="{every}"'
-        f' data-start="{start}"></canvas>'
+        f' data-start="{start}" data-paper="{paper}"{style}></canvas>'
         f'<div>{swatches}<button class="wipe" data-wipe>{escape(clear)}</button></div></div>'
     )
 
@@ -219,6 +234,12 @@ def curve(lines: Sequence[tuple[str, Sequence[float]]], mark: float, reference: 
         f'<line class="reference" x1="0" x2="300" y1="{y(reference):.1f}" y2="{y(reference):.1f}"/>{paths}'
         f'<line class="mark" x1="{300 * mark:.1f}" x2="{300 * mark:.1f}" y1="0" y2="60"/></svg>'
     )
+
+
+def progress(share: float | None, note: str) -> str:
+    """How far it is; None: nobody knows."""
+    value = "" if share is None else f' value="{share:.3f}"'
+    return f'<progress max="1"{value} aria-label="{escape(note, quote=True)}"></progress><p class="legend">{note}</p>'
 
 
 def field(inside: str, x: float, y: float, label: str) -> str:

@@ -12,6 +12,7 @@ import gradio as gr
 
 from genstudio.batch import Outcome, translate_files
 from genstudio.ui.door import amount
+from genstudio.ui import widgets
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit, url
@@ -66,7 +67,7 @@ class Many:
         lines: list[Outcome] = []
         begun = looked = time.monotonic()
         busy = {self.start: gr.update(visible=False), self.upload: gr.update(visible=False), self.stop: gr.update(visible=True)}
-        yield {**busy, self.report: pieces.progress(0, getattr(w.WORKING, lang))}
+        yield {**busy, self.report: widgets.progress(0, getattr(w.WORKING, lang))}
         with closing(translate_files(self.work.engine, scene["system"], visit.files, target, **settings)) as outcomes:
             for outcome in outcomes:
                 lines.append(outcome)
@@ -76,7 +77,7 @@ class Many:
                     looked = now
                     left = round((now - begun) / outcome.done * (outcome.of - outcome.done))
                     note = getattr(w.COUNTED, lang).format(done=outcome.done, of=outcome.of, left=left)
-                    yield {self.report: pieces.progress(outcome.done / outcome.of, note) + listed(lines, lang)}
+                    yield {self.report: widgets.progress(outcome.done / outcome.of, note) + listed(lines, lang)}
         if run.stopped and not run.cancelled:
             return
         yield self.show(visit, lang) | {self.report: self.done(lines, target, run.stopped, lang)}

@@ -11,6 +11,7 @@ from PIL import Image
 from genstudio import recipe
 from genstudio.images import error_map, save_png
 from genstudio.ui import words
+from genstudio.ui import widgets
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit, url
@@ -50,7 +51,7 @@ class One:
         """Updates while the picture is translated, and at last with it there. Not `whole`: as a slider moves, the stage alone."""
         run, taken = visit.begin("one"), self.work.picture(visit, scene["system"])
         if not self.live(visit, scene):
-            yield {self.progress: pieces.progress(None, getattr(w.WORKING, lang)), self.cancel: gr.update(visible=True)}
+            yield {self.progress: widgets.progress(None, getattr(w.WORKING, lang)), self.cancel: gr.update(visible=True)}
         before, seconds, after = self.work.prepared(taken, scene), 0.0, None
         for part, seconds in self.work.step_by_step(before, scene, run):
             if part.images is not None:
@@ -58,7 +59,7 @@ class One:
             elif part.done < part.of:
                 left = max(1, round(seconds * (part.of - part.done) / part.done))
                 note = getattr(w.PART, lang).format(done=part.done, of=part.of, left=left)
-                yield {self.progress: pieces.progress(part.done / part.of, note)}
+                yield {self.progress: widgets.progress(part.done / part.of, note)}
         if after is None:
             if run.cancelled:  # else a newer run shows what it comes to
                 visit.made = None

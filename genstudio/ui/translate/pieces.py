@@ -146,12 +146,6 @@ def camera(upload: str, lang: str) -> str:
     )
 
 
-def progress(share: float | None, note: str) -> str:
-    """How far it is; None: nobody knows."""
-    value = "" if share is None else f' value="{share:.3f}"'
-    return f'<progress max="1"{value} aria-label="{escape(note, quote=True)}"></progress><p class="legend">{note}</p>'
-
-
 def thumbnail(before: np.ndarray, after: np.ndarray, side: int = 104) -> np.ndarray:
     """The left half before, the right half after: what a card shows."""
     squares = []

@@ -6,19 +6,16 @@ import io
 import os
 import secrets
 import shutil
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import gradio as gr
 from gradio.utils import get_upload_folder
 from PIL import Image
 
 from genstudio import recipe
 from genstudio.images import open_picture
-
-MOST = 256  # visits at a time; the longest unseen is forgotten
+from genstudio.ui.visits import Running
 
 
 class Taken(NamedTuple):
@@ -47,34 +44,16 @@ def clear(picture: Image.Image) -> bool:
     return picture.convert("RGBA").getchannel("A").getextrema()[0] < 255
 
 
-class Run:
-    """Something under way, which asks now and then whether it should go on."""
-
+class Visit(Running):
     def __init__(self) -> None:
-        self.stopped = self.cancelled = False
-
-
-class Visit:
-    def __init__(self) -> None:
+        super().__init__()
         self.scene: dict | None = None  # what the tab shows, and which part of it is looked at
         self.looked = "one"
         self.own: Taken | None = None  # until then, each system shows an example
         self.drawing: bytes | None = None  # the sheet's PNG
         self.files: list[Path] = []  # that wait to be translated
         self.made: Any = None  # what stands on the stage: a picture's digest and its settings
-        self._runs: dict[str, Run] = {}
         self._folder: Path | None = None
-
-    def begin(self, kind: str) -> Run:
-        """A new run of that kind, which ends the one before."""
-        self.end(kind)
-        self._runs[kind] = Run()
-        return self._runs[kind]
-
-    def end(self, kind: str, cancelled: bool = False) -> None:
-        if run := self._runs.get(kind):
-            run.cancelled |= cancelled
-            run.stopped = True
 
     @property
     def folder(self) -> Path:
@@ -107,29 +86,9 @@ class Visit:
         shutil.rmtree(self.folder / part, ignore_errors=True)
 
     def leave(self) -> None:
-        for kind in self._runs:
-            self.end(kind)
+        super().leave()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-class Visits:
-    """By session: Gradio's own state would outlive the page by an hour."""
-
-    def __init__(self) -> None:
-        self._open: OrderedDict[str | None, Visit] = OrderedDict()
-
-    def of(self, request: gr.Request | None) -> Visit:
-        key = request.session_hash if request else None
-        visit = self._open.setdefault(key, Visit())
-        self._open.move_to_end(key)
-        while len(self._open) > MOST:
-            self._open.popitem(last=False)[1].leave()
-        return visit
-
-    def leave(self, request: gr.Request) -> None:
-        if visit := self._open.pop(request.session_hash, None):
-            visit.leave()
 
 
 def url(path: Path) -> str:

@@ -19,7 +19,8 @@ from genstudio.outlines import prepared
 from genstudio.system import System
 from genstudio.tiles import Progress
 from genstudio.ui.translate import pieces
-from genstudio.ui.translate.visit import Run, Taken, Visit, Visits, of_ours
+from genstudio.ui.translate.visit import Taken, Visit, of_ours
+from genstudio.ui.visits import Run, Visits
 
 SHOW_EVERY = 0.25  # seconds between two looks at the progress
 WAYS = ("there", "back")  # a control with these options undoes itself
@@ -27,7 +28,7 @@ WAYS = ("there", "back")  # a control with these options undoes itself
 
 class Work:
     def __init__(self, engine: Engine, systems: Mapping[str, System]):
-        self.engine, self.systems, self.visits = engine, dict(systems), Visits()
+        self.engine, self.systems, self.visits = engine, dict(systems), Visits(Visit)
         self._examples: dict[str, Taken] = {}
         self._thumbnails: dict[tuple[str, str], str] = {}
 

@@ -35,14 +35,18 @@ class Learned(View):
         return self.whole(scene, language(request))
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, str]:
-        name = scene["system"]
-        film = checkpoint.locate(name).with_suffix(".webp")
-        if film.exists():
-            uri = "data:image/webp;base64," + base64.b64encode(film.read_bytes()).decode()
-            shown = f'<img src="{uri}" alt="{getattr(w.FILM, lang)}">'
-        else:
-            shown = f'<p class="empty">{getattr(w.NO_FILM, lang)}</p>'
-        return {self.story: f'<div class="learned"><figure>{shown}</figure>{facts(checkpoint.describe(checkpoint.locate(name)), lang)}</div>'}
+        return {self.story: story(scene["system"], lang)}
+
+
+def story(name: str, lang: str) -> str:
+    """The film of a system's training, where there is one, beside what its file says."""
+    film = checkpoint.locate(name).with_suffix(".webp")
+    if film.exists():
+        uri = "data:image/webp;base64," + base64.b64encode(film.read_bytes()).decode()
+        shown = f'<img src="{uri}" alt="{getattr(w.FILM, lang)}">'
+    else:
+        shown = f'<p class="empty">{getattr(w.NO_FILM, lang)}</p>'
+    return f'<div class="learned"><figure>{shown}</figure>{facts(checkpoint.describe(checkpoint.locate(name)), lang)}</div>'
 
 
 def facts(header: checkpoint.Header, lang: str) -> str:

@@ -1,0 +1,59 @@
+"""What is measured of diffusion models alone: the bound on their likelihood, and whether they draw what is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from genstudio.model import Model, Noise
+from genstudio.precision import best_precision
+from genstudio.scores.features import Network, as_floats
+from genstudio.scores.intervals import Score, average, share
+
+BATCH = 100
+ASKED = 1000  # pictures for which a class is asked
+LIKELIHOODS = 500  # held-out pictures whose likelihood is bounded
+PARTS = 24  # of the times, one drawn from each for every picture
+
+
+def drawn(model: Model, seeds: Tensor, device: torch.device, **controls: object) -> Tensor:
+    """Samples (n, c, h, w) on the CPU, of a model that comes about in many steps: in the precision that visitors get."""
+    with torch.no_grad():
+        frames, precision = model.sample(Noise(seeds.tolist(), device), **controls), best_precision(device)
+        while True:
+            with precision.autocast():
+                frame = next(frames, None)
+            if frame is None:
+                return images.float().clamp(-1, 1).cpu()
+            images = frame.images
+
+
+@torch.no_grad()
+def bits_per_dimension(model: Model, images: Tensor) -> Score:
+    """The variational bound over bytes (n, c, h, w), no class being told: DDPM's equation 5. Its first term, which reads
+    the grey levels, is always taken; of the others one in each of `PARTS` ranges of times stands for its range."""
+    steps, device = model.schedule.steps, images.device
+    bounds = torch.linspace(1, steps, PARTS + 1).round().long().tolist()
+
+    def nats(x: Tensor) -> Tensor:
+        found = model.nats_of_prior(x) + model.nats(x, torch.zeros(len(x), dtype=torch.long, device=device))
+        for low, high in pairwise(bounds):
+            found = found + (high - low) * model.nats(x, torch.randint(low, high, (len(x),), device=device))
+        return found
+
+    total = torch.cat([nats(as_floats(part)).cpu() for part in images.split(BATCH)])
+    return average(total / (images[0].numel() * math.log(2)))
+
+
+def obeyed(model: Model, judge: Network, device: torch.device) -> Iterator[tuple[str, Score]]:
+    """The share of pictures in which a network sees the class that was asked for, as many of each class."""
+    each = ASKED // model.classes
+    pictures = [
+        drawn(model, seeds, device, label=name) for name in model.class_names for seeds in torch.arange(each).split(BATCH)
+    ]
+    seen = judge.probabilities(judge(torch.cat(pictures))).argmax(1)
+    yield f"class obeyed ({judge.name})", share(seen == torch.arange(model.classes).repeat_interleave(each))

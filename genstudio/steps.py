@@ -1,0 +1,62 @@
+"""What a denoiser does, step by step, as numbers that a page can show and a visitor can go back to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from genstudio.images import from_uint8, to_uint8
+from genstudio.model import Frame, Noise
+from genstudio.samplers.schedule import Schedule
+
+
+@dataclass
+class Step:
+    """One state of a run of n pictures. The last, `step == steps`, is at time -1, and its guess is the picture."""
+
+    step: int
+    steps: int
+    time: int
+    guess: np.ndarray  # uint8 (n, h, w, c): the clean picture as the network sees it now
+    noised: np.ndarray  # uint8: x_t, its range drawn in so that noise does not saturate
+    noise: np.ndarray  # uint8: the noise that the network sees in x_t, grey where there is none
+    x: np.ndarray  # float32 (n, c, h, w): x_t itself, to go on from
+
+    @property
+    def bytes(self) -> int:
+        return self.guess.nbytes + self.noised.nbytes + self.noise.nbytes + self.x.nbytes
+
+
+def step_of(frame: Frame, schedule: Schedule) -> Step:
+    """A model's frame, brought to the processor."""
+    x, noise = frame.extra["x_t"], frame.extra["noise"]
+    shown = (to_uint8(images) for images in (frame.images, x / reach(schedule, frame.time), noise / 2))
+    return Step(frame.step, frame.steps, frame.time, *shown, x.float().cpu().numpy())
+
+
+def reach(schedule: Schedule, time: int) -> float:
+    """What nearly all of x_t lies within: shown on that range, noise does not saturate."""
+    return schedule.signal(time) + 2 * schedule.noise(time)
+
+
+def noised(picture: np.ndarray, schedule: Schedule, times: Sequence[int], seed: int) -> np.ndarray:
+    """A picture, uint8 (h, w, c), with the same noise at each of the times, uint8 (n, h, w, c)."""
+    x_0 = from_uint8(torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1))
+    [eps] = Noise([seed]).normal(*x_0.shape)
+    return to_uint8(torch.stack([schedule.noised(x_0, eps, t) / reach(schedule, t) for t in times]))
+
+
+def after(step: Step, twig: Iterable[Step]) -> Iterator[Step]:
+    """The steps of a run that begins at `step` of another one, counted on from there."""
+    return (replace(s, step=step.step + s.step, steps=step.step + s.steps) for s in twig)
+
+
+def thinned(run: Sequence[Step], most: int) -> list[Step]:
+    """As many evenly spaced steps of a run as `most` bytes hold, the first and the last among them."""
+    kept = list(run)
+    while sum(step.bytes for step in kept) > most and len(kept) > 3:
+        kept = [step for i, step in enumerate(kept) if i % 2 == 0 or i == len(kept) - 1]
+    return kept

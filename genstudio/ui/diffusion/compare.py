@@ -1,0 +1,81 @@
+"""One seed through every sampler, in few steps and in many: a grid that costs one run a cell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from html import escape
+
+import gradio as gr
+
+from genstudio.samplers import SAMPLERS
+from genstudio.ui import widgets
+from genstudio.ui.diffusion import words as w
+from genstudio.ui.diffusion.visit import Visit
+from genstudio.ui.diffusion.work import Work
+from genstudio.ui.widgets import progress
+from genstudio.ui.words import t
+
+COUNTS = (2, 5, 10, 20, 50)
+
+
+class Compare:
+    def __init__(self, work: Work):
+        self.work = work
+        gr.Markdown(t(w.COMPARE_HINT), elem_classes="caption")
+        with gr.Row(elem_classes="tools"):
+            self.start = gr.Button(t(w.COMPARE_GO), elem_id="grid-run", variant="primary", scale=0, min_width=140)
+            self.stop = gr.Button(t(w.STOP), elem_id="grid-stop", variant="stop", scale=0, min_width=110, visible=False)
+        self.progress = gr.HTML(elem_id="grid-progress")
+        self.grid = gr.HTML(elem_id="sampler-grid", js_on_load=widgets.PICK)
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.stop, self.progress, self.grid]
+
+    def run(self, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
+        """The grid, as it fills: the cheap cells first."""
+        run, cells = visit.begin("grid"), {}
+        order = [(sampler, count) for count in COUNTS for sampler in SAMPLERS]
+        yield {self.stop: gr.update(visible=True), self.grid: self.table(cells, lang)}
+        for sampler, count in order:
+            started = time.monotonic()
+            last = None
+            changed = scene | {"branches": [], "controls": scene["controls"] | {"sampler": sampler, "steps": count}}
+            for last in self.work.steps(visit, changed):
+                if run.stopped:
+                    break
+            if run.stopped:
+                break
+            picture = widgets.png_uri(last.guess[0], self.work.recipe(visit, changed))
+            cells[sampler, count] = picture, time.monotonic() - started
+            note = getattr(w.COMPARE_PROGRESS, lang).format(done=len(cells), of=len(order))
+            yield {self.grid: self.table(cells, lang), self.progress: progress(len(cells) / len(order), note)}
+        if run.cancelled or not run.stopped:
+            yield {self.stop: gr.update(visible=False), self.progress: ""}
+
+    def table(self, cells: dict, lang: str) -> str:
+        """A row a sampler; what is not there yet waits."""
+        body = "<span></span>" + "".join(f"<b>{getattr(w.STEPS, lang).format(steps=count)}</b>" for count in COUNTS)
+        for sampler in SAMPLERS:
+            body += f"<b>{escape(sampler)}</b>"
+            for count in COUNTS:
+                if (sampler, count) not in cells:
+                    body += '<i class="blank"></i>'
+                    continue
+                uri, seconds = cells[sampler, count]
+                took = f"{seconds:.2f} s"
+                name = f"{sampler}, {getattr(w.STEPS, lang).format(steps=count)}"
+                body += (
+                    f'<button data-pick="{escape(sampler)} {count}" aria-label="{escape(name, quote=True)}">'
+                    f"{widgets.picture(uri, '')}<small>{took.replace('.', ',') if lang == 'fr' else took}</small></button>"
+                )
+        return f'<div class="grid-of-runs" style="--columns:{len(COUNTS)}">{body}</div>'
+
+
+def picked(word: str) -> dict:
+    """The controls that a cell stands for."""
+    sampler, _, count = str(word).partition(" ")
+    if sampler not in SAMPLERS or not count.isdecimal() or int(count) not in COUNTS:
+        raise ValueError(f"the grid has no cell {word!r}")
+    return {"sampler": sampler, "steps": int(count)}

@@ -1,0 +1,64 @@
+"""The two plans of noise side by side: the same picture and the same noise, drowned early and drowned late."""
+
+from __future__ import annotations
+
+import gradio as gr
+import numpy as np
+
+from genstudio.samplers.schedule import Schedule
+from genstudio.steps import noised
+from genstudio.ui import widgets
+from genstudio.ui.diffusion import words as w
+from genstudio.ui.diffusion.visit import Visit
+from genstudio.ui.diffusion.work import Work
+from genstudio.ui.words import t
+
+PLANS = (("linear", w.LINEAR), ("cosine", w.COSINE))
+COLOURS = {"linear": "linear", "cosine": "spherical"}  # the page's two
+COLUMNS = 9
+FLOOR = 40.0  # dB at which a curve ends: beyond lies nothing that one could see
+
+
+class Schedules:
+    def __init__(self, work: Work):
+        self.work = work
+        gr.Markdown(t(w.SCHEDULES_HINT), elem_classes="caption")
+        self.stage = gr.HTML(widgets.WAITING, elem_id="plans")
+        self.time = gr.Slider(0, 999, 600, step=1, label=t(w.TIME), elem_id="plan-time")
+        self.strip = gr.HTML(elem_id="plan-strip", js_on_load=widgets.PICK)
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.stage, self.time, self.strip]
+
+    def show(self, visit: Visit, scene: dict, time: int, lang: str) -> dict:
+        return self.moved(visit, scene, time, lang) | {self.time: time, self.strip: self.rows(visit, scene, time, lang)}
+
+    def moved(self, visit: Visit, scene: dict, time: int, lang: str) -> dict:
+        """The two pictures at a time, and the curves."""
+        picture, figures, alphas, ratios = self.work.fitted(visit, scene["system"]), "", [], []
+        times = np.linspace(0, 999, 101).astype(int).tolist()
+        for kind, label in PLANS:
+            plan = Schedule(kind)
+            [image] = noised(picture, plan, [time], scene["seed"])
+            said = f"ᾱ = {plan.left(time):.3f}"
+            shown = f'<div class="frame">{widgets.picture(widgets.png_uri(image), getattr(label, lang))}</div>'
+            figures += (
+                f'<figure class="{COLOURS[kind]}">{shown}<figcaption><b>{getattr(label, lang)}</b>'
+                f"<output>{said.replace('.', ',') if lang == 'fr' else said}</output></figcaption></figure>"
+            )
+            alphas.append((COLOURS[kind], [plan.left(t) for t in times]))
+            ratios.append((COLOURS[kind], [float(np.clip(10 * np.log10(plan.signal_to_noise(t)), -FLOOR, FLOOR)) for t in times]))
+        curves = ""
+        for lines, reference, label in ((alphas, 0.5, w.LEFT), (ratios, 0.0, w.RATIO)):
+            note = getattr(label, lang)
+            curves += f'<div>{widgets.curve(lines, time / 999, reference, note)}<p class="legend">{note}</p></div>'
+        return {self.stage: f'<div class="stage">{figures}</div><div class="curves">{curves}</div>'}
+
+    def rows(self, visit: Visit, scene: dict, time: int, lang: str) -> str:
+        picture, times = self.work.fitted(visit, scene["system"]), np.linspace(0, 999, COLUMNS).astype(int).tolist()
+        rows = [
+            (getattr(label, lang), [widgets.png_uri(i) for i in noised(picture, Schedule(kind), times, scene["seed"])])
+            for kind, label in PLANS
+        ]
+        return widgets.strip(rows, times, time)

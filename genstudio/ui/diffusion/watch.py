@@ -1,0 +1,256 @@
+"""A run, step by step: what is there, what the model sees in it, and what it takes for noise; live, and afterwards as often
+as one likes. From any step it can be left for another end."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from genstudio import recipe
+from genstudio.images import enlarged, save_loop, save_png, to_pictures
+from genstudio.steps import Step, after
+from genstudio.ui import widgets
+from genstudio.ui import words as page_words
+from genstudio.ui.diffusion import words as w
+from genstudio.ui.diffusion.visit import MOST_BYTES, Kept, Visit
+from genstudio.ui.diffusion.work import Work
+from genstudio.ui.panels import Panel
+from genstudio.ui.share import Share
+from genstudio.ui.widgets import progress
+from genstudio.ui.words import t
+
+SHOW_EVERY = 0.04  # seconds between two looks at a run
+COLUMNS = 9  # of the strip
+LANES = (("noised", w.NOISED, w.NOISED_NOTE), ("guess", w.GUESS, w.GUESS_NOTE), ("noise", w.NOISE, w.NOISE_NOTE))
+WAITING = f'<div class="stage three waiting">{"<figure></figure>" * 3}</div>'
+FILM_SIDE, FILM_SECONDS, HELD = 256, 4.0, 0.25  # pixels of a lane; and the part of a film for which its end is held
+BRANCHES_BY = ("label", "guidance", "sampler")  # what a branch may change
+
+# Moves the slider through the run, a step at a time; a second click stops it.
+PLAY = """
+() => {
+  const slider = document.querySelector('#scrub input[type=range]');
+  if (window.genstudioPlaying) { clearInterval(window.genstudioPlaying); window.genstudioPlaying = null; return; }
+  const go = to => { slider.value = to; slider.dispatchEvent(new Event('input', {bubbles: true})); };
+  if (+slider.value >= +slider.max) go(slider.min);
+  window.genstudioPlaying = setInterval(() => {
+    if (!slider.isConnected || +slider.value >= +slider.max) {
+      clearInterval(window.genstudioPlaying);
+      window.genstudioPlaying = null;
+      slider.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
+    } else go(+slider.value + 1);
+  }, Math.max(80, 3000 / (slider.max - slider.min)));
+}
+"""
+
+
+class Watch:
+    def __init__(self, work: Work):
+        self.work = work
+        self.lanes = gr.HTML(WAITING, elem_id="lanes")
+        self.stand = gr.HTML(elem_id="stand")
+        with gr.Row(elem_classes="tools"):
+            self.scrub = gr.Slider(0, 20, 20, step=1, label=t(w.SCRUB), info=t(w.SCRUB_HINT), elem_id="scrub")
+            self.play = gr.Button(t(w.PLAY), elem_id="play", scale=0, min_width=110)
+            self.start = gr.Button(t(w.RUN), elem_id="run", variant="primary", scale=0, min_width=110)
+            self.stop = gr.Button(t(w.STOP), elem_id="run-stop", variant="stop", scale=0, min_width=110, visible=False)
+        self.progress = gr.HTML(elem_id="run-progress")
+        gr.Markdown(t(w.STRIP), elem_classes="caption")
+        self.strip = gr.HTML(elem_id="run-strip", js_on_load=widgets.PICK)
+        with gr.Accordion(t(w.BRANCH), open=True, elem_id="branch"):
+            gr.Markdown(t(w.BRANCH_HINT), elem_classes="caption")
+            with gr.Row(elem_classes="tools"):
+                self.seed = gr.Number(1, precision=0, minimum=0, label=t(page_words.SEED), elem_id="branch-seed", min_width=100)
+                self.panel = Panel(work.systems, "go_on", "branch", BRANCHES_BY, hints=False)
+                self.branch = gr.Button(t(w.BRANCH_GO), elem_id="branch-go", variant="primary", scale=0, min_width=140)
+        gr.Markdown(t(w.RUNS), elem_classes="caption")
+        self.runs = gr.HTML(elem_id="runs", js_on_load=widgets.PICK)
+        with gr.Accordion(t(w.KEEP), open=False, elem_id="run-save"), gr.Row(elem_classes="tools"):
+            self.savers = {
+                suffix: gr.Button(t(label), elem_id=f"run-{suffix[1:]}", size="sm", scale=0, min_width=140)
+                for suffix, label in ((".png", w.AS_STRIP), (".webp", w.AS_WEBP), (".mp4", w.AS_MP4))
+            }
+            self.saved = gr.DownloadButton(visible=False, elem_id="run-file", size="sm", variant="primary", scale=0)
+        with gr.Accordion(t(w.RECIPE), open=False, elem_id="run-recipe"):
+            self.command = gr.Code(language="shell", interactive=False, show_label=False, lines=1, wrap_lines=True)
+        self.share = Share("run-")
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        moved = [self.lanes, self.stand, self.scrub, self.stop, self.progress, self.strip, self.seed, *self.panel.components.values()]
+        return [*moved, self.runs, self.saved, self.command, *self.share.outputs]
+
+    @property
+    def inputs(self) -> set[gr.components.Component]:
+        return {self.scrub, self.seed, *self.panel.components.values()}
+
+    # a run ----------------------------------------------------------------------------------------------------------
+
+    def run(self, visit: Visit, scene: dict, lang: str, steps: Iterator[Step] | None = None) -> Iterator[dict]:
+        """Updates while a scene's run goes on, and at last with all of it there. `steps` are its own, where they are known."""
+        run, kept, started, seen = visit.begin("run"), [], time.monotonic(), 0.0
+        yield {self.progress: progress(None, getattr(w.STARTING, lang)), self.stop: gr.update(visible=True)}
+        schedule = self.work.schedule(scene["system"])
+        with closing(steps or self.work.steps(visit, scene)) as steps:
+            for step in steps:
+                if run.stopped:
+                    break
+                kept.append(step)
+                now = time.monotonic()
+                if now - seen > SHOW_EVERY and step.step < step.steps:
+                    seen, done = now, max(1, len(kept) - 1)
+                    left = max(1, round((now - started) * (step.steps - step.step) / done))
+                    note = getattr(w.RUNNING, lang).format(step=step.step, steps=step.steps, left=left)
+                    shown = {self.lanes: lanes(step, None, scene, lang), self.stand: stand(step, schedule, lang)}
+                    yield shown | {self.progress: progress(step.step / step.steps, note)}
+        if run.stopped and not run.cancelled:
+            return  # a newer run shows what it comes to
+        if not kept:
+            yield {self.progress: "", self.stop: gr.update(visible=False)}
+            return
+        made = self.work.recipe(visit, scene)
+        yield self.show(visit, visit.keep(Kept(scene, made, kept, len(kept), time.monotonic() - started)), lang)
+
+    def branched(self, visit: Visit, inputs: dict, lang: str) -> tuple[dict, Iterator[Step]]:
+        """The scene of the run on the stage, left where the slider stands, and its steps: those before are there already."""
+        if not visit.runs:
+            raise ValueError(getattr(w.NO_RUN, lang))
+        run, at = visit.runs[0], inputs[self.scrub]
+        left = near(run, at)
+        if left.time < 0:
+            raise ValueError(getattr(w.NOT_NOISED, lang))
+        scene = run.scene
+        if len(scene["branches"]) >= recipe.MOST_BRANCHES:
+            raise ValueError(getattr(w.TOO_MANY, lang).format(most=recipe.MOST_BRANCHES))
+        able = self.work.branch_controls(scene["system"])
+        latest = scene["branches"][-1]["controls"] if scene["branches"] else scene["controls"]
+        values = {name: latest.get(name, control.default) for name, control in able.items()}
+        values |= self.panel.values(scene["system"], inputs) | {"steps": max(1, left.steps - left.step)}
+        seed = recipe.check_seed(inputs[self.seed])
+        scene = scene | {"branches": [*scene["branches"], {"at": left.step, "seed": seed, "controls": values}]}
+
+        def steps() -> Iterator[Step]:
+            yield from (step for step in run.steps if step.step < left.step)
+            picture = mask = None
+            if scene["begin"] == "picture":
+                picture, mask = self.work.shown_to(visit, scene["system"]), self.work.mask(visit, scene["system"])
+            twig = self.work.engine.go_on(scene["system"], left.x, left.time, [seed], picture, mask, **values)
+            with closing(twig):
+                yield from after(left, twig)
+
+        return scene, steps()
+
+    # what is shown of it ----------------------------------------------------------------------------------------------
+
+    def show(self, visit: Visit, run: Kept, lang: str) -> dict:
+        last, scene = run.steps[-1], run.scene
+        seconds = f"{run.seconds:.2f}"
+        note = getattr(w.TOOK, lang).format(steps=last.step, seconds=seconds.replace(".", ",") if lang == "fr" else seconds)
+        if not run.whole:
+            note = getattr(w.STOPPED, lang).format(step=last.step, steps=last.steps)
+        if len(run.steps) < run.made:
+            most = MOST_BYTES // 2 // 10**6
+            note += " " + getattr(w.THINNED, lang).format(kept=len(run.steps), steps=run.made, most=most)
+        latest = scene["branches"][-1]["controls"] if scene["branches"] else scene["controls"]
+        return {
+            **self.at(run, last.step, lang),
+            self.scrub: gr.update(maximum=max(1, last.step), value=last.step),
+            self.stop: gr.update(visible=False),
+            self.progress: f'<p class="legend">{note}</p>',
+            **self.panel.show(scene["system"], {name: latest[name] for name in BRANCHES_BY if name in latest}),
+            self.runs: self.history(visit, lang),
+            self.saved: gr.update(value=None, visible=False),
+            self.command: recipe.command(run.recipe),
+            **self.share.show(run.recipe, lang),
+        }
+
+    def at(self, run: Kept, number: int, lang: str, strip: bool = True) -> dict:
+        """A run at one of its steps; with its strip, where that is wanted too."""
+        step = near(run, number)
+        schedule = self.work.schedule(run.scene["system"])
+        shown = {self.lanes: lanes(step, run.recipe, run.scene, lang), self.stand: stand(step, schedule, lang)}
+        return shown | ({self.strip: strip_of(run, step, lang)} if strip else {})
+
+    def history(self, visit: Visit, lang: str) -> str:
+        """All runs that are kept, the newest first."""
+        items = []
+        for run in visit.runs:
+            said = [getattr(w.LEFT_AT, lang).format(at=branch["at"]) for branch in run.scene["branches"]]
+            label = run.scene["branches"][-1]["controls"].get("label") if said else run.scene["controls"].get("label")
+            title = " · ".join([f"{getattr(page_words.SEED, lang)} {run.scene['seed']}", *([str(label)] if label else []), *said])
+            items.append((widgets.png_uri(run.steps[-1].guess[0]), title))
+        return widgets.thumbnails(items, getattr(w.RUNS_EMPTY, lang))
+
+    def save(self, run: Kept, suffix: str, lang: str) -> Any:
+        """A file of the run: its strip, or all of it as a film."""
+        path = Path(tempfile.mkdtemp(prefix="run-")) / f"{run.scene['system']}-run{suffix}"
+        if suffix == ".png":
+            rows = [np.concatenate([getattr(s, lane)[0] for s in spaced(run.steps)], 1) for lane, _, _ in LANES]
+            save_png(to_pictures(np.concatenate(rows)[None])[0], path, run.recipe)
+        else:
+            sheets = np.stack([np.concatenate([getattr(s, lane)[0] for lane, _, _ in LANES], 1) for s in run.steps])
+            frames = enlarged(sheets, 3 * FILM_SIDE)
+            save_loop(frames + frames[-1:] * max(1, round(HELD * len(frames))), path, FILM_SECONDS)
+        label = f"{getattr(page_words.DOWNLOAD, lang)}: {suffix[1:].upper()}, {max(1, path.stat().st_size // 1000)} kB"
+        return gr.update(value=str(path), label=label, visible=True)
+
+
+def near(run: Kept, number: Any) -> Step:
+    """The kept step that comes nearest to a number."""
+    return min(run.steps, key=lambda step: abs(step.step - float(number)))
+
+
+def spaced(steps: list[Step]) -> list[Step]:
+    """Nine of the steps, evenly; all, where there are fewer."""
+    count = min(COLUMNS, len(steps))
+    return [steps[round(i * (len(steps) - 1) / max(1, count - 1))] for i in range(count)]
+
+
+def lanes(step: Step, made: dict | None, scene: dict, lang: str) -> str:
+    """The three pictures of a step. The last guess is the picture, and can be saved with its recipe."""
+    figures = ""
+    for lane, label, note in LANES:
+        image, final = getattr(step, lane)[0], lane == "guess" and step.step == step.steps and made is not None
+        label, note = (getattr(text, lang) for text in ((w.PICTURE, w.PICTURE_NOTE) if final else (label, note)))
+        if final:
+            shown = widgets.downloadable(
+                widgets.png_uri(image, made), label, f"{scene['system']}.png", getattr(page_words.DOWNLOAD, lang)
+            )
+        else:
+            shown = f'<div class="frame">{widgets.picture(widgets.png_uri(image), label)}</div>'
+        figures += f'<figure class="{lane}">{shown}<figcaption><b>{escape(label)}</b> <span>{escape(note)}</span></figcaption></figure>'
+    return f'<div class="stage three" data-step="{step.step}">{figures}</div>'
+
+
+def stand(step: Step, schedule: Any, lang: str) -> str:
+    """Where on its schedule a step is."""
+    if step.time < 0:
+        said, mark = getattr(w.CLEAN, lang).format(step=step.step, steps=step.steps), 0.0
+    else:
+        ratio = 10 * np.log10(schedule.signal_to_noise(step.time))
+        numbers = {"left": f"{schedule.left(step.time):.3f}", "ratio": f"{ratio:.1f}"}
+        if lang == "fr":
+            numbers = {key: number.replace(".", ",") for key, number in numbers.items()}
+        said = getattr(w.STAND, lang).format(step=step.step, steps=step.steps, time=step.time, **numbers)
+        mark = step.time / (schedule.steps - 1)
+    times = np.linspace(0, schedule.steps - 1, 61).astype(int)
+    alpha = [schedule.left(int(t)) for t in times]
+    note = getattr(w.ALPHA, lang)
+    return f'<p class="stand"><output>{said}</output></p>{widgets.curve([("spherical", alpha)], mark, 0.5, note)}<p class="legend">{note}</p>'
+
+
+def strip_of(run: Kept, step: Step, lang: str) -> str:
+    some = spaced(run.steps)
+    rows = [
+        (getattr(label, lang), [widgets.png_uri(getattr(s, lane)[0]) for s in some]) for lane, label, _ in LANES[:2]
+    ]
+    return widgets.strip(rows, [s.step for s in some], step.step)
+

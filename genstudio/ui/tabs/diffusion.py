@@ -1,0 +1,408 @@
+"""The Diffusion tab: a model is chosen above, what a run starts from and its controls stand at the side, the run in the middle.
+
+A visitor's picture and runs are held by `diffusion/visit.py` while the page is open, and by nobody afterwards.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from genstudio import checkpoint, recipe
+from genstudio.engine import Engine
+from genstudio.images import open_picture
+from genstudio.ui import widgets
+from genstudio.ui import words as page_words
+from genstudio.ui.diffusion import words as w
+from genstudio.ui.diffusion.compare import Compare, picked
+from genstudio.ui.diffusion.schedules import Schedules
+from genstudio.ui.diffusion.visit import Visit
+from genstudio.ui.diffusion.watch import PLAY, Watch
+from genstudio.ui.diffusion.work import Work
+from genstudio.ui.ends import DRAG, EACH, LAST, ONCE
+from genstudio.ui.panels import Panel
+from genstudio.ui.translate.pieces import MOUNTED
+from genstudio.ui.translate.visit import taken
+from genstudio.ui.views.learned import Learned, story
+from genstudio.ui.words import friendly, language, t
+
+OPENS_ON = "ddpm_avatars"
+MAIN = ("label", "steps", "guidance")  # the other controls are folded away
+OF_PICTURE = ("strength", "start")
+QUIET = dict(queue=False, show_progress="hidden", api_visibility="private")
+PARTS = (
+    ("watch", w.WATCH, Watch),
+    ("compare", w.COMPARE, Compare),
+    ("schedules", w.SCHEDULES, Schedules),
+)
+BRUSH = ("#e11d48",)
+
+
+class DiffusionTab:
+    """Builds the tab inside the current `gr.Tab`; the page's door opens files and links in it."""
+
+    memory = None
+    started = w.STARTED
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        systems = dict(sorted(checkpoint.offered("redraw").items(), key=lambda item: item[1].title))
+        self.systems, self.work = systems, Work(engine, systems)
+        if systems:
+            self.draw()
+            self.wire()
+        else:
+            gr.Markdown(t(w.NO_DIFFUSION))
+
+    # the page -----------------------------------------------------------------------------------------------------
+
+    def draw(self) -> None:
+        self.system, self.looked = gr.State(self.showcase()), gr.State("watch")
+        self.cards = gr.HTML(elem_id="denoisers", js_on_load=widgets.PICK, min_height=70)
+        self.mounted = gr.HTML(elem_id="diffusion-mounted", js_on_load=MOUNTED)
+        with gr.Row(elem_classes="latent"):
+            with gr.Column(scale=3, min_width=250, elem_classes="end-column wide"):
+                begins = [(t(w.FROM_NOISE), "noise"), (t(w.FROM_PICTURE), "picture")]
+                self.begin = gr.Radio(begins, value="noise", label=t(w.BEGIN), elem_id="begin")
+                with gr.Column(visible=False, elem_id="of-picture") as self.of_picture:
+                    self.photo = gr.HTML(elem_id="photo", elem_classes="drop")
+                    self.upload = gr.UploadButton(t(w.CHOOSE), file_types=["image"], elem_id="photo-upload", size="sm")
+                    self.picture_panel = Panel(self.systems, "redraw", "redraw", OF_PICTURE)
+                    with gr.Accordion(t(w.PAINT), open=False, elem_id="paint"):
+                        gr.Markdown(t(w.PAINT_HINT), elem_classes="caption")
+                        self.sheet = gr.HTML(elem_id="mask", js_on_load=widgets.PAD)
+                self.panel = Panel(self.systems, "sample", "diffusion", MAIN)
+                with gr.Row(elem_classes="tools"):
+                    self.seed = gr.Number(
+                        4, precision=0, minimum=0, label=t(page_words.SEED), info=t(w.SEED_HINT), elem_id="run-seed", min_width=90
+                    )
+                    self.dice = gr.Button(t(page_words.DICE_END), elem_id="run-dice", elem_classes="dice", min_width=70, scale=0)
+                with gr.Accordion(t(w.MORE), open=False, elem_id="run-more"):
+                    others = {name for system in self.systems for name in self.work.controls(system, "noise")} - {*MAIN}
+                    self.more = Panel(self.systems, "sample", "diffusion", others)
+            with (
+                gr.Column(scale=10, min_width=320, elem_classes="stage-column"),
+                gr.Tabs(elem_id="diffusion-views", selected="watch") as self.switch,
+            ):
+                self.tabs: dict[str, gr.Tab] = {}
+                parts = {}
+                for key, title, part in PARTS:
+                    with gr.Tab(t(title), id=key, elem_id=f"diffusion-{key}") as self.tabs[key]:
+                        parts[key] = part(self.work)
+                with gr.Tab(t(Learned.title), id="learned", elem_id="diffusion-learned") as self.tabs["learned"]:
+                    self.story = gr.HTML(elem_id="denoiser-story")
+        self.parts = parts
+        self.watch, self.compare, self.schedules = (parts[key] for key in ("watch", "compare", "schedules"))
+
+    def wire(self) -> None:
+        inputs, outputs, watch = self.inputs, self.outputs, self.watch
+        self.mounted.load(self.on_first, None, outputs, **ONCE)
+        # None of these waits for a run under way: a new one ends it.
+        self.cards.select(self.on_system, inputs, outputs, **EACH)
+        self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **EACH)
+        for panel in self.panels:
+            for component in panel.components.values():
+                changed = component.release if isinstance(component, gr.Slider) else component.input
+                changed(self.on_change, inputs, outputs, **EACH)
+        self.begin.input(self.on_begin, inputs, outputs, **EACH)
+        self.seed.input(self.on_change, inputs, outputs, **LAST)
+        self.dice.click(self.on_dice, inputs, outputs, **EACH)
+        # "always_last" would send the last event with the first one's data; the sheet itself waits between two.
+        self.sheet.input(self.on_paint, inputs, outputs, **EACH)
+        for key, tab in self.tabs.items():
+            tab.select(self.arrival(key), inputs, outputs, **LAST)
+        watch.start.click(self.on_change, inputs, outputs, **EACH)
+        watch.stop.click(self.on_cancel("run"), None, None, **QUIET)
+        watch.scrub.input(self.on_scrub, watch.scrub, [watch.lanes, watch.stand], **DRAG)
+        watch.scrub.release(self.on_rest, watch.scrub, [watch.lanes, watch.stand, watch.strip], **LAST)
+        watch.play.click(None, js=PLAY)
+        watch.strip.select(self.on_place, None, [watch.lanes, watch.stand, watch.strip, watch.scrub], **EACH)
+        watch.branch.click(self.on_branch, inputs, outputs, **EACH)
+        watch.runs.select(self.on_kept, inputs, outputs, **EACH)
+        for suffix, button in watch.savers.items():
+            button.click(self.saver(suffix), None, watch.saved, **ONCE)
+        self.compare.start.click(self.on_compare, inputs, self.compare.outputs, **ONCE)
+        self.compare.stop.click(self.on_cancel("grid"), None, None, **QUIET)
+        self.compare.grid.select(self.on_cell, inputs, outputs, **EACH)
+        self.schedules.time.input(self.on_time, inputs | {self.schedules.time}, self.schedules.stage, **DRAG)
+        self.schedules.time.release(self.on_time_rest, inputs | {self.schedules.time}, self.schedules.outputs, **LAST)
+        self.schedules.strip.select(self.on_time_pick, inputs, self.schedules.outputs, **EACH)
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        return self.panel, self.more, self.picture_panel
+
+    def showcase(self) -> str:
+        return OPENS_ON if OPENS_ON in self.systems else next(iter(self.systems))
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    @friendly
+    def on_first(self, request: gr.Request) -> Iterator[dict]:
+        """The tab is turned to for the first time: it opens on a run, or on what the door has opened meanwhile."""
+        visit = self.work.visits.of(request)
+        yield from self.on(visit.scene or self.work.opening(self.showcase()), request, visit.looked)
+
+    @friendly
+    def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
+        if event.pick not in self.systems:
+            raise ValueError(f"no model is called {event.pick!r}")
+        self.work.visits.of(request).mask = None
+        scene = self.work.opening(event.pick, inputs[self.begin]) | {"seed": recipe.check_seed(inputs[self.seed])}
+        yield from self.on(scene, request, inputs[self.looked])
+
+    @friendly
+    def on_change(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """A control was let go, or the run is wanted again: what is looked at follows."""
+        yield from self.part(inputs[self.looked], self.work.visits.of(request), self.read(inputs), language(request))
+
+    @friendly
+    def on_begin(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        scene = self.work.opening(inputs[self.system], inputs[self.begin])
+        scene["seed"] = recipe.check_seed(inputs[self.seed])
+        yield from self.on(scene, request, inputs[self.looked])
+
+    @friendly
+    def on_dice(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        scene = self.read(inputs) | {"seed": random.randrange(1_000_000)}
+        yield {self.seed: scene["seed"]}
+        yield from self.part(inputs[self.looked], self.work.visits.of(request), scene, language(request))
+
+    @friendly
+    def on_upload(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        path = Path(inputs[self.upload])
+        try:
+            yield from self.on_start(str(path), inputs, request)
+        finally:
+            path.unlink(missing_ok=True)
+
+    @friendly
+    def on_paint(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
+        """What is painted over is drawn anew."""
+        visit = self.work.visits.of(request)
+        paint = open_picture(widgets.read_uri(event.png)).convert("RGBA")
+        visit.mask = np.asarray(paint.getchannel("A")) > 127
+        yield from self.part("watch", visit, self.read(inputs), language(request))
+
+    @friendly
+    def on_branch(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        visit, lang = self.work.visits.of(request), language(request)
+        scene, steps = self.watch.branched(visit, inputs, lang)
+        visit.scene = scene
+        yield from self.watch.run(visit, scene, lang, steps)
+
+    @friendly
+    def on_kept(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        """A run that was made before comes back as it was."""
+        visit, lang = self.work.visits.of(request), language(request)
+        if not str(event.pick).isdecimal() or int(event.pick) >= len(visit.runs):
+            raise ValueError("this run is no longer kept")
+        visit.end("run")
+        run = visit.keep(visit.runs[int(event.pick)])
+        return self.chosen(visit, run.scene, lang) | self.watch.show(visit, run, lang)
+
+    @friendly
+    def on_scrub(self, number: float, request: gr.Request) -> dict:
+        return self.look(number, request, strip=False)
+
+    @friendly
+    def on_rest(self, number: float, request: gr.Request) -> dict:
+        return self.look(number, request)
+
+    @friendly
+    def on_place(self, event: gr.EventData, request: gr.Request) -> dict:
+        return self.look(event.pick, request) | {self.watch.scrub: int(event.pick)}
+
+    def look(self, number: Any, request: gr.Request, strip: bool = True) -> dict:
+        visit = self.work.visits.of(request)
+        return self.watch.at(visit.runs[0], number, language(request), strip) if visit.runs else {}
+
+    def saver(self, suffix: str):
+        @friendly
+        def on_save(request: gr.Request) -> Any:
+            visit, lang = self.work.visits.of(request), language(request)
+            if not visit.runs:
+                raise ValueError(getattr(w.NO_RUN, lang))
+            return self.watch.save(visit.runs[0], suffix, lang)
+
+        return on_save
+
+    @friendly
+    def on_compare(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        yield from self.compare.run(self.work.visits.of(request), self.read(inputs), language(request))
+
+    @friendly
+    def on_cell(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
+        scene = self.read(inputs)
+        scene["controls"] = scene["controls"] | picked(event.pick)
+        yield from self.on(scene, request)
+
+    @friendly
+    def on_time(self, inputs: dict, request: gr.Request) -> dict:
+        visit, time = self.work.visits.of(request), int(inputs[self.schedules.time])
+        return self.schedules.moved(visit, self.read(inputs), time, language(request))
+
+    @friendly
+    def on_time_rest(self, inputs: dict, request: gr.Request) -> dict:
+        visit, time = self.work.visits.of(request), int(inputs[self.schedules.time])
+        return self.schedules.show(visit, self.read(inputs), time, language(request))
+
+    @friendly
+    def on_time_pick(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        time = min(999, max(0, int(event.pick)))
+        return self.schedules.show(self.work.visits.of(request), self.read(inputs), time, language(request))
+
+    def on_cancel(self, kind: str):
+        def cancel(request: gr.Request) -> None:
+            self.work.visits.of(request).end(kind, cancelled=True)
+
+        return cancel
+
+    def arrival(self, key: str):
+        @friendly
+        def on_arrival(inputs: dict, request: gr.Request) -> Iterator[dict]:
+            visit, lang = self.work.visits.of(request), language(request)
+            visit.looked = key
+            yield {self.looked: key}
+            if key == "watch" and visit.runs:
+                yield self.watch.show(visit, visit.runs[0], lang)
+            elif key != "watch":
+                yield from self.part(key, visit, self.read(inputs), lang)
+
+        return on_arrival
+
+    # what the door asks for -----------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> set[gr.components.Component]:
+        if not self.systems:
+            return set()
+        knobs = {c for panel in self.panels for c in panel.components.values()}
+        return {self.system, self.looked, self.begin, self.seed, *knobs, *self.watch.inputs}
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        if not self.systems:
+            return []
+        knobs = [c for panel in self.panels for c in panel.components.values()]
+        shown = [component for part in self.parts.values() for component in part.outputs]
+        chosen = [self.system, self.looked, self.cards, self.switch, self.begin, self.of_picture, self.photo, self.sheet, self.seed]
+        return [*chosen, *knobs, *shown, self.story]
+
+    def on_load(self, memory: None, request: gr.Request) -> dict:
+        """Nothing before it is turned to: who came for another tab need not wait for this one."""
+        return {}
+
+    def can_open(self, found: dict) -> bool:
+        return found.get("system") in self.systems and found.get("verb") in ("sample", "redraw")
+
+    def lacks(self, found: dict, request: gr.Request) -> Any:
+        own = self.work.visits.of(request).own
+        return w.BRING if "picture" in found and not (own and own.digest == found["picture"]) else None
+
+    def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
+        """The run as a checked recipe has it; one that began with a picture takes the picture that is there."""
+        visit = self.work.visits.of(request)
+        visit.mask = None
+        if found.get("mask"):
+            visit.mask = recipe.unpack_mask(found["mask"], self.engine.image_shape(found["system"])[1:])
+        updates: dict = {}
+        for more in self.on(self.work.scene_of(found), request):
+            updates |= more
+        return updates
+
+    def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """A visitor's picture is noised, and comes back."""
+        if not self.systems:
+            raise ValueError(getattr(w.NO_DIFFUSION, language(request)))
+        visit = self.work.visits.of(request)
+        visit.own, visit.mask = taken(Path(path).read_bytes()), None
+        scene = self.work.opening(inputs[self.system], "picture") | {"seed": recipe.check_seed(inputs[self.seed])}
+        if inputs[self.begin] == "picture":
+            scene = self.read(inputs)
+        yield from self.on(scene, request, "schedules" if inputs[self.looked] == "schedules" else "watch")
+
+    def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
+        """New weights are chosen, where they are of a kind that this tab shows."""
+        system = checkpoint.offered("redraw").get(name)
+        if not self.systems or system is None:
+            return None
+        self.systems = self.systems | {name: system}  # a new dict: others may be walking through the old one
+        self.work.systems = self.systems
+        for panel in (*self.panels, self.watch.panel):
+            panel.offer(name, system)
+        updates: dict = {}
+        for more in self.on(self.work.opening(name), request):
+            updates |= more
+        return updates
+
+    def stops(self, event: gr.events.Dependency) -> None:
+        """A run looks by itself whether it is still wanted."""
+
+    def warm_up(self) -> None:
+        """What the first visitor would wait for."""
+        for name in self.systems:
+            self.work.card(name, "en")
+
+    def on_leave(self, request: gr.Request) -> None:
+        self.work.visits.leave(request)
+
+    # what they see --------------------------------------------------------------------------------------------------
+
+    def read(self, inputs: dict) -> dict:
+        """The scene as the panels have it."""
+        name, begin = inputs[self.system], inputs[self.begin]
+        values = {key: value for panel in self.panels for key, value in panel.values(name, inputs).items()}
+        known = self.work.controls(name, begin)
+        scene = self.work.opening(name, begin)
+        return scene | {"seed": recipe.check_seed(inputs[self.seed]), "controls": {key: values[key] for key in known}}
+
+    def on(self, scene: dict, request: gr.Request, looked: str = "watch") -> Iterator[dict]:
+        """The whole tab for a scene, and the part that is looked at as it comes."""
+        visit, lang = self.work.visits.of(request), language(request)
+        visit.looked = looked
+        yield self.chosen(visit, scene, lang) | {self.looked: looked, self.switch: gr.Tabs(selected=looked)}
+        yield from self.part(looked, visit, scene, lang)
+
+    def part(self, key: str, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
+        visit.scene = scene
+        if key == "watch":
+            yield from self.watch.run(visit, scene, lang)
+        elif key == "compare":
+            visit.end("grid")
+            yield {self.compare.grid: self.compare.table({}, lang)}
+        elif key == "schedules":
+            yield self.schedules.show(visit, scene, 600, lang)
+        else:
+            yield {self.story: story(scene["system"], lang)}
+
+    def chosen(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+        """The cards, and the side as the scene has it."""
+        name, here = scene["system"], checkpoint.available()  # a file may have gone since
+        cards = [self.work.card(other, lang) for other in self.systems if other in here]
+        visit.scene = scene
+        updates = {
+            self.system: name,
+            self.cards: widgets.cards(cards, name, getattr(page_words.MODEL, lang)),
+            self.begin: scene["begin"],
+            self.of_picture: gr.update(visible=scene["begin"] == "picture"),
+            self.seed: scene["seed"],
+        }
+        for panel in self.panels:
+            known = {key: value for key, value in scene["controls"].items() if key in panel.of[name]}
+            updates |= panel.show(name, known)
+        if scene["begin"] == "picture":
+            uri = widgets.png_uri(self.work.fitted(visit, name))
+            title = getattr(w.PHOTO if visit.own else w.PHOTO_EXAMPLE, lang)
+            hint = f'<p class="legend">{getattr(w.PHOTO_HINT, lang)}</p>'
+            updates[self.photo] = f"<h3>{title}</h3>{widgets.picture(uri, title)}{hint}"
+            updates[self.sheet] = widgets.pad("×", BRUSH, width=0.12, every=400, behind=uri)
+        for key, component in self.more.components.items():  # what a picture's noising has no use for
+            if key not in scene["controls"]:
+                updates[component] = gr.update(visible=False)
+        return updates
