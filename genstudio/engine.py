@@ -474,6 +474,8 @@ def fused(model: Model) -> Model:
     """A copy in which every batch norm that follows a convolution is folded into it: one pass over memory less."""
     model = copy.deepcopy(model).eval()
     for module in model.modules():
+        if hasattr(module, "fuse"):
+            module.fuse()
         if not isinstance(module, nn.Sequential):
             continue
         for i, (layer, norm) in enumerate(zip(module, list(module)[1:])):

@@ -44,7 +44,7 @@ def reach(schedule: Schedule, time: int) -> float:
 
 def noised(picture: np.ndarray, schedule: Schedule, times: Sequence[int], seed: int) -> np.ndarray:
     """A picture, uint8 (h, w, c), with the same noise at each of the times, uint8 (n, h, w, c)."""
-    x_0 = from_uint8(torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1))
+    x_0 = from_uint8(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
     [eps] = Noise([seed]).normal(*x_0.shape)
     return to_uint8(torch.stack([schedule.noised(x_0, eps, t) / reach(schedule, t) for t in times]))
 

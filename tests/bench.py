@@ -226,10 +226,10 @@ def training(name: str, rounds: int) -> dict:
     }
 
 
-def take_turns(rounds: int, **sides: Callable[[], object]) -> tuple[dict[str, float], dict[str, float]]:
-    """Median and least seconds of each side, after two unmeasured rounds."""
+def take_turns(rounds: int, idle: int = 2, **sides: Callable[[], object]) -> tuple[dict[str, float], dict[str, float]]:
+    """Median and least seconds of each side, after `idle` unmeasured rounds."""
     spent: dict[str, list[float]] = {name: [] for name in sides}
-    for i in range(rounds + 2):
+    for i in range(rounds + idle):
         for name, side in sides.items():
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
@@ -237,7 +237,7 @@ def take_turns(rounds: int, **sides: Callable[[], object]) -> tuple[dict[str, fl
             side()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
-            if i > 1:
+            if i >= idle:
                 spent[name].append(clock() - start)
     return {name: statistics.median(t) for name, t in spent.items()}, {name: min(t) for name, t in spent.items()}
 

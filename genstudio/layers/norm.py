@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-CHUNKS = 16  # parts of a picture that are added up apart: a sum in bfloat16 keeps eight bits
+LARGE = 1024  # pixels from which torch's own kernel reads memory in the order in which it lies
 
 
 class GroupNorm(nn.GroupNorm):
@@ -15,8 +15,26 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type == "cpu" and x.dtype is torch.bfloat16:
-            return _Normed.apply(x, self.weight, self.bias, self.num_groups, self.eps)
+            if torch.is_grad_enabled():
+                return _Normed.apply(x, self.weight, self.bias, self.num_groups, self.eps)
+            return normed(x, self.weight, self.bias, self.num_groups, self.eps)[0]
         return super().forward(x)
+
+
+def normed(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """y, and each group's mean and 1 / deviation in float32, (n, groups, 1)."""
+    n, c, h, w = x.shape
+    if h * w >= LARGE:
+        y, mean, scale = torch.native_group_norm(x, weight, bias, n, c, h * w, groups, eps)
+        return y, mean.float().unsqueeze(2), scale.float().unsqueeze(2)
+    pixels = _channels_last(x).float()
+    sums = torch.stack([pixels.sum(1), (pixels * pixels).sum(1)])
+    mean, square = sums.view(2, n, groups, -1).mean(3, keepdim=True) / (h * w)
+    scale = (square - mean.square()).clamp_min(0).add(eps).rsqrt()
+    whole = scale * weight.float().view(groups, -1)
+    shift = bias.float().view(groups, -1) - mean * whole
+    y = torch.addcmul(shift.view(n, 1, c), pixels, whole.view(n, 1, c), out=pixels).to(x.dtype)
+    return _picture(y, x), mean, scale
 
 
 class _Normed(torch.autograd.Function):
@@ -27,30 +45,25 @@ class _Normed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float) -> Tensor:
-        pixels = _channels_last(x)
-        mean, square = (_grouped(_sums(p), groups) / (x[0].numel() // groups) for p in (pixels, pixels * pixels))
-        scale = (square - mean.square()).clamp_min(0).add(eps).rsqrt()  # (n, groups, 1)
+        y, mean, scale = normed(x, weight, bias, groups, eps)
         ctx.save_for_backward(x, weight, mean, scale)
         ctx.groups = groups
-        whole = (scale * weight.float().view(groups, -1)).flatten(1)
-        shift = bias.float() - (mean * scale * weight.float().view(groups, -1)).flatten(1)
-        return _picture(torch.addcmul(shift.to(x.dtype)[:, None], pixels, whole.to(x.dtype)[:, None]), x)
+        return y
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, scale = ctx.saved_tensors
         groups, count = ctx.groups, x[0].numel() // ctx.groups
-        pixels, slopes = _channels_last(x), _channels_last(slope)
-        plain = _sums(slopes).unflatten(1, (groups, -1))  # (n, groups, c / groups): of dL/dy
-        along = (_sums(slopes * pixels).unflatten(1, (groups, -1)) - mean * plain) * scale  # of dL/dy times x normed
+        pixels, slopes = _channels_last(x).float(), _channels_last(slope).float()
+        plain = slopes.sum(1).unflatten(1, (groups, -1))  # (n, groups, c / groups): of dL/dy
+        along = ((slopes * pixels).sum(1).unflatten(1, (groups, -1)) - mean * plain) * scale  # of dL/dy times x normed
         w = weight.float().view(groups, -1)
         level, tilt = ((w * sums).sum(2, keepdim=True) / count for sums in (plain, along))
         # dL/dx = scale (w dL/dy - level - tilt * x normed), with x normed = (x - mean) scale
         by_slope, by_x = (scale * w).flatten(1), (-tilt * scale.square()).expand_as(plain).flatten(1)
         rest = (scale * (tilt * mean * scale - level)).expand_as(plain).flatten(1)
-        back = torch.addcmul(rest.to(x.dtype)[:, None], pixels, by_x.to(x.dtype)[:, None])
-        back = back.addcmul_(slopes, by_slope.to(x.dtype)[:, None])
-        return _picture(back, x), along.sum(0).flatten(), plain.sum(0).flatten(), None, None
+        back = torch.addcmul(rest[:, None], pixels, by_x[:, None], out=pixels).addcmul_(slopes, by_slope[:, None])
+        return _picture(back.to(x.dtype), x), along.sum(0).flatten(), plain.sum(0).flatten(), None, None
 
 
 def _channels_last(x: Tensor) -> Tensor:
@@ -60,13 +73,3 @@ def _channels_last(x: Tensor) -> Tensor:
 
 def _picture(pixels: Tensor, like: Tensor) -> Tensor:
     return pixels.unflatten(1, like.shape[2:]).permute(0, 3, 1, 2)
-
-
-def _sums(pixels: Tensor) -> Tensor:
-    """Of each channel, (n, c) in float32."""
-    parts = next(k for k in range(CHUNKS, 0, -1) if pixels.shape[1] % k == 0)
-    return pixels.unflatten(1, (parts, -1)).sum(2).float().sum(1)
-
-
-def _grouped(sums: Tensor, groups: int) -> Tensor:
-    return sums.unflatten(1, (groups, -1)).sum(2, keepdim=True)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pad, scaled_dot_product_attention, silu
+from torch.nn.functional import conv_transpose2d, interpolate, pad, scaled_dot_product_attention, silu
 
 from genstudio.layers.norm import GroupNorm
 
@@ -23,6 +23,8 @@ class DenoisingUNet(nn.Module):
     blocks: residual blocks a level on the way down; on the way up there is one more.
     attention: levels at which each block is followed by attention. The smallest level always has one in its middle.
     classes: how many kinds of pictures it is told of; class number `classes` means that none is told.
+    groups: of every norm. In a level with no more channels than that, each group is one channel, and its blocks do not hear
+        what is told: what is added to a whole channel, the norm takes out again.
     fold: lays fold x fold pixels into channels first, so that a processor has fewer and wider places to compute.
     """
 
@@ -135,41 +137,45 @@ class Attention(nn.Module):
         n, c, h, w = x.shape
         places = self.norm(x).permute(0, 2, 3, 1).flatten(1, 2)  # (n, h w, c)
         split = self.query_key_value(places).view(n, h * w, 3, self.heads, c // self.heads)
-        seen = scaled_dot_product_attention(*split.permute(2, 0, 3, 1, 4))  # (n, heads, h w, c / heads)
+        seen = looked(*split.permute(2, 0, 3, 1, 4))  # (n, heads, h w, c / heads)
         return x + self.out(seen.transpose(1, 2).flatten(2)).view(n, h, w, c).permute(0, 3, 1, 2)
+
+
+def looked(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """`scaled_dot_product_attention`: in bfloat16 on a processor two products of matrices are faster than its kernel."""
+    if query.device.type != "cpu" or query.dtype is not torch.bfloat16:
+        return scaled_dot_product_attention(query, key, value)
+    return ((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)).softmax(-1) @ value
 
 
 class Upsample(nn.Module):
     """Each pixel becomes 2x2, then a 3x3 convolution.
 
-    Of the nine places that the convolution looks at, at most four differ, so it is four convolutions of 2x2, one for
-    each place in the new square, with the filters' numbers added up: under half the arithmetic, which a processor feels.
+    Of the nine places that the convolution looks at, at most four differ. So it is a transposed convolution of 4x4 with
+    stride 2, with the filters' numbers added up: under half the arithmetic, which a processor feels.
     """
 
     def __init__(self, width: int):
         super().__init__()
         self.conv = nn.Conv2d(width, width, 3, padding=1)
+        self.register_buffer("added", None, persistent=False)
+
+    def fuse(self) -> None:
+        """Adds the numbers up once and for all, in a network that learns no more."""
+        self.added = widened(self.conv.weight.detach())
 
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type != "cpu":
             return self.conv(interpolate(x, scale_factor=2, mode="nearest"))
-        n, c, h, w = x.shape
-        filters, parts = _merged(_merged(self.conv.weight, 2), 4), []  # (right, lower, c, c, 2, 2)
-        for lower in (0, 1):
-            for right in (0, 1):
-                own = filters[right, lower].contiguous(memory_format=torch.channels_last)
-                part = nn.functional.conv2d(pad(x, (1 - right, right, 1 - lower, lower)), own, self.conv.bias)
-                parts.append((lower, right, part.permute(0, 2, 3, 1)))
-        whole = parts[0][2].new_empty(n, h, 2, w, 2, c)
-        for lower, right, part in parts:
-            whole[:, :, lower, :, right] = part
-        return whole.view(n, 2 * h, 2 * w, c).permute(0, 3, 1, 2)
+        filters = widened(self.conv.weight) if self.added is None else self.added
+        return conv_transpose2d(x, filters, self.conv.bias, stride=2, padding=1)
 
 
-def _merged(weight: Tensor, axis: int) -> Tensor:
-    """Three rows of a filter as the two that the first and the second of a doubled pixel see, stacked in front."""
-    a, b, c = weight.unbind(axis)
-    return torch.stack([torch.stack([a, b + c], axis), torch.stack([a + b, c], axis)])
+def widened(weight: Tensor) -> Tensor:
+    """(out, in, 3, 3) -> (in, out, 4, 4): a filter as the transposed convolution has it that doubles each pixel first."""
+    tall = pad(weight, (0, 0, 0, 1)) + pad(weight, (0, 0, 1, 0))  # rows a, b, c become a, a + b, b + c, c
+    whole = pad(tall, (0, 1)) + pad(tall, (1, 0))
+    return whole.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 def waves(times: Tensor, width: int) -> Tensor:

@@ -255,13 +255,13 @@ class Diffusion(Model):
     def denoiser(self, kinds: Tensor | None, guidance: float = 1.0, rescale: float = 0.0, by_judge: float = 0.0) -> Denoise:
         """`denoise(x, t)` for pictures of these kinds (n,); class number `classes` asks for none."""
         denoise = self._denoiser(kinds)
-        if by_judge:
-            denoise = by_classifier(denoise, self.schedule, self._likelihood(kinds), by_judge)
-        elif self.classes and guidance == 0:
+        if self.classes and guidance == 0:
             denoise = self._denoiser(torch.full_like(kinds, self.classes))
         elif self.classes and guidance != 1 and bool((kinds < self.classes).any()):
             both = torch.cat([kinds, torch.full_like(kinds, self.classes)])
             denoise = classifier_free(self._denoiser(both), self.schedule, guidance, rescale)
+        if by_judge:
+            denoise = by_classifier(denoise, self.schedule, self._likelihood(kinds), by_judge)
         return clipped(denoise, self.schedule)
 
     def _denoiser(self, kinds: Tensor | None) -> Denoise:
@@ -306,8 +306,10 @@ class Diffusion(Model):
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         x_0, kinds, n = batch.images, None, len(batch)
         if self.classes:
-            untold = torch.rand(n, device=x_0.device) < UNTOLD
-            kinds = torch.where(untold, self.classes, batch.labels % self.classes)
+            kinds = torch.full((n,), self.classes, device=x_0.device)
+            if batch.labels is not None:  # a set with more classes than this model knows shares them
+                untold = torch.rand(n, device=x_0.device) < UNTOLD
+                kinds = torch.where(untold, kinds, batch.labels % self.classes)
         if self.important is not None and self.training:
             times, weight = self.important.draw(n)
         else:
@@ -319,11 +321,12 @@ class Diffusion(Model):
         own = said.chunk(2, 1)[0] if self.learned_variance else said
         each = denoising.simple(own, denoising.target(self.predicts, x_0, eps, signal, noise))
         terms = {"denoising": (weight * each).mean()}
-        if self.learned_variance:  # the variance alone learns from the bound: the guess is held
-            held = torch.cat([own.detach(), said.chunk(2, 1)[1]], 1)
+        if self.learned_variance or self.important is not None:
+            held = torch.cat([own.detach(), said[:, own.shape[1] :]], 1)  # the variance alone learns: the guess is held
             bound = self._bound(held, x, x_0, times) / x_0[0].numel()
-            if self.important is not None and self.training:
-                self.important.note(times, bound.detach())
+        if self.important is not None and self.training:
+            self.important.note(times, bound.detach())
+        if self.learned_variance:
             terms["bound"] = HYBRID * self.schedule.steps * (weight * bound).mean()
         yield "model", terms
 

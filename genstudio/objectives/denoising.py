@@ -77,5 +77,8 @@ class ImportantTimes(nn.Module):
 
     @torch.no_grad()
     def note(self, times: Tensor, losses: Tensor) -> None:
-        self.losses[times, self.count[times] % self.MEMORY] = losses.float()
+        same = times[:, None] == times  # a time may come several times in a batch: each has a place of its own
+        places = (self.count[times] + same.tril(-1).sum(1)) % self.MEMORY
+        newest = same.triu(1).sum(1) < self.MEMORY
+        self.losses[times[newest], places[newest]] = losses[newest].float()
         self.count += torch.bincount(times, minlength=len(self.count))

@@ -49,7 +49,7 @@ def by_classifier(denoise: Denoise, schedule: Schedule, log_likelihood: Callable
             [uphill] = torch.autograd.grad(log_likelihood(seen.x_0).sum(), x)
         # eps - noise * uphill, said of x_0
         step = scale * schedule.noise(t) ** 2 / schedule.signal(t) * uphill
-        return schedule.seen(x.detach(), (seen.x_0 + step).detach(), t, seen.width)
+        return schedule.seen(x.detach(), (seen.x_0 + step).detach(), t, None if seen.width is None else seen.width.detach())
 
     return guided
 

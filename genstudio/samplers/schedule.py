@@ -50,7 +50,7 @@ class Schedule:
         """(steps,) in float64."""
         if self.kind == "linear":
             scale = 1000 / self.steps
-            betas = torch.linspace(1e-4 * scale, 0.02 * scale, self.steps, dtype=torch.float64)
+            betas = torch.linspace(1e-4 * scale, 0.02 * scale, self.steps, dtype=torch.float64).clamp(max=0.999)
         else:
             t = torch.arange(self.steps + 1, dtype=torch.float64) / self.steps
             curve = torch.cos((t + 0.008) / 1.008 * math.pi / 2).square()
@@ -90,9 +90,10 @@ class Schedule:
     def times(self, steps: int, last: int | None = None) -> list[int]:
         """`steps` times evenly down from `last`, else from the end, each the latest of its part (Lin et al. 2023,
         arXiv:2305.08891, section 3.3)."""
-        last = self.steps - 1 if last is None else last
-        steps = min(steps, last + 1)
-        return [round((last + 1) * (steps - i) / steps) - 1 for i in range(steps)]
+        grid = [self.steps if last is None else last + 1]
+        for left in range(min(steps, grid[0]), 1, -1):  # each from the one before: what remains of a grid is the grid of what remains
+            grid.append(round(grid[-1] * (left - 1) / left))
+        return [t - 1 for t in grid]
 
     def seen(self, x: Tensor, x_0: Tensor, t: int, width: Tensor | None = None) -> Denoised:
         """What a guess of the clean picture makes of the rest of x."""
