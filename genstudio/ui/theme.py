@@ -70,7 +70,7 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .stand { text-align: center; margin: 6px 0 0; }
 .curves { display: grid; grid-template-columns: 1fr 1fr; gap: 20px; max-width: 740px; margin: 8px auto 0; }
 .grid-of-runs { display: grid; grid-template-columns: 110px repeat(var(--columns), minmax(0, 1fr)); gap: 8px; align-items: center; margin-top: 8px; }
-.grid-of-runs b { font-weight: 400; font-size: 13px; color: var(--soft); text-align: center; } .grid-of-runs b:not(b + b) { text-align: left; }
+.grid-of-runs b { font-weight: 400; font-size: 13px; color: var(--soft); text-align: center; }
 .grid-of-runs button { padding: 0; border: 0; background: none; cursor: pointer; font-weight: 400; } .grid-of-runs button:hover img { outline: 2px solid var(--color-accent); }
 .grid-of-runs img { border-radius: 8px; } .grid-of-runs small { color: var(--soft); font-size: 12px; }
 .grid-of-runs .blank { aspect-ratio: 1; border-radius: 8px; background: var(--line); opacity: .5; }
