@@ -108,6 +108,7 @@ def page(browser, server, request):
     page.goto(server)
     page.wait_for_selector("#stage img")
     page.wait_for_selector("#strip img")
+    page.wait_for_selector("#models .card")
     yield page
     context.close()
     assert not wrong
