@@ -10,7 +10,6 @@ visitor got wrong is a ValueError in one sentence.
 from __future__ import annotations
 
 import copy
-import itertools
 import os
 import threading
 import time
@@ -191,15 +190,13 @@ class Engine:
             while True:
                 try:
                     with closing(begin()) as frames:
-                        for i in itertools.count():
-                            with held.precision.autocast():  # entered for each frame: a yield inside would leak it
-                                if (frame := next(frames, None)) is None:
-                                    return
+                        for i, frame in enumerate(held.precision.stepwise(frames)):
                             if held.precision.dtype is torch.float16 and not frame.images.isfinite().all():
                                 raise ArithmeticError("the model gave numbers that are not finite")
                             if i == shown:  # begun again, it comes through the same frames
                                 shown += 1
                                 yield step_of(frame, held.model.schedule)
+                    return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
                     self._way_round(held, error, 1)
 
@@ -423,12 +420,8 @@ def side_by_side(held: Held, parts: Sequence[Noise], controls: dict[str, Any]) -
     """Frames, uint8 (n, h, w, c), of samples that are computed part by part and shown together."""
     with ExitStack() as stack:
         games = [stack.enter_context(closing(sample(held.model, noise, **controls))) for noise in parts]
-        while True:
-            with held.precision.autocast():  # entered for each frame: a yield inside would leak it
-                frame = [to_uint8(f.images) for game in games for f in islice(game, 1)]
-            if not frame:
-                return
-            yield np.concatenate(frame)
+        for frames in held.precision.stepwise(zip(*games, strict=True)):
+            yield np.concatenate([to_uint8(frame.images) for frame in frames])
 
 
 def carried(codes: Tensor) -> Tensor:

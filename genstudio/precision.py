@@ -7,14 +7,17 @@ import itertools
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
 from genstudio.model import Text
+
+Item = TypeVar("Item")
 
 TRIAL_SECONDS = 0.05  # what asking a processor may take
 GAIN = 1.5  # times as fast as float32 that bfloat16 must be: less is not worth three decimal digits
@@ -45,6 +48,14 @@ class Precision:
 
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.device, self.dtype, enabled=self.dtype is not torch.float32)
+
+    def stepwise(self, items: Iterator[Item]) -> Iterator[Item]:
+        """The items of a generator that computes. Autocast is entered for each: a yield inside would leak it."""
+        while True:
+            with self.autocast():
+                if (item := next(items, None)) is None:
+                    return
+            yield item
 
 
 @cache

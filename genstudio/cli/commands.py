@@ -11,7 +11,7 @@ import re
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -372,7 +372,8 @@ def again(recipe: str, out: Path, device: str | None) -> None:
         raise ValueError(f"{recipe!r} holds no recipe: give a picture of ours, a .json file, or a link's verb=...&system=...")
     name = check(found)["system"]
     if "picture" in found:
-        raise ValueError(f"a recipe does not hold the picture that was sent; with it at hand: {command(found)}")
+        what = {"translate": "translated", "redraw": "redrawn"}[found["verb"]]
+        raise ValueError(f"a recipe does not hold the picture that was {what}; with it at hand: {command(found)}")
     engine = open_engine(device, exact=found.get("precision") == "float32")
     held = engine.hold(name)
     made = image(found, engine)

@@ -23,13 +23,8 @@ PARTS = 24  # of the times, one drawn from each for every picture
 def drawn(model: Model, seeds: Tensor, device: torch.device, **controls: object) -> Tensor:
     """Samples (n, c, h, w) on the CPU, of a model that comes about in many steps: in the precision that visitors get."""
     with torch.no_grad():
-        frames, precision = model.sample(Noise(seeds.tolist(), device), **controls), best_precision(device)
-        while True:
-            with precision.autocast():
-                frame = next(frames, None)
-            if frame is None:
-                return images.float().clamp(-1, 1).cpu()
-            images = frame.images
+        *_, last = best_precision(device).stepwise(model.sample(Noise(seeds.tolist(), device), **controls))
+    return last.images.float().clamp(-1, 1).cpu()
 
 
 @torch.no_grad()

@@ -1,14 +1,38 @@
-"""What the server holds of visitors while their pages are open, and the runs that they have under way."""
+"""What the server holds of visitors while their pages are open: their pictures, and the runs that they have under way."""
 
 from __future__ import annotations
 
+import io
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import gradio as gr
+from PIL import Image
+
+from genstudio import recipe
+from genstudio.images import open_picture
 
 MOST = 256  # visits at a time; the longest unseen is forgotten
+
+
+class Taken(NamedTuple):
+    """A picture as it came: upright, with its transparency, and the name of it that a recipe may say."""
+
+    picture: Image.Image
+    digest: str  # the first 16 digits of the file's SHA-256
+    own: bool  # the visitor's; else an example
+
+
+def taken(body: bytes, own: bool = True) -> Taken:
+    """Raises ValueError with the reason where it is no picture."""
+    return Taken(open_picture(body), recipe.picture_name(body), own)
+
+
+def of_ours(picture: Image.Image) -> Taken:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return taken(stream.getvalue(), own=False)
 
 
 class Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from html import escape
 
 import gradio as gr
@@ -39,12 +40,12 @@ class Compare:
         order = [(sampler, count) for count in COUNTS for sampler in SAMPLERS]
         yield {self.stop: gr.update(visible=True), self.grid: self.table(cells, lang)}
         for sampler, count in order:
-            started = time.monotonic()
-            last = None
+            started, last = time.monotonic(), None
             changed = scene | {"branches": [], "controls": scene["controls"] | {"sampler": sampler, "steps": count}}
-            for last in self.work.steps(visit, changed):
-                if run.stopped:
-                    break
+            with closing(self.work.steps(visit, changed)) as steps:
+                for last in steps:
+                    if run.stopped:
+                        break
             if run.stopped:
                 break
             picture = widgets.png_uri(last.guess[0], self.work.recipe(visit, changed))

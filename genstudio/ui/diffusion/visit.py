@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genstudio.steps import Step, thinned
-from genstudio.ui.translate.visit import Taken
-from genstudio.ui.visits import Running
+from genstudio.ui.visits import Running, Taken
 
 MOST_BYTES = 24 * 2**20  # of all steps that are kept for a visitor
 

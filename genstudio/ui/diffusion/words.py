@@ -82,6 +82,7 @@ RUNS_EMPTY = Text("Nothing yet.", "Rien encore.")
 LEFT_AT = Text("left at step {at}", "quitté au pas {at}")
 NOT_NOISED = Text("there is no noise at this step: choose an earlier one", "il n’y a pas de bruit à ce pas : choisissez-en un plus tôt")
 NO_RUN = Text("there is no run yet", "il n’y a pas encore de trajet")
+GONE = Text("this run is no longer kept", "ce trajet n’est plus gardé")
 TOO_MANY = Text("a run can be left {most} times, not more", "un trajet peut être quitté {most} fois, pas plus")
 
 # Export

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from genstudio import checkpoint, examples, recipe
+from genstudio import examples, recipe
 from genstudio.engine import Engine
 from genstudio.images import border, fit, flatten, grid, invert
 from genstudio.model import controls
@@ -20,8 +20,7 @@ from genstudio.steps import Step
 from genstudio.system import System
 from genstudio.ui import widgets
 from genstudio.ui.diffusion.visit import Visit
-from genstudio.ui.translate.visit import Taken, of_ours
-from genstudio.ui.visits import Visits
+from genstudio.ui.visits import Taken, Visits, of_ours
 
 VERBS = {"noise": "sample", "picture": "redraw"}
 OPENS_WITH = 4  # the seed of the run that the tab opens on
@@ -48,7 +47,7 @@ class Work:
         return controls(self.systems[system].model.go_on, self.classes(system))
 
     def classes(self, system: str) -> list[str]:
-        return checkpoint.describe(checkpoint.locate(system)).classes
+        return self.engine.hold(system).header.classes
 
     def recipe(self, visit: Visit, scene: dict) -> dict:
         """What the picture carries."""

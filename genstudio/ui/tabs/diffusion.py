@@ -16,6 +16,7 @@ import numpy as np
 from genstudio import checkpoint, recipe
 from genstudio.engine import Engine
 from genstudio.images import open_picture
+from genstudio.model import controls
 from genstudio.ui import widgets
 from genstudio.ui import words as page_words
 from genstudio.ui.diffusion import words as w
@@ -26,9 +27,8 @@ from genstudio.ui.diffusion.watch import PLAY, Watch
 from genstudio.ui.diffusion.work import Work
 from genstudio.ui.ends import DRAG, EACH, LAST, ONCE
 from genstudio.ui.panels import Panel
-from genstudio.ui.translate.pieces import MOUNTED
-from genstudio.ui.translate.visit import taken
 from genstudio.ui.views.learned import Learned, story
+from genstudio.ui.visits import taken
 from genstudio.ui.words import friendly, language, t
 
 OPENS_ON = "ddpm_avatars"
@@ -64,7 +64,7 @@ class DiffusionTab:
     def draw(self) -> None:
         self.system, self.looked = gr.State(self.showcase()), gr.State("watch")
         self.cards = gr.HTML(elem_id="denoisers", js_on_load=widgets.PICK, min_height=70)
-        self.mounted = gr.HTML(elem_id="diffusion-mounted", js_on_load=MOUNTED)
+        self.mounted = gr.HTML(elem_id="diffusion-mounted", js_on_load=widgets.MOUNTED)
         with gr.Row(elem_classes="latent"):
             with gr.Column(scale=3, min_width=250, elem_classes="end-column wide"):
                 begins = [(t(w.FROM_NOISE), "noise"), (t(w.FROM_PICTURE), "picture")]
@@ -83,7 +83,7 @@ class DiffusionTab:
                     )
                     self.dice = gr.Button(t(page_words.DICE_END), elem_id="run-dice", elem_classes="dice", min_width=70, scale=0)
                 with gr.Accordion(t(w.MORE), open=False, elem_id="run-more"):
-                    others = {name for system in self.systems for name in self.work.controls(system, "noise")} - {*MAIN}
+                    others = {name for system in self.systems.values() for name in controls(system.model.sample)} - {*MAIN}
                     self.more = Panel(self.systems, "sample", "diffusion", others)
             with (
                 gr.Column(scale=10, min_width=320, elem_classes="stage-column"),
@@ -201,7 +201,7 @@ class DiffusionTab:
         """A run that was made before comes back as it was."""
         visit, lang = self.work.visits.of(request), language(request)
         if not str(event.pick).isdecimal() or int(event.pick) >= len(visit.runs):
-            raise ValueError("this run is no longer kept")
+            raise ValueError(getattr(w.GONE, lang))
         visit.end("run")
         run = visit.keep(visit.runs[int(event.pick)])
         return self.chosen(visit, run.scene, lang) | self.watch.show(visit, run, lang)

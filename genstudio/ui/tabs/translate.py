@@ -26,8 +26,9 @@ from genstudio.ui.translate.many import Many
 from genstudio.ui.translate.one import One
 from genstudio.ui.translate.settings import DETAIL, Settings
 from genstudio.ui.translate.several import Several
-from genstudio.ui.translate.visit import Visit, taken
+from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import Work
+from genstudio.ui.visits import taken
 from genstudio.ui.words import friendly, language, t
 
 OPENS_ON = "pix2pix_sketch"
@@ -59,7 +60,7 @@ class TranslateTab:
     def draw(self) -> None:
         self.system, self.looked = gr.State(self.showcase()), gr.State("one")
         self.cards = gr.HTML(elem_id="translators", js_on_load=widgets.PICK, min_height=70)
-        self.knows = gr.HTML(elem_id="knows", js_on_load=pieces.MOUNTED)
+        self.knows = gr.HTML(elem_id="knows", js_on_load=widgets.MOUNTED)
         with gr.Row(elem_classes="latent"):
             with gr.Column(scale=3, min_width=240, elem_classes="end-column wide"):
                 self.source = gr.HTML(elem_id="picture", elem_classes="drop", min_height=150)

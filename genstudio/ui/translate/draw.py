@@ -10,8 +10,9 @@ from genstudio.images import flatten
 from genstudio.ui import widgets, words
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
-from genstudio.ui.translate.visit import Visit, of_ours, taken
+from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import Work
+from genstudio.ui.visits import of_ours, taken
 from genstudio.ui.words import t
 
 PENS = ("#000000", "#ffffff")

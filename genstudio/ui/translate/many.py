@@ -11,9 +11,8 @@ from pathlib import Path
 import gradio as gr
 
 from genstudio.batch import Outcome, translate_files
-from genstudio.ui.door import amount
 from genstudio.ui import widgets
-from genstudio.ui.translate import pieces
+from genstudio.ui.door import amount
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit, url
 from genstudio.ui.translate.work import SHOW_EVERY, Work

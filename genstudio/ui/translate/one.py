@@ -10,8 +10,7 @@ from PIL import Image
 
 from genstudio import recipe
 from genstudio.images import error_map, save_png
-from genstudio.ui import words
-from genstudio.ui import widgets
+from genstudio.ui import widgets, words
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit, url

@@ -15,9 +15,6 @@ from genstudio.ui.translate import words as w
 EXACT = 512  # pixels of a side up to which a picture is shown as it is; above, a copy for the eye
 SHOWN = 1280  # pixels of a copy's longer side
 
-# Raises `load` once the tab is there.
-MOUNTED = "setTimeout(() => trigger('load'), 30);"
-
 # Two pictures on one place: the handle follows mouse, finger and arrow keys, and stays where it is when they change.
 COMPARE = """
 let held = false, at = 50;

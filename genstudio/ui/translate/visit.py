@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from genstudio import recipe
-from genstudio.images import open_picture
-from genstudio.ui.visits import Running
-
-
-class Taken(NamedTuple):
-    """A picture as it came: upright, with its transparency, and the name of it that a recipe may say."""
-
-    picture: Image.Image
-    digest: str  # the first 16 digits of the file's SHA-256
-    own: bool  # the visitor's; else an example
-
-
-def taken(body: bytes, own: bool = True) -> Taken:
-    """Raises ValueError with the reason where it is no picture."""
-    return Taken(open_picture(body), recipe.picture_name(body), own)
-
-
-def of_ours(picture: Image.Image) -> Taken:
-    stream = io.BytesIO()
-    picture.save(stream, "PNG")
-    return taken(stream.getvalue(), own=False)
+from genstudio.ui.visits import Running, Taken
 
 
 def clear(picture: Image.Image) -> bool:

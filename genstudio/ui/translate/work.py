@@ -19,8 +19,8 @@ from genstudio.outlines import prepared
 from genstudio.system import System
 from genstudio.tiles import Progress
 from genstudio.ui.translate import pieces
-from genstudio.ui.translate.visit import Taken, Visit, of_ours
-from genstudio.ui.visits import Run, Visits
+from genstudio.ui.translate.visit import Visit
+from genstudio.ui.visits import Run, Taken, Visits, of_ours
 
 SHOW_EVERY = 0.25  # seconds between two looks at the progress
 WAYS = ("there", "back")  # a control with these options undoes itself
