@@ -31,7 +31,7 @@ from genstudio.ui.views.learned import Learned, story
 from genstudio.ui.visits import taken
 from genstudio.ui.words import friendly, language, t
 
-OPENS_ON = "ddpm_avatars"
+OPENS_ON = "ddpm_mnist"  # the better trained of the two
 MAIN = ("label", "steps", "guidance")  # the other controls are folded away
 OF_PICTURE = ("strength", "start")
 QUIET = dict(queue=False, show_progress="hidden", api_visibility="private")
