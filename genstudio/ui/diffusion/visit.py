@@ -35,6 +35,7 @@ class Visit(Running):
         super().__init__()
         self.scene: dict | None = None  # what the tab shows, and which part of it is looked at
         self.looked = "watch"
+        self.made: dict | None = None  # the scene of the run on the stage, whatever branch it took
         self.own: Taken | None = None
         self.mask: np.ndarray | None = None  # booleans, of the size of the sheet that was painted on
         self.runs: list[Kept] = []  # the newest first

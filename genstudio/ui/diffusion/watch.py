@@ -97,6 +97,7 @@ class Watch:
     def run(self, visit: Visit, scene: dict, lang: str, steps: Iterator[Step] | None = None) -> Iterator[dict]:
         """Updates while a scene's run goes on, and at last with all of it there. `steps` are its own, where they are known."""
         run, kept, started, seen = visit.begin("run"), [], time.monotonic(), 0.0
+        visit.made = scene | {"branches": []}
         yield {self.progress: progress(None, getattr(w.STARTING, lang)), self.stop: gr.update(visible=True)}
         schedule = self.work.schedule(scene["system"])
         with closing(steps or self.work.steps(visit, scene)) as steps:

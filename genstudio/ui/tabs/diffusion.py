@@ -203,6 +203,7 @@ class DiffusionTab:
         if not str(event.pick).isdecimal() or int(event.pick) >= len(visit.runs):
             raise ValueError(getattr(w.GONE, lang))
         visit.end("run")
+        visit.made = visit.runs[int(event.pick)].scene | {"branches": []}
         run = visit.keep(visit.runs[int(event.pick)])
         return self.chosen(visit, run.scene, lang) | self.watch.show(visit, run, lang)
 
@@ -266,13 +267,13 @@ class DiffusionTab:
     def arrival(self, key: str):
         @friendly
         def on_arrival(inputs: dict, request: gr.Request) -> Iterator[dict]:
-            visit, lang = self.work.visits.of(request), language(request)
-            visit.looked = key
+            """A part is turned to by the visitor, and follows what was chosen meanwhile; where the tab itself has turned to
+            it, it is shown already."""
+            visit, scene = self.work.visits.of(request), self.read(inputs)
+            turned, visit.looked = visit.looked != key, key
             yield {self.looked: key}
-            if key == "watch" and visit.runs:
-                yield self.watch.show(visit, visit.runs[0], lang)
-            elif key != "watch":
-                yield from self.part(key, visit, self.read(inputs), lang)
+            if turned and not (key == "watch" and visit.made == scene):
+                yield from self.part(key, visit, scene, language(request))
 
         return on_arrival
 
@@ -321,7 +322,7 @@ class DiffusionTab:
         if not self.systems:
             raise ValueError(getattr(w.NO_DIFFUSION, language(request)))
         visit = self.work.visits.of(request)
-        visit.own, visit.mask = taken(Path(path).read_bytes()), None
+        visit.own, visit.mask, visit.made = taken(Path(path).read_bytes()), None, None
         scene = self.work.opening(inputs[self.system], "picture") | {"seed": recipe.check_seed(inputs[self.seed])}
         if inputs[self.begin] == "picture":
             scene = self.read(inputs)
