@@ -20,8 +20,8 @@ element.addEventListener('click', event => {
 });
 """
 
-# Raises `load` once the tab is there.
-MOUNTED = "setTimeout(() => trigger('load'), 30);"
+# Raises `expand` once the tab is there. Not `load`: that Gradio raises by itself as well, and what answers it comes too early.
+MOUNTED = "setTimeout(() => trigger('expand'), 30);"
 
 # A sheet of paper: draws with mouse, pen or finger, and raises `input` with the sheet as a PNG while it changes.
 # Gradio's own editor wants a tool picked first, and does not fit beside the picture.

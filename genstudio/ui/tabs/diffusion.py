@@ -101,7 +101,7 @@ class DiffusionTab:
 
     def wire(self) -> None:
         inputs, outputs, watch = self.inputs, self.outputs, self.watch
-        self.mounted.load(self.on_first, None, outputs, **ONCE)
+        self.mounted.expand(self.on_first, None, outputs, **ONCE)
         # None of these waits for a run under way: a new one ends it.
         self.cards.select(self.on_system, inputs, outputs, **EACH)
         self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **EACH)

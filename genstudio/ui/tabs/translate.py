@@ -87,7 +87,7 @@ class TranslateTab:
 
     def wire(self) -> None:
         inputs, outputs = self.inputs, self.outputs
-        self.knows.load(self.on_first, None, outputs, **ONCE)
+        self.knows.expand(self.on_first, None, outputs, **ONCE)
         # None of these waits for a run under way: a new one ends it.
         self.cards.select(self.on_system, inputs, outputs, **EACH)
         self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **EACH)
