@@ -12,7 +12,7 @@ from genstudio.engine import Engine
 from genstudio.images import flatten, grid, open_picture
 from genstudio.ui import widgets
 from genstudio.ui import words as w
-from genstudio.ui.ends import LAST, ONCE
+from genstudio.ui.ends import EACH, LAST, ONCE
 from genstudio.ui.trail import Trail
 from genstudio.ui.views.atlas import Atlas
 from genstudio.ui.views.directions import Directions
@@ -57,7 +57,7 @@ class LatentTab:
     def wire(self) -> None:
         chosen = self.cards.select(self.on_system, self.inputs, self.outputs, **ONCE)
         chosen.then(self.on_chosen, self.inputs, self.outputs, **ONCE)
-        self.trail.shown.select(self.on_history, self.inputs, self.outputs, **ONCE)
+        self.trail.shown.select(self.on_history, self.inputs, self.outputs, **EACH)  # quick steps through it all count
         for key, view in self.views.items():
             view.wire()
             self.tabs[key].select(self.arrival(view), view.inputs | {self.system}, [self.looked, *view.outputs], **LAST)
