@@ -46,8 +46,9 @@ class Panel:
         self.of = self.of | {name: {key: control for key, control in declared.items() if key in self.components}}
 
     def values(self, system: str, inputs: dict) -> dict:
-        """The values of the system's controls, from a handler's inputs by component."""
-        return {name: inputs[self.components[name]] for name in self.of[system]}
+        """The values of the system's controls, from a handler's inputs by component, as the verb takes them: a browser says 1
+        for 1.0, and a recipe would be another file."""
+        return {name: control.kind.check(name, inputs[self.components[name]]) for name, control in self.of[system].items()}
 
     def show(self, system: str, values: dict | None = None) -> dict:
         """Updates that show the system's controls, at `values` where given."""

@@ -12,11 +12,19 @@ import numpy as np
 
 from genstudio.images import save_png, to_pictures
 
-# Clicking anything that carries data-pick raises the component's `select` event with that value.
+# Clicking anything that carries data-pick raises the component's `select` event with that value. A browser gives no click where
+# what was pressed is drawn again before it is let go, so press and release are put together here; keys give a click alone.
 PICK = """
+let pressed = null;
+const value = event => event.target.closest('[data-pick]')?.dataset.pick ?? null;
+element.addEventListener('pointerdown', event => { pressed = event.button ? null : value(event); });
+element.addEventListener('pointercancel', () => { pressed = null; });
+element.addEventListener('pointerup', event => {
+  if (pressed !== null && pressed === value(event)) trigger('select', {pick: pressed});
+  pressed = null;
+});
 element.addEventListener('click', event => {
-  const picked = event.target.closest('[data-pick]');
-  if (picked) trigger('select', {pick: picked.dataset.pick});
+  if (!event.detail && value(event) !== null) trigger('select', {pick: value(event)});
 });
 """
 
