@@ -17,16 +17,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from genstudio import paths
-from genstudio.images import from_uint8, open_picture, to_array
+from genstudio.images import fit, from_uint8, open_picture, to_array
 from genstudio.model import Batch
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 MAX_FILES = 200_000
 MAX_BYTES = 4 * 2**30  # unpacked
 MAX_RATIO = 200  # unpacked to packed: a picture is compressed already, a bomb is not
+
+
+class Came(NamedTuple):
+    """What a picture was before it was fitted to a shape."""
+
+    size: tuple[int, int]  # width, height
+    grey: bool
+    transparent: bool  # somewhere
 
 
 @dataclass
@@ -40,7 +49,9 @@ class Pictures:
     traits: dict[str, Tensor] = field(default_factory=dict)  # booleans (n,) beside the class
     credit: str = ""
     refused: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)  # files that are no pictures by their names
     names: tuple[str, ...] = ()  # of the files
+    came: tuple[Came, ...] = ()  # empty where they were not fitted
     sources: Tensor | None = None  # uint8: what these pictures are translated from
     paired: bool = True  # source i belongs to picture i; else the two are two heaps, of any sizes
 
@@ -121,19 +132,24 @@ def read_pictures(
     in; its `traits` are true and false there. Raises ValueError when no picture is left; `refused` lists what was left out and why.
     """
     metadata: dict[str, dict] = {}
-    arrays, names, refused = [], [], []
+    arrays, names, came, refused, ignored = [], [], [], [], []
     chosen = []
     for entry in entries(source):
         if PurePosixPath(entry.name).name == "metadata.jsonl":
             metadata |= _metadata(entry)
-        elif PurePosixPath(entry.name).suffix.lower() in SUFFIXES and keep(entry.name):
+        elif not _is_picture(entry.name):
+            ignored.append(entry.name)
+        elif keep(entry.name):
             # A zip's members can only be read while `entries` holds it open, so one pass decodes as it goes.
             chosen.append(entry.name)
             try:
-                arrays.append(to_array(open_picture(entry.read()), shape))
-                names.append(entry.name)
+                array, was = _fitted(open_picture(entry.read()), shape)
             except ValueError as error:
                 refused.append((len(chosen), entry.name, error))
+                continue
+            arrays.append(array)
+            names.append(entry.name)
+            came.append(was)
     refused = [f"image {i} of {len(chosen)}, {name}: {error}" for i, name, error in refused]
     if not arrays:
         reason = f"; {refused[0]}" if refused else ""
@@ -143,7 +159,30 @@ def read_pictures(
     labels = torch.tensor([classes.index(k) for k in kinds]) if len(classes) > 1 else None
     has = {t: torch.tensor([metadata.get(n, {}).get(t) is True for n in names]) for t in traits}
     images = torch.from_numpy(np.stack(arrays))
-    return Pictures(source.stem, images, labels, classes if len(classes) > 1 else (), has, refused=refused, names=tuple(names))
+    found = Pictures(source.stem, images, labels, classes if len(classes) > 1 else (), has)
+    return replace(found, refused=refused, ignored=ignored, names=tuple(names), came=tuple(came))
+
+
+def _is_picture(name: str) -> bool:
+    """By its name. A Mac packs a ._cat.png, which is none, beside cat.png."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
+
+
+def _fitted(picture: Image.Image, shape: tuple[int, int, int]) -> tuple[np.ndarray, Came]:
+    """A picture at a shape, and what it was. Its pixels tell whether it is grey: many grey ones are saved as RGB."""
+    rgb = fit(picture, (3, *shape[1:]))
+    pixels = np.asarray(rgb)
+    return to_array(rgb, shape), Came(picture.size, bool((pixels == pixels[..., :1]).all()), _transparent(picture))
+
+
+def _transparent(picture: Image.Image) -> bool:
+    """Whether anything shows through it: many have an alpha channel that says nothing."""
+    if picture.mode.startswith(("I", "F")):  # 16 and 32 bits a pixel: `flatten` sees no alpha in them
+        return False
+    if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
+        return False
+    return picture.convert("RGBA").getchannel("A").getextrema()[0] < 255
 
 
 def _metadata(entry: Entry) -> dict[str, dict]:
@@ -299,17 +338,27 @@ def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = N
         raise ValueError(f"split must be train or test, not {split!r}")
     if name in SETS:
         return _at_shape(SETS[name](split, shape), shape)
+    whole = load_whole(name, shape)
+    chosen = every_tenth(len(whole)) == (split == "test")
+    if not chosen.any():
+        raise ValueError(f"{Path(name).name} holds {len(whole)} pictures, too few to hold one in ten out")
+    labels = None if whole.labels is None else whole.labels[chosen]
+    return Pictures(whole.name, whole.images[chosen], labels, whole.classes, refused=whole.refused)
+
+
+def load_whole(name: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """All pictures of a folder or zip, those that are held out among them."""
     source = Path(name).expanduser()
     if not source.exists():
         raise ValueError(f"{name!r} is neither a folder nor a zip, nor one of the sets {', '.join(SETS)}")
     if shape is None:
         raise ValueError("a folder or zip needs a shape (channels, height, width)")
-    whole = read_pictures(source, shape)
-    chosen = (torch.arange(len(whole)) % 10 == 9) == (split == "test")
-    if not chosen.any():
-        raise ValueError(f"{source.name} holds {len(whole)} pictures, too few to hold one in ten out")
-    labels = None if whole.labels is None else whole.labels[chosen]
-    return Pictures(whole.name, whole.images[chosen], labels, whole.classes, refused=whole.refused)
+    return read_pictures(source, shape)
+
+
+def every_tenth(count: int) -> Tensor:
+    """Which pictures of a folder are held out, as booleans."""
+    return torch.arange(count) % 10 == 9
 
 
 def _at_shape(pictures: Pictures, shape: tuple[int, int, int] | None) -> Pictures:
@@ -326,8 +375,10 @@ def _at_shape(pictures: Pictures, shape: tuple[int, int, int] | None) -> Picture
             images = torch.nn.functional.interpolate(images, shape[1:], mode="bicubic", antialias=True)
         return images.round().clamp(0, 255).to(torch.uint8)
 
+    channels, height, width = pictures.shape
+    came = pictures.came or (Came((width, height), channels == 1, False),) * len(pictures)
     sources = None if pictures.sources is None else changed(pictures.sources)
-    return replace(pictures, images=changed(pictures.images), sources=sources)
+    return replace(pictures, images=changed(pictures.images), sources=sources, came=came)
 
 
 # Batches --------------------------------------------------------------------------------------------------------
