@@ -228,6 +228,7 @@ class Model(nn.Module):
     """
 
     image_shape: tuple[int, int, int]  # (c, h, w) of the pictures that it makes or takes
+    classes: int = 0  # class numbers that it can be told of, or tells apart
     class_names: Sequence[str] = ()  # of the class numbers that it learned from: whoever loads it says so
 
     def players(self) -> dict[str, nn.Module]:
@@ -241,6 +242,10 @@ class Model(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no losses and cannot be trained")
         yield
+
+    def augment(self, images: Tensor) -> Tensor:
+        """What a critic is shown of pictures, real and made: themselves, unless the recipe of a run puts something else here."""
+        return images
 
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
         """Called on the averaged weights before they are used or saved, with some batches of training pictures.

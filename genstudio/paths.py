@@ -22,6 +22,11 @@ def runs() -> Path:
     return home() / "runs"
 
 
+def jobs() -> Path:
+    """A folder for each training that the server owns."""
+    return home() / "jobs"
+
+
 def hub() -> Path:
     """What was fetched from the Hub: owner/name/commit."""
     return home() / "hub"

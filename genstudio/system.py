@@ -24,7 +24,7 @@ class Recipe:
     images: int  # pictures shown in all
     batch: int = 128  # pictures a step
     rate: float = 2e-4  # learning rate
-    rates: dict[str, float] = field(default_factory=dict)  # of single players, where they differ
+    rates: dict[str, float] = field(default_factory=dict)  # of single parts, where they differ: critic=4e-4,generator=1e-4
     betas: tuple[float, float] = (0.9, 0.999)  # of Adam
     weight_decay: float = 0.0  # of AdamW
     warmup: int = 0  # pictures over which the rate rises from 0
@@ -33,10 +33,32 @@ class Recipe:
     ema: float = 0.999  # decay per step of the averaged weights that are kept; 0 keeps the last
     flip: bool = False  # mirror half of the pictures
     jitter: int = 0  # pixels of random shift
+    freeze: int = 0  # early layers that stay as they are: of the critic where there is one (FreezeD), else of the whole
+    augment: bool = False  # a critic sees all pictures changed at random, for small sets (DiffAugment)
+    critic_warmup: int | None = None  # pictures for which only the critic learns; unsaid, what a fresh critic needs
     seed: int = 0  # of the first weights, the order of pictures, and all noise
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def flags(self, own: Recipe) -> list[str]:
+        """What differs from a system's own recipe, as the command line says it."""
+        words: list[str] = []
+        for name, value in asdict(self).items():
+            if value != getattr(own, name):
+                flag = name.replace("_", "-")
+                value = ",".join(f"{part}={rate}" for part, rate in value.items()) if isinstance(value, dict) else value
+                words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+        return words
+
+
+def check_recipe(changes: dict[str, Any]) -> None:
+    """Numbers that no run can be made of."""
+    for name, value in changes.items():
+        least = 1 if name in ("images", "batch") else 0
+        for number in value.values() if isinstance(value, dict) else [value]:
+            if not (number >= least and number < 2**63):  # refuses NaN too
+                raise ValueError(f"{name} must be at least {least}, not {number}")
 
 
 @dataclass(frozen=True)

@@ -12,31 +12,32 @@ import json
 import math
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from genstudio import __version__, checkpoint, film, paths, processes
+from genstudio import __version__, checkpoint, film, finetune, paths, processes
 from genstudio.data import Batches, Pictures, load
-from genstudio.images import grid, save_png, to_pictures, to_uint8
-from genstudio.model import Batch, Model, Noise, generates, sample
+from genstudio.model import Batch, Model, generates
 from genstudio.precision import Precision, best_precision, keep_memory
 from genstudio.registry import find
 from genstudio.system import Recipe, System
+from genstudio.walls import exhibits, finish, frames_of, makes_pictures, save_wall, wall_path, wall_steps
+from genstudio.watch import Watch
 
-WALL = 32  # pictures on the fixed-seed wall
 FINISH = 16_384  # training pictures that `Model.finish` is shown at the end
 HELD_OUT = 2048  # pictures not trained on that it is shown then
-FRAMES = 32  # walls kept over a run, at log-spaced steps: most happens early
+REPORT_SECONDS = 2.0  # between two reports, where somebody watches
 
 
 @dataclass
@@ -52,6 +53,9 @@ class Report:
     terms: dict[str, float]
     wall: Path | None = None  # the newest fixed-seed wall
     parts: int = 1  # that each step is played in: several where memory was too short for the whole
+    norms: dict[str, float] = field(default_factory=dict)  # of each player's gradient, before it is clipped
+    rates: dict[str, float] = field(default_factory=dict)  # each player's learning rate now
+    memory: int = 0  # bytes that the process holds; the most so far on its card, where it has one
 
 
 class Run:
@@ -64,6 +68,7 @@ class Run:
         self.system, self.arguments, self.recipe, self.device = system, arguments, recipe, device
         self.model: Model = system.build(**arguments).to(device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        finetune.prepare(self.model, recipe)
         self.optimizers = {
             name: torch.optim.AdamW(
                 trainable(player),
@@ -126,21 +131,25 @@ def train(
     exact: bool = False,
     save_minutes: float = 3.0,
     report_steps: int = 20,
+    watch_minutes: float | None = None,
     **changes: Any,
 ) -> Iterator[Report]:
     """Trains a system and leaves in `out` its weights, its film, and the state that `resume` needs.
 
     Several processes (`accelerate launch -m genstudio train ...`, or torchrun) share every batch, and the folder.
 
-    data: a set's name, a folder or a zip, in place of the system's own.
-    init: a checkpoint to start from. Its critic comes along where it lies beside it.
+    data: a set's name, a folder or a zip, in place of the system's own. Pictures of any size, grey or in colour, are
+        brought to what the system draws. Their classes find their place among those that it knows (`finetune.slots`).
+    init: a checkpoint to start from. Its critic comes along where it lies beside it; a fresh one learns alone at first.
     max_minutes: stop after that long, in good order; the schedule is not shortened.
     exact: float32 throughout.
+    watch_minutes: look at the pictures and score them that often (`watch.py`), and report every other second: for
+        somebody who watches. It takes no part in what is learned.
     changes: fields of the system's recipe to replace.
     """
     # What to train, on what.
     system = find(name)
-    recipe = replace(system.recipe, **changes)
+    recipe, held = replace(system.recipe, **changes), ()
     rank, world, where = processes.join(device)
     out = out or paths.runs() / name
     out.mkdir(parents=True, exist_ok=True)
@@ -150,6 +159,9 @@ def train(
         said = json.loads((out / "run.json").read_text())
         if said["system"] != name:
             raise ValueError(f"{out} holds a run of {said['system']}, not of {name}")
+        if (frozen := said["recipe"].get("freeze", 0)) != changes.get("freeze", frozen):
+            raise ValueError(f"this run began with freeze {frozen}, and goes on with it")
+        held = said.get("classes", ())
         data, init, recipe = said["data"], said.get("init"), Recipe(**{**said["recipe"], **changes})
         recipe = replace(recipe, betas=tuple(recipe.betas))
     data = data or system.data
@@ -160,19 +172,22 @@ def train(
     if precision.dtype is torch.float16:  # small gradients would be rounded to nothing
         precision = Precision.exact(where)
 
-    run = Run(system, {}, recipe, where, command_line(system, data, init, recipe))
-    pictures = load(data, "train", run.model.image_shape)
+    run = Run(system, {}, recipe, where)
+    if init and not (resume and (out / "state.pt").exists()):
+        run.recipe = recipe = finetune.settled(recipe, run.model, init)
+        held = finetune.begin(run.model, run.average, init)
+    run.command = command_line(system, data, init, recipe)
+    pictures = finetune.placed(load(data, "train", run.model.image_shape), run.model, held)
+    run.average.class_names = run.model.class_names
     shuffled = partial(Batches, pictures, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
     whole, batches = shuffled(recipe.batch), shuffled(recipe.batch // world, rank=rank, world=world)
-    if init:
-        start, _ = checkpoint.load(checkpoint.locate(init), critic=True)
-        run.model.load_state_dict(start.state_dict())
-        run.average.load_state_dict(start.state_dict())
     run.model.to(memory_format=precision.memory_format).train()
     run.average.to(memory_format=precision.memory_format)
     if rank == 0:
-        said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe)}
-        (out / "run.json").write_text(json.dumps(said, indent=1))
+        said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe), "classes": run.model.class_names}
+        part = out / "run.json.part"
+        part.write_text(json.dumps(said, indent=1))
+        os.replace(part, out / "run.json")  # whole or not at all: nothing can be resumed without it
         if not resume:
             (out / "state.pt").unlink(missing_ok=True)
         elif (out / "state.pt").exists():
@@ -183,20 +198,24 @@ def train(
     reports = out / "reports.jsonl"
 
     # The loop.
-    walls = wall_steps(run.steps) if rank == 0 and makes_pictures(run.model) else set()
-    shown = exhibits(run.model, data, pictures).to(where) if walls and not generates(run.model) else None
+    frames = frames_of(run.model, recipe.images)
+    walls = wall_steps(run.steps, frames) if rank == 0 and makes_pictures(run.model) else set()
+    kept = held_out(data, run.model)
+    shown = exhibits(run.model, kept, pictures).to(where) if walls and not generates(run.model) else None
     started, first = time.monotonic(), run.step
     before, saved = run.minutes, started
-    watched: dict[str, list[Tensor]] = {}
-    newest, parts = None, 1
+    watched: list[Played] = []
+    newest, parts, reported = None, 1, started
+    watch = Watch(run, whole, kept, out, watch_minutes, shown) if watch_minutes is not None and world == 1 else None
+    if run.step >= run.steps:  # it was broken off as it wrote its weights
+        yield Report(run.step, run.steps, run.step * recipe.batch, 0.0, run.minutes, 0.0, {})
     try:
         while run.step < run.steps:
             batch = batches[run.step].to(where, memory_format=precision.memory_format)
             set_rates(run)
             torch.manual_seed(hash((recipe.seed, run.step, rank, 1)) % 2**63)  # the 1: not the stream that augments
             try:
-                for term, value in play(run, batch, precision, parts).items():
-                    watched.setdefault(term, []).append(value)
+                watched.append(play(run, batch, precision, parts))
                 update_average(run)
             except torch.OutOfMemoryError:
                 if world > 1:  # the others are waiting for this step's gradients
@@ -213,43 +232,80 @@ def train(
             if run.step in walls:
                 finish(run.average, whole, where, pictures=2048)
                 with precision.autocast():  # a picture in many steps would take long in float32
-                    newest = save_wall(run.average, run.step, where, out, shown)
-            if run.step % report_steps == 0 or run.step == run.steps:
-                means = [torch.stack(values).mean() for values in watched.values()]
-                processes.average_(means)
-                terms = {term: float(mean) for term, mean in zip(watched, means, strict=True)}
+                    newest = save_wall(run.average, wall_path(out, run.step), where, shown)
+            over = max_minutes is not None and processes.agreed(now - started) > 60 * max_minutes
+            soon = watch and now - reported > REPORT_SECONDS
+            if watched and (soon or over or run.step % report_steps == 0 or run.step == run.steps):
+                terms, norms = (means([getattr(played, kind) for played in watched]) for kind in Played._fields)
                 watched.clear()
+                reported = now
                 rate = (run.step - first) * recipe.batch / (now - started)
                 left = (run.steps - run.step) * recipe.batch / rate / 60
                 images = run.step * recipe.batch
-                report = Report(run.step, run.steps, images, rate, run.minutes, left, terms, newest, parts)
+                report = Report(run.step, run.steps, images, rate, run.minutes, left, terms, newest, parts, norms,
+                                {name: o.param_groups[0]["lr"] for name, o in run.optimizers.items()}, memory(where))  # fmt: skip
                 if rank == 0:
                     with reports.open("a") as file:
                         file.write(json.dumps(asdict(report), default=str) + "\n")
                 if any(not math.isfinite(value) for value in terms.values()):
                     raise FloatingPointError(f"training diverged at step {run.step}: {terms}")
                 yield report
-            if rank == 0 and now - saved > 60 * save_minutes:
+            looks = watch and watch.due(now) and not over
+            if rank == 0 and (looks or now - saved > 60 * save_minutes):
                 run.save_state(out / "state.pt")
                 saved = now
-            if max_minutes is not None and processes.agreed(now - started) > 60 * max_minutes:
+            if looks:  # once the state is written: what is seen of a step that is lost would be lost with it
+                newest = watch.look(precision, header_of(run, pictures)) or newest
+            if over:
                 break
     finally:
         # A run that diverged keeps its last good state; any other end, a closed generator too, is a state to go on from.
         if rank == 0 and not isinstance(sys.exc_info()[1], FloatingPointError):
             run.save_state(out / "state.pt")
+    if watch:
+        watch.look(precision, header_of(run, pictures))
     if rank == 0:
-        export(run, data, whole, pictures, out, shown)
+        export(run, whole, kept, out, shown)
 
 
-def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> dict[str, Tensor]:
-    """One step of the game: each player that the model names takes one optimizer step. Returns the terms, unread.
+class Played(NamedTuple):
+    """What was seen of one step, unread: to read it at once would make a graphics card wait."""
+
+    terms: dict[str, Tensor]
+    norms: dict[str, Tensor]  # of each player's gradient, before it is clipped
+
+
+def means(seen: Sequence[dict[str, Tensor]]) -> dict[str, float]:
+    """The mean of each value over the steps that have it, and over all processes."""
+    found: dict[str, list[Tensor]] = {}
+    for values in seen:
+        for name, value in values.items():
+            found.setdefault(name, []).append(value)
+    averages = [torch.stack(values).float().mean() for values in found.values()]
+    if averages:
+        processes.average_(averages)
+    return {name: float(average) for name, average in zip(found, averages, strict=True)}
+
+
+def memory(device: torch.device) -> int:
+    """Bytes that this process holds; on its graphics card, where it has one, the most so far."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    import psutil  # here: a machine that is lent for its card may do without
+
+    return psutil.Process().memory_info().rss
+
+
+def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> Played:
+    """One step of the game: each player that the model names takes one optimizer step.
 
     With several `parts` the batch is played in that many smaller games, turn by turn side by side, and their gradients
-    are added up: the same step in less memory, but for batch norm, which sees each part alone.
+    are added up: the same step in less memory, but for batch norm, which sees each part alone. While a fresh critic
+    warms up, the others play, and learn nothing.
     """
-    seen: dict[str, Tensor] = {}
+    seen, norms = {}, {}
     players = run.model.players()
+    warming = run.step * run.recipe.batch < (run.recipe.critic_warmup or 0)
     with ExitStack() as stack:
         games = [stack.enter_context(closing(run.model.losses(part, run.step))) for part in batch.split(parts)]
         while True:
@@ -257,18 +313,23 @@ def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> dict[s
                 with precision.autocast():  # around the forward pass only, never around backward
                     turn = next(game, None)
                 if turn is None:
-                    return seen
+                    return Played(seen, norms)
                 player, terms = turn
+                learns = player == "critic" or not warming
                 if i == 0:
                     run.optimizers[player].zero_grad()
-                # Only this player's gradients are computed; the others look on.
-                loss = sum(t for t in terms.values() if t.requires_grad) / len(games)
-                loss.backward(inputs=trainable(players[player]))
+                if learns:  # only this player's gradients are computed; the others look on
+                    loss = sum(t for t in terms.values() if t.requires_grad) / len(games)
+                    loss.backward(inputs=trainable(players[player]))
                 for term, value in terms.items():
                     seen[term] = (seen[term] if i else 0) + value.detach().float() / len(games)
-            processes.average_gradients(trainable(players[player]))
+            if not learns:
+                continue
+            weights = trainable(players[player])
+            processes.average_gradients(weights)
+            norms[player] = nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None])
             if run.recipe.clip:
-                nn.utils.clip_grad_norm_(trainable(players[player]), run.recipe.clip)
+                nn.utils.clip_grads_with_norm_(weights, run.recipe.clip, norms[player])
             run.optimizers[player].step()
 
 
@@ -297,90 +358,31 @@ def update_average(run: Run) -> None:
         mine.copy_(theirs)
 
 
-@torch.no_grad()
-def refresh_batch_norm(model: Model, batches: Batches, device: torch.device, count: int) -> None:
-    """Batch-norm statistics of averaged weights, measured afresh over `count` batches: the copied ones belong to others."""
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
-        return
-    momentum = [m.momentum for m in norms]
-    for m in norms:
-        m.reset_running_stats()
-        m.momentum = None  # a plain mean over all batches
-    for m in norms:
-        m.train()  # they alone: dropout would widen what they see
-    with torch.random.fork_rng():
-        for k in range(count):
-            if generates(model):
-                for _ in sample(model, Noise(range(k * batches.size, (k + 1) * batches.size), device)):
-                    pass
-            else:
-                for _ in model.losses(batches[k].to(device), 0):
-                    pass
-    model.eval()
-    for m, value in zip(norms, momentum, strict=True):
-        m.momentum = value
-
-
-def wall_steps(steps: int) -> set[int]:
-    """Log-spaced steps from 1 to the last."""
-    return {round(steps ** (i / (FRAMES - 1))) for i in range(FRAMES)}
-
-
-def finish(
-    model: Model, batches: Batches, device: torch.device, pictures: int, held_out: Batch | None = None
-) -> None:
-    """What averaged weights need before they can be used: batch-norm statistics, and what the model itself adds."""
-    count = math.ceil(min(pictures, len(batches.pictures)) / batches.size)
-    refresh_batch_norm(model, batches, device, min(count, 50))
-    model.finish((batches[k].to(device) for k in range(count)), held_out)
-
-
-def makes_pictures(model: Model) -> bool:
-    return generates(model) or hasattr(model, "translate")
-
-
-@torch.no_grad()
-def exhibits(model: Model, data: str, pictures: Pictures) -> Tensor:
-    """What a translator's wall is translated from: pictures that are not trained on, where there are any."""
-    batch = held_out(data, model.image_shape, torch.device("cpu")) or pictures.batch(torch.arange(len(pictures)))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return model.sources(batch[: WALL // 2])
-
-
-@torch.no_grad()
-def save_wall(model: Model, step: int, device: torch.device, out: Path, shown: Tensor | None = None) -> Path:
-    """The same seeds, as the model draws them after `step` steps; of a translator, `shown` and what it makes of each."""
-    if shown is None:
-        *_, frame = sample(model, Noise(range(WALL), device))
-        images = frame.images
-    else:
-        made = model.translate(shown)
-        images = torch.stack([nn.functional.interpolate(shown, made.shape[2:]), made], 1).flatten(0, 1)
-    folder = out / "walls"
-    folder.mkdir(exist_ok=True)
-    [wall] = to_pictures(grid(to_uint8(images), columns=8)[None])
-    path = folder / f"{step:08d}.png"
-    save_png(wall, path)
-    return path
-
-
-def held_out(data: str, shape: tuple[int, int, int], device: torch.device) -> Batch | None:
-    """Pictures that the run has not seen, in no order, where the set has any."""
+def held_out(data: str, model: Model) -> Batch | None:
+    """Pictures that the run has not seen, in no order, where the set has any. Their labels are the model's."""
     try:
-        test = load(data, "test", shape)
+        test = load(data, "test", model.image_shape)
     except ValueError:
         return None  # too few to hold any out
+    if model.classes and test.classes:
+        test = finetune.relabelled(test, model.class_names)
     chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
-    return test.batch(chosen).to(device)
+    return test.batch(chosen)
 
 
-def export(run: Run, data: str, batches: Batches, pictures: Pictures, out: Path, shown: Tensor | None) -> None:
+def export(run: Run, batches: Batches, kept: Batch | None, out: Path, shown: Tensor | None = None) -> None:
     """Weights with their header, and the film, as they can be shipped."""
     final = copy.deepcopy(run.average)
-    finish(final, batches, run.device, FINISH, held_out(data, run.model.image_shape, run.device))
-    header = checkpoint.Header(
+    finish(final, batches, run.device, FINISH, kept.to(run.device) if kept else None)
+    checkpoint.save(out / f"{run.system.name}.safetensors", final, header_of(run, batches.pictures))
+    if makes_pictures(final):
+        save_wall(final, wall_path(out, run.step), run.device, shown)
+        film.make(out, out / f"{run.system.name}.webp")
+
+
+def header_of(run: Run, pictures: Pictures) -> checkpoint.Header:
+    """What is to be known of the weights as they are now."""
+    return checkpoint.Header(
         system=run.system.name,
         arguments=run.arguments,
         data=pictures.name,
@@ -395,10 +397,6 @@ def export(run: Run, data: str, batches: Batches, pictures: Pictures, out: Path,
         commit=run.commit,
         command=run.command,
     )
-    checkpoint.save(out / f"{run.system.name}.safetensors", final, header)
-    if makes_pictures(final):
-        save_wall(final, run.step, run.device, out, shown)
-        film.make(out, out / f"{run.system.name}.webp")
 
 
 def command_line(system: System, data: str, init: str | None, recipe: Recipe) -> str:
@@ -406,11 +404,7 @@ def command_line(system: System, data: str, init: str | None, recipe: Recipe) ->
     words = ["python", "-m", "genstudio", "train", system.name]
     words += ["--data", data] if data != system.data else []
     words += ["--init", init] if init else []
-    for name, value in asdict(recipe).items():
-        if value != getattr(system.recipe, name):
-            flag = name.replace("_", "-")
-            words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
-    return shlex.join(words)
+    return shlex.join(words + recipe.flags(system.recipe))
 
 
 def commit() -> str:
@@ -426,10 +420,15 @@ def commit() -> str:
 
 
 def _forget_after(step: int, out: Path) -> None:
-    """Drops walls and reports of later steps, and a half-written line: they will be made again, or are another run's."""
-    for wall in (out / "walls").glob("*.png"):
+    """Drops pictures and lines of later steps, and a half-written line: they will be made again, or are another run's."""
+    for wall in (*out.glob("walls/*.png"), *out.glob("watch/**/*.png")):
         if int(wall.stem) > step:
             wall.unlink()
-    if (reports := out / "reports.jsonl").exists():
-        lines = reports.read_text().splitlines(keepends=True)
-        reports.write_text("".join(line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step))
+    for file in (out / "reports.jsonl", out / "checkups.jsonl"):
+        if file.exists():
+            lines = file.read_text().splitlines(keepends=True)
+            part = file.with_suffix(".part")  # in its place, for those who are reading it
+            part.write_text("".join(line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step))
+            os.replace(part, file)
+    if step == 0:
+        shutil.rmtree(out / "best", ignore_errors=True)

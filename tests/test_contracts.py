@@ -297,7 +297,7 @@ def test_each_players_gradient_reaches_all_of_it_and_only_it(name):
 
     for player, optimizer in run.optimizers.items():
         optimizer.step = lambda *_, player=player: look(player)
-    terms = train.play(run, tiny_batch(name), Precision.exact("cpu"))
+    terms = train.play(run, tiny_batch(name), Precision.exact("cpu")).terms
     assert taken and all(math.isfinite(v) and not v.requires_grad for v in terms.values())
 
 

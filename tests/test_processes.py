@@ -29,7 +29,7 @@ import json, os, sys, zlib
 from pathlib import Path
 from unittest.mock import patch
 import torch
-from genstudio import data, train
+from genstudio import data, train, walls
 
 streams = []
 
@@ -47,7 +47,7 @@ def of_the_first(self, *arguments, rank=0, **named):
 
 torch.bernoulli, torch.randn_like = bernoulli, randn_like
 torch.set_num_threads(1)
-train.FRAMES = 2  # walls are not what is tested
+walls.FRAMES = 2  # walls are not what is tested
 root = Path(sys.argv[1])
 for name, options in json.loads(sys.argv[2]):
     faulty = patch.object(data.Batches, "__init__", of_the_first if name == "faulty" else plain)

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
-from genstudio import checkpoint, train
+from genstudio import checkpoint, train, walls
 from genstudio.model import Batch, Model, Text
 from genstudio.models.gan import DCGAN
 from genstudio.precision import Precision
@@ -389,7 +389,7 @@ def test_batch_norm_is_measured_on_the_averaged_weights_without_touching_the_run
     norm = run.average.generator[1]
     norm.running_mean.fill_(99)
     before, weights = torch.get_rng_state(), norm.weight.clone()
-    train.refresh_batch_norm(run.average, batches, torch.device("cpu"), count=8)
+    walls.refresh_batch_norm(run.average, batches, torch.device("cpu"), count=8)
     z = torch.randn(4096, 8, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         activations = run.average.generator[0](z[:, :, None, None])
@@ -400,14 +400,14 @@ def test_batch_norm_is_measured_on_the_averaged_weights_without_touching_the_run
 
 
 def test_walls_stand_at_log_spaced_steps():
-    steps = sorted(train.wall_steps(10_000))
-    assert steps[0] == 1 and steps[-1] == 10_000 and 25 <= len(steps) <= train.FRAMES
+    steps = sorted(walls.wall_steps(10_000))
+    assert steps[0] == 1 and steps[-1] == 10_000 and 25 <= len(steps) <= walls.FRAMES
     assert np.all(np.diff(np.log(steps[10:])) < 0.4)
-    assert train.wall_steps(1) == {1}
+    assert walls.wall_steps(1) == {1}
 
 
 def test_a_term_without_gradient_is_only_shown():
     run = train.Run(tiny.system, {}, RECIPE, torch.device("cpu"))
-    seen = train.play(run, Batch(torch.zeros(8, 3, 16, 16)), Precision.exact("cpu"))
+    seen = train.play(run, Batch(torch.zeros(8, 3, 16, 16)), Precision.exact("cpu")).terms
     assert {"D(real)", "critic", "generator"} <= set(seen) and not any(v.requires_grad for v in seen.values())
     assert next(islice(run.optimizers["critic"].state.values(), 1))["step"] == 1

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from genstudio.cli import commands, scoring, sharing, training, translating
+from genstudio.cli import commands, scoring, sharing, training, translating, working
 
 EXAMPLES = """
 examples:
@@ -162,6 +162,10 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
     made.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
     made.add_argument("--max-minutes", type=float, metavar="M", help="stop after that long, in good order")
+    about = "write the state that --resume needs that often (3)"
+    made.add_argument("--save-minutes", type=float, default=3.0, metavar="M", help=about)
+    about = "look at the pictures and score them that often, for the page"
+    made.add_argument("--watch-minutes", type=float, metavar="M", help=about)
     made.add_argument("--resume", action="store_true", help="go on with the run in --out")
     made.add_argument("--fresh", action="store_true", help="begin anew where --out holds a run already, which is lost")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (GENSTUDIO_HOME/runs/SYSTEM)")
@@ -200,6 +204,11 @@ def build_parser(argv: Sequence[str]) -> Parser:
     about = "run it in a new environment and ask it for a picture: minutes, and 3 GB to download"
     made.add_argument("--check", action="store_true", help=about)
 
+    made = verb(working.jobs, "Trainings that the page has begun: list, pause, resume, stop, delete.", "")
+    made.add_argument("what", metavar="WHAT", choices=working.WHAT, nargs="?", default="list", help="|".join(working.WHAT))
+    made.add_argument("id", metavar="JOB", nargs="?", help="a name that `jobs list` shows")
+    gives_json(made, "as JSON")
+
     verb(commands.app, "Opens the page.", "")
     return parser
 
@@ -228,9 +237,16 @@ def add_recipe(group: argparse._ArgumentGroup) -> None:
     comments = dict(re.findall(r"^    (\w+):.*?# (.*)$", inspect.getsource(Recipe), re.MULTILINE))
     hints = get_type_hints(Recipe)
     for name in hints:
-        kind = {int: int, float: float, float | None: float, bool: bool}.get(hints[name])  # no pairs, no tables
+        kinds = {int: int, int | None: int, float: float, float | None: float, bool: bool, dict[str, float]: parts}
+        kind = kinds.get(hints[name])  # no pairs
         options = dict(dest=f"recipe_{name}", help=comments.get(name, "").replace("%", "%%"))
         if kind is bool:
             group.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, **options)
         elif kind:
             group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=kind.__name__.upper(), **options)
+
+
+def parts(said: str) -> dict[str, float]:
+    """`critic=4e-4,generator=1e-4` -> {"critic": 4e-4, "generator": 1e-4}"""
+    pairs = (pair.partition("=") for pair in said.split(",") if pair)
+    return {name.strip(): float(value) for name, _, value in pairs}

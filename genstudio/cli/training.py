@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from genstudio.cli.commands import Progress, clock, device_of, given
+
+if TYPE_CHECKING:
+    from genstudio.train import Report
 
 
 def train(
@@ -25,8 +28,9 @@ def train(
 ) -> int | None:  # fmt: skip
     import torch
 
-    from genstudio import checkpoint, paths
+    from genstudio import jobs, paths
     from genstudio.registry import find
+    from genstudio.system import check_recipe
     from genstudio.train import train
 
     out = out or paths.runs() / find(system).name
@@ -39,44 +43,51 @@ def train(
     recipe = given(flags, "recipe_")
     check_recipe(recipe)
     options = {name: value for name, value in flags.items() if not name.startswith("recipe_")}
-    again = shlex.join(["python", "-m", "genstudio", "train", system, "--resume", "--out", str(out)])
-
+    options |= {"out": out, "device": device_of(device)}
     speaks = os.environ.get("RANK", "0") == "0"  # the first of several processes
     progress = Progress(30.0)
-    run = train(system, out=out, resume=resume, device=device_of(device), **options, **recipe)
-    with closing(run), interrupts() as stopping:
-        for report in run:
-            if json and speaks:
-                print(jsons.dumps(asdict(report), default=str), flush=True)
-            stand = f"step {report.step} of {report.steps}, {report.rate:.3g} pictures/s, {clock(report.eta)} left"
-            stand += f", each in {report.parts} parts for want of memory" if report.parts > 1 else ""
-            terms = ", ".join(f"{name} {value:.4g}" for name, value in report.terms.items())
-            if speaks:
-                progress.show(f"{stand}: {terms}", last=report.step == report.steps)
-            if stopping:
-                break
-        else:
-            stopping.clear()  # too late: it has come to its end
-    if not speaks:
-        return 130 if stopping else None
+
+    def follow(heeds: bool = True, **more: Any) -> tuple[Report, str]:
+        """The reports on the terminal, until the end or until somebody asks for one: then also what was asked."""
+        with closing(train(system, **options | more)) as run:
+            for report in run:
+                if speaks:
+                    tell(report, progress, json)
+                if heeds and (asked := jobs.wish(out) or (stopping and jobs.PAUSE)):
+                    return report, asked
+        stopping.clear()  # too late: it has come to its end
+        return report, ""
+
+    with jobs.at_work(out), interrupts() as stopping:
+        asked = jobs.wish(out)
+        if asked != jobs.STOP:
+            report, asked = follow(resume=resume, **recipe)
+        if asked == jobs.STOP:
+            report, _ = follow(heeds=False, resume=True, max_minutes=0.0)
     where = sys.stderr if json else sys.stdout
-    if stopping:
-        print(f"Stopped at step {report.step} of {report.steps}. To go on: {again}", file=where)
-        print("With --max-minutes 0 as well, it only writes the weights as they are.", file=where)
+    again = shlex.join(["python", "-m", "genstudio", "train", system, "--resume", "--out", str(out)])
+    if asked == jobs.PAUSE:
+        jobs.note_end(out, jobs.PAUSED)
+        if speaks:
+            print(f"Stopped at step {report.step} of {report.steps}. To go on: {again}", file=where)
+            print("With --max-minutes 0 as well, it only writes the weights as they are.", file=where)
         return 130
-    weights = out / f"{system}.safetensors"
-    print(f"The weights are in {weights}", file=where)
-    header = checkpoint.describe(weights)
-    if header.images < (whole := header.recipe["images"]):
-        print(f"They have seen {header.images} of {whole} pictures. To go on: {again}", file=where)
+    if not speaks:
+        return None
+    jobs.note_end(out, jobs.DONE if report.step == report.steps else jobs.STOPPED)
+    print(f"The weights are in {out / f'{system}.safetensors'}", file=where)
+    if report.step < report.steps:
+        whole = report.images // report.step * report.steps
+        print(f"They have seen {report.images} of {whole} pictures. To go on: {again}", file=where)
 
 
-def check_recipe(changes: dict[str, Any]) -> None:
-    """Numbers that no run can be made of."""
-    for name, value in changes.items():
-        least = 1 if name in ("images", "batch") else 0
-        if not (value >= least and value < 2**63):  # refuses NaN too
-            raise ValueError(f"{name} must be at least {least}, not {value}")
+def tell(report: Report, progress: Progress, json: bool) -> None:
+    if json:
+        print(jsons.dumps(asdict(report), default=str), flush=True)
+    stand = f"step {report.step} of {report.steps}, {report.rate:.3g} pictures/s, {clock(report.eta)} left"
+    stand += f", each in {report.parts} parts for want of memory" if report.parts > 1 else ""
+    terms = ", ".join(f"{name} {value:.4g}" for name, value in report.terms.items())
+    progress.show(f"{stand}: {terms}", last=report.step == report.steps)
 
 
 @contextmanager

@@ -50,7 +50,8 @@ class FittedPrior(Model):
             means.append(mean)
             variances.append(variance)
             labels.append(torch.zeros(len(batch), dtype=torch.long) if batch.labels is None else batch.labels.cpu())
-        mean, variance, label = torch.cat(means), torch.cat(variances), torch.cat(labels)
+        # Exactly: rounded in half precision, a covariance of few codes is none any more.
+        mean, variance, label = torch.cat(means).double(), torch.cat(variances).double(), torch.cat(labels)
         kinds = len(self.prior_share)
         label = label.to(mean.device) % kinds  # a set with more classes than this model has kinds shares them
         for kind in range(kinds):

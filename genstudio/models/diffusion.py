@@ -153,6 +153,7 @@ class Diffusion(Model):
         attention: Collection[int] = (),
         classes: int = 0,
         fold: int = 1,
+        groups: int = 32,
         schedule: Literal["linear", "cosine"] = "cosine",
         times: int = 1000,
         predicts: Predicts = "v",
@@ -165,7 +166,7 @@ class Diffusion(Model):
         self.schedule = Schedule(schedule, times)
         channels = image_shape[0]
         outputs = 2 * channels if learned_variance else channels
-        self.network = DenoisingUNet(channels, widths, blocks, attention, outputs, classes, fold, dropout=dropout)
+        self.network = DenoisingUNet(channels, widths, blocks, attention, outputs, classes, fold, groups, dropout=dropout)
         self.important = ImportantTimes(times) if important else None
         self._judge: tuple[Model, ...] = ()  # in a tuple: it is a companion, no part of this model's weights
 
@@ -284,9 +285,9 @@ class Diffusion(Model):
         """Class numbers (n,): the one asked for, or each picture's own draw."""
         if not self.classes:
             return None
-        if label == ANY:
-            return (noise.uniform(1).squeeze(1) * self.classes).long().clamp_max(self.classes - 1)
-        number = self.classes if label == NONE else self.class_names.index(label)
+        if label == ANY and (count := len(self.class_names)):  # it may have room for more than it has learned
+            return (noise.uniform(1).squeeze(1) * count).long().clamp_max(count - 1)
+        number = self.classes if label in (ANY, NONE) else self.class_names.index(label)
         return torch.full((len(noise),), number, device=noise.device)
 
     def judged_by(self, classifier: Model) -> None:
@@ -299,6 +300,8 @@ class Diffusion(Model):
         if bool((kinds == self.classes).any()):
             raise ValueError("classifier guidance needs a class to be asked for")
         [judge] = self._judge
+        if judge.class_names and tuple(judge.class_names) != tuple(self.class_names):
+            raise ValueError("classifier guidance needs a classifier of the same classes, and this one knows others")
         return lambda x: judge.classify(x).float().log_softmax(1).gather(1, kinds[:, None]).squeeze(1)
 
     # training
@@ -307,9 +310,9 @@ class Diffusion(Model):
         x_0, kinds, n = batch.images, None, len(batch)
         if self.classes:
             kinds = torch.full((n,), self.classes, device=x_0.device)
-            if batch.labels is not None:  # a set with more classes than this model knows shares them
+            if batch.labels is not None:
                 untold = torch.rand(n, device=x_0.device) < UNTOLD
-                kinds = torch.where(untold, kinds, batch.labels % self.classes)
+                kinds = torch.where(untold, kinds, batch.labels)
         if self.important is not None and self.training:
             times, weight = self.important.draw(n)
         else:

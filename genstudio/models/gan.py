@@ -61,11 +61,14 @@ class DCGAN(Model):
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         z = torch.randn(len(batch), self.codes, device=batch.images.device)
         fake = self.decode(z)
-        on_real, on_fake = self.critic(batch.images).float(), self.critic(fake.detach()).float()
+        on_real, on_fake = self.verdict(batch.images), self.verdict(fake.detach())
         yield "critic", {"critic": critic_logistic(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
 
-        on_fake = self.critic(fake).float()
+        on_fake = self.verdict(fake)
         yield "generator", {"generator": generator_non_saturating(on_fake)} | watch(fake_after=on_fake)
+
+    def verdict(self, images: Tensor) -> Tensor:
+        return self.critic(self.augment(images)).float()
 
 
 @system(

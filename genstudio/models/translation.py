@@ -84,7 +84,7 @@ class Pix2Pix(Translator):
         yield "generator", terms | watch(fake_after=on_fake)
 
     def verdict(self, source: Tensor, images: Tensor) -> Tensor:
-        return self.critic(torch.cat([source, images], 1)).float()
+        return self.critic(self.augment(torch.cat([source, images], 1))).float()  # both are changed alike
 
 
 Amount = Annotated[
@@ -166,8 +166,8 @@ class CycleGAN(Translator):
         fake_b, fake_a = there(a), back(b)
         weight = self.cycle * min(1.0, max(0.0, (step - self.free) / self.rise))
         terms = {
-            "there": self.game.generator(self.critic["there"](fake_b).float()),
-            "back": self.game.generator(self.critic["back"](fake_a).float()),
+            "there": self.game.generator(self.verdict("there", fake_b)),
+            "back": self.game.generator(self.verdict("back", fake_a)),
             "cycle": weight * (l1_loss(back(fake_b).float(), a) + l1_loss(there(fake_a).float(), b)),
         }
         if self.identity:
@@ -176,9 +176,12 @@ class CycleGAN(Translator):
 
         for direction, real, fake in (("there", b, fake_b), ("back", a, fake_a)):
             fake = self.critic[f"pool_{direction}"](fake.detach())
-            on_real, on_fake = (self.critic[direction](images).float() for images in (real, fake))
+            on_real, on_fake = (self.verdict(direction, images) for images in (real, fake))
             terms[direction] = 0.5 * self.game.critic(on_real, on_fake)
         yield "critic", {"critic there": terms["there"], "critic back": terms["back"]}
+
+    def verdict(self, direction: str, images: Tensor) -> Tensor:
+        return self.critic[direction](self.augment(images)).float()
 
 
 class Pool(nn.Module):

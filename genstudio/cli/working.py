@@ -1,0 +1,48 @@
+"""The `jobs` verb: trainings that a page has begun, seen and steered from the terminal."""
+
+from __future__ import annotations
+
+import json as jsons
+from dataclasses import asdict
+
+from genstudio.cli.commands import clock
+
+WHAT = ("list", "pause", "resume", "stop", "delete")
+
+
+def jobs(what: str, id: str | None, json: bool) -> None:
+    from genstudio import jobs
+
+    jobs.tend()
+    if what == "list":
+        found = jobs.all_()
+    elif id is None:
+        raise ValueError(f"which one? `python -m genstudio jobs {what} JOB`, with a name that `jobs list` shows")
+    elif what == "delete":
+        jobs.delete(id)
+        print(f"{id} is deleted")
+        return
+    else:
+        found = [getattr(jobs, what)(id)]
+    if json:
+        print(jsons.dumps([_facts(job) for job in found], indent=1))
+        return
+    for job in found:
+        print(_line(job))
+    if not found:
+        print("No trainings yet. The page's Train tab begins them.")
+
+
+def _facts(job) -> dict:
+    return {"id": job.id, "state": job.state, "why": job.why and job.why.en, "folder": str(job.folder), **asdict(job.order),
+            "report": job.reports[-1] if job.reports else None}  # fmt: skip
+
+
+def _line(job) -> str:
+    words = [f"{job.id:<32} {job.state:<9}"]
+    if job.reports:
+        report = job.reports[-1]
+        words.append(f"{report['images']} pictures, step {report['step']} of {report['steps']}")
+        if job.state == "running":
+            words.append(f"{report['rate']:.3g}/s, {clock(report['eta'])} left")
+    return ", ".join(words) + (f": {job.why.en}" if job.why else "")
