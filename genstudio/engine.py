@@ -83,6 +83,16 @@ class Engine:
         sentences += [room_for(held.most)] if held and held.most else []
         return Text(*(" ".join(language) for language in zip(*sentences, strict=True)))
 
+    def turn(self, work: Callable[[], Any]) -> Any:
+        """What `work` returns: done on the engine's thread, in turn with all visitors, where gradients can be asked for."""
+
+        def once() -> Iterator[Any]:
+            with torch.enable_grad():
+                done = work()
+            yield done
+
+        return next(self._turns.run(once()))
+
     # verbs --------------------------------------------------------------------------------------------------------
 
     def latents(self, name: str, seeds: Sequence[int]) -> np.ndarray:

@@ -10,6 +10,7 @@ import binascii
 import os
 import shlex
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from genstudio.model import Text, verbs
 from genstudio.opening import Found
 from genstudio.scores.words import score_text
 from genstudio.ui import words as w
-from genstudio.ui.words import language, reason, t
+from genstudio.ui.words import friendly, language, reason, t
 
 PUBLIC = bool(os.environ.get("SPACE_ID"))  # a Space serves strangers, and forgets
 MOST = (64 if PUBLIC else 1000) * 10**6  # bytes of a file
@@ -111,7 +112,10 @@ class Door:
 
         and one may have
 
-            on_pictures(paths, request)            updates that take up many pictures, or None where it cannot
+            on_pictures(paths, inputs, request)    yields updates while many pictures are taken up
+            gathered                               what became of them then, as a Text, or None where it cannot
+            opens                                  the button that opens what it has made, and
+            result(inputs, request)                what that is: a file, and the name that it is to have
             on_leave(request)                      the visitor has closed the page
         """
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
@@ -125,6 +129,8 @@ class Door:
         opened = self.button.upload(self.on_open, inputs, outputs, trigger_mode="once", **QUIET)
         for tab in self.tabs.values():
             tab.stops(opened)
+            if hasattr(tab, "opens"):
+                tab.opens.click(self.opening(tab), inputs - {self.button}, outputs, trigger_mode="once", **QUIET)
         self.card.input(self.on_unread, None, self.card, trigger_mode="once", **QUIET)
         self.card.clear(None, None, self.card, js="() => ''")
         page.unload(self.on_leave)
@@ -140,7 +146,7 @@ class Door:
             if len(paths) > 1:
                 found = Found("pictures", ", ".join(p.name for p in paths)[:120], sum(p.stat().st_size for p in paths))
                 found.facts["count"] = len(paths)
-                act = self.gather(found, paths, request)
+                act = self.gather(found, paths, inputs, request)
             else:
                 found = opening.identify(paths[0])
                 acts = {"recipe": self.restore, "picture": self.start, "weights": self.take}
@@ -149,6 +155,15 @@ class Door:
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)
+
+    def opening(self, tab: Any) -> Callable[[dict, gr.Request], Iterator[dict]]:
+        def on_result(inputs: dict, request: gr.Request) -> Iterator[dict]:
+            """What a tab has made is opened as a file is."""
+            path, name = tab.result(inputs, request)
+            found = replace(opening.identify(path), name=name)
+            yield from self.answer(found, self.take(found, str(path), inputs, request), language(request))
+
+        return friendly(on_result)
 
     def on_unread(self, event: gr.EventData, request: gr.Request) -> dict:
         """A folder, or a file that the browser kept back because it is too large."""
@@ -249,13 +264,15 @@ class Door:
         if "translate" in can:
             list(self.engine.translate(path, np.full((1, 64, 64, 3), 255, np.uint8)))
 
-    def gather(self, found: Found, paths: Sequence[Path], request: gr.Request) -> Act:
-        """Many pictures, as files or as a zip: a tab takes them up, else one can learn from them."""
+    def gather(self, found: Found, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Act:
+        """Many pictures, as files or as a zip: a tab takes them up, the one in front if it can, else one can learn from them."""
         lang = language(request)
-        for key, tab in self.tabs.items():
-            if hasattr(tab, "on_pictures") and (updates := tab.on_pictures(paths, request)):
-                yield updates | self.turned(key)
-                return Said(getattr(w.BECAME_BATCH, lang).format(command=train_on(found.name)))
+        front = self.fronts.get(session(request))
+        for key, tab in sorted(self.tabs.items(), key=lambda item: item[0] != front):
+            if said := getattr(tab, "gathered", None):
+                for updates in tab.on_pictures(paths, inputs, request):
+                    yield updates | self.turned(key)
+                return Said(getattr(said, lang).format(command=train_on(found.name)))
         return Said(getattr(w.TRAIN_ON, lang).format(command=train_on(found.name)))
 
     def describe(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
@@ -264,7 +281,7 @@ class Door:
         if found.kind == "broken":
             raise ValueError(found.reason)
         if found.kind == "pictures":
-            return (yield from self.gather(found, [Path(path)], request))
+            return (yield from self.gather(found, [Path(path)], inputs, request))
         advice = ADVICE.get(found.kind) or ADVICE.get(found.form, w.NOT_OPENED)
         return Said(getattr(advice, lang), fine=False)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from genstudio import jobs
 from genstudio.engine import Engine
 from genstudio.lent import Borrower, Call
 from genstudio.ui import api
@@ -16,6 +17,7 @@ from genstudio.ui import words as w
 from genstudio.ui.door import MOST, Door
 from genstudio.ui.tabs.diffusion import DiffusionTab
 from genstudio.ui.tabs.latent import LatentTab
+from genstudio.ui.tabs.train import TrainTab
 from genstudio.ui.tabs.translate import TranslateTab
 from genstudio.ui.theme import CSS, HEAD, THEME, TOGGLE
 from genstudio.ui.words import TABLE, t
@@ -24,6 +26,7 @@ TABS = (
     ("latent", w.LATENT_TAB, LatentTab),
     ("translate", w.TRANSLATE_TAB, TranslateTab),
     ("diffusion", w.DIFFUSION_TAB, DiffusionTab),
+    ("train", w.TRAIN_TAB, TrainTab),
 )
 
 
@@ -74,6 +77,7 @@ def launch(on_gpu: Callable[[Call], Iterator[Any]] | None = None, **options: Any
     engine = Borrower(on_gpu) if on_gpu else Engine()
     page = build(engine)
     threading.Thread(target=page.warm_up, daemon=True).start()
+    jobs.Keeper().start()
     local = not os.environ.get("SPACE_ID")
     page.launch(**settings(), inbrowser=local and has_browser(), **options)
 

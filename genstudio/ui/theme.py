@@ -141,6 +141,24 @@ progress:indeterminate::-webkit-progress-bar { background: var(--color-accent); 
 .learned table, .learned tr, .learned th, .learned td { border: 0 !important; background: none !important; }
 .learned th { text-align: left; font-weight: 400; color: var(--soft); padding: 4px 16px 4px 0; vertical-align: top; white-space: nowrap; }
 .learned td { padding: 4px 0; overflow-wrap: anywhere; }
+.survey { display: grid; grid-template-columns: minmax(0, 260px) minmax(0, 1fr); gap: 18px; align-items: start; }
+.survey figure { margin: 0; } .survey .frame { border-radius: 12px; overflow: hidden; border: 1px solid var(--line); }
+.survey figcaption { font-size: 13px; color: var(--soft); margin-top: 4px; }
+.survey table { border-collapse: collapse; font-size: 14px; width: 100%; }
+.survey table, .survey tr, .survey th, .survey td { border: 0 !important; background: none !important; }
+.survey th { text-align: left; font-weight: 400; color: var(--soft); padding: 3px 14px 3px 0; vertical-align: top; }
+.survey td { padding: 3px 0; overflow-wrap: anywhere; }
+.order { gap: 40px !important; } .order h3 { font-size: 16px; margin: 6px 0 2px; }
+.job h3 { margin: 0; font-size: 18px; } .job p { margin: 2px 0; } .job p span { color: var(--soft); margin-left: 6px; }
+.stage.walls { grid-template-columns: repeat(auto-fit, minmax(min(280px, 100%), 1fr)); justify-content: stretch; }
+.small-multiples { display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: 14px 24px; }
+.multiple { margin: 0; display: flex; flex-direction: column; } .multiple figcaption { display: flex; justify-content: space-between; gap: 8px; align-items: baseline; font-size: 13px; }
+.multiple .curve { height: 64px; margin-top: auto; padding-top: 4px; } .multiple .legend { margin: 2px 0 0; min-height: 1em; }
+.curve .third { stroke: #0d9488; } .legend i.third { border-color: #0d9488; margin-left: 12px; }
+.verdicts { display: grid; grid-template-columns: repeat(8, minmax(0, 1fr)); gap: 10px; }
+.verdicts figure { margin: 0; } .verdicts img { border-radius: 8px; } .verdicts meter { width: 100%; height: 8px; }
+.verdicts figcaption { font-size: 12px; color: var(--soft); text-align: center; }
+#game-table h4 { margin: 14px 0 6px; font-size: 15px; }
 .chips { display: flex; flex-wrap: wrap; gap: 6px; }
 .chip { display: inline-flex; border: 1px solid var(--line); border-radius: 99px; overflow: hidden; font-size: 13px; }
 .end-column.wide { gap: 10px; }
@@ -272,8 +290,10 @@ svg.qr { width: min(360px, 100%); display: block; border-radius: 12px; }
   .row-label { grid-column: 1 / -1; }
   .drawing { gap: 10px; }
   #picture img { max-height: 120px; }
+  .small-multiples { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 12px 16px; }
+  .verdicts { grid-template-columns: repeat(4, minmax(0, 1fr)); } .survey { grid-template-columns: minmax(0, 1fr); }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); } .systems { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }
-  #translate-views > .tab-wrapper button { padding: 8px 7px; font-size: 14px; }
+  :is(#tabs, #translate-views, #diffusion-views, #train-views) > .tab-wrapper button { padding: 8px 7px; font-size: 14px; }
 }
 """
 

@@ -226,9 +226,9 @@ def thumbnails(items: Sequence[tuple[str, str]], empty: str) -> str:
     return f'<div class="history">{cells}</div>'
 
 
-def curve(lines: Sequence[tuple[str, Sequence[float]]], mark: float, reference: float, label: str) -> str:
+def curve(lines: Sequence[tuple[str, Sequence[float]]], mark: float | None, reference: float | None, label: str) -> str:
     """Small curves over [0, 1] as SVG: (css class, values), a mark at one position, a dashed reference height."""
-    values = [v for _, line in lines for v in line] + [reference]
+    values = [v for _, line in lines for v in line] + ([] if reference is None else [reference])
     low, high = min(values), max(values)
     margin = 0.1 * (high - low or 1.0)
     low, high = low - margin, high + margin
@@ -240,10 +240,11 @@ def curve(lines: Sequence[tuple[str, Sequence[float]]], mark: float, reference: 
         f'<polyline class="{css}" points="{" ".join(f"{300 * i / (len(line) - 1):.1f},{y(v):.1f}" for i, v in enumerate(line))}"/>'
         for css, line in lines
     )
+    dashes = "" if reference is None else f'<line class="reference" x1="0" x2="300" y1="{y(reference):.1f}" y2="{y(reference):.1f}"/>'
+    here = "" if mark is None else f'<line class="mark" x1="{300 * mark:.1f}" x2="{300 * mark:.1f}" y1="0" y2="60"/>'
     return (
         f'<svg class="curve" viewBox="0 0 300 60" preserveAspectRatio="none" role="img" aria-label="{escape(label, quote=True)}">'
-        f'<line class="reference" x1="0" x2="300" y1="{y(reference):.1f}" y2="{y(reference):.1f}"/>{paths}'
-        f'<line class="mark" x1="{300 * mark:.1f}" x2="{300 * mark:.1f}" y1="0" y2="60"/></svg>'
+        f"{dashes}{paths}{here}</svg>"
     )
 
 

@@ -26,6 +26,7 @@ LEAVE = Text("Leave · Esc", "Quitter · Échap")
 LATENT_TAB = Text("Latent space", "Espace latent")
 TRANSLATE_TAB = Text("Translate", "Traduire")
 DIFFUSION_TAB = Text("Diffusion", "Diffusion")
+TRAIN_TAB = Text("Train", "Entraîner")
 ANY_CLASS = Text("any", "au hasard")
 NO_CLASS = Text("none", "aucune")
 MODEL = Text("Model", "Modèle")
@@ -217,6 +218,7 @@ BECAME_BATCH = Text(
     "They wait under Many files. To learn from them instead: {command}",
     "Elles attendent sous Beaucoup de fichiers. Pour apprendre plutôt de ces images : {command}",
 )
+BECAME_LESSON = Text("They were read for a training.", "Elles ont été lues pour un entraînement.")
 KEPT = Text("Kept as {name}.", "Gardés sous le nom {name}.")
 HERE_ALREADY = Text("These weights are here already, as {name}.", "Ces poids sont déjà là, sous le nom {name}.")
 CHOSEN = Text("They are chosen in the tab below.", "Ils sont choisis dans l’onglet ci-dessous.")

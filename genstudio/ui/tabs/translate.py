@@ -16,6 +16,7 @@ from PIL import Image
 from genstudio import checkpoint
 from genstudio.engine import Engine
 from genstudio.images import flatten
+from genstudio.model import Text
 from genstudio.ui import widgets
 from genstudio.ui import words as page_words
 from genstudio.ui.ends import EACH, LAST, ONCE
@@ -246,12 +247,14 @@ class TranslateTab:
         scene = self.read(inputs)
         yield from self.on(self.suited(visit, scene), request)
 
-    def on_pictures(self, paths: Sequence[Path], request: gr.Request) -> dict | None:
-        if not self.systems:
-            return None
+    @property
+    def gathered(self) -> Text | None:
+        return page_words.BECAME_BATCH if self.systems else None
+
+    def on_pictures(self, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Iterator[dict]:
         visit, lang = self.work.visits.of(request), language(request)
         visit.looked = "many"
-        return {self.switch: gr.Tabs(selected="many"), self.looked: "many"} | self.many.take(visit, paths, lang)
+        yield {self.switch: gr.Tabs(selected="many"), self.looked: "many"} | self.many.take(visit, paths, lang)
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
         """New weights are chosen, where they are of a kind that this tab shows."""

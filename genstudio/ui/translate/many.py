@@ -14,8 +14,9 @@ from genstudio.batch import Outcome, translate_files
 from genstudio.ui import widgets
 from genstudio.ui.door import amount
 from genstudio.ui.translate import words as w
-from genstudio.ui.translate.visit import Visit, url
+from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import SHOW_EVERY, Work
+from genstudio.ui.visits import url
 from genstudio.ui.words import t
 
 LISTED = 400  # lines of the report that the page shows, the last ones

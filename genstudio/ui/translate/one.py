@@ -13,8 +13,9 @@ from genstudio.images import error_map, save_png
 from genstudio.ui import widgets, words
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
-from genstudio.ui.translate.visit import Visit, url
+from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import WAYS, Work
+from genstudio.ui.visits import url
 from genstudio.ui.words import t
 
 WAITING = '<div class="stage one waiting"><figure></figure></div>'

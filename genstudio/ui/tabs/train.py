@@ -1,0 +1,263 @@
+"""The Train tab: trainings stand above; below, a new one is ordered, one is followed, or its game is played step by step.
+
+A training is a job (`jobs.py`), which the server owns: the page only orders, follows and steers it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from genstudio import jobs
+from genstudio.engine import Engine
+from genstudio.jobs import Job
+from genstudio.model import Text
+from genstudio.ui import widgets
+from genstudio.ui import words as page_words
+from genstudio.ui.door import PUBLIC
+from genstudio.ui.ends import DRAG, EACH, LAST, ONCE
+from genstudio.ui.train import follow as following
+from genstudio.ui.train import words as w
+from genstudio.ui.train.follow import Follow
+from genstudio.ui.train.game import Game
+from genstudio.ui.train.order import Order
+from genstudio.ui.train.visit import Visit
+from genstudio.ui.visits import Visits
+from genstudio.ui.words import friendly, language, t
+
+CARDS = 24
+
+
+class TrainTab:
+    """Builds the tab inside the current `gr.Tab`; the page's door hands it files, and opens what it has made."""
+
+    started: Text = page_words.BECAME_LESSON
+    gathered: Text = page_words.BECAME_LESSON
+
+    def __init__(self, engine: Engine):
+        self.visits = Visits(Visit)
+        # Who this is, on a Space, and the training that was looked at: a reload finds it again.
+        self.memory = gr.BrowserState({}, storage_key="genstudio-train", secret="genstudio")
+        self.job = gr.State("")
+        self.cards = gr.HTML(elem_id="jobs", js_on_load=widgets.PICK)
+        with gr.Tabs(elem_id="train-views", selected="order") as self.switch:
+            with gr.Tab(t(w.NEW), id="order", elem_id="train-order"):
+                self.order = Order(self.visits)
+            with gr.Tab(t(w.WATCH), id="follow", elem_id="train-follow"):
+                self.follow = Follow()
+            with gr.Tab(t(w.STEP_BY_STEP), id="game", elem_id="train-game") as self.game_tab:
+                self.game = Game(engine)
+        self.wire()
+
+    def wire(self) -> None:
+        order, follow, game, inputs, outputs = self.order, self.follow, self.game, self.inputs, self.outputs
+        self.cards.select(self.on_card, inputs, outputs, **EACH)
+        order.source.input(self.on_source, inputs, outputs, **LAST)
+        order.upload.upload(self.on_upload, inputs | {order.upload}, outputs, **ONCE)
+        for changed in (order.folder.submit, order.folder.blur, order.set.input, order.start.input):
+            changed(self.on_pictures_said, inputs, outputs, **LAST)
+        order.system.input(self.on_system, inputs, outputs, **LAST)
+        order.go.click(self.on_go, inputs, outputs, **ONCE)
+
+        follow.timer.tick(self.on_tick, inputs, [self.cards, *follow.outputs], **DRAG)
+        follow.snapshot.input(self.on_snapshot, {self.job, follow.snapshot}, follow.walls, **DRAG)
+        follow.snapshot.release(self.on_snapshot, {self.job, follow.snapshot}, follow.walls, **DRAG)
+        for button, ask in ((follow.pause, jobs.pause), (follow.resume, jobs.resume), (follow.stop, jobs.stop)):
+            button.click(self.asking(ask), inputs, outputs, **ONCE)
+        sure = "(...given) => { if (!confirm(MESSAGE)) throw new Error('kept'); return given; }"
+        follow.delete.click(self.on_delete, inputs, outputs, js=sure.replace("MESSAGE", repr(w.SURE.en)), **ONCE)
+        follow.which.input(self.on_which, inputs, follow.saved, **LAST)
+        follow.push.click(self.on_push, inputs | {follow.repo, follow.private}, follow.pushed, **ONCE)
+
+        self.game_tab.select(self.on_game, inputs, outputs, **LAST)
+        game.heat.input(self.on_game, inputs, outputs, **LAST)
+        for player, button in game.players.items():
+            button.click(self.stepping(player), inputs, game.table, **ONCE)
+        game.both.click(self.stepping(None), inputs, game.table, **ONCE)
+        game.back.click(self.stepping("back"), inputs, game.table, **ONCE)
+
+    # who may see what -----------------------------------------------------------------------------------------------
+
+    def owner(self, inputs: dict) -> str:
+        """On a Space each browser has its own trainings; elsewhere everybody who comes here is at home."""
+        return str((inputs[self.memory] or {}).get("owner", "")) if PUBLIC else ""
+
+    def jobs_of(self, inputs: dict) -> list[Job]:
+        return jobs.all_(self.owner(inputs) if PUBLIC else None)
+
+    def found(self, inputs: dict, id: Any = None) -> Job | None:
+        """The job that is looked at, or one that was picked, where it is there and the visitor's."""
+        id = inputs[self.job] if id is None else id
+        return next((job for job in self.jobs_of(inputs) if job.id == id), None)
+
+    def mine(self, inputs: dict, lang: str) -> Job:
+        if (job := self.found(inputs)) is None:
+            raise ValueError(getattr(w.GONE, lang))
+        return job
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    @friendly
+    def on_card(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        return self.look(self.found(inputs, event.pick), inputs, request)
+
+    @friendly
+    def on_source(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        visit, lang = self.visits.of(request), language(request)
+        yield self.order.show(visit, inputs[self.order.source], lang)
+        yield from self.on_pictures_said(inputs, request)
+
+    @friendly
+    def on_upload(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        yield from self.take([Path(path) for path in inputs[self.order.upload]], inputs, request)
+
+    @friendly
+    def on_pictures_said(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """Pictures are named, or where it starts: the report and the numbers follow, once there are pictures."""
+        visit, lang = self.visits.of(request), language(request)
+        if inputs[self.order.source] == "own" and not visit.files and not (inputs[self.order.folder] or "").strip():
+            yield {self.order.report: ""} | self.order.proposed(inputs[self.order.system], self.order.begin(inputs), None, lang)
+            return
+        yield from self.order.read(visit, inputs, lang)
+
+    @friendly
+    def on_system(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        updates = self.order.turned(inputs[self.order.system], language(request))
+        inputs = inputs | {self.order.start: updates[self.order.start]["value"]}  # before Gradio takes the update apart
+        yield updates
+        yield from self.on_pictures_said(inputs, request)
+
+    @friendly
+    def on_go(self, inputs: dict, request: gr.Request) -> dict:
+        visit, lang = self.visits.of(request), language(request)
+        job = self.order.place(visit, inputs, self.owner(inputs), lang)
+        return self.order.show(visit, inputs[self.order.source], lang) | {self.order.report: ""} | self.look(job, inputs, request)
+
+    @friendly
+    def on_tick(self, inputs: dict, request: gr.Request) -> dict:
+        lang, follow = language(request), self.follow
+        job, before = self.found(inputs), inputs[follow.shown]
+        updates = follow.show(job, self.visits.of(request), lang, before, inputs[follow.snapshot])
+        moved = {follow.walls, follow.pause} & set(updates) or updates[follow.shown].reports // 4 != before.reports // 4
+        return updates | ({self.cards: self.overview(inputs, job, lang)} if moved else {})
+
+    @friendly
+    def on_snapshot(self, inputs: dict, request: gr.Request) -> str:
+        lang, id = language(request), inputs[self.job]
+        job = jobs.find(id) if id else None
+        return self.follow.stage(following.snapshots(job.folder) if job else [], inputs[self.follow.snapshot], lang)
+
+    def asking(self, ask: Callable[[str], Job]):
+        @friendly
+        def on_ask(inputs: dict, request: gr.Request) -> dict:
+            lang = language(request)
+            return self.look(ask(self.mine(inputs, lang).id), inputs, request)
+
+        return on_ask
+
+    @friendly
+    def on_delete(self, inputs: dict, request: gr.Request) -> dict:
+        lang = language(request)
+        jobs.delete(self.mine(inputs, lang).id)
+        gr.Info(getattr(w.DELETED, lang), duration=4)
+        return self.look(next(iter(self.jobs_of(inputs)), None), inputs, request)
+
+    @friendly
+    def on_which(self, inputs: dict, request: gr.Request) -> str:
+        lang = language(request)
+        return self.follow.save(self.mine(inputs, lang), inputs[self.follow.which], self.visits.of(request), lang)
+
+    @friendly
+    def on_push(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        lang, follow = language(request), self.follow
+        yield from follow.share(self.mine(inputs, lang), inputs[follow.which], inputs[follow.repo], inputs[follow.private], lang)
+
+    @friendly
+    def on_game(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        yield from self.game.show(self.found(inputs), self.visits.of(request), inputs[self.game.heat], language(request))
+
+    def stepping(self, what: str | None):
+        @friendly
+        def on_step(inputs: dict, request: gr.Request) -> dict:
+            return self.game.step(self.visits.of(request), what, inputs[self.game.heat], language(request))
+
+        return on_step
+
+    # what the door asks for -----------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> set[gr.components.Component]:
+        follow = self.follow
+        return {self.memory, self.job, follow.shown, follow.snapshot, follow.which, self.game.heat, *self.order.inputs}
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        own = [self.memory, self.job, self.cards, self.switch]
+        return [*own, *self.order.outputs, *self.follow.outputs, *self.game.outputs]
+
+    def on_load(self, memory: dict | None, request: gr.Request) -> dict:
+        lang, memory = language(request), dict(memory or {})
+        if PUBLIC and not memory.get("owner"):
+            memory["owner"] = secrets.token_urlsafe(18)
+        inputs = {self.memory: memory, self.job: memory.get("job", "")}
+        updates = self.order.opening(self.visits.of(request), lang)
+        mine = self.jobs_of(inputs)
+        job = self.found(inputs) or next(iter(mine), None)
+        return updates | self.look(job, inputs, request, turn=job is not None)
+
+    def can_open(self, made: dict) -> bool:
+        return False
+
+    def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        yield from self.take([Path(path)], inputs, request)
+
+    def on_pictures(self, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Iterator[dict]:
+        yield from self.take(paths, inputs, request)
+
+    def on_offer(self, name: str, inputs: dict, request: gr.Request) -> None:
+        """Weights are shown where they can be used."""
+
+    @property
+    def opens(self) -> gr.Button:
+        return self.follow.open
+
+    def result(self, inputs: dict, request: gr.Request) -> tuple[Path, str]:
+        """The weights of the job that is looked at."""
+        lang = language(request)
+        job = self.mine(inputs, lang)
+        return following.chosen(job, inputs[self.follow.which], lang), following.result_name(job)
+
+    def stops(self, event: gr.events.Dependency) -> None:
+        """Nothing here runs for long."""
+
+    def on_leave(self, request: gr.Request) -> None:
+        self.visits.leave(request)
+
+    # what they see --------------------------------------------------------------------------------------------------
+
+    def take(self, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """A visitor's pictures: they are read, and what is found in them is told."""
+        visit, lang = self.visits.of(request), language(request)
+        visit.take(paths)
+        visit.drop("pictures")
+        yield self.order.show(visit, "own", lang) | {self.switch: gr.update(selected="order"), self.order.folder: ""}
+        yield from self.order.read(visit, inputs | {self.order.source: "own", self.order.folder: ""}, lang)
+
+    def look(self, job: Job | None, inputs: dict, request: gr.Request, turn: bool = True) -> dict:
+        """A job is looked at."""
+        lang = language(request)
+        memory = {**(inputs[self.memory] or {}), "job": job.id if job else ""}
+        updates = {self.memory: memory, self.job: memory["job"], self.cards: self.overview(inputs, job, lang)}
+        if turn:
+            updates[self.switch] = gr.update(selected="follow" if job else "order")
+        return updates | self.follow.show(job, self.visits.of(request), lang)
+
+    def overview(self, inputs: dict, job: Job | None, lang: str) -> str:
+        cards = [following.card(one, lang) for one in self.jobs_of(inputs)[:CARDS]]
+        if not cards:
+            return f'<p class="empty">{getattr(w.NONE_YET, lang)}</p>'
+        return widgets.cards(cards, job.id if job else "", getattr(w.TRAININGS, lang))

@@ -1,0 +1,307 @@
+"""A training as it goes, and what it leaves: where it stands, the same seeds over its course, its curves, its weights."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from genstudio import checkpoint, jobs
+from genstudio.jobs import Job
+from genstudio.registry import find
+from genstudio.scores import checkup
+from genstudio.sharing import hub
+from genstudio.ui import widgets
+from genstudio.ui import words as page_words
+from genstudio.ui.door import PUBLIC, amount
+from genstudio.ui.train import words as w
+from genstudio.ui.train.visit import Visit
+from genstudio.ui.visits import url
+from genstudio.ui.words import t
+from genstudio.watch import checkups
+
+EVERY = 1.5  # seconds between two looks
+POINTS = 160  # of a curve
+THUMBNAIL = 2  # pictures a side of a card's: of a wall's thirty-two, the first four
+LINES = ("linear", "spherical", "third")  # the page's colours for curves
+
+
+class Shown(NamedTuple):
+    """What a visitor's page shows of a job: what has not changed is not sent again."""
+
+    id: str = ""
+    state: str = ""
+    reports: int = 0
+    walls: int = 0
+    newest: str = ""  # of the walls
+    checkups: int = 0
+
+
+NOTHING = Shown()
+
+
+class Follow:
+    def __init__(self) -> None:
+        self.head = gr.HTML(elem_id="job-head")
+        with gr.Row(elem_classes="tools", elem_id="job-tools"):
+            self.pause = gr.Button(t(w.PAUSE), elem_id="job-pause", visible=False, min_width=110, scale=0)
+            self.resume = gr.Button(t(w.RESUME), elem_id="job-resume", visible=False, variant="primary", min_width=110, scale=0)
+            self.stop = gr.Button(t(w.STOP), elem_id="job-stop", visible=False, variant="stop", min_width=150, scale=0)
+            self.delete = gr.Button(t(w.DELETE), elem_id="job-delete", visible=False, min_width=110, scale=0)
+        with gr.Column(visible=False, elem_id="job-result") as self.result:
+            gr.Markdown(f"### {t(w.RESULT)}")
+            with gr.Row(elem_classes="tools"):
+                kinds = [(t(w.LAST), "last"), (t(w.BEST_WEIGHTS), "best")]
+                self.which = gr.Radio(kinds, value="last", label=t(w.WHICH_WEIGHTS), elem_id="job-which", min_width=200)
+                self.open = gr.Button(t(w.OPEN), elem_id="job-open", variant="primary", visible=not PUBLIC, min_width=150, scale=0)
+            self.saved = gr.HTML(elem_id="job-saved")
+            with gr.Accordion(t(w.HUB), open=False, visible=not PUBLIC, elem_id="job-hub"):
+                gr.Markdown(t(w.HUB_HINT), elem_classes="caption")
+                with gr.Row(elem_classes="tools"):
+                    self.repo = gr.Textbox(label=t(w.REPO), placeholder="owner/name", elem_id="job-repo", max_lines=1)
+                    self.private = gr.Checkbox(True, label=t(w.PRIVATE), elem_id="job-private", min_width=140)
+                    self.push = gr.Button(t(w.PUSH), elem_id="job-push", min_width=110, scale=0)
+                self.pushed = gr.HTML(elem_id="job-pushed")
+        self.walls = gr.HTML(elem_id="job-walls")
+        self.snapshot = gr.Slider(0, 1, 1, step=1, label=t(w.SNAPSHOT), info=t(w.SNAPSHOT_HINT), visible=False, elem_id="job-snapshot")
+        self.curves = gr.HTML(elem_id="job-curves")
+        self.shown = gr.State(NOTHING)
+        self.timer = gr.Timer(EVERY, active=False)
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        buttons = [self.pause, self.resume, self.stop, self.delete]
+        return [self.head, *buttons, self.result, self.which, self.saved, self.pushed, self.walls, self.snapshot, self.curves, self.shown, self.timer]
+
+    def show(self, job: Job | None, visit: Visit, lang: str, before: Shown = NOTHING, place: float | None = None) -> dict:
+        """What has changed of it since `before`; `place` is the snapshot that the visitor looks at, the newest unless said."""
+        if job is None:
+            return {self.head: f'<p class="empty">{getattr(w.NONE_YET, lang)}</p>', self.shown: NOTHING, self.curves: "", self.walls: "",
+                    self.timer: gr.Timer(active=False), self.snapshot: gr.update(visible=False), self.result: gr.update(visible=False),
+                    **{b: gr.update(visible=False) for b in (self.pause, self.resume, self.stop, self.delete)}}  # fmt: skip
+        walls, found = snapshots(job.folder), checkups(job.folder)
+        now = Shown(job.id, job.state, len(job.reports), len(walls), str(walls[-1:]), len(found))
+        updates: dict[gr.components.Component, Any] = {self.shown: now, self.head: head(job, lang)}
+        if (now.id, now.state) != (before.id, before.state):
+            updates |= {
+                self.pause: gr.update(visible=job.state in (jobs.RUNNING, jobs.WAITING)),
+                self.resume: gr.update(visible=job.state in (jobs.PAUSED, jobs.STOPPED, jobs.FAILED)),
+                self.stop: gr.update(visible=job.state in (jobs.RUNNING, jobs.PAUSED) and job.seen > 0),
+                self.delete: gr.update(visible=job.state not in (jobs.PAUSING, jobs.STOPPING)),
+                self.result: gr.update(visible=job.weights is not None),
+                self.saved: self.save(job, "last", visit, lang) if job.weights else "",
+                self.which: "last",
+                self.pushed: "",
+                self.timer: gr.Timer(active=job.state in (*jobs.ACTIVE, jobs.WAITING)),
+            }
+        if (now.id, now.walls, now.newest) != (before.id, before.walls, before.newest):
+            follows = place is None or before.id != now.id or place >= before.walls - 1
+            at = len(walls) - 1 if follows else int(place)
+            updates |= {
+                self.walls: self.stage(walls, at, lang),
+                self.snapshot: gr.update(maximum=max(1, len(walls) - 1), value=max(0, at), visible=len(walls) > 1),
+            }
+        if (now.id, now.reports, now.checkups) != (before.id, before.reports, before.checkups):
+            updates[self.curves] = curves(job, found, lang)
+        return updates
+
+    def stage(self, walls: Sequence[Path], place: float, lang: str) -> str:
+        """The walls of a snapshot."""
+        if not walls:
+            return f'<p class="empty">{getattr(w.NO_WALL, lang)}</p>'
+        at = min(len(walls) - 1, max(0, int(place)))
+        shown = [(walls[at], w.AVERAGE, w.AVERAGE_NOTE)]
+        # These are looked at less often: the newest that there was.
+        raw = (path.parent / "raw" / path.name for path in reversed(walls[: at + 1]))
+        shown += [(path, w.RAW, w.RAW_NOTE) for path in islice(filter(Path.exists, raw), 1)]
+        figures = "".join(
+            f'<figure><div class="frame">{widgets.picture(uri(wall), getattr(title, lang))}</div><figcaption>'
+            f"<b>{getattr(title, lang)}</b>{getattr(note, lang)}"
+            f"<output>{getattr(w.AT_STEP, lang).format(step=int(wall.stem))}</output></figcaption></figure>"
+            for wall, title, note in shown
+        )
+        return f'<div class="stage walls">{figures}</div>'
+
+    def save(self, job: Job, which: str, visit: Visit, lang: str) -> str:
+        """Links to what it has made, in the visit's own folder: from there a browser may have it."""
+        weights = chosen(job, which, lang)
+        target = visit.place(result_name(job))
+        shutil.copyfile(weights, target)
+        size = amount(target.stat().st_size, lang)
+        links = f'<a class="save" href="{url(target)}" download="{target.name}">{getattr(w.DOWNLOAD, lang).format(size=size)}</a>'
+        if (film := job.weights.with_suffix(".webp")).exists():
+            body = target.with_suffix(".webp")
+            shutil.copyfile(film, body)
+            links += f'<a class="save" href="{url(body)}" download="{body.name}">{getattr(w.FILM, lang)}</a>'
+        command = checkpoint.describe(weights).command
+        return f'<div class="done">{links}</div><p class="legend">{getattr(w.COMMAND, lang)}: <code>{escape(command)}</code></p>'
+
+    def share(self, job: Job, which: str, repo: str, private: bool, lang: str) -> Iterator[dict]:
+        weights, name = chosen(job, which, lang), hub.parse(repo.strip())
+        yield {self.pushed: widgets.progress(None, getattr(w.PUSH, lang))}
+        found = hub.push(hub.parcel(weights, name.repo), name.repo, private)
+        yield {self.pushed: f'<p class="legend">{getattr(w.PUSHED, lang).format(url=escape(found))}</p>'}
+
+
+# One training -----------------------------------------------------------------------------------------------------------
+
+
+def snapshots(folder: Path) -> list[Path]:
+    """The walls of a run, one a step: where somebody watched, there are those of both weights."""
+    found = {int(path.stem): path for kind in ("walls", "watch") for path in (folder / kind).glob("*.png")}
+    return [found[step] for step in sorted(found)]
+
+
+def chosen(job: Job, which: str, lang: str) -> Path:
+    best = job.folder / "best" / f"{job.order.system}.safetensors"
+    path = best if which == "best" and best.exists() else job.weights
+    if path is None:
+        raise ValueError(getattr(w.NO_WEIGHTS, lang))
+    return path
+
+
+def result_name(job: Job) -> str:
+    """system.what-it-learned-from.safetensors"""
+    words = "".join(c if c.isalnum() and c.isascii() else "-" for c in source(job)).strip("-")
+    return f"{job.order.system}.{words[:40] or 'trained'}.safetensors"
+
+
+def source(job: Job) -> str:
+    return Path(job.order.data).stem
+
+
+def title(job: Job, lang: str) -> str:
+    return getattr(find(job.order.system).title, lang)
+
+
+def share_done(job: Job) -> float | None:
+    return job.reports[-1]["step"] / job.reports[-1]["steps"] if job.reports else None
+
+
+def head(job: Job, lang: str) -> str:
+    """What it is and where it stands."""
+    what = getattr(w.FROM_TO, lang).format(data=source(job), start=job.order.init or getattr(w.SCRATCH, lang))
+    state = getattr(w.STATES[job.state], lang)
+    said, bar = "", ""
+    if job.state in jobs.ACTIVE and not job.reports:
+        bar = widgets.progress(None, getattr(w.STARTING, lang))
+    elif job.reports:
+        now = job.reports[-1]
+        whole = now["images"] // now["step"] * now["steps"]
+        numbers = {"images": thousands(now["images"]), "whole": thousands(whole), "rate": f"{now['rate']:.3g}", "left": left(now["eta"], lang)}
+        said = getattr(w.LEFT if job.state == jobs.RUNNING else w.SO_FAR, lang).format(**numbers)
+        bar = widgets.progress(now["step"] / now["steps"], said)
+    why = ""
+    if job.why:
+        go_on = getattr(w.GOES_ON, lang) if job.state == jobs.FAILED else ""
+        why = f'<p class="warning">{escape(getattr(job.why, lang))} {go_on}</p>'
+    return f'<div class="job"><h3>{escape(title(job, lang))}</h3><p><b>{state}</b> <span>{escape(what)}</span></p>{why}{bar}</div>'
+
+
+def left(minutes: float, lang: str) -> str:
+    if minutes >= 60:
+        return getattr(w.HOURS, lang).format(n=int(minutes // 60), m=int(minutes % 60))
+    return getattr(w.MINUTES, lang).format(n=round(minutes)) if minutes >= 1 else getattr(w.SECONDS, lang).format(n=round(60 * minutes))
+
+
+def thousands(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def card(job: Job, lang: str) -> tuple[str, str, str]:
+    """Its value, title and picture among the others."""
+    done = share_done(job)
+    how = f"{done:.0%}" if done is not None and job.state in jobs.ACTIVE else getattr(w.STATES[job.state], lang).split(";")[0]
+    return job.id, f"{title(job, lang)} · {how}", thumbnail(job)
+
+
+def thumbnail(job: Job) -> str:
+    walls = snapshots(job.folder)
+    if not walls:
+        return widgets.png_uri(np.full((2, 2, 3), 226, np.uint8))
+    with Image.open(walls[-1]) as wall:
+        side = wall.width * THUMBNAIL // 8
+        return widgets.png_uri(np.asarray(wall.convert("RGB").crop((0, 0, side, min(side, wall.height)))))
+
+
+def uri(path: Path) -> str:
+    with Image.open(path) as wall:
+        return widgets.png_uri(np.asarray(wall.convert("RGB")))
+
+
+# Curves -----------------------------------------------------------------------------------------------------------------
+
+
+def curves(job: Job, found: Sequence[checkup.Checkup], lang: str) -> str:
+    """What goes wrong, in words; then the score and every number of the reports, each on its own scale."""
+    rows = job.reports
+    terms = [row["terms"] for row in rows]
+    warned = "".join(f'<p class="warning">{escape(getattr(text, lang))}</p>' for text in checkup.warnings(found, terms))
+    panels = [scores(found, lang)] if found else []
+    if any("D(real)" in term for term in terms):
+        names = ("D(fake)", "D(real)")
+        panels.append(panel(getattr(w.VERDICTS, lang), {name: series(terms, name) for name in names}, lang, reference=0.5))
+    names = list(dict.fromkeys(name for term in terms for name in term if not name.startswith("D(")))
+    panels += [panel(name, {"": series(terms, name)}, lang) for name in names]
+    norms = [row.get("norms", {}) for row in rows]
+    if players := list(dict.fromkeys(name for norm in norms for name in norm))[: len(LINES)]:
+        named = {name if len(players) > 1 else "": series(norms, name) for name in players}
+        panels.append(panel(getattr(w.NORMS, lang), named, lang))
+    rates = [row.get("rates", {}) for row in rows]
+    if names := list(dict.fromkeys(name for rate in rates for name in rate))[:1]:
+        panels.append(panel(getattr(w.RATE, lang), {"": series(rates, names[0])}, lang))
+    if rows and rows[-1].get("memory"):
+        unit = " " + getattr(page_words.BYTES[3], lang)
+        panels.append(panel(getattr(w.MEMORY, lang), {"": [row.get("memory", 0) / 1e9 for row in rows]}, lang, unit=unit))
+    note = f'<p class="legend">{getattr(w.CURVES, lang)}</p>' if panels else ""
+    return f'{warned}<div class="small-multiples">{"".join(panels)}</div>{note}'
+
+
+def series(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
+    return [row[name] for row in rows if name in row]
+
+
+def panel(name: str, lines: Mapping[str, Sequence[float]], lang: str, reference: float | None = None, unit: str = "") -> str:
+    """Curves on one scale, and where they are now."""
+    lines = {label: thinned([v for v in values if math.isfinite(v)]) for label, values in lines.items()}
+    lines = {label: values for label, values in lines.items() if values}
+    if not lines:
+        return ""
+    now = ", ".join(f"{label} {values[-1]:.3g}{unit}".strip() for label, values in lines.items())
+    now = now.replace(".", ",") if lang == "fr" else now
+    drawn = [(css, values if len(values) > 1 else values * 2) for css, values in zip(LINES, lines.values(), strict=False)]
+    keys = "".join(f'<i class="{css}"></i>{escape(label)} ' for css, label in zip(LINES, lines, strict=False) if label)
+    return (
+        f'<figure class="multiple"><figcaption><b>{escape(name)}</b><output>{escape(now)}</output></figcaption>'
+        f'{widgets.curve(drawn, None, reference, name)}<p class="legend">{keys}</p></figure>'
+    )
+
+
+def scores(found: Sequence[checkup.Checkup], lang: str) -> str:
+    """The score over time, and beside it variety, where the model draws from noise."""
+    kind, best, last = checkup.KINDS[found[-1].what], checkup.best(found), found[-1]
+    name = getattr(w.SCORE, lang).format(title=getattr(kind.title, lang))
+    drawn = panel(name, {"": [c.distance.value for c in found if c.what == last.what]}, lang)
+    said = [getattr(w.BETWEEN, lang).format(low=f"{last.distance.low:.3g}", high=f"{last.distance.high:.3g}")]
+    if best:
+        said.append(getattr(w.BEST, lang).format(value=f"{best.distance.value:.3g}", images=thousands(best.images)))
+    note = " · ".join(said)
+    drawn = drawn.replace('<p class="legend"></p>', f'<p class="legend">{note.replace(".", ",") if lang == "fr" else note}</p>')
+    if varied := [c.variety for c in found if c.variety is not None]:
+        drawn += panel(getattr(w.VARIETY, lang), {"": varied}, lang, reference=1.0)
+    return drawn
+
+
+def thinned(values: Sequence[float]) -> list[float]:
+    """At most `POINTS` of them, each the mean of its neighbours."""
+    if len(values) <= POINTS:
+        return list(values)
+    return [float(part.mean()) for part in np.array_split(np.asarray(values), POINTS)]

@@ -1,0 +1,92 @@
+"""A paused game on a copy, one step at a time: D's verdict stands under each picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+import numpy as np
+
+from genstudio import jobs
+from genstudio.engine import Engine
+from genstudio.jobs import Job
+from genstudio.stepping import Stand, Stepper
+from genstudio.ui import widgets
+from genstudio.ui.train import words as w
+from genstudio.ui.train.visit import Visit
+from genstudio.ui.words import t
+
+HEATED = 0.65  # how strongly the heat lies over a picture where D looks most
+
+
+class Game:
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        gr.Markdown(t(w.GAME_HINT), elem_classes="caption")
+        self.note = gr.HTML(elem_id="game-note")
+        with gr.Row(elem_classes="tools", elem_id="game-tools", visible=False) as self.tools:
+            self.players = {
+                player: gr.Button(t(title), elem_id=f"game-{player}", min_width=130, variant="primary")
+                for player, title in w.PLAYERS.items()
+            }
+            self.both = gr.Button(t(w.BOTH), elem_id="game-both", min_width=130)
+            self.back = gr.Button(t(w.BACK), elem_id="game-back", min_width=110)
+            self.heat = gr.Checkbox(False, label=t(w.HEAT), elem_id="game-heat", min_width=130)
+        self.table = gr.HTML(elem_id="game-table")
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.note, self.tools, self.table]
+
+    def show(self, job: Job | None, visit: Visit, heat: bool, lang: str) -> Iterator[dict]:
+        """The game of a job as it was paused."""
+        if job is None or job.state in (*jobs.ACTIVE, jobs.WAITING) or not (job.folder / "state.pt").exists():
+            visit.game = None
+            yield {self.note: f'<p class="empty">{getattr(w.NO_GAME, lang)}</p>', self.tools: gr.update(visible=False), self.table: ""}
+            return
+        if visit.game is None or visit.game[0] != job.id:
+            yield {self.note: widgets.progress(None, getattr(w.SETTING_UP, lang)), self.tools: gr.update(visible=False)}
+            try:
+                visit.game = job.id, self.engine.turn(lambda: Stepper(job.folder, heat=True))
+            except ValueError:  # no game is played here, or none with a critic of pictures
+                yield {self.note: f'<p class="empty">{getattr(w.NO_GAME, lang)}</p>', self.table: ""}
+                return
+        stepper = visit.game[1]
+        stand = self.engine.turn(stepper.stand)
+        yield {self.note: "", self.tools: gr.update(visible=True), self.table: table(stand, heat, lang)}
+
+    def step(self, visit: Visit, what: str | None, heat: bool, lang: str) -> dict:
+        """One step of a player, of both, or "back"."""
+        if visit.game is None:
+            raise ValueError(getattr(w.NO_GAME, lang))
+        stepper = visit.game[1]
+        stand = self.engine.turn(stepper.back if what == "back" else lambda: stepper.step(what))
+        return {self.table: table(stand, heat, lang)}
+
+
+def table(stand: Stand, heat: bool, lang: str) -> str:
+    """Made pictures and real ones, each with D's verdict as a bar from 0, made, to 1, real."""
+    counts = ", ".join(f"{'D' if player == 'critic' else 'G'} {n}" for player, n in stand.taken.items())
+    terms = " · ".join(f"{name} {value:.3g}" for name, value in stand.terms.items())
+    said = f"{getattr(w.TAKEN, lang)}: {counts}" + (f" · {terms}" if terms else "")
+    fakes = heated(stand.fakes, stand.heat) if heat and stand.heat is not None else stand.fakes
+    body = f'<p class="legend">{said}</p>'
+    for name, pictures, verdicts in ((w.MADE, fakes, stand.on_fakes), (w.REAL, stand.reals, stand.on_reals)):
+        tiles = "".join(tile(picture, float(verdict), lang) for picture, verdict in zip(pictures, verdicts, strict=True))
+        body += f"<h4>{getattr(name, lang)}</h4><div class=\"verdicts\">{tiles}</div>"
+    return body
+
+
+def tile(picture: np.ndarray, verdict: float, lang: str) -> str:
+    number = f"{verdict:.2f}".replace(".", ",") if lang == "fr" else f"{verdict:.2f}"
+    return (
+        f'<figure>{widgets.picture(widgets.png_uri(picture), number)}<meter min="0" max="1" value="{verdict:.3f}"></meter>'
+        f"<figcaption>{number}</figcaption></figure>"
+    )
+
+
+def heated(pictures: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """(n, h, w, c) and (n, h, w), both uint8: red lies where the critic looks."""
+    colour = np.repeat(pictures, 3, 3) if pictures.shape[3] == 1 else pictures
+    share = HEATED * heat[..., None] / 255
+    return (colour * (1 - share) + np.array([225, 29, 72]) * share).astype(np.uint8)

@@ -1,0 +1,248 @@
+"""An order for a training: pictures and what is found in them, a system and where it starts, the numbers of its recipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from genstudio import checkpoint, data, finetune, jobs, paths
+from genstudio.registry import find, systems
+from genstudio.survey import Survey, survey
+from genstudio.system import Recipe, check_recipe
+from genstudio.ui import widgets
+from genstudio.ui.door import PUBLIC, amount
+from genstudio.ui.train import words as w
+from genstudio.ui.train.visit import Visit
+from genstudio.ui.visits import Visits
+from genstudio.ui.words import t
+
+OPENS_ON = "vae_avatars"
+MAIN = ("images", "rate")  # the other numbers are folded away
+LISTED = 6  # names of each kind in the report
+
+
+def roots() -> list[Path]:
+    """The folders that a visitor may name pictures in: GENSTUDIO_FOLDERS, else the home of who runs the studio here."""
+    said = os.environ.get("GENSTUDIO_FOLDERS")
+    if said is not None:
+        return [Path(root).expanduser().resolve() for root in said.split(os.pathsep) if root]
+    return [] if PUBLIC else [Path.home().resolve(), paths.data().resolve()]
+
+
+def allowed(word: str) -> str:
+    """A path that a visitor has typed, where it may be read. Raises ValueError with the reason where not."""
+    path = Path(word.strip()).expanduser().resolve()
+    if not any(path.is_relative_to(root) for root in roots()):
+        raise ValueError(w.OUTSIDE.en.format(path=path, roots=", ".join(map(str, roots()))))
+    return str(path)
+
+
+def starts(system: str) -> list[str]:
+    """The checkpoints that it can start from."""
+    return [name for name in checkpoint.available() if name.partition(".")[0] == system]
+
+from gradio.events import Dependency
+
+class Start(gr.Dropdown):
+    """Its choices follow the system. Gradio would refuse all that a page sends in the moment between: `begin` looks instead."""
+
+    is_template = True  # to the browser it is a dropdown
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+class Order:
+    def __init__(self, visits: Visits[Visit]):
+        self.visits = visits
+        self.draw()
+
+    def draw(self) -> None:
+        with gr.Row(elem_classes="order"):
+            with gr.Column(scale=6, min_width=300):
+                gr.Markdown(f"### {t(w.PICTURES)}")
+                self.source = gr.Radio([(t(w.OWN), "own"), (t(w.SET), "set")], value="own", label=t(w.SOURCE), elem_id="train-source")
+                with gr.Column(elem_id="train-own") as self.own:
+                    self.files = gr.HTML(elem_id="train-files", elem_classes="drop")
+                    self.upload = gr.UploadButton(t(w.UPLOAD), elem_id="train-files-upload", file_count="multiple", size="sm")
+                    hint = t(w.FOLDER_HINT)
+                    self.folder = gr.Textbox(
+                        "", label=t(w.FOLDER), info=hint, elem_id="train-folder", visible=bool(roots()), max_lines=1
+                    )
+                self.set = gr.Dropdown(sorted(data.SETS), value="avatars", label=t(w.SETS), visible=False, elem_id="train-set")
+                self.report = gr.HTML(elem_id="train-report")
+            with gr.Column(scale=5, min_width=300):
+                gr.Markdown(f"### {t(w.SYSTEM)}")
+                offered = sorted(((t(system.title), name) for name, system in systems().items()), key=lambda item: item[1])
+                self.system = gr.Dropdown(offered, value=OPENS_ON, label=t(w.WHICH), elem_id="train-system")
+                self.start = Start([], label=t(w.BEGIN_WITH), elem_id="train-start")
+                gr.Markdown(f"### {t(w.NUMBERS)}")
+                recipe = find(OPENS_ON).recipe
+                self.numbers = {name: number(name, recipe) for name in MAIN}
+                with gr.Accordion(t(w.MORE), open=False, elem_id="train-more"):
+                    self.numbers |= {name: number(name, recipe) for name in w.RECIPE if name not in MAIN}
+                self.pace = gr.HTML(elem_id="train-pace")
+                self.go = gr.Button(t(w.START), variant="primary", elem_id="train-go")
+
+    @property
+    def inputs(self) -> set[gr.components.Component]:
+        return {self.source, self.folder, self.set, self.system, self.start, *self.numbers.values()}
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        chosen = [self.source, self.own, self.files, self.folder, self.set, self.report, self.system, self.start]
+        return [*chosen, *self.numbers.values(), self.pace, self.go]
+
+    # the pictures ---------------------------------------------------------------------------------------------------
+
+    def show(self, visit: Visit, source: str, lang: str) -> dict:
+        """The part for the visitor's own pictures, or that for known sets."""
+        size = amount(sum(path.stat().st_size for path in visit.files), lang)
+        name = visit.files[0].name if len(visit.files) == 1 else f"{len(visit.files)}"
+        said = getattr(w.HERE_IS, lang).format(name=escape(name), size=size) if visit.files else getattr(w.DROP, lang)
+        hint = getattr(w.FOLDER_HINT, lang).format(roots=", ".join(map(str, roots())))
+        return {
+            self.source: source,
+            self.own: gr.update(visible=source == "own"),
+            self.files: f'<div class="waits">{said}</div>',
+            self.folder: gr.update(info=hint),
+            self.set: gr.update(visible=source == "set"),
+        }
+
+    def opening(self, visit: Visit, lang: str) -> dict:
+        """The form as it stands on a page that was just opened."""
+        chosen = self.turned(OPENS_ON, lang)
+        return self.show(visit, "own", lang) | chosen | self.proposed(OPENS_ON, chosen[self.start]["value"], None, lang)
+
+    def pictures(self, visit: Visit, inputs: dict, lang: str) -> str:
+        """What is to be learned from: a set's name, or a path. Raises ValueError where nothing is chosen."""
+        if inputs[self.source] == "set":
+            return inputs[self.set]
+        if (inputs[self.folder] or "").strip():
+            return allowed(inputs[self.folder])
+        if not visit.files:
+            raise ValueError(getattr(w.NO_PICTURES, lang))
+        [first, *others] = visit.files
+        if not others and first.suffix.lower() not in data.SUFFIXES:
+            return str(first)
+        folder = visit.folder / "pictures"  # single pictures become a folder of them
+        if not folder.exists():
+            folder.mkdir()
+            for i, file in enumerate(visit.files):
+                os.link(file, folder / f"{i:04d}-{file.name}")
+        return str(folder)
+
+    def read(self, visit: Visit, inputs: dict, lang: str) -> Iterator[dict]:
+        """The report on the pictures, and the numbers that suit them."""
+        yield {self.report: widgets.progress(None, getattr(w.READING, lang)), self.go: gr.update(interactive=False)}
+        found = None
+        try:
+            found = survey(self.pictures(visit, inputs, lang), find(inputs[self.system]).build().image_shape)
+            yield {self.report: report(found, lang)}
+        except ValueError as error:
+            said = str(error)
+            yield {self.report: f'<p class="warning">{escape(said[:1].upper() + said[1:])}</p>'}
+        yield {self.go: gr.update(interactive=found is not None)} | self.proposed(
+            inputs[self.system], self.begin(inputs), found.count if found else None, lang
+        )
+
+    # the numbers ----------------------------------------------------------------------------------------------------
+
+    def turned(self, system: str, lang: str) -> dict:
+        """Another system is chosen: from where it can start, and its own numbers."""
+        names = starts(system)
+        choices = [(getattr(w.SHIPPED, lang).format(name=name), name) for name in names] + [(getattr(w.SCRATCH, lang), "")]
+        return {self.system: system, self.start: gr.update(choices=choices, value=names[0] if names else "")}
+
+    def proposed(self, system: str, start: str, count: int | None, lang: str) -> dict:
+        """The numbers of a recipe for that many pictures."""
+        own = find(system).recipe
+        recipe = finetune.proposed(find(system), count) if start and count else own
+        return {c: getattr(recipe, name) for name, c in self.numbers.items()} | {self.pace: pace(system, recipe, lang)}
+
+    def begin(self, inputs: dict) -> str:
+        """The checkpoint to start from, or nothing."""
+        return inputs[self.start] if inputs[self.start] in starts(inputs[self.system]) else ""
+
+    def recipe(self, inputs: dict) -> dict[str, Any]:
+        """The numbers that differ from the system's own."""
+        own, chosen = find(inputs[self.system]).recipe, {}
+        for name, component in self.numbers.items():
+            kind = type(getattr(own, name))
+            try:
+                chosen[name] = kind(inputs[component])
+            except (TypeError, ValueError, OverflowError):
+                raise ValueError(f"{w.RECIPE[name][0].en} must be a number, not {inputs[component]!r}") from None
+        check_recipe(chosen)
+        return {name: value for name, value in chosen.items() if value != getattr(own, name)}
+
+    def place(self, visit: Visit, inputs: dict, owner: str, lang: str) -> jobs.Job:
+        """The order is given."""
+        pictures = self.pictures(visit, inputs, lang)
+        mine = Path(pictures) if str(pictures).startswith(str(visit.folder)) else None
+        order = jobs.Order(inputs[self.system], pictures, self.begin(inputs) or None, self.recipe(inputs), owner)
+        job = jobs.start(order, upload=mine)
+        if mine:
+            visit.files = []
+            visit.drop("files")
+        return job
+
+
+def number(name: str, recipe: Recipe) -> gr.components.Component:
+    title, hint = w.RECIPE[name]
+    value, options = getattr(recipe, name), dict(label=t(title), info=t(hint), elem_id=f"train-{name}")
+    if isinstance(value, bool):
+        return gr.Checkbox(value, **options)
+    return gr.Number(value, precision=0 if isinstance(value, int) else None, minimum=0, **options)
+
+
+def pace(system: str, recipe: Recipe, lang: str) -> str:
+    """How long it may take, where our own weights say how long they took."""
+    said, names = "", starts(system)
+    if names and (header := checkpoint.describe(checkpoint.locate(names[0]))).images:
+        minutes = max(1, round(recipe.images * header.minutes / header.images))
+        said = getattr(w.PACE, lang).format(minutes=minutes)
+    if limit := jobs.Limits.here().minutes:
+        said += " " + getattr(w.AT_MOST, lang).format(minutes=f"{limit:g}")
+    return f'<p class="legend">{said}</p>'
+
+
+# The report -------------------------------------------------------------------------------------------------------------
+
+
+def report(found: Survey, lang: str) -> str:
+    sizes = [f"{width} × {height}" + (f" ({n})" if len(found.sizes) > 1 else "") for (width, height), n in found.sizes.items()]
+    rows = {
+        w.USABLE: f"{found.count}",
+        w.HELD_OUT: f"{found.held_out}",
+        w.SIZES: few(sizes, w.OTHER_SIZES, lang),
+        w.CLASSES: few([f"{escape(name or '/')} ({n})" for name, n in found.classes.items()], w.OTHERS, lang),
+        w.DUPLICATES: few([escape(" = ".join(group)) for group in found.duplicates], w.OTHERS, lang),
+        w.NEAR: few([escape(" ≈ ".join(group)) for group in found.near], w.OTHERS, lang),
+        w.REFUSED: few([escape(line) for line in found.refused], w.OTHERS, lang),
+        w.IGNORED: few([escape(name) for name in found.ignored], w.OTHERS, lang),
+        w.WILL_BE_DONE: "<br>".join(escape(getattr(line, lang)) for line in found.treatment),
+    }
+    table = "".join(f"<tr><th>{getattr(k, lang)}</th><td>{v}</td></tr>" for k, v in rows.items() if v)
+    warned = "".join(f'<p class="warning">{escape(getattr(line, lang))}</p>' for line in found.warnings)
+    sheet = widgets.picture(widgets.png_uri(found.sheet), getattr(w.SHEET, lang))
+    return (
+        f'{warned}<div class="survey"><figure><div class="frame">{sheet}</div><figcaption>{getattr(w.SHEET, lang)}</figcaption>'
+        f"</figure><table>{table}</table></div>"
+    )
+
+
+def few(items: list[str], others: Any, lang: str) -> str:
+    """The first of them, and how many more there are."""
+    more = [getattr(others, lang).format(count=len(items) - LISTED)] if len(items) > LISTED else []
+    return "<br>".join([*items[:LISTED], *more])
