@@ -253,6 +253,11 @@ svg.qr { width: min(360px, 100%); display: block; border-radius: 12px; }
 .presenting :is(#translators, #knows, #translate-tiles, #translate-recipe, #translate-note) { display: none !important; }
 .presenting :is(.masthead, #opened, #models, .end-column, .caption, .tools, #strip, #history, #recipe, #share, #walk) {
   display: none !important; }
+.presenting :is(#denoisers, .share, #run-strip, #branch, #runs, #run-save, #run-recipe, #jobs, #job-result, #job-tools) { display: none !important; }
+.presenting .tools:has(> * #scrub, > #scrub) { display: flex !important; }
+.presenting .stage.three { --side: min(32vw - 30px, max(150px, 100vh - 380px)) !important;
+  grid-template-columns: var(--side) var(--side) var(--side) !important; }
+.presenting .stage.walls { grid-template-columns: 1fr 1fr !important; }
 .presenting :is(.tab-wrapper, [role=tablist], footer) { display: none !important; }
 .presenting .latent { display: block !important; }
 .presenting .stage-column { width: 100% !important; gap: 8px !important; }
