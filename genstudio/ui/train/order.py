@@ -47,15 +47,6 @@ def starts(system: str) -> list[str]:
     return [name for name in checkpoint.available() if name.partition(".")[0] == system]
 
 
-class Start(gr.Dropdown):
-    """Its choices follow the system. Gradio would refuse all that a page sends in the moment between: `begin` looks instead."""
-
-    is_template = True  # to the browser it is a dropdown
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
-
-
 class Order:
     def __init__(self, visits: Visits[Visit]):
         self.visits = visits
@@ -79,7 +70,8 @@ class Order:
                 gr.Markdown(f"### {t(w.SYSTEM)}")
                 offered = sorted(((t(system.title), name) for name, system in systems().items()), key=lambda item: item[1])
                 self.system = gr.Dropdown(offered, value=OPENS_ON, label=t(w.WHICH), elem_id="train-system")
-                self.start = Start([], label=t(w.BEGIN_WITH), elem_id="train-start")
+                # Its choices follow the system. Gradio would refuse what a page sends in the moment between: `begin` looks.
+                self.start = gr.Dropdown([], label=t(w.BEGIN_WITH), elem_id="train-start", allow_custom_value=True)
                 gr.Markdown(f"### {t(w.NUMBERS)}")
                 recipe = find(OPENS_ON).recipe
                 self.numbers = {name: number(name, recipe) for name in MAIN}
@@ -165,8 +157,13 @@ class Order:
         return {c: getattr(recipe, name) for name, c in self.numbers.items()} | {self.pace: pace(system, recipe, lang)}
 
     def begin(self, inputs: dict) -> str:
-        """The checkpoint to start from, or nothing."""
-        return inputs[self.start] if inputs[self.start] in starts(inputs[self.system]) else ""
+        """The checkpoint to start from, or nothing. That of another system was the page's a moment ago."""
+        said, names = inputs[self.start] or "", starts(inputs[self.system])
+        if said in ("", *names):
+            return said
+        if said not in checkpoint.available():
+            raise ValueError(f"no checkpoint is called {said!r}")
+        return names[0] if names else ""
 
     def recipe(self, inputs: dict) -> dict[str, Any]:
         """The numbers that differ from the system's own."""
