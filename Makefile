@@ -12,6 +12,10 @@ app: setup
 test: setup .venv/requirements-dev.txt
 	.venv/bin/python -m pytest $(ARGS)
 
+# Jobs at length: a process killed at twenty random moments, and 64 visitors for three minutes. About twenty minutes.
+slow: setup .venv/requirements-dev.txt
+	GENSTUDIO_SLOW=1 .venv/bin/python -m pytest tests/test_jobs.py -m slow -s $(ARGS)
+
 bench: setup .venv/requirements-dev.txt
 	.venv/bin/python -m tests.bench $(ARGS)
 	.venv/bin/python -m tests.bench_diffusion
@@ -46,4 +50,4 @@ setup: .venv/requirements.txt
 
 # An environment that could not be finished is begun again.
 .DELETE_ON_ERROR:
-.PHONY: app test bench space lint setup
+.PHONY: app test slow bench space lint setup

@@ -41,7 +41,7 @@ PAUSED, STOPPED, DONE, FAILED = "paused", "stopped", "done", "failed"
 ACTIVE = (RUNNING, PAUSING, STOPPING)
 PAUSE, STOP = "pause", "stop"
 
-NICENESS = 10  # visitors come first
+NICENESS = 10
 GRACE = 5.0  # seconds in which a killed process is gone
 SAVE_MINUTES = 1.0  # what is lost at most where a process is killed: writing a state takes a fraction of a second
 WATCH_MINUTES = 2.0
@@ -317,16 +317,20 @@ def tend() -> None:
                     running += 1
                 except (OSError, ValueError, TypeError) as error:  # its own fault: the others have their turn
                     note_end(job.folder, FAILED, Text(str(error), str(error)))
-            elif job.state not in (WAITING, *ACTIVE) and limits.hours:
-                if time.time() - job.folder.stat().st_mtime > 3600 * limits.hours:
-                    _remove(job)
+            elif job.state not in (WAITING, *ACTIVE) and limits.hours and _quiet(job.folder) > 3600 * limits.hours:
+                _remove(job)
+
+
+def _quiet(folder: Path) -> float:
+    """Seconds since a file in it was last written, more or less."""
+    return time.time() - folder.stat().st_mtime
 
 
 def command(job: Job, limits: Limits) -> list[str]:
     """What works on it, from its beginning or from its last state."""
     order, folder = job.order, job.folder
-    words = [sys.executable, "-m", "genstudio", "train", order.system, "--out", str(folder), "--threads", str(threads())]
-    words += ["--watch-minutes", str(WATCH_MINUTES), "--save-minutes", str(SAVE_MINUTES)]
+    words = [sys.executable, "-m", "genstudio", "train", order.system, "--out", str(folder)]
+    words += ["--threads", str(threads()), "--watch-minutes", str(WATCH_MINUTES), "--save-minutes", str(SAVE_MINUTES)]
     if (folder / "state.pt").exists():
         words += ["--resume"]
     else:
@@ -348,7 +352,15 @@ def _begin(job: Job, limits: Limits) -> None:
                                  start_new_session=True, env=os.environ | {"PYTHONPATH": found})  # fmt: skip
     _children[job.id] = child
     _save(folder / "begun.json", Process.of(child.pid)._asdict())
-    psutil.Process(child.pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
+    stand_back(child.pid)
+
+
+def stand_back(pid: int) -> None:
+    """Visitors come first."""
+    psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
+    # Linux weighs sessions before it weighs the processes in each: alone in its own, a process is as nice as its session.
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
 
 
 def threads() -> int:

@@ -250,7 +250,7 @@ def train(
                 if any(not math.isfinite(value) for value in terms.values()):
                     raise FloatingPointError(f"training diverged at step {run.step}: {terms}")
                 yield report
-            looks = watch and watch.due(now) and not over
+            looks = watch and watch.due(now) and not over and run.step < run.steps
             if rank == 0 and (looks or now - saved > 60 * save_minutes):
                 run.save_state(out / "state.pt")
                 saved = now
@@ -262,7 +262,7 @@ def train(
         # A run that diverged keeps its last good state; any other end, a closed generator too, is a state to go on from.
         if rank == 0 and not isinstance(sys.exc_info()[1], FloatingPointError):
             run.save_state(out / "state.pt")
-    if watch:
+    if watch and watch.seen < run.step:
         watch.look(precision, header_of(run, pictures))
     if rank == 0:
         export(run, whole, kept, out, shown)

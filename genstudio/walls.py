@@ -63,7 +63,7 @@ def finish(
     model.finish((batches[k].to(device) for k in range(count)), held_out)
 
 
-def makes_pictures(model: Model) -> bool:
+def makes_pictures(model: type[Model] | Model) -> bool:
     return generates(model) or hasattr(model, "translate")
 
 

@@ -42,6 +42,7 @@ class Watch:
         self.run, self.batches, self.out, self.minutes, self.shown = run, batches, out, minutes, shown
         self.checker = Checker(run.model, batches.pictures, kept, run.device)
         self.next = 0.0
+        self.seen = max((checkup.step for checkup in checkups(out)), default=0)  # the step that was looked at last
 
     def due(self, now: float) -> bool:
         return now >= self.next
@@ -58,13 +59,12 @@ class Watch:
         with precision.autocast():
             checkup = self.checker.checkup(average, run.step, run.step * run.recipe.batch)
         if checkup:
-            before = checkups(self.out)
-            with (self.out / "checkups.jsonl").open("a") as file:
-                file.write(json.dumps(checkup.as_dict()) + "\n")
-            if best([*before, checkup]) is checkup:
+            if best([*checkups(self.out), checkup]) is checkup:  # before its line: there is none without its weights
                 (self.out / "best").mkdir(exist_ok=True)
                 checkpoint.save(self.out / "best" / f"{run.system.name}.safetensors", average, header)
-        now = time.monotonic()
+            with (self.out / "checkups.jsonl").open("a") as file:
+                file.write(json.dumps(checkup.as_dict()) + "\n")
+        now, self.seen = time.monotonic(), run.step
         self.next = now + max(60 * self.minutes, RARE * (now - started))
         return wall
 

@@ -147,9 +147,8 @@ class TrainTab:
 
     @friendly
     def on_snapshot(self, inputs: dict, request: gr.Request) -> str:
-        lang, id = language(request), inputs[self.job]
-        job = jobs.find(id) if id else None
-        return self.follow.stage(following.snapshots(job.folder) if job else [], inputs[self.follow.snapshot], lang)
+        job = jobs.find(inputs[self.job])
+        return self.follow.stage(job, following.snapshots(job.folder), inputs[self.follow.snapshot], language(request))
 
     def asking(self, ask: Callable[[str], Job]):
         @friendly

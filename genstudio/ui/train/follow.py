@@ -26,6 +26,7 @@ from genstudio.ui.train import words as w
 from genstudio.ui.train.visit import Visit
 from genstudio.ui.visits import url
 from genstudio.ui.words import t
+from genstudio.walls import makes_pictures
 from genstudio.watch import checkups
 
 EVERY = 1.5  # seconds between two looks
@@ -84,9 +85,7 @@ class Follow:
     def show(self, job: Job | None, visit: Visit, lang: str, before: Shown = NOTHING, place: float | None = None) -> dict:
         """What has changed of it since `before`; `place` is the snapshot that the visitor looks at, the newest unless said."""
         if job is None:
-            return {self.head: f'<p class="empty">{getattr(w.NONE_YET, lang)}</p>', self.shown: NOTHING, self.curves: "", self.walls: "",
-                    self.timer: gr.Timer(active=False), self.snapshot: gr.update(visible=False), self.result: gr.update(visible=False),
-                    **{b: gr.update(visible=False) for b in (self.pause, self.resume, self.stop, self.delete)}}  # fmt: skip
+            return self.empty(lang)
         walls, found = snapshots(job.folder), checkups(job.folder)
         now = Shown(job.id, job.state, len(job.reports), len(walls), str(walls[-1:]), len(found))
         updates: dict[gr.components.Component, Any] = {self.shown: now, self.head: head(job, lang)}
@@ -106,17 +105,29 @@ class Follow:
             follows = place is None or before.id != now.id or place >= before.walls - 1
             at = len(walls) - 1 if follows else int(place)
             updates |= {
-                self.walls: self.stage(walls, at, lang),
+                self.walls: self.stage(job, walls, at, lang),
                 self.snapshot: gr.update(maximum=max(1, len(walls) - 1), value=max(0, at), visible=len(walls) > 1),
             }
         if (now.id, now.reports, now.checkups) != (before.id, before.reports, before.checkups):
             updates[self.curves] = curves(job, found, lang)
         return updates
 
-    def stage(self, walls: Sequence[Path], place: float, lang: str) -> str:
+    def empty(self, lang: str) -> dict:
+        hidden = (self.pause, self.resume, self.stop, self.delete, self.snapshot, self.result)
+        return {
+            self.head: f'<p class="empty">{getattr(w.NONE_YET, lang)}</p>',
+            self.walls: "",
+            self.curves: "",
+            self.shown: NOTHING,
+            self.timer: gr.Timer(active=False),
+            **{component: gr.update(visible=False) for component in hidden},
+        }
+
+    def stage(self, job: Job, walls: Sequence[Path], place: float, lang: str) -> str:
         """The walls of a snapshot."""
         if not walls:
-            return f'<p class="empty">{getattr(w.NO_WALL, lang)}</p>'
+            awaited = makes_pictures(find(job.order.system).model)
+            return f'<p class="empty">{getattr(w.NO_WALL, lang)}</p>' if awaited else ""
         at = min(len(walls) - 1, max(0, int(place)))
         shown = [(walls[at], w.AVERAGE, w.AVERAGE_NOTE)]
         # These are looked at less often: the newest that there was.
