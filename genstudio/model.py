@@ -267,6 +267,14 @@ def generates(model: type[Model] | Model) -> bool:
     return hasattr(model, "sample") or (hasattr(model, "latents") and hasattr(model, "decode"))
 
 
+def kinds_of(model: Model, noise: Noise, label: str) -> Tensor:
+    """Class numbers (n,): the one asked for, or each picture's own draw; number `classes` stands for none."""
+    if label == ANY and (count := len(model.class_names)):  # it may have room for more than it has learned
+        return (noise.uniform(1).squeeze(1) * count).long().clamp_max(count - 1)
+    number = model.classes if label in (ANY, NONE) else model.class_names.index(label)
+    return torch.full((len(noise),), number, device=noise.device)
+
+
 def sample(model: Model, noise: Noise, **controls: Any) -> Iterator[Frame]:
     """Frames from noise: the model's own `sample`, else the one frame that its codes decode to."""
     if hasattr(model, "sample"):

@@ -74,10 +74,9 @@ def test_losses_are_finite_and_reach_every_weight(predicts, learned_variance, im
     assert [name for name, slope in slopes.items() if slope < 1e-6] == []  # of rounding alone it is about 1e-8
 
 
-@pytest.mark.parametrize(("name", "level"), [("ddpm_mnist", ()), ("ddpm_avatars", ("downs.0", "ups.2"))])
-def test_blocks_hear_what_is_told_but_where_a_group_is_one_channel(name, level):
-    """Group norm takes from a group of one channel whatever was added to all of it: the time, say. The largest level of
-    ddpm_avatars is such a one, and hears of the time from the others alone."""
+@pytest.mark.parametrize("name", ["ddpm_mnist", "ddpm_avatars"])
+def test_all_blocks_hear_what_is_told(name):
+    """Group norm takes from a group of one channel whatever was added to all of it: the time, say."""
     network = find(name).build().network
     blocks = {where: block for where, block in network.named_modules() if isinstance(block, ResidualBlock)}
     deaf = []
@@ -86,7 +85,7 @@ def test_blocks_hear_what_is_told_but_where_a_group_is_one_channel(name, level):
         x, told = torch.randn(1, block.conv1.in_channels, 4, 4), torch.randn(2, 1, block.told.in_features)
         if torch.allclose(block(x, told[0]), block(x, told[1]), atol=1e-3):
             deaf.append(where)
-    assert len(blocks) > 5 and deaf == [where for where in blocks if where.startswith(level or "none")]
+    assert len(blocks) > 5 and not deaf
 
 
 @pytest.mark.parametrize("learned_variance", [False, True])

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from genstudio.layers.unet import DenoisingUNet
-from genstudio.model import ANY, NONE, Batch, Choice, Frame, Label, Model, Noise, Slider, Text
+from genstudio.model import ANY, Batch, Choice, Frame, Label, Model, Noise, Slider, Text, kinds_of
 from genstudio.objectives import denoising
 from genstudio.objectives.denoising import ImportantTimes, Predicts
 from genstudio.samplers import SAMPLERS
@@ -282,13 +282,7 @@ class Diffusion(Model):
         return denoising.clean(self.predicts, said, x, signal, noise), width
 
     def _kinds(self, noise: Noise, label: str) -> Tensor | None:
-        """Class numbers (n,): the one asked for, or each picture's own draw."""
-        if not self.classes:
-            return None
-        if label == ANY and (count := len(self.class_names)):  # it may have room for more than it has learned
-            return (noise.uniform(1).squeeze(1) * count).long().clamp_max(count - 1)
-        number = self.classes if label in (ANY, NONE) else self.class_names.index(label)
-        return torch.full((len(noise),), number, device=noise.device)
+        return kinds_of(self, noise, label) if self.classes else None
 
     def judged_by(self, classifier: Model) -> None:
         """Hands over the classifier that `classifier_guidance` asks."""
@@ -392,4 +386,4 @@ def ddpm_mnist() -> Diffusion:
 )
 def ddpm_avatars() -> Diffusion:
     """A diffusion model of cartoon faces; its class is the drawing style."""
-    return Diffusion((3, 64, 64), widths=(32, 128, 128), blocks=1, attention=(2,), classes=8, fold=2)
+    return Diffusion((3, 64, 64), widths=(32, 128, 128), blocks=1, attention=(2,), classes=8, fold=2, groups=8)
