@@ -36,7 +36,9 @@ def untrained(tmp_path_factory: pytest.TempPathFactory):
     def path_of(name: str) -> str:
         path = folder / f"{name}.safetensors"
         if not path.exists():
-            checkpoint.save(path, find(name).build(), checkpoint.Header(name))
+            judge = find(name).judge  # what is asked for guidance has to know the same classes
+            classes = checkpoint.describe(checkpoint.locate(judge)).classes if judge in checkpoint.available() else []
+            checkpoint.save(path, find(name).build(), checkpoint.Header(name, classes=classes))
         return str(path)
 
     return path_of
