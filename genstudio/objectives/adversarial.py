@@ -43,6 +43,24 @@ LOGISTIC = Game(critic_logistic, generator_non_saturating)
 LEAST_SQUARES = Game(critic_least_squares, generator_least_squares)
 
 
+# Regularizers ---------------------------------------------------------------------------------------------------
+
+
+def r1(real: Tensor, images: Tensor) -> Tensor:
+    """E |grad D(x)|^2 on the real pictures that these logits are of, Mescheder et al. 2018 (arXiv:1801.04406), equation 9,
+    without its gamma / 2. A critic that is flat where pictures are real lets a generator rest once it has come there."""
+    [slope] = torch.autograd.grad(real.sum(), images, create_graph=True)
+    return slope.square().flatten(1).sum(1).mean()
+
+
+def path_lengths(images: Tensor, w: Tensor) -> Tensor:
+    """|J' y| for pictures (n, c, h, w) of styles w (n, layers, d) and random pictures y: (n,), Karras et al. 2020
+    (arXiv:1912.04958), equation 4. Where all are equal, a step in w is a step of one size in the picture."""
+    y = torch.randn_like(images) / (images.shape[2] * images.shape[3]) ** 0.5
+    [slope] = torch.autograd.grad((images * y).sum(), w, create_graph=True)
+    return slope.square().sum(2).mean(1).sqrt()
+
+
 def watch(**logits: Tensor) -> dict[str, Tensor]:
     """D's mean verdict as a probability, shown beside the losses: 1/2 where critic and generator are even."""
     return {f"D({name})": torch.sigmoid(x.detach()).mean() for name, x in logits.items()}
