@@ -13,13 +13,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, interpolate, leaky_relu, linear
+from torch.nn.functional import conv2d, conv_transpose2d, interpolate, leaky_relu, linear
 
-GAIN = math.sqrt(2)  # of an activation: half of the numbers lose nearly all of their size
+GAIN = math.sqrt(2)  # of a layer before an activation, by which half of its numbers lose nearly all of their size
 
 
 def activated(x: Tensor) -> Tensor:
-    return leaky_relu(x, 0.2) * GAIN
+    return leaky_relu(x, 0.2)
 
 
 # Equalized rates ------------------------------------------------------------------------------------------------
@@ -31,12 +31,13 @@ class Linear(nn.Module):
     Adam moves every weight by about the same amount a step. So all layers learn at one pace, whatever their width.
     pace: of this layer, as a share of the others'.
     start: where the bias begins.
+    gain: of all that comes out, bias too. Here it is cheap; on the output of an activation it would be a pass over it.
     """
 
-    def __init__(self, narrow: int, wide: int, pace: float = 1.0, start: float = 0.0):
+    def __init__(self, narrow: int, wide: int, pace: float = 1.0, start: float = 0.0, gain: float = 1.0):
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.empty(wide, narrow)), nn.Parameter(torch.empty(wide))
-        self.pace, self.scale = pace, pace / math.sqrt(narrow)
+        self.pace, self.scale = gain * pace, gain * pace / math.sqrt(narrow)
         nn.init.normal_(self.weight, 0.0, 1 / pace)
         nn.init.constant_(self.bias, start / pace)
 
@@ -47,15 +48,16 @@ class Linear(nn.Module):
 class Conv(nn.Conv2d):
     """The same of a convolution."""
 
-    def __init__(self, narrow: int, wide: int, size: int, **options: int | bool):
+    def __init__(self, narrow: int, wide: int, size: int, gain: float = 1.0, **options: int | bool):
         super().__init__(narrow, wide, size, **options)
-        self.scale = 1 / math.sqrt(narrow * size**2)
+        self.gain, self.scale = gain, gain / math.sqrt(narrow * size**2)
         nn.init.normal_(self.weight)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv2d(x, self.weight * self.scale, self.bias, self.stride, self.padding)
+        bias = None if self.bias is None else self.bias * self.gain
+        return conv2d(x, self.weight * self.scale, bias, self.stride, self.padding)
 
 
 def normalized(x: Tensor) -> Tensor:
@@ -76,7 +78,7 @@ class Mapping(nn.Module):
         super().__init__()
         self.kinds = nn.Embedding(classes + 1, width) if classes else None
         widths = [2 * width if classes else width, *[width] * depth]
-        self.layers = nn.ModuleList(Linear(a, b, pace) for a, b in zip(widths, widths[1:]))
+        self.layers = nn.ModuleList(Linear(a, b, pace, gain=GAIN) for a, b in zip(widths, widths[1:]))
 
     def forward(self, z: Tensor, kinds: Tensor | None = None) -> Tensor:
         x = normalized(z)
@@ -105,14 +107,14 @@ class Blur(nn.Module):
         return conv2d(x, each, padding=self.padding, groups=self.channels)
 
 
-def modulated(x: Tensor, weight: Tensor, style: Tensor, up: bool = False) -> Tensor:
+def modulated(x: Tensor, weight: Tensor, style: Tensor, up: bool = False, gain: float = 1.0) -> Tensor:
     """Each picture (n, c, h, w) through filters (out, c, k, k) of its own: those whose input channels its style (n, c)
-    scales, and whose outputs are brought back to a deviation of 1 (equations 1 and 3). `up` doubles the size.
+    scales, and whose outputs are brought back to a deviation of 1 (equations 1 and 3), or of `gain`. `up` doubles the size.
 
     A filter that is scaled sees what a scaled picture shows to the plain filter. So all pictures pass through the same
     filters, and are scaled before and after. On a processor that takes half the time of `modulated_one_by_one`, or less.
     """
-    scale = (style.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()  # (n, c) by (c, out)
+    scale = gain * (style.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()  # (n, c) by (c, out)
     x = x * style.to(x.dtype)[:, :, None, None]
     x = conv_transpose2d(x, weight.transpose(0, 1), stride=2) if up else conv2d(x, weight, padding=weight.shape[2] // 2)
     return x * scale.to(x.dtype)[:, :, None, None]
@@ -145,9 +147,9 @@ class StyledConv(nn.Module):
         self.scale = 1 / math.sqrt(narrow * 9)  # demodulation takes it out again: it keeps sums small, for float16
 
     def forward(self, x: Tensor, w: Tensor, grain: Tensor) -> Tensor:
-        x = self.blur(modulated(x, self.weight, self.affine(w) * self.scale, self.up))
-        x = x + (self.strength * grain).to(x.dtype)
-        return activated(x + self.bias.to(x.dtype)[:, None, None])
+        x = self.blur(modulated(x, self.weight, self.affine(w) * self.scale, self.up, GAIN))
+        x = x + (GAIN * self.strength * grain).to(x.dtype)
+        return activated(x + (GAIN * self.bias).to(x.dtype)[:, None, None])
 
 
 class ToPicture(nn.Module):
@@ -205,14 +207,14 @@ class Halving(nn.Module):
 
     def __init__(self, narrow: int, wide: int):
         super().__init__()
-        self.conv1 = Conv(narrow, narrow, 3, padding=1)
+        self.conv1 = Conv(narrow, narrow, 3, GAIN, padding=1)
         self.blur, self.conv2 = Blur(narrow, padding=2), Conv(narrow, wide, 3, stride=2)
-        self.short = Conv(narrow, wide, 1, bias=False)
+        self.short = Conv(narrow, wide, 1, 1 / GAIN, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         h = activated(self.conv1(x))
-        h = activated(self.conv2(self.blur(h)))
-        return (h + self.short(avg_pool2d(x, 2))) / GAIN
+        h = activated(self.conv2(self.blur(h)))  # a gain before, and a share of the sum after, cancel
+        return h + self.short(interpolate(x, scale_factor=0.5, mode="bilinear"))  # the mean of 2x2, faster than pooling
 
 
 def spread(x: Tensor, group: int = 4) -> Tensor:
@@ -239,10 +241,10 @@ class Critic(nn.Module):
     def __init__(self, channels: int, widths: Sequence[int], classes: int = 0):
         super().__init__()
         last = widths[0]
-        self.entry = Conv(channels, widths[-1], 1)
+        self.entry = Conv(channels, widths[-1], 1, GAIN)
         self.halvings = nn.Sequential(*(Halving(a, b) for a, b in zip(widths[::-1], widths[-2::-1])))
-        self.conv = Conv(last + 1, last, 3, padding=1)
-        self.dense = Linear(last * 4 * 4, last)
+        self.conv = Conv(last + 1, last, 3, GAIN, padding=1)
+        self.dense = Linear(last * 4 * 4, last, gain=GAIN)
         self.exit = Linear(last, last if classes else 1)
         self.kinds = nn.Embedding(classes + 1, last) if classes else None
 

@@ -221,8 +221,8 @@ class StyleGAN2(Model):
 @system(
     title=Text("StyleGAN2 · cartoon faces · 64 px", "StyleGAN2 · visages dessinés · 64 px"),
     data="avatars",
-    recipe=Recipe(images=960_000, batch=32, rate=2.5e-3, betas=(0.0, 0.99), cosine=False, ema=0.998),
+    recipe=Recipe(images=640_000, batch=16, rate=2.5e-3, betas=(0.0, 0.99), cosine=False, ema=0.999),
 )
 def stylegan2_avatars() -> StyleGAN2:
     """A StyleGAN2 of cartoon faces, whose styles can be mixed layer by layer; its class is the drawing style."""
-    return StyleGAN2((3, 64, 64), widths=(192, 192, 128, 64, 32), classes=8, ada=0.6)
+    return StyleGAN2((3, 64, 64), widths=(128, 128, 96, 48, 24), classes=8, ada=0.6)
