@@ -28,10 +28,10 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from genstudio import checkpoint, latent, projection, tiles
+from genstudio import checkpoint, latent, projection, style, tiles
 from genstudio.images import MAX_PIXELS, from_uint8, to_tensor, to_uint8
 from genstudio.layers.prior import EMPTY
-from genstudio.model import Frame, Model, Noise, Text, check_controls, moved, sample
+from genstudio.model import Frame, Model, Noise, Text, check_controls, moved, sample, steps_many
 from genstudio.precision import Precision, best_precision, choose_device, keep_memory, without_float16
 from genstudio.projection import Guess
 from genstudio.recorded import Recorded
@@ -188,7 +188,7 @@ class Engine:
 
     def _asked(self, name: str, verb: str, seeds: Sequence[int], controls: dict) -> tuple[Held, list[int], dict[str, Any]]:
         held, seeds = self.hold(name), list(seeds)
-        if not hasattr(held.model, "go_on"):
+        if not steps_many(held.model):
             raise ValueError(f"{name} does not come about step by step")
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
@@ -237,18 +237,94 @@ class Engine:
         """The search for the code whose picture comes nearest to a given one, step by step; stop by closing it."""
         held = self.hold(name)
         find_verb(held.system, "latents")
+        return self._search(held, picture, held.model.latents, held.model.decode)
+
+    def _search(
+        self, held: Held, picture: Image.Image, draw: Callable[[Noise], Tensor], decode: Callable[[Tensor], Tensor]
+    ) -> Iterator[Guess]:
         target = to_tensor([picture], held.model.image_shape).to(self.device)
 
-        def decode(codes: Tensor) -> Tensor:
+        def seen(codes: Tensor) -> Tensor:
             with held.precision.autocast():
-                return held.model.decode(codes)
+                return decode(codes)
 
         def work() -> Iterator[Guess]:
-            codes = held.model.latents(Noise(range(projection.SEARCH), self.device)).float()
-            for guess in projection.project(decode, codes, target):
+            codes = draw(Noise(range(projection.SEARCH), self.device)).float()
+            for guess in projection.project(seen, codes, target):
                 yield guess._replace(code=carried(guess.code).float().cpu())
 
         return self._turns.run(work())
+
+    # styles, layer by layer
+
+    def styles(self, name: str, seeds: Sequence[int], **controls: Any) -> np.ndarray:
+        """Styles w (n, layers, d) of seeds."""
+        held, seeds = self.hold(name), list(seeds)
+        values = check_controls(find_verb(held.system, "styles"), controls, held.header.classes)
+
+        def run(model: Model, i: int, j: int) -> Tensor:
+            return model.styles(Noise(seeds[i:j], self.device), **values)
+
+        return self._collect(name, "styles", len(seeds), run)
+
+    def truncate(self, name: str, w: np.ndarray, truncation: float, cutoff: int) -> np.ndarray:
+        """Styles w (n, layers, d) pulled towards the average of everything: for those that are of no seed."""
+        w = self._styled(self.hold(name), w)
+        return self._collect(name, "styles", len(w), lambda model, i, j: model.truncate(moved(w[i:j], self.device), truncation, cutoff))
+
+    def synthesize(
+        self, name: str, w: np.ndarray, seeds: Sequence[int] | None = None, side: int | None = None, **controls: Any
+    ) -> np.ndarray:
+        """Pictures uint8 (n, h, w, c) of styles w (n, layers, d); new detail is drawn from the seeds. With a smaller
+        `side`, where the network comes by it, quick ones of that size."""
+        held = self.hold(name)
+        w, values = self._styled(held, w), check_controls(find_verb(held.system, "synthesize"), controls)
+
+        def run(model: Model, i: int, j: int) -> Tensor:
+            noise = None if seeds is None else Noise(seeds[i:j], self.device)
+            return model.synthesize(moved(w[i:j], self.device), noise, side=side, **values)
+
+        return self._collect(name, "synthesize" if side is None else f"synthesize at {side}", len(w), run, to_uint8)
+
+    def _styled(self, held: Held, w: np.ndarray) -> Tensor:
+        find_verb(held.system, "styles")
+        w, shape = np.asarray(w, np.float32), (held.model.layers, held.model.codes)
+        if w.shape[1:] != shape:
+            raise ValueError(f"styles of {held.name} are {shape[0]} layers of {shape[1]} numbers, not {w.shape[1:]}: these are another model's")
+        if not np.isfinite(w).all():
+            raise ValueError("styles must be finite numbers")
+        return torch.from_numpy(w)
+
+    def style_directions(self, name: str, kind: str, layers: Sequence[int]) -> np.ndarray:
+        """Steps (k, d) of one standard deviation for the styles of these layers, the most telling first: `style.DIRECTIONS`."""
+        if kind not in style.DIRECTIONS:
+            raise ValueError(f"directions of styles must be one of {', '.join(style.DIRECTIONS)}, not {kind!r}")
+        held = self.hold(name)
+        find_verb(held.system, "styles")
+        key = f"{kind} of {style.word_of(layers) if kind == 'sefa' else 'w'}"  # where w spreads, no layer has a say
+        if key not in held.directions:
+            w = torch.from_numpy(self.styles(name, range(DIRECTION_SEEDS))[:, 0])
+            affines = [held.model.affine(layer).float().cpu() for layer in layers]
+            found = (style.DIRECTIONS[kind](w, affines).numpy() for _ in range(1))  # computed on the engine's thread
+            held.directions[key] = next(self._turns.run(found))
+        return held.directions[key]
+
+    def project_styles(self, name: str, picture: Image.Image) -> Iterator[Guess]:
+        """As `project`, but each layer has a style of its own, which comes nearer: codes are w (layers * d,)."""
+        held = self.hold(name)
+        find_verb(held.system, "styles")
+        model = held.model
+        centre = model.centre().float()  # the search is for a step away from the average
+
+        def steps(noise: Noise) -> Tensor:
+            return (model.styles(noise) - centre).flatten(1)
+
+        def pictures(codes: Tensor) -> Tensor:
+            return model.synthesize(codes.unflatten(1, (model.layers, -1)) + centre)
+
+        for guess in self._search(held, picture, steps, pictures):
+            w = guess.code.unflatten(0, (model.layers, -1)) + centre.cpu()
+            yield guess._replace(code=carried(w.flatten()).float())
 
     def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[Progress]:
         """Pictures uint8 (n, h, w, 3) of any one size in the model's other domain, part by part; stop by closing it.
@@ -463,6 +539,9 @@ def within(corners: Sequence[np.ndarray], x: Sequence[float], y: Sequence[float]
 
 def maker(system: System, verb: str) -> Callable:
     """The model's method that makes the pictures: its own where it has one of that name, else `decode`."""
+    if verb == "mix":
+        find_verb(system, "styles")
+        return find_verb(system, "sample")  # has the controls of styles and of what is made of them
     own = verb in ("translate", "redraw") or verb == "sample" and hasattr(system.model, "sample")
     return find_verb(system, verb if own else "decode")
 

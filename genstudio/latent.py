@@ -50,7 +50,7 @@ def principal_components(codes: Tensor) -> Tensor:
     Where codes are drawn from N(0, I), as a GAN's are, all directions are equal and these say nothing.
     """
     values, vectors = torch.linalg.eigh(torch.cov(codes.double().T))
-    return _signed((vectors * values.clamp_min(0).sqrt()).T.flip(0)).to(codes.dtype)
+    return signed((vectors * values.clamp_min(0).sqrt()).T.flip(0)).to(codes.dtype)
 
 
 def largest_effects(codes: Tensor, pictures: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def largest_effects(codes: Tensor, pictures: Tensor) -> Tensor:
     whitened = torch.linalg.solve_triangular(factor, z.T, upper=False).T
     slope = torch.linalg.lstsq(whitened, x - x.mean(0)).solution  # (d, pixels)
     left = torch.linalg.svd(slope, full_matrices=False).U
-    return _signed((factor @ left).T).to(codes.dtype)
+    return signed((factor @ left).T).to(codes.dtype)
 
 
 def single_dimensions(codes: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ def single_dimensions(codes: Tensor) -> Tensor:
     return torch.diag(codes.std(0))
 
 
-def _signed(rows: Tensor) -> Tensor:
+def signed(rows: Tensor) -> Tensor:
     """A direction is as good as its opposite: that with a positive largest number is taken, on every machine."""
     largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))
     return torch.where(largest < 0, -rows, rows)

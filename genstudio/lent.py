@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from genstudio.engine import Engine, Held
-from genstudio.model import Text
+from genstudio.model import Text, steps_many
 
 SHORT = 0.2  # seconds that the processor may take: to get a card takes longer
 START = 8.0  # seconds until a new process has its card and its model
@@ -176,7 +176,7 @@ def on_processor(held: Held, verb: str, count: int) -> float:
         return count * held.seconds.get("translate", PIXEL)
     if verb in ("denoise", "go_on", "redraw"):
         return count * held.seconds.get("step", STEP)
-    if verb == "sample" and not hasattr(held.system.model, "sample"):
+    if verb == "sample" and not steps_many(held.system.model):
         return count * held.seconds.get("decode", 0.0)
     return math.inf
 

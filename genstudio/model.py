@@ -222,7 +222,8 @@ class Model(nn.Module):
         encode(images) -> latents                   the code of a picture
         sample(noise, *, <controls>) -> frames      pictures from nothing, as a generator of `Frame`
         redraw(images, noise, *, mask, <controls>)  yields frames too: pictures noised, and brought back
-        styles(noise, ...) -> w                     and synthesize(w, ...) -> images
+        styles(noise, *, <controls>) -> w           (n, layers, d), a style for each layer, and of them
+        synthesize(w, noise, *, <controls>) -> images
         translate(images, *, <controls>) -> images
         classify(images) -> (n, classes)            logits;  features(images) -> (n, d)
     """
@@ -265,6 +266,11 @@ def verbs(model: type[Model] | Model) -> tuple[str, ...]:
 def generates(model: type[Model] | Model) -> bool:
     """Whether it makes pictures from noise alone."""
     return hasattr(model, "sample") or (hasattr(model, "latents") and hasattr(model, "decode"))
+
+
+def steps_many(model: type[Model] | Model) -> bool:
+    """Whether its pictures come about step by step, which takes long."""
+    return hasattr(model, "go_on")
 
 
 def kinds_of(model: Model, noise: Noise, label: str) -> Tensor:

@@ -9,6 +9,7 @@ half-precision code, never as the picture; one that was translated, as the first
     {"verb": "plane", ..., "corners": [{"seed": 1}, {"seed": 2}, {"seed": 3}, {"code": "..."}], "x": 0.2, "y": 0.7}
     {"verb": "steer", ..., "from": {"seed": 3}, "by": {"effect 1": 2.0, "dimension 17": -1.5}}
     {"verb": "decode", ..., "code": "..."}
+    {"verb": "mix", ..., "from": {"seed": 3}, "to": {"seed": 54}, "layers": "4-9", "by": {"sefa 1": 2.0}, "moved": "0-3"}
     {"verb": "translate", ..., "picture": "9f86d081884c7d65", "view": "own", "background": "white", "detail": 0.5}
     {"verb": "sample", ..., "seed": 7, "branches": [{"at": 8, "seed": 3, "controls": {"steps": 12, "label": "4"}}]}
     {"verb": "redraw", ..., "seed": 7, "picture": "9f86d081884c7d65", "mask": "..."}
@@ -22,7 +23,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -31,10 +32,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageColor
 
-from genstudio import __version__, checkpoint
+from genstudio import __version__, checkpoint, style
 from genstudio.engine import VIEWS, Engine, Held, between, find_verb, maker, within
 from genstudio.latent import DIRECTIONS, PATHS
-from genstudio.model import Noise, check_controls, controls, verbs
+from genstudio.model import Noise, check_controls, controls, steps_many, verbs
 from genstudio.registry import find
 from genstudio.steps import Step, after
 
@@ -87,6 +88,12 @@ def command(recipe: dict[str, Any]) -> str:
         words += ["--positions", str(recipe["position"]), "--path", recipe["path"]]
     elif recipe["verb"] == "decode":
         words += [f"code:{recipe['code']}"]
+    elif recipe["verb"] == "mix":
+        words += ["--rows", end_to_word(recipe["from"])]
+        if recipe.get("to"):
+            words += ["--columns", end_to_word(recipe["to"]), "--layers", recipe["layers"]]
+        if recipe.get("by"):
+            words += ["--by", _to_word("by", recipe["by"]), "--moved", recipe["moved"]]
     elif recipe["verb"] == "translate":
         words += [PICTURE, "--out", "translated", "--view", recipe["view"], "--background", recipe["background"]]
         words += [] if recipe.get("detail") is None else ["--detail", str(recipe["detail"])]
@@ -100,6 +107,7 @@ def command(recipe: dict[str, Any]) -> str:
 
 
 MASK = "MASK.png"
+PULLS = ("truncation", "cutoff")  # controls of `styles` that mean something for a picture of no seed
 PICTURE = "PICTURE.png"  # stands for a visitor's file, whose name no recipe keeps
 
 
@@ -167,24 +175,89 @@ def steps(
 
 def image(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
     """The picture, uint8 (h, w, c), that a checked recipe means, where it holds all that is needed."""
-    if recipe["verb"] == "sample" and hasattr(engine.hold(recipe["system"]).model, "go_on"):
+    if recipe["verb"] == "sample" and steps_many(engine.hold(recipe["system"]).model):
         *_, last = steps(recipe, engine)
         return last.guess[0]
+    if recipe["verb"] == "sample" and hasattr(engine.hold(recipe["system"]).model, "sample"):
+        *_, images = engine.sample(recipe["system"], [int(recipe["seed"])], **(recipe.get("controls") or {}))
+        return images[0]
+    if recipe["verb"] == "mix":
+        held = engine.hold(recipe["system"])
+        grain = part_of(held, "synthesize", recipe.get("controls") or {})
+        return engine.synthesize(held.name, mix(recipe, engine)[None], [grain_seed(recipe["from"])], **grain)[0]
     return engine.decode(recipe["system"], code(recipe, engine)[None], **(recipe.get("controls") or {}))[0]
 
 
 def steered(start: np.ndarray, by: dict[str, float], engine: Engine, name: str) -> np.ndarray:
     """A code moved along directions, each by so many standard deviations: {"effect 1": 2.0, "dimension 17": -1.5}."""
-    end = start.copy()
+    return along(start, by, lambda kind: engine.directions(name, kind), name)
+
+
+# Mixed styles --------------------------------------------------------------------------------------------------
+
+
+def part_of(held: Held, verb: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Those of a recipe's controls that one of the model's verbs has."""
+    known = controls(find_verb(held.system, verb))
+    return {name: value for name, value in values.items() if name in known}
+
+
+def styles_of(ends: Sequence[dict[str, Any]], engine: Engine, name: str, values: dict[str, Any]) -> np.ndarray:
+    """Styles w (n, layers, d) of ends, under the controls of `styles`; each seed and each code is asked for once."""
+    held = engine.hold(name)
+    values, found = part_of(held, "styles", values), {}
+    seeds = {int(end["seed"]) for end in ends if "seed" in end}
+    codes = {end["code"] for end in ends if "seed" not in end}
+    if seeds:
+        found |= dict(zip(seeds, engine.styles(name, list(seeds), **values), strict=True))
+    if codes:
+        pull = {key: values.get(key, control.default) for key, control in controls(held.model.styles).items() if key in PULLS}
+        shape = (held.model.layers, held.model.codes)
+        found |= dict(zip(codes, engine.truncate(name, np.stack([unpack_styles(code, shape) for code in codes]), **pull), strict=True))
+    return np.stack([found[int(end["seed"])] if "seed" in end else found[end["code"]] for end in ends])
+
+
+def mix(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
+    """The styles w (layers, d) that a checked recipe of `mix` means."""
+    name, count = recipe["system"], engine.hold(recipe["system"]).model.layers
+    ends = [recipe["from"], recipe.get("to") or recipe["from"]]
+    w, other = styles_of(ends, engine, name, recipe.get("controls") or {})
+    w = style.mixed(w, other, style.layers_of(recipe.get("layers") or "", count))
+    return restyled(w, recipe.get("by") or {}, style.layers_of(recipe.get("moved") or "", count), engine, name)
+
+
+def restyled(w: np.ndarray, by: dict[str, float], layers: Sequence[int], engine: Engine, name: str) -> np.ndarray:
+    """Styles w (layers, d) of which these layers are moved along directions: {"sefa 1": 2.0}."""
+    if not layers:
+        return w
+    w = w.copy()
+    w[list(layers)] = along(w[list(layers)], by, lambda kind: engine.style_directions(name, kind, layers), name)
+    return w
+
+
+def along(start: np.ndarray, by: dict[str, float], directions: Callable[[str], np.ndarray], name: str) -> np.ndarray:
+    """Codes (d,) or (n, d) moved along directions (k, d) of several kinds, each by so many standard deviations."""
     for direction, amount in by.items():
         kind, _, number = direction.partition(" ")
-        steps = engine.directions(name, kind)
+        steps = directions(kind)
         if int(number) > len(steps):
             raise ValueError(f"{name} has {len(steps)} directions of this kind, not {number}")
-        if start.shape != steps[0].shape:
-            raise ValueError(f"a code of {name} has {len(steps[0])} numbers, not {len(start)}: it belongs to another model")
-        end = end + np.float32(amount) * steps[int(number) - 1]
-    return end
+        if start.shape[-1] != steps.shape[1]:
+            raise ValueError(f"a code of {name} has {steps.shape[1]} numbers, not {start.shape[-1]}: it belongs to another model")
+        start = start + np.float32(amount) * steps[int(number) - 1]
+    return start
+
+
+def grain_seed(end: dict[str, Any]) -> int:
+    """What new detail is drawn from."""
+    return int(end.get("seed", 0))
+
+
+def unpack_styles(text: Any, shape: tuple[int, int]) -> np.ndarray:
+    w = unpack(text)
+    if len(w) != shape[0] * shape[1]:
+        raise ValueError(f"the styles of a picture in this recipe are {len(w)} numbers, not {shape[0]} layers of {shape[1]}")
+    return w.reshape(shape)
 
 
 # The two ends of a path -----------------------------------------------------------------------------------------
@@ -229,17 +302,21 @@ def check_corners(corners: Any) -> list[dict[str, Any]]:
     return [check_end(corner) for corner in corners]
 
 
-def check_by(by: Any) -> dict[str, float]:
+def check_by(by: Any, kinds: Collection[str] = tuple(DIRECTIONS)) -> dict[str, float]:
     """Directions are named by kind and number, counted from 1; how far is in standard deviations."""
     if not isinstance(by, dict) or len(by) > 64:
         raise ValueError(f"directions are given by name, at most 64 of them, not {str(by)[:80]!r}")
     for name, amount in by.items():
         kind, _, number = str(name).partition(" ")
-        if kind not in tuple(DIRECTIONS) or not number.isdecimal() or not 1 <= int(number) <= 4096:
-            raise ValueError(f"a direction is called {', '.join(f'{k} 1' for k in DIRECTIONS)} and so on, not {name!r}")
+        if kind not in kinds or not number.isdecimal() or not 1 <= int(number) <= 4096:
+            raise ValueError(f"a direction is called {', '.join(f'{k} 1' for k in kinds)} and so on, not {name!r}")
         if not isinstance(amount, (int, float)) or not -20 <= amount <= 20:
             raise ValueError(f"{name} must move by -20 to 20 standard deviations, not {amount!r}")
     return by
+
+
+def check_styles_by(by: Any) -> dict[str, float]:
+    return check_by({} if by is None else by, tuple(style.DIRECTIONS))
 
 
 def latent_of(end: dict[str, Any], engine: Engine, name: str) -> np.ndarray:
@@ -354,6 +431,13 @@ CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "plane": {"corners": check_corners, "x": check_position, "y": check_position},
     "steer": {"from": check_end, "by": check_by},
     "decode": {"code": unpack},
+    "mix": {
+        "from": check_end,
+        "to": lambda end: end and check_end(end),
+        "layers": lambda word: style.layers_of(word or ""),
+        "by": check_styles_by,
+        "moved": lambda word: style.layers_of(word or ""),
+    },
     "translate": {
         "picture": check_picture,
         "view": check_view,
@@ -369,7 +453,11 @@ ENDS = ("from", "to", "corners")  # fields that are ends of paths, one or severa
 MAX_LINK = 2000  # letters; every browser, server and chat passes as many on, and a QR code of them can still be read
 LEFT_OUT = ("genstudio", "precision", "torch")  # a link is for others, whose machines differ in these
 # What a verb's field is where a link does not say.
-UNSAID = {"interpolate": {"path": "spherical"}, "translate": {"view": "own", "background": "white", "detail": None}}
+UNSAID: dict[str, dict[str, Any]] = {
+    "interpolate": {"path": "spherical"},
+    "translate": {"view": "own", "background": "white", "detail": None},
+    "mix": {"to": None, "layers": "", "by": {}, "moved": ""},
+}
 
 
 def to_query(recipe: dict[str, Any]) -> str:
@@ -416,10 +504,7 @@ def _to_word(key: str, value: Any) -> str:
 
 def _from_word(key: str, word: str) -> Any:
     if key == "by":
-        moves = [re.fullmatch(r"([a-z]+)(\d+):([-+.\de]+)", move) for move in word.split(",") if move]
-        if not all(moves):
-            raise ValueError(f"a link's directions are written as in effect1:2,pca3:-1, not {word[:80]!r}")
-        return {f"{kind} {number}": float(amount) for kind, number, amount in (move.groups() for move in moves)}
+        return by_from_word(word)
     if key in ENDS:
         ends = [_end(part) for part in word.split(",")]
         return ends if key == "corners" else ends[0]
@@ -427,6 +512,14 @@ def _from_word(key: str, word: str) -> Any:
         return json.loads(word)
     except (ValueError, RecursionError):
         return word
+
+
+def by_from_word(word: str) -> dict[str, float]:
+    """effect1:2,pca3:-1 -> {"effect 1": 2.0, "pca 3": -1.0}"""
+    moves = [re.fullmatch(r"([a-z]+)(\d+):([-+.\de]+)", move) for move in word.split(",") if move]
+    if not all(moves):
+        raise ValueError(f"directions are written as in effect1:2,pca3:-1, not {word[:80]!r}")
+    return {f"{kind} {number}": float(amount) for kind, number, amount in (move.groups() for move in moves)}
 
 
 def _end(word: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from genstudio.data import Batches, Pictures
 from genstudio.images import grid, save_png, to_pictures, to_uint8
-from genstudio.model import Batch, Model, Noise, controls, generates, sample
+from genstudio.model import Batch, Model, Noise, controls, generates, sample, steps_many
 
 WALL = 32  # pictures on it
 FRAMES, FEWEST = 32, 10  # walls kept for the film of a run, at log-spaced steps: most happens early
@@ -51,7 +51,7 @@ def wall_steps(steps: int, frames: int = FRAMES) -> set[int]:
 
 def frames_of(model: Model, images: int) -> int:
     """How many walls a run of that many pictures has."""
-    return min(FRAMES, max(FEWEST, images // WORTH)) if hasattr(model, "sample") else FRAMES
+    return min(FRAMES, max(FEWEST, images // WORTH)) if steps_many(model) else FRAMES
 
 
 def finish(

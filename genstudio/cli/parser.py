@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from genstudio.cli import commands, scoring, sharing, training, translating, working
+from genstudio.cli import commands, mixing, scoring, sharing, training, translating, working
 
 EXAMPLES = """
 examples:
   python -m genstudio list
   python -m genstudio sample dcgan_avatars --seeds 0-63 --truncation 0.8 --grid
   python -m genstudio interpolate vae_mnist --from 3 --to seven.png --count 9 --strip
+  python -m genstudio mix stylegan2_avatars --rows 1-6 --columns 11-16 --layers 0-3
   python -m genstudio translate denoise_photo holiday.zip night.jpg --out clean.zip
   python -m genstudio train vae_mnist --max-minutes 10
   python -m genstudio score vae_mnist
@@ -135,6 +136,15 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--strip", action="store_true", help="also all of them side by side, strip.png")
     made.add_argument("--film", type=Path, metavar="FILE", help="also the way there and back, as .webp or .mp4")
     makes_pictures(made, "interpolate")
+
+    about = "Faces of a StyleGAN mixed layer by layer. A FACE is a seed, a range of them, code:... or a picture file."
+    made = verb(mixing.mix, about)
+    made.add_argument("--rows", metavar="FACE,FACE,...", required=True, help="faces whose layers stay")
+    made.add_argument("--columns", metavar="FACE,FACE,...", help="faces whose layers are taken")
+    made.add_argument("--layers", default="", metavar="0-3,7", help="which layers are taken, the coarsest being 0")
+    made.add_argument("--by", metavar="sefa1:2,pca3:-1", help="move along directions, in standard deviations")
+    made.add_argument("--moved", metavar="0-3,7", help="the layers that are moved (all)")
+    makes_pictures(made, "mix")
 
     about = "Pictures in the system's other domain: sketches coloured, noise taken away, glasses put on."
     made = verb(translating.translate, about)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, interpolate, leaky_relu, linear
+from torch.nn.functional import conv2d, conv_transpose2d, instance_norm, interpolate, leaky_relu, linear
 
 GAIN = math.sqrt(2)  # of a layer before an activation, by which half of its numbers lose nearly all of their size
 
@@ -181,13 +181,16 @@ class Synthesis(nn.Module):
         self.pictures = nn.ModuleList(ToPicture(width, channels, styles) for width in widths)
         self.layers = len(self.convs) + 1
 
-    def forward(self, w: Tensor, grain: Sequence[Tensor] | None = None) -> Tensor:
-        """grain: noise (n or 1, 1, h, w) for each convolution; unsaid, the fixed one."""
+    def forward(self, w: Tensor, grain: Sequence[Tensor] | None = None, side: int | None = None) -> Tensor:
+        """grain: noise (n or 1, 1, h, w) for each convolution; unsaid, the fixed one.
+        side: of the picture to stop at: what all sizes up to that add up to."""
         grain = [conv.grain for conv in self.convs] if grain is None else grain
         x = self.start.expand(len(w), -1, -1, -1)
         x = self.convs[0](x, w[:, 0], grain[0])
         picture = self.pictures[0](x, w[:, 1])
         for level, to_picture in enumerate(self.pictures[1:]):
+            if picture.shape[-1] == side:
+                break
             for i in (2 * level + 1, 2 * level + 2):
                 x = self.convs[i](x, w[:, i], grain[i])
             # Linear interpolation is the filter 1, 3, 3, 1, but for the border.
@@ -197,6 +200,65 @@ class Synthesis(nn.Module):
     def sides(self) -> list[int]:
         """Of each convolution's output."""
         return [conv.grain.shape[-1] for conv in self.convs]
+
+    def styled(self) -> list[int]:
+        """Of what each style steers: the last one steers the picture alone."""
+        return [*self.sides(), self.sides()[-1]]
+
+    def affine(self, layer: int) -> Tensor:
+        """The matrix (c, d) by which a layer's style enters its convolution."""
+        affines = [*(conv.affine for conv in self.convs), self.pictures[-1].affine]
+        return affines[layer].weight
+
+
+class AdaIN(nn.Module):
+    """What comes after a convolution in the first StyleGAN (Karras et al. 2019, arXiv:1812.04948, equation 1): noise, bias,
+    activation; then each channel of each picture is brought to mean 0 and deviation 1, and the style says what they are.
+    """
+
+    def __init__(self, width: int, styles: int, side: int):
+        super().__init__()
+        self.affine = Linear(styles, 2 * width)
+        self.bias, self.strength = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(width, 1, 1))
+        self.register_buffer("grain", nn.init.normal_(torch.empty(1, 1, side, side)))
+
+    def forward(self, x: Tensor, w: Tensor, grain: Tensor) -> Tensor:
+        x = activated(x + (self.strength * grain).to(x.dtype) + self.bias.to(x.dtype)[:, None, None])
+        scale, shift = self.affine(w).to(x.dtype)[:, :, None, None].chunk(2, 1)
+        return instance_norm(x) * (1 + scale) + shift
+
+
+class AdaINSynthesis(nn.Module):
+    """`Synthesis` of the first StyleGAN: styles come after convolutions, and only the last size makes the picture."""
+
+    def __init__(self, channels: int, widths: Sequence[int], styles: int):
+        super().__init__()
+        self.start = nn.Parameter(torch.ones(1, widths[0], 4, 4))
+        inputs = [widths[0], *(w for pair in zip(widths, widths[1:]) for w in pair)]  # of all but the start's
+        outputs = [widths[0], *(w for w in widths[1:] for _ in range(2))]
+        self.convs = nn.ModuleList(Conv(a, b, 3, GAIN, padding=1, bias=False) for a, b in zip(inputs, outputs, strict=True))
+        self.norms = nn.ModuleList(AdaIN(width, styles, 4 << level) for level, width in enumerate(widths) for _ in range(2))
+        self.picture = Conv(widths[-1], channels, 1)
+        self.layers = len(self.norms)
+
+    def forward(self, w: Tensor, grain: Sequence[Tensor] | None = None, side: int | None = None) -> Tensor:
+        """As of `Synthesis`; but there is no picture before the last size, whatever `side` asks for."""
+        grain = [norm.grain for norm in self.norms] if grain is None else grain
+        x = self.norms[0](self.start.expand(len(w), -1, -1, -1), w[:, 0], grain[0])
+        for i in range(1, self.layers):
+            if i % 2 == 0:
+                x = interpolate(x, scale_factor=2, mode="bilinear")
+            x = self.norms[i](self.convs[i - 1](x), w[:, i], grain[i])
+        return self.picture(x).float()
+
+    def sides(self) -> list[int]:
+        return [norm.grain.shape[-1] for norm in self.norms]
+
+    def styled(self) -> list[int]:
+        return self.sides()
+
+    def affine(self, layer: int) -> Tensor:
+        return self.norms[layer].affine.weight
 
 
 # The critic -----------------------------------------------------------------------------------------------------

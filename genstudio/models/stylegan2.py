@@ -1,6 +1,7 @@
 """StyleGAN2: a code becomes styles, one for each layer, so that a face can have one's hair and another's mouth.
 
-Karras et al. 2020 (arXiv:1912.04958); Karras et al. 2020 (arXiv:2006.06676, ADA) for classes and small sets.
+Karras et al. 2020 (arXiv:1912.04958); Karras et al. 2020 (arXiv:2006.06676, ADA) for classes and small sets. The first
+StyleGAN, Karras et al. 2019 (arXiv:1812.04948), is the same with another synthesis network.
 
 Read before: `layers/style.py`, the networks; `objectives/adversarial.py`, the game and its regularizers.
 """
@@ -13,8 +14,8 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from genstudio.layers.style import Critic, Mapping, Synthesis
-from genstudio.model import ANY, Batch, Choice, Label, Model, Noise, Slider, Text, kinds_of
+from genstudio.layers.style import AdaINSynthesis, Critic, Mapping, Synthesis
+from genstudio.model import ANY, Batch, Choice, Frame, Label, Model, Noise, Slider, Text, kinds_of
 from genstudio.objectives.ada import AdaptiveAugmentation
 from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, path_lengths, r1, watch
 from genstudio.system import Recipe, system
@@ -49,6 +50,24 @@ Cutoff = Annotated[
         ),
     ),
 ]
+Towards = Annotated[
+    str,
+    Choice(
+        (),
+        title=Text("Towards class", "Vers la classe"),
+        hint=Text("The class on the other end, where a picture is to lie between two.", "La classe à l’autre bout, pour une image entre deux."),
+    ),
+]
+Blend = Annotated[
+    float,
+    Slider(
+        0.0,
+        1.0,
+        0.05,
+        title=Text("How far towards it", "Jusqu’où"),
+        hint=Text("0 is the first class, 1 the second; between them styles are blended.", "0 : la première classe ; 1 : la seconde ; entre elles, les styles se mêlent."),
+    ),
+]
 FIXED, NEW, OFF = "fixed", "new", "off"
 Grain = Annotated[
     str,
@@ -77,6 +96,7 @@ class StyleGAN2(Model):
     path: weight of the path lengths' deviation; 0 leaves them alone. The paper's is 2.
     mixing: share of pictures that are made of two codes.
     ada: how often the critic may be sure of real pictures, before they are changed for it; 0 never changes them.
+    adain: the synthesis network of the first StyleGAN.
     """
 
     def __init__(
@@ -92,11 +112,13 @@ class StyleGAN2(Model):
         path_every: int = 8,
         mixing: float = 0.9,
         ada: float = 0.0,
+        adain: bool = False,
     ):
         super().__init__()
         self.image_shape, self.codes, self.classes = image_shape, styles, classes
         self.gamma, self.gamma_every, self.path, self.path_every, self.mixing = gamma, gamma_every, path, path_every, mixing
-        mapping, synthesis = Mapping(styles, depth, classes), Synthesis(image_shape[0], widths, styles)
+        mapping = Mapping(styles, depth, classes)
+        synthesis = (AdaINSynthesis if adain else Synthesis)(image_shape[0], widths, styles)
         assert synthesis.sides()[-1] == image_shape[1] == image_shape[2], f"{len(widths)} widths do not make {image_shape}"
         self.generator = nn.ModuleDict({"mapping": mapping, "synthesis": synthesis})
         self.critic = Critic(image_shape[0], widths, classes)
@@ -106,21 +128,31 @@ class StyleGAN2(Model):
 
     # verbs
 
-    def styles(self, noise: Noise, *, label: Label = ANY, truncation: Psi = 1.0, cutoff: Cutoff = 18) -> Tensor:
+    def styles(
+        self, noise: Noise, *, truncation: Psi = 1.0, cutoff: Cutoff = 18, label: Label = ANY, towards: Towards = ANY, blend: Blend = 0.0,
+    ) -> Tensor:  # fmt: skip
         """w (n, layers, d), the same in all layers but where it is truncated: towards the average of its class.
 
         Between the classes lies no face; an average over all of them would draw a picture out of its class (Dobler et al.
         2022, arXiv:2202.11777).
         """
+        z = self._codes(noise)
         kinds = kinds_of(self, noise, label)
-        w = self._mapped(noise, kinds)
-        average = self.averages[kinds]
-        layers = self.generator["synthesis"].layers
-        psi = torch.where(torch.arange(layers, device=w.device) < cutoff, truncation, 1.0)[:, None]
-        return torch.lerp(average[:, None], w[:, None], psi)
+        w, average = self.generator["mapping"](z, kinds), self.averages[kinds]
+        if blend:
+            others = kinds_of(self, noise, towards)
+            w = torch.lerp(w, self.generator["mapping"](z, others), blend)
+            average = torch.lerp(average, self.averages[others], blend)
+        return self.truncate(w[:, None].expand(-1, self.layers, -1), truncation, cutoff, average)
 
-    def synthesize(self, w: Tensor, noise: Noise | None = None, *, grain: Grain = FIXED) -> Tensor:
-        """Pictures of styles; new detail is drawn from `noise`."""
+    def truncate(self, w: Tensor, truncation: float = 1.0, cutoff: int = 18, average: Tensor | None = None) -> Tensor:
+        """Styles w (n, layers, d) pulled towards an average (n, d); unsaid, that of everything."""
+        average = self.centre()[None] if average is None else average
+        psi = torch.where(torch.arange(self.layers, device=w.device) < cutoff, truncation, 1.0)[:, None]
+        return torch.lerp(average[:, None], w, psi)
+
+    def synthesize(self, w: Tensor, noise: Noise | None = None, *, grain: Grain = FIXED, side: int | None = None) -> Tensor:
+        """Pictures of styles; new detail is drawn from `noise`. With a smaller `side`, what they are at that size."""
         synthesis, drawn = self.generator["synthesis"], None
         if grain == OFF:
             drawn = [w.new_zeros(1) for _ in synthesis.sides()]
@@ -128,23 +160,46 @@ class StyleGAN2(Model):
             if noise is None:
                 raise ValueError("new detail is drawn from seeds, and none are given")
             drawn = [noise.normal(1, side, side) for side in synthesis.sides()]
-        return synthesis(w, drawn).clamp(-1, 1)
+        return synthesis(w, drawn, side).clamp(-1, 1)
+
+    def sample(
+        self, noise: Noise, *, truncation: Psi = 1.0, cutoff: Cutoff = 18, label: Label = ANY, towards: Towards = ANY, blend: Blend = 0.0,
+        grain: Grain = FIXED,
+    ) -> Iterator[Frame]:  # fmt: skip
+        w = self.styles(noise, label=label, towards=towards, blend=blend, truncation=truncation, cutoff=cutoff)
+        detail = Noise(noise.seeds, noise.device)  # from the start of each stream: whoever mixes styles has no other
+        yield Frame(self.synthesize(w, detail, grain=grain))
+
+    @property
+    def layers(self) -> int:
+        """How many styles a picture has."""
+        return self.generator["synthesis"].layers
+
+    def sides(self) -> list[int]:
+        """Pixels along a side of what each layer's style steers."""
+        return self.generator["synthesis"].styled()
+
+    def affine(self, layer: int) -> Tensor:
+        """How a layer takes its style in: (channels, d)."""
+        return self.generator["synthesis"].affine(layer)
 
     # A code of the latent space is a step in w from the average. There straight ways are smooth, and 0 is the average
     # face. Its class is in it: so the way leads from one class to another.
 
     def latents(self, noise: Noise) -> Tensor:
-        return self._mapped(noise, kinds_of(self, noise, ANY)) - self._centre()
+        z = self._codes(noise)
+        return self.generator["mapping"](z, kinds_of(self, noise, ANY)) - self.centre()
 
     def decode(self, latents: Tensor, *, truncation: Psi = 1.0) -> Tensor:
-        w = self._centre() + truncation * latents
-        return self.synthesize(w[:, None].expand(-1, self.generator["synthesis"].layers, -1))
+        w = self.centre() + truncation * latents
+        return self.synthesize(w[:, None].expand(-1, self.layers, -1))
 
-    def _mapped(self, noise: Noise, kinds: Tensor) -> Tensor:
-        """w (n, d), in float64 on the way, so that a seed's is the same to the last digit in any batch."""
-        return self.generator["mapping"](noise.normal(self.codes).double(), kinds)
+    def _codes(self, noise: Noise) -> Tensor:
+        """z (n, d), before any class is drawn: whatever is asked for, a seed has one code. In float64, so that its w is
+        the same to the last digit in any batch."""
+        return noise.normal(self.codes).double()
 
-    def _centre(self) -> Tensor:
+    def centre(self) -> Tensor:
         """The average w (d,) of all that `latents` draws."""
         return self.averages[: len(self.class_names)].mean(0) if self.class_names else self.averages[self.classes]
 
@@ -187,7 +242,7 @@ class StyleGAN2(Model):
     def _mixed(self, kinds: Tensor) -> Tensor:
         """Styles w (n, layers, d) of fresh codes, most of them of two: one up to some layer, another from there on."""
         n, device, mapping = len(kinds), kinds.device, self.generator["mapping"]
-        layers = self.generator["synthesis"].layers
+        layers = self.layers
         w = mapping(torch.randn(n, self.codes, device=device), kinds)[:, None]
         if not self.mixing:
             return w.expand(-1, layers, -1)
@@ -226,3 +281,13 @@ class StyleGAN2(Model):
 def stylegan2_avatars() -> StyleGAN2:
     """A StyleGAN2 of cartoon faces, whose styles can be mixed layer by layer; its class is the drawing style."""
     return StyleGAN2((3, 64, 64), widths=(128, 128, 96, 48, 24), classes=8, ada=0.6)
+
+
+@system(
+    title=Text("StyleGAN · cartoon faces · 64 px", "StyleGAN · visages dessinés · 64 px"),
+    data="avatars",
+    recipe=Recipe(images=640_000, batch=16, rate=2.5e-3, betas=(0.0, 0.99), cosine=False, ema=0.999),
+)
+def stylegan_avatars() -> StyleGAN2:
+    """The first StyleGAN on the same faces, to compare: styles renormalize what they steer, and leave blobs."""
+    return StyleGAN2((3, 64, 64), widths=(128, 128, 96, 48, 24), classes=8, ada=0.6, adain=True)

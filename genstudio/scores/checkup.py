@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from genstudio.data import Pictures
 from genstudio.images import from_uint8
 from genstudio.layers.prior import FittedPrior
-from genstudio.model import Batch, Model, Noise, Text, controls, generates, sample, verbs
+from genstudio.model import Batch, Model, Noise, Text, controls, generates, sample, steps_many, verbs
 from genstudio.precision import best_precision
 from genstudio.scores.denoisers import drawn
 from genstudio.scores.distances import kernel_distance, nearest
@@ -187,7 +187,7 @@ class Checker:
 
     def _draw(self, model: Model) -> Tensor:
         """Samples (n, c, h, w) on the CPU, of a few seeds."""
-        if hasattr(model, "sample"):
+        if steps_many(model):
             known = controls(model.sample)
             # Guidance trades variety for obedience: what the model has learned is what it draws without.
             few = {name: value for name, value in (("steps", STEPS), ("guidance", 1.0)) if name in known}

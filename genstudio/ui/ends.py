@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from genstudio import recipe
 from genstudio.engine import Engine
 from genstudio.images import border, centre_ink, error_map, fit, flatten, invert, open_picture
 from genstudio.model import Text, verbs
+from genstudio.projection import Guess
 from genstudio.ui import widgets
 from genstudio.ui import words as w
 from genstudio.ui.words import friendly, language, t
@@ -109,14 +110,10 @@ class End:
         """Updates of the view while a picture takes this place, and at last with it there."""
         for end in ends_of(view.engine, scene["system"], picture):
             if "left" in end:
-                shown = self.searching(end, language(request))
+                lang = language(request)
+                shown = f"<h3>{getattr(self.title, lang)}</h3>{searching(end, lang)}"
                 yield {view.scene: scene | {self.which: end}, self.shown: shown, self.stop: gr.update(visible=True)}
         yield view.result(scene | {self.which: end}, inputs, request)
-
-    def searching(self, end: dict, lang: str) -> str:
-        note = getattr(w.SEARCHING, lang)
-        bar = f'<progress max="1" value="{1 - end["left"]:.3f}" aria-label="{note}"></progress>'
-        return f"<h3>{getattr(self.title, lang)}</h3>{compared(end, lang)}{bar}<p class='legend'>{note}</p>"
 
     def show(self, end: dict, uri: str, encodes: bool, lang: str) -> dict[gr.components.Component, Any]:
         """Updates that show this end: its picture, or the original beside its reconstruction and where they differ."""
@@ -132,6 +129,11 @@ class End:
             self.stop: gr.update(visible=False),
         }
         return updates | ({self.draw: gr.update(visible=encodes)} if self.draw else {})
+
+
+def searching(look: dict, lang: str) -> str:
+    """A look at a search that is not over."""
+    return compared(look, lang) + widgets.progress(1 - look["left"], getattr(w.SEARCHING, lang))
 
 
 def compared(end: dict, lang: str) -> str:
@@ -156,22 +158,39 @@ def ends_of(engine: Engine, name: str, picture: Image.Image) -> Iterator[dict]:
     average = engine.decode(name, np.zeros_like(engine.latents(name, [0])))[0]
     if shape[0] == 1 and (border(average) < 128) != (border(np.asarray(flatten(picture))) < 128):
         picture = invert(picture)  # ink on paper, for a model that knows light on dark
-    original = np.asarray(fit(picture, shape)).reshape(shape[1], shape[2], shape[0])
+
+    def draw(code: np.ndarray) -> np.ndarray:
+        return engine.decode(name, code[None])[0]
+
     if encodes(engine, name):
-        yield described(engine, name, original, engine.encode(name, [picture])[0])
-        return
-    seen = time.monotonic()
-    with closing(engine.project(name, picture)) as search:
+        code = engine.encode(name, [picture])[0]
+        yield described(as_seen(picture, shape), code, draw(code))
+    else:
+        yield from searched(engine.project(name, picture), picture, shape, draw)
+
+
+def searched(
+    search: Iterator[Guess], picture: Image.Image, shape: tuple[int, int, int], draw: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[dict]:
+    """Looks at a search for the code of a picture, now and then with the share that is `left` of it, and at last what it found.
+    `draw` makes the picture of a code."""
+    original, seen = as_seen(picture, shape), time.monotonic()
+    with closing(search):
         for guess in search:
             if time.monotonic() - seen > SHOW_EVERY and guess.step < guess.steps:
-                seen = time.monotonic()
-                yield described(engine, name, original, guess.code.numpy()) | {"left": 1 - guess.step / guess.steps}
-    yield described(engine, name, original, guess.code.numpy())
+                seen, code = time.monotonic(), guess.code.numpy()
+                yield described(original, code, draw(code)) | {"left": 1 - guess.step / guess.steps}
+    code = guess.code.numpy()
+    yield described(original, code, draw(code))
 
 
-def described(engine: Engine, name: str, original: np.ndarray, code: np.ndarray) -> dict:
+def as_seen(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+    """A picture as a model of that shape is shown it, uint8 (h, w, c)."""
+    return np.asarray(fit(picture, shape)).reshape(shape[1], shape[2], shape[0])
+
+
+def described(original: np.ndarray, code: np.ndarray, rebuilt: np.ndarray) -> dict:
     """A code as a recipe can carry it, with the picture it came from, the one it gives, and where they differ."""
-    rebuilt = engine.decode(name, code[None])[0]
     return {
         "code": recipe.pack(code),
         "original": widgets.png_uri(original),

@@ -17,6 +17,7 @@ from genstudio.ui import words as w
 from genstudio.ui.door import MOST, Door
 from genstudio.ui.tabs.diffusion import DiffusionTab
 from genstudio.ui.tabs.latent import LatentTab
+from genstudio.ui.tabs.style import StyleTab
 from genstudio.ui.tabs.train import TrainTab
 from genstudio.ui.tabs.translate import TranslateTab
 from genstudio.ui.theme import CSS, HEAD, THEME, TOGGLE
@@ -24,6 +25,7 @@ from genstudio.ui.words import TABLE, t
 
 TABS = (
     ("latent", w.LATENT_TAB, LatentTab),
+    ("style", w.STYLE_TAB, StyleTab),
     ("translate", w.TRANSLATE_TAB, TranslateTab),
     ("diffusion", w.DIFFUSION_TAB, DiffusionTab),
     ("train", w.TRAIN_TAB, TrainTab),

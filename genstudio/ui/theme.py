@@ -166,6 +166,26 @@ progress:indeterminate::-webkit-progress-bar { background: var(--color-accent); 
 .chip button + button { padding-left: 0; color: var(--soft); }
 .chip:has([aria-pressed=true]) { border-color: var(--color-accent); box-shadow: 0 0 0 1px var(--color-accent); }
 
+.matrix { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: 6px; }
+.matrix button { position: relative; padding: 0; border: 0; background: none; border-radius: 8px; overflow: hidden; cursor: pointer; min-width: 0; }
+.matrix button.head { border-radius: 50%; }
+.matrix button:hover { opacity: .8; } .matrix [aria-current] { box-shadow: 0 0 0 3px var(--color-accent); }
+.matrix .head small { position: absolute; left: 50%; bottom: 4px; transform: translateX(-50%); padding: 0 7px; border-radius: 99px; font-size: 11px; line-height: 16px;
+  font-weight: 400; color: white; background: rgba(15, 23, 42, .72); }
+.matrix .corner { display: grid; align-content: center; justify-items: center; font-size: 12px; line-height: 1.3; color: var(--soft); }
+.layers { display: flex; flex-wrap: wrap; gap: 6px 18px; align-items: center; font-size: 13px; }
+.layers > b { font-size: 15px; font-weight: 600; flex-basis: 100%; }
+.layer-group { display: flex; align-items: stretch; }
+.layers button { padding: 4px 7px; border: 1px solid var(--line); background: var(--panel); color: inherit; font-size: 13px; font-weight: 400; line-height: 20px; cursor: pointer; margin-left: -1px; }
+.layers .group { padding: 4px 10px; border-radius: 99px 0 0 99px; margin: 0; } .layers div div button:last-child { border-radius: 0 99px 99px 0; padding-right: 10px; }
+.layers button:hover { border-color: var(--color-accent); position: relative; }
+.layers button[aria-pressed=true] { background: var(--color-accent); border-color: var(--color-accent); color: white; }
+.layers .single[aria-pressed=true] + .single[aria-pressed=true], .layers .group[aria-pressed=true] + div .single:first-child { border-left-color: rgba(255, 255, 255, .45); }
+.mixing { gap: 36px !important; } .subject-column .stage.one { grid-template-columns: minmax(0, 380px); }
+.strip.psi .row { grid-template-columns: repeat(6, 1fr); } .strip.psi button { overflow: visible; } .strip.psi button.here { box-shadow: none; }
+.strip.psi img { border-radius: 8px; display: block; } .strip.psi .here img { box-shadow: 0 0 0 2px var(--color-accent); }
+.strip.psi small { font-size: 12px; font-weight: 400; color: var(--soft); }
+
 .strip { display: grid; gap: 6px; }
 .strip.ticks .row { grid-template-columns: 28px repeat(7, 1fr); }
 .strip .row { display: grid; grid-template-columns: 72px repeat(9, 1fr); gap: 6px; align-items: center; }
@@ -251,9 +271,9 @@ svg.qr { width: min(360px, 100%); display: block; border-radius: 12px; }
 .presenting { max-width: none !important; padding: 12px 24px !important; }
 .presenting .compare { width: min(100%, calc((100vh - 90px) * var(--ratio))); max-height: none; }
 .presenting :is(#translators, #knows, #translate-tiles, #translate-recipe, #translate-note) { display: none !important; }
-.presenting :is(.masthead, #opened, #models, .end-column, .caption, .tools, #strip, #history, #recipe, #share, #walk) {
+.presenting :is(.masthead, #opened, .models, .end-column, .caption, .tools, #strip, .trail, .recipe, .share, #walk, #mix-walk, #mix-directions) {
   display: none !important; }
-.presenting :is(#denoisers, .share, #run-strip, #branch, #runs, #run-save, #run-recipe, #jobs, #job-result, #job-tools) { display: none !important; }
+.presenting :is(#denoisers, #run-strip, #branch, #runs, #run-save, #run-recipe, #jobs, #job-result, #job-tools) { display: none !important; }
 .presenting .tools:has(> * #scrub, > #scrub) { display: flex !important; }
 .presenting .stage.three { --side: min(32vw - 30px, max(150px, 100vh - 380px)) !important;
   grid-template-columns: var(--side) var(--side) var(--side) !important; }
@@ -289,7 +309,9 @@ svg.qr { width: min(360px, 100%); display: block; border-radius: 12px; }
   .strip.ticks .row { grid-template-columns: 20px repeat(7, 1fr); }
   .strip.ticks .row-label { grid-column: auto; }
   .stage-column > .tools > * { min-width: 100% !important; }
-  #views > .tab-wrapper button { padding: 8px 7px; font-size: 14px; }
+  .views > .tab-wrapper button { padding: 8px 7px; font-size: 14px; }
+  .mixing { flex-direction: column; gap: 16px !important; } .mixing > * { min-width: 0 !important; width: 100%; } .matrix { gap: 3px; }
+  .layers button { padding: 6px 8px; } .strip.psi .row { grid-template-columns: repeat(6, 1fr); }
   .end-column.wide { grid-column: 1 / -1; }
   .map, .learned { grid-template-columns: minmax(0, 1fr) !important; }
   .row-label { grid-column: 1 / -1; }

@@ -17,21 +17,21 @@ KEPT = 24  # pictures of history
 
 
 class Trail:
-    """Made before the views, which add to it, and drawn once below them."""
+    """Made before the views, which add to it, and drawn once below them. `place` comes before the names of its elements."""
 
-    def __init__(self, engine: Engine, systems: dict):
-        self.engine, self.systems = engine, systems
+    def __init__(self, engine: Engine, systems: dict, place: str = ""):
+        self.engine, self.systems, self.place = engine, systems, place
         self.history = gr.State([])  # (picture, recipe), the newest first
         # What a reload of the page brings back; nothing secret, so a fixed key lets it outlive the server.
-        self.memory = gr.BrowserState({}, storage_key="genstudio-latent", secret="genstudio")
+        self.memory = gr.BrowserState({}, storage_key=f"genstudio-{place or 'latent'}", secret="genstudio")
 
     def draw(self) -> None:
         gr.Markdown(t(w.HISTORY), elem_classes="caption")
-        self.shown = gr.HTML(elem_id="history", js_on_load=widgets.PICK)
-        with gr.Accordion(t(w.RECIPE), open=False, elem_id="recipe"):
+        self.shown = gr.HTML(elem_id=f"{self.place}history", elem_classes="trail", js_on_load=widgets.PICK)
+        with gr.Accordion(t(w.RECIPE), open=False, elem_id=f"{self.place}recipe", elem_classes="recipe"):
             gr.Markdown(t(w.RECIPE_HINT))
             self.command = gr.Code(language="shell", interactive=False, show_label=False, lines=1, wrap_lines=True)
-        self.share = Share()
+        self.share = Share(self.place)
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -77,9 +77,7 @@ class Trail:
         return recipe.check(found)
 
     def thumbnail(self, found: dict) -> str:
-        code = recipe.code(found, self.engine)
-        [image] = self.engine.decode(found["system"], code[None], **(found.get("controls") or {}))
-        return widgets.png_uri(image, found)
+        return widgets.png_uri(recipe.image(found, self.engine), found)
 
     def title(self, found: dict, lang: str) -> str:
         return getattr(self.systems[found["system"]].title, lang)

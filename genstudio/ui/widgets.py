@@ -226,6 +226,19 @@ def thumbnails(items: Sequence[tuple[str, str]], empty: str) -> str:
     return f'<div class="history">{cells}</div>'
 
 
+def chips(names: Sequence[str], chosen: str | None, remove: str, empty: str) -> str:
+    """What a visitor keeps under names: picked as "use:name", and as "remove:name" for the cross beside it."""
+
+    def chip(name: str) -> str:
+        value = escape(name, quote=True)
+        return (
+            f'<span class="chip"><button data-pick="use:{value}" aria-pressed="{str(name == chosen).lower()}">{value}</button>'
+            f'<button data-pick="remove:{value}" aria-label="{remove} {value}">×</button></span>'
+        )
+
+    return f'<div class="chips">{"".join(map(chip, names))}</div>' if names else f'<p class="empty">{empty}</p>'
+
+
 def curve(lines: Sequence[tuple[str, Sequence[float]]], mark: float | None, reference: float | None, label: str) -> str:
     """Small curves over [0, 1] as SVG: (css class, values), a mark at one position, a dashed reference height."""
     values = [v for _, line in lines for v in line] + ([] if reference is None else [reference])

@@ -24,6 +24,7 @@ PRESENT = Text("Present", "Présenter")
 LEAVE = Text("Leave · Esc", "Quitter · Échap")
 
 LATENT_TAB = Text("Latent space", "Espace latent")
+STYLE_TAB = Text("Style mixing", "Mélange de styles")
 TRANSLATE_TAB = Text("Translate", "Traduire")
 DIFFUSION_TAB = Text("Diffusion", "Diffusion")
 TRAIN_TAB = Text("Train", "Entraîner")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -236,13 +235,9 @@ class Directions(View):
         return f'<div class="strip ticks">{rows}</div>'
 
     def own_html(self, scene: dict, kept: dict | None, lang: str) -> str:
-        chips = "".join(
-            f'<span class="chip"><button data-pick="use:{escape(own["name"], quote=True)}" aria-pressed="'
-            f'{str(scene["own"] == own).lower()}">{escape(own["name"])}</button><button data-pick="remove:'
-            f'{escape(own["name"], quote=True)}" aria-label="{getattr(w.REMOVE, lang)} {escape(own["name"], quote=True)}">×</button></span>'
-            for own in mine(kept, scene["system"])
-        )
-        return f'<div class="chips">{chips}</div>' if chips else f'<p class="empty">{getattr(w.OWN_EMPTY, lang)}</p>'
+        names = [own["name"] for own in mine(kept, scene["system"])]
+        chosen = scene["own"] and scene["own"]["name"]
+        return widgets.chips(names, chosen, getattr(w.REMOVE, lang), getattr(w.OWN_EMPTY, lang))
 
 
 def mine(kept: Any, system: str) -> list[dict]:

@@ -22,7 +22,7 @@ class Learned(View):
 
     def draw(self) -> None:
         gr.Markdown(t(w.LEARNED_HINT), elem_classes="caption")
-        self.story = gr.HTML(elem_id="learned")
+        self.story = gr.HTML(elem_id=f"{self.place}learned")
 
     @property
     def shown(self) -> list[gr.components.Component]:

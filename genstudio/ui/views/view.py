@@ -33,7 +33,7 @@ class View:
     opening: dict[str, Any]  # the scene, without the system
 
     def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, trail: Trail):
-        self.engine, self.systems, self.trail = engine, systems, trail
+        self.engine, self.systems, self.trail, self.place = engine, systems, trail, trail.place
         self.ends: dict[str, End] = {}
         self.panel: Panel | None = None  # of the controls of `decode`, where the view has any
         self.scene = gr.State(self.begin(first))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 from genstudio import recipe
 from genstudio.engine import between
@@ -76,6 +78,13 @@ class Way(View):
             end.wire(self)
         for button, suffix in ((self.webp, ".webp"), (self.mp4, ".mp4")):
             button.click(self.walker(suffix), self.inputs | {self.walk_path}, self.saved, **ONCE)
+
+    def takes_up(self, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """A visitor's picture becomes the start."""
+        yield from self.ends["from"].filled(self, picture, scene, inputs, request)
+
+    def stops(self, search: gr.events.Dependency) -> None:
+        self.ends["from"].ends_too(self, search)
 
     # what a visitor does --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,67 @@
+"""Faces mixed layer by layer: `mix`."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genstudio.cli.commands import Pictures, chunks, controls_of, open_engine, open_named, seed_ranges
+
+if TYPE_CHECKING:
+    from genstudio.engine import Engine, Held
+
+MOST = 64  # faces of a side
+
+
+def mix(
+    system: str, rows: str, columns: str | None, layers: str, by: str | None, moved: str | None,
+    out: Path, exact: bool, device: str | None, json: bool, **flags: Any,
+) -> None:  # fmt: skip
+    from genstudio import recipe
+    from genstudio.style import layers_of, mixed, word_of
+
+    engine = open_engine(device, exact)
+    held = engine.hold(system)
+    controls, count = controls_of(held, "mix", flags), held.model.layers
+    taken, steered = layers_of(layers, count), layers_of(f"0-{count - 1}" if moved is None else moved, count)
+    steps = recipe.check_styles_by(recipe.by_from_word(by or ""))
+    left, top = faces(rows, engine, held), faces(columns or "", engine, held)
+    w = recipe.styles_of([*left, *top], engine, system, controls)
+    pairs = [(row, column) for row in range(len(left)) for column in (range(len(left), len(w)) if top else [row])]
+    pictures = Pictures(out, len(pairs), json, "sheet.png")
+    grain = recipe.part_of(held, "synthesize", controls)
+    for part in chunks(pairs):
+        styles = [recipe.restyled(mixed(w[i], w[j], taken), steps, steered, engine, system) for i, j in part]
+        images = engine.synthesize(system, styles, [recipe.grain_seed(left[i]) for i, _ in part], **grain)
+        recipes = [
+            recipe.make(held, "mix", **{"from": left[i], "to": top[j - len(left)] if top else None}, layers=word_of(taken) if top else "",
+                        by=steps, moved=word_of(steered) if steps else "", controls=controls)
+            for i, j in part
+        ]  # fmt: skip
+        names = [f"{i:02d}-{j - len(left):02d}.png" if top else f"{i:02d}.png" for i, j in part]
+        pictures.add(images, names, recipes)
+    pictures.finish(columns=len(top) or None)
+
+
+def faces(words: str, engine: Engine, held: Held) -> list[dict[str, Any]]:
+    """Ends from words between commas: seeds and ranges of them, code:..., picture files, whose styles are searched for."""
+    from genstudio import recipe
+
+    found = []
+    for word in filter(None, (word.strip() for word in words.split(","))):
+        if word.startswith("code:"):
+            found.append(recipe.end_from_word(word))
+        elif re.fullmatch(r"\d+(-\d+)?", word, re.ASCII):
+            found += [{"seed": seed} for r in seed_ranges(word) for seed in itertools.islice(r, MOST + 1)]
+        elif Path(word).exists():
+            *_, guess = engine.project_styles(held.name, open_named(word))
+            print(f"{word} is {guess.error:.4f} away from the nearest picture found.", file=sys.stderr)
+            found.append({"code": recipe.pack(guess.code.numpy())})
+        else:
+            raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
+    if len(found) > MOST:
+        raise ValueError(f"at most {MOST} faces stand on a side, not {len(found)}")
+    return found

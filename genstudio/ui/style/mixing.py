@@ -1,0 +1,494 @@
+"""Faces of rows and columns and all their mixtures; one of them is chosen, seen large, moved along directions and kept."""
+
+from __future__ import annotations
+
+import random
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from genstudio import recipe
+from genstudio.images import enlarged, flatten, open_picture, save_loop
+from genstudio.models.stylegan2 import FIXED, NEW
+from genstudio.style import groups, layers_of, loop, mixed, word_of
+from genstudio.ui import widgets
+from genstudio.ui import words as page_words
+from genstudio.ui.ends import DRAG, LAST, ONCE, searched, searching
+from genstudio.ui.panels import Panel
+from genstudio.ui.style import pieces
+from genstudio.ui.style import words as w
+from genstudio.ui.views.view import View, figure
+from genstudio.ui.words import friendly, language, t
+
+MOST = 8  # faces of a side
+MOST_KEPT = 26  # one for each letter
+MOST_PICTURES = 4  # that are searched for at a time
+TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the strip of truncations
+AT_ONCE, REACH = 6, 4  # sliders; standard deviations either way
+MOST_NAMED = 40  # directions that a browser keeps
+QUICK_SIDE = 256  # pixels of a larger picture while something is dragged
+WALK_FRAMES, WALK_SECONDS = 24, 1.2  # from one face to the next
+KINDS = {"sefa": w.BY_SEFA, "pca": w.BY_PCA}
+
+
+class Mixing(View):
+    key, title = "mix", w.TITLE
+    verbs = ("mix", "sample")
+    opening = {
+        "rows": [{"seed": seed} for seed in (3, 8, 21, 40, 54)], "columns": [{"seed": seed} for seed in (5, 13, 33, 47, 62)],
+        "layers": "", "cell": (0, 0), "kept": {}, "kind": "sefa", "first": 0, "by": {}, "moved": "",
+    }  # fmt: skip
+
+    def draw(self) -> None:
+        # A visitor's named directions, by system: {system: [{"name": ..., "by": ..., "moved": ...}]}. They outlive a reload.
+        self.named = gr.BrowserState({}, storage_key="genstudio-style-directions", secret="genstudio")
+        with gr.Row(elem_classes="mixing"):
+            with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
+                self.taken = gr.HTML(elem_id="mix-layers", js_on_load=widgets.PICK)
+                gr.Markdown(t(w.TAKEN_HINT), elem_classes="caption")
+                self.matrix = gr.HTML(elem_id="mix-matrix", js_on_load=widgets.PICK, min_height=300)
+                with gr.Row(elem_classes="tools"):
+                    self.sides = {
+                        key: gr.Textbox(label=t(title), elem_id=f"mix-{key}", max_lines=1, min_width=150)
+                        for key, title in (("rows", w.ROWS), ("columns", w.COLUMNS))
+                    }
+                    self.dice = gr.Button(t(w.OTHERS), elem_classes="dice", variant="primary", scale=0, min_width=170)
+                gr.Markdown(t(w.SEEDS_HINT), elem_classes="caption")
+                self.upload = gr.UploadButton(t(w.UPLOAD), file_types=["image"], file_count="multiple", elem_id="mix-upload", size="sm")
+                gr.Markdown(t(w.UPLOAD_HINT), elem_classes="caption")
+                self.search = gr.HTML(elem_id="mix-search")
+                self.stop = gr.Button(t(page_words.STOP_SEARCH), visible=False, elem_id="mix-stop", size="sm", variant="stop")
+            with gr.Column(scale=6, min_width=300, elem_classes="subject-column"):
+                self.subject = gr.HTML(widgets.WAITING_ONE, elem_id="mix-subject")
+                gr.Markdown(t(w.PSI), elem_classes="caption")
+                self.strip = gr.HTML(elem_id="mix-psi", js_on_load=widgets.PICK)
+                with gr.Row(elem_classes="tools"):
+                    self.keep = gr.Button(t(w.KEEP), elem_id="mix-keep", size="sm", min_width=120)
+                self.panel = Panel(self.systems, "sample", "mix")
+        with gr.Accordion(t(w.DIRECTIONS), open=False, elem_id="mix-directions"), gr.Row(elem_classes="mixing"):
+            with gr.Column(scale=6, min_width=300):
+                self.kind = gr.Radio(
+                    [(t(label), kind) for kind, label in KINDS.items()], value="sefa", label=t(w.KIND), info=t(w.KIND_HINT), elem_id="mix-kind",
+                )  # fmt: skip
+                self.moved = gr.HTML(elem_id="mix-moved", js_on_load=widgets.PICK)
+                gr.Markdown(t(w.NAMES_HINT), elem_classes="caption")
+                with gr.Row(elem_classes="tools"):
+                    self.name = gr.Textbox(
+                        placeholder=t(page_words.OWN_NAME), show_label=False, container=False, max_lines=1, elem_id="mix-name", min_width=120
+                    )
+                    self.save = gr.Button(t(page_words.SAVE), elem_id="mix-save", size="sm", scale=0, min_width=90)
+                self.names = gr.HTML(elem_id="mix-names", js_on_load=widgets.PICK)
+            with gr.Column(scale=9, min_width=340):
+                self.steps = [
+                    gr.Slider(-REACH, REACH, 0, step=0.05, label=str(i + 1), elem_id=f"mix-direction-{i}") for i in range(AT_ONCE)
+                ]
+                with gr.Row(elem_classes="tools"):
+                    self.back = gr.Button("←", elem_id="mix-back", size="sm", min_width=44)
+                    self.on = gr.Button("→", elem_id="mix-on", size="sm", min_width=44)
+                    self.reset = gr.Button(t(page_words.RESET), elem_id="mix-reset", size="sm", min_width=100)
+        with gr.Accordion(t(w.WALK), open=False, elem_id="mix-walk"), gr.Row(elem_classes="tools"):
+            self.films = {
+                suffix: gr.Button(t(label), elem_id=f"mix-walk-{suffix}", size="sm", scale=0, min_width=140)
+                for suffix, label in (("webp", page_words.WALK_WEBP), ("mp4", page_words.WALK_MP4))
+            }
+            self.film = gr.DownloadButton(visible=False, elem_id="mix-film", size="sm", variant="primary", scale=0)
+
+    @property
+    def sliders(self) -> dict[str, gr.components.Component]:
+        return {"kind": self.kind}
+
+    @property
+    def shown(self) -> list[gr.components.Component]:
+        texts = [self.taken, self.matrix, self.subject, self.strip, self.moved, self.names, self.search]
+        return [*texts, *self.sides.values(), *self.steps, self.stop, self.film]
+
+    @property
+    def inputs(self) -> set[gr.components.Component]:
+        return super().inputs | {self.named, *self.steps}
+
+    def wire(self) -> None:
+        for slider in (*self.steps, *self.knobs):
+            if isinstance(slider, gr.Slider):
+                slider.input(self.on_drag, self.inputs, self.subject, **DRAG)
+            self.settles(slider)
+        self.taken.select(self.chooser("layers"), self.inputs, self.everything, **LAST)
+        self.moved.select(self.chooser("moved"), self.inputs, self.everything, **LAST)
+        self.matrix.select(self.on_cell, self.inputs, self.everything, **LAST)
+        self.strip.select(self.on_psi, self.inputs, self.everything, **LAST)
+        for key, box in self.sides.items():
+            for event in (box.submit, box.blur):
+                event(self.reader(key), self.inputs | {box}, self.everything, **ONCE)
+        self.dice.click(self.on_dice, self.inputs, self.everything, **LAST)
+        self.keep.click(self.on_keep, self.inputs, self.everything, **ONCE)
+        search = self.upload.upload(self.on_pictures, self.inputs | {self.upload}, self.everything, **ONCE)
+        self.stops(search)
+        self.kind.input(self.turner(None), self.inputs, self.everything, **LAST)
+        for button, pages in ((self.back, -1), (self.on, 1)):
+            button.click(self.turner(pages), self.inputs, self.everything, **ONCE)
+        self.reset.click(self.on_reset, self.inputs, self.everything, **ONCE)
+        naming = [*self.everything, self.named, self.name]
+        for event in (self.save.click, self.name.submit):
+            event(self.on_name, self.inputs | {self.name}, naming, **ONCE)
+        self.names.select(self.on_named, self.inputs, naming, **ONCE)
+        for suffix, button in self.films.items():
+            button.click(self.walker(suffix), self.inputs, self.film, **ONCE)
+
+    # the scene ------------------------------------------------------------------------------------------------------
+
+    def begin(self, system: str) -> dict:
+        sides = self.engine.hold(system).model.sides()
+        coarse = word_of(groups(sides)[0].layers)
+        return super().begin(system) | {"layers": coarse, "moved": f"0-{len(sides) - 1}"}
+
+    def changed_to(self, scene: dict, system: str) -> dict:
+        """The scene with another model: seeds stay, styles mean nothing to it."""
+        fresh = self.begin(system)
+        seeds = {key: [end for end in scene[key] if "seed" in end] for key in ("rows", "columns")}
+        return fresh | {key: ends or fresh[key] for key, ends in seeds.items()}
+
+    def scene_of(self, found: dict) -> dict:
+        """A recipe's faces come first, among others."""
+        scene = super().scene_of(found)
+        if found["verb"] == "sample":
+            found = {"from": {"seed": int(found["seed"])}}
+        start, end = ({k: e[k] for k in ("seed", "code") if k in e} if (e := found.get(key)) else None for key in ("from", "to"))
+        kept, placed = {}, {}
+        for key, face in (("rows", start), ("columns", end)):
+            if face and "code" in face:
+                letter = chr(ord("A") + len(kept))
+                kept[letter] = face
+                face = {"kept": letter}
+            placed[key] = [*([face] if face else []), *self.opening[key]][:len(self.opening[key])]
+        words = {key: str(found[key]) for key in ("layers", "moved") if found.get(key) not in (None, "")}
+        return scene | placed | words | {"kept": kept, "cell": (0, 0 if end else None), "by": found.get("by") or {}}
+
+    def read(self, inputs: dict) -> dict:
+        scene, before = super().read(inputs), inputs[self.scene]
+        page = {name: inputs[slider] for name, slider in zip(self.page(before), self.steps, strict=False)}
+        return scene | {"by": {name: float(amount) for name, amount in (before["by"] | page).items() if amount}}
+
+    def page(self, scene: dict) -> list[str]:
+        """The names of the directions that the sliders now move."""
+        layers = layers_of(scene["moved"])
+        if not layers:
+            return []
+        count = len(self.engine.style_directions(scene["system"], scene["kind"], layers))
+        return [f"{scene['kind']} {i + 1}" for i in range(scene["first"], min(count, scene["first"] + AT_ONCE))]
+
+    def faces(self, scene: dict, key: str) -> list[dict]:
+        """The ends of a side."""
+        return [end_of(scene, face) for face in scene[key]]
+
+    def made(self, scene: dict) -> dict:
+        row, column = scene["cell"]
+        rows, columns = self.faces(scene, "rows"), self.faces(scene, "columns")
+        both = row is not None and column is not None
+        what = {"from": rows[row] if row is not None else columns[column], "to": columns[column] if both else None}
+        moved = scene["moved"] if scene["by"] else ""
+        return self.recipe(scene, "mix", **what, layers=scene["layers"] if both else "", by=scene["by"], moved=moved)
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    @friendly
+    def on_drag(self, inputs: dict, request: gr.Request) -> str:
+        """The chosen face alone; of a large one what the network has at a smaller size."""
+        scene = self.read(inputs)
+        return self.subject_html(scene, language(request), quick=True)
+
+    def chooser(self, key: str):
+        @friendly
+        def on_layers(inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+            scene = self.read(inputs)
+            layers = layers_of(event.pick, self.engine.hold(scene["system"]).model.layers)
+            more = {"by": {}} if key == "moved" and not layers else {}
+            return self.result(scene | {key: word_of(layers)} | more, inputs, request)
+
+        return on_layers
+
+    @friendly
+    def on_cell(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        scene = self.read(inputs)
+        place = tuple(int(part) if part.isdecimal() else None for part in str(event.pick).split(","))
+        counts = (len(scene["rows"]), len(scene["columns"]))
+        if len(place) != 2 or place == (None, None) or any(i is not None and i >= n for i, n in zip(place, counts)):
+            raise ValueError(getattr(w.NO_CELL, language(request)))
+        return self.result(scene | {"cell": place}, inputs, request)
+
+    @friendly
+    def on_psi(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        scene = self.read(inputs)
+        psi = self.panel.of[scene["system"]]["truncation"].kind.check("truncation", event.pick)
+        return self.result(scene | {"controls": scene["controls"] | {"truncation": psi}}, inputs, request)
+
+    def reader(self, key: str):
+        @friendly
+        def on_side(inputs: dict, request: gr.Request) -> dict:
+            scene, lang = self.read(inputs), language(request)
+            faces = faces_of(inputs[self.sides[key]], scene["kept"], lang)
+            if faces == scene[key]:
+                return {}
+            return self.result(within_reach(scene | {key: faces}), inputs, request)
+
+        return on_side
+
+    @friendly
+    def on_dice(self, inputs: dict, request: gr.Request) -> dict:
+        """New seeds for all faces but those that the visitor keeps."""
+        scene = self.read(inputs)
+        rolled = {
+            key: [face if "kept" in face else {"seed": random.randrange(10_000)} for face in scene[key]] for key in ("rows", "columns")
+        }
+        return self.result(scene | rolled, inputs, request)
+
+    @friendly
+    def on_keep(self, inputs: dict, request: gr.Request) -> dict:
+        """The chosen face, as it is before any truncation, which its row goes through again."""
+        scene = self.read(inputs)
+        whole = self.made(scene) | {"controls": scene["controls"] | {"truncation": 1.0}}
+        end = {"code": recipe.pack(recipe.mix(whole, self.engine).ravel())}
+        return self.result(with_face(scene, end) | {"by": {}}, inputs, request)
+
+    @friendly
+    def on_pictures(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        paths = inputs[self.upload]
+        if len(paths) > MOST_PICTURES:
+            raise ValueError(getattr(w.TOO_MANY_PICTURES, language(request)).format(most=MOST_PICTURES))
+        scene = self.read(inputs)
+        for path in paths:
+            for updates in self.takes_up(flatten(open_picture(path)), scene, inputs, request):
+                yield updates
+            scene = updates[self.scene]
+
+    def takes_up(self, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """A visitor's picture becomes the first row. What was found so far stands in the scene: who stops there keeps it."""
+        name, lang = scene["system"], language(request)
+        model = self.engine.hold(name).model
+
+        def draw(code: np.ndarray) -> np.ndarray:
+            return self.engine.synthesize(name, code.reshape(1, model.layers, model.codes))[0]
+
+        for look in searched(self.engine.project_styles(name, picture), picture, model.image_shape, draw):
+            placed = with_face(scene, {"code": look["code"]})
+            if "left" not in look:
+                yield self.result(placed, inputs, request)
+                return
+            yield {self.scene: placed, self.search: searching(look, lang), self.stop: gr.update(visible=True)}
+
+    def stops(self, search: gr.events.Dependency) -> None:
+        """In two steps: a search that still ran would draw its next look over what the second one shows."""
+        self.stop.click(None, cancels=[search]).then(self.on_settle, self.inputs, self.everything, **ONCE)
+
+    def turner(self, pages: int | None):
+        @friendly
+        def on_page(inputs: dict, request: gr.Request) -> dict:
+            """The sliders turn to other directions: some pages on, or from the start."""
+            scene = self.read(inputs)
+            count = self.engine.hold(scene["system"]).model.codes
+            first = 0 if pages is None else min(max(0, scene["first"] + pages * AT_ONCE), (count - 1) // AT_ONCE * AT_ONCE)
+            return self.result(scene | {"first": first}, inputs, request)
+
+        return on_page
+
+    @friendly
+    def on_reset(self, inputs: dict, request: gr.Request) -> dict:
+        return self.result(self.read(inputs) | {"by": {}}, inputs, request)
+
+    @friendly
+    def on_name(self, inputs: dict, request: gr.Request) -> dict:
+        scene = self.read(inputs)
+        name = (inputs[self.name] or "").strip()[:40]
+        if not name or not scene["by"]:
+            raise ValueError(getattr(page_words.OWN_NOTHING, language(request)))
+        others = [own for own in mine(inputs[self.named], scene["system"]) if own["name"] != name]
+        own = {"name": name, "by": scene["by"], "moved": scene["moved"]}
+        named = (inputs[self.named] or {}) | {scene["system"]: [own, *others][:MOST_NAMED]}
+        return self.result(scene, inputs | {self.named: named}, request) | {self.named: named, self.name: ""}
+
+    @friendly
+    def on_named(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        """One of the visitor's own is picked, or put away for good."""
+        scene, named = self.read(inputs), inputs[self.named] or {}
+        what, _, name = str(event.pick).partition(":")
+        known = mine(named, scene["system"])
+        if what == "remove":
+            named = named | {scene["system"]: [own for own in known if own["name"] != name]}
+        elif own := next((own for own in known if own["name"] == name), None):
+            kind = next(iter(own["by"])).partition(" ")[0]
+            scene |= {"by": own["by"], "moved": own["moved"], "kind": kind, "first": 0}
+        return self.result(scene, inputs | {self.named: named}, request) | {self.named: named}
+
+    def walker(self, suffix: str):
+        @friendly
+        def on_walk(inputs: dict, request: gr.Request) -> Any:
+            """From each row's face to the next and back to the first, mixed and moved as the chosen one is. What is fixed
+            detail stays fixed: drawn anew in each frame it would flicker."""
+            scene = self.read(inputs)
+            _, column = scene["cell"]
+            w_rows, w_columns = self.styles(scene)
+            layers = layers_of(scene["layers"]) if column is not None else ()
+            stops = [self.steered(scene, mixed(row, w_columns[column or 0], layers)) for row in w_rows]
+            frames = loop(np.stack(stops), WALK_FRAMES)
+            pictures = self.engine.synthesize(scene["system"], frames, grain=FIXED if self.grain(scene) == NEW else self.grain(scene))
+            folder = Path(tempfile.mkdtemp(prefix="walk-"))
+            film = save_loop(enlarged(pictures, 384), folder / f"{scene['system']}-walk.{suffix}", WALK_SECONDS * len(stops))
+            label = f"{getattr(page_words.DOWNLOAD, language(request))}: {suffix.upper()}, {film.stat().st_size // 1000} kB"
+            return gr.update(value=str(film), label=label, visible=True)
+
+        return on_walk
+
+    # what they see --------------------------------------------------------------------------------------------------
+
+    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
+        return super().result(scene, inputs, request) | {self.names: self.names_html(scene, inputs[self.named], language(request))}
+
+    def arrive(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
+        return super().arrive(scene, inputs, request) | {self.names: self.names_html(scene, inputs[self.named], language(request))}
+
+    def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+        model = self.engine.hold(scene["system"]).model
+        sides, page = model.sides(), self.page(scene)
+        grouped = groups(sides)
+        updates: dict[gr.components.Component, Any] = {
+            self.taken: pieces.layers(grouped, sides, layers_of(scene["layers"]), getattr(w.TAKEN, lang), lang),
+            self.moved: pieces.layers(grouped, sides, layers_of(scene["moved"]), getattr(w.MOVED, lang), lang),
+            self.matrix: self.matrix_html(scene, lang),
+            self.subject: self.subject_html(scene, lang),
+            self.strip: self.strip_html(scene),
+            self.kind: scene["kind"],
+            self.search: "",
+            self.stop: gr.update(visible=False),
+            self.film: gr.update(value=None, visible=False),
+        }
+        updates |= {box: " ".join(name_of(face) for face in scene[key]) for key, box in self.sides.items()}
+        for i, slider in enumerate(self.steps):
+            name = page[i] if i < len(page) else ""
+            value = scene["by"].get(name, 0)
+            reach = max(REACH, abs(value))  # a recipe may go farther than a slider does at first
+            updates[slider] = gr.update(visible=bool(name), label=name.partition(" ")[2], value=value, minimum=-reach, maximum=reach)
+        return updates
+
+    def styles(self, scene: dict) -> tuple[np.ndarray, np.ndarray]:
+        """w (n, layers, d) of the rows and of the columns; each seed is mapped once."""
+        rows, columns = self.faces(scene, "rows"), self.faces(scene, "columns")
+        w = recipe.styles_of([*rows, *columns], self.engine, scene["system"], self.controls(scene))
+        return w[: len(rows)], w[len(rows) :]
+
+    def steered(self, scene: dict, w: np.ndarray) -> np.ndarray:
+        return recipe.restyled(w, scene["by"], layers_of(scene["moved"]), self.engine, scene["system"])
+
+    def grain(self, scene: dict) -> str:
+        return self.controls(scene)["grain"]
+
+    def matrix_html(self, scene: dict, lang: str) -> str:
+        rows, columns = self.styles(scene)
+        layers = layers_of(scene["layers"])
+        mixtures = [mixed(row, column, layers) for row in rows for column in columns]
+        seeds = [recipe.grain_seed(end) for end in (*self.faces(scene, "rows"), *self.faces(scene, "columns"))]
+        drawn = [*seeds, *(seed for seed in seeds[: len(rows)] for _ in columns)]
+        images = self.engine.synthesize(scene["system"], np.stack([*rows, *columns, *mixtures]), drawn, grain=self.grain(scene))
+        uris = [widgets.png_uri(image) for image in images]
+        heads, cells = uris[: len(rows) + len(columns)], uris[len(rows) + len(columns) :]
+        names = tuple([name_of(face) for face in scene[key]] for key in ("rows", "columns"))
+        table = [cells[i * len(columns) : (i + 1) * len(columns)] for i in range(len(rows))]
+        return pieces.matrix(names, (heads[: len(rows)], heads[len(rows) :]), table, tuple(scene["cell"]), lang)
+
+    def subject_html(self, scene: dict, lang: str, quick: bool = False) -> str:
+        made = self.made(scene)
+        name, side = scene["system"], self.engine.image_shape(scene["system"])[1]
+        styles = recipe.mix(made, self.engine)[None]
+        quickly = {"side": QUICK_SIDE} if quick and side > QUICK_SIDE else {}
+        [image] = self.engine.synthesize(name, styles, [recipe.grain_seed(made["from"])], grain=self.grain(scene), **quickly)
+        uri = widgets.png_uri(image, None if quickly else made)
+        return f'<div class="stage one">{figure(uri, getattr(w.SUBJECT, lang), f"{name}-mix.png", lang, self.caption(scene, lang))}</div>'
+
+    def caption(self, scene: dict, lang: str) -> str:
+        row, column = scene["cell"]
+        names = [name_of(scene[key][i]) for key, i in (("rows", row), ("columns", column)) if i is not None]
+        said = names[0]
+        if len(names) == 2 and scene["layers"]:
+            said = getattr(w.MIXED, lang).format(row=names[0], layers=scene["layers"], column=names[1])
+        moves = " · ".join(f"{name} {amount:+.2f}" for name, amount in list(scene["by"].items())[:3])
+        return f"<span>{said}</span><output>{moves}{' …' if len(scene['by']) > 3 else ''}</output>"
+
+    def strip_html(self, scene: dict) -> str:
+        """The chosen face at several truncations. They lie on one line, so that its two ends are enough."""
+        made, name = self.made(scene), scene["system"]
+        here = self.controls(scene)
+        none, whole = (
+            recipe.mix(made | {"controls": here | {"truncation": psi}}, self.engine) for psi in (0.0, 1.0)
+        )
+        w = np.stack([none + np.float32(psi) * (whole - none) for psi in TICKS])
+        seed = recipe.grain_seed(made["from"])
+        images = self.engine.synthesize(name, w, [seed] * len(TICKS), grain=here["grain"])
+        return pieces.truncations([widgets.png_uri(image) for image in images], TICKS, here["truncation"])
+
+    def names_html(self, scene: dict, named: dict | None, lang: str) -> str:
+        own = mine(named, scene["system"])
+        chosen = next((o["name"] for o in own if o["by"] == scene["by"] and o["moved"] == scene["moved"]), None)
+        return widgets.chips([o["name"] for o in own], chosen, *(getattr(said, lang) for said in (page_words.REMOVE, page_words.OWN_EMPTY)))
+
+
+# Faces of a side: {"seed": n}, or {"kept": letter} of what the scene keeps under that letter ------------------------
+
+
+def end_of(scene: dict, face: dict) -> dict:
+    return scene["kept"][face["kept"]] if "kept" in face else face
+
+
+def name_of(face: dict) -> str:
+    return face.get("kept") or str(face["seed"])
+
+
+def faces_of(words: str | None, kept: dict, lang: str) -> list[dict]:
+    """Faces from what a visitor writes: seeds and letters, with spaces or commas between."""
+    faces = []
+    for word in re.split(r"[\s,;]+", (words or "").strip()):
+        if word.upper() in kept:
+            faces.append({"kept": word.upper()})
+        elif word.isdecimal():
+            faces.append({"seed": recipe.check_seed(word)})
+        elif word:
+            raise ValueError(getattr(w.NO_SEED, lang).format(word=repr(word[:40])))
+    if not faces:
+        raise ValueError(getattr(w.NO_FACES, lang))
+    if len(faces) > MOST:
+        raise ValueError(getattr(w.TOO_MANY, lang).format(most=MOST))
+    return faces
+
+
+def with_face(scene: dict, end: dict) -> dict:
+    """The scene with one more face, kept under the next letter, as its first row, which is chosen. A full matrix loses its
+    last row; of the kept faces those go that stand nowhere, once all letters are taken."""
+    kept = scene["kept"]
+    if len(kept) >= MOST_KEPT:
+        used = {face.get("kept") for key in ("rows", "columns") for face in scene[key]}
+        kept = {letter: face for letter, face in kept.items() if letter in used}
+    letter = next(chr(code) for code in range(ord("A"), ord("Z") + 1) if chr(code) not in kept)
+    rows = [{"kept": letter}, *scene["rows"]][:max(len(scene["rows"]), 5)][:MOST]
+    return scene | {"kept": kept | {letter: end}, "rows": rows, "cell": (0, None)}
+
+
+def within_reach(scene: dict) -> dict:
+    """The scene with a cell that is there."""
+    place = tuple(
+        None if i is None else min(i, len(scene[key]) - 1) for i, key in zip(scene["cell"], ("rows", "columns"), strict=True)
+    )
+    return scene | {"cell": place}
+
+
+def mine(named: Any, system: str) -> list[dict]:
+    """The directions that a browser keeps for a system, less those that are not whole: it is a visitor's input."""
+    found = []
+    for own in (named if isinstance(named, dict) else {}).get(system, [])[:MOST_NAMED]:
+        try:
+            by, moved = recipe.check_styles_by(own["by"]), word_of(layers_of(own["moved"]))
+            found += [{"name": str(own["name"])[:40], "by": by, "moved": moved}] if by else []
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found

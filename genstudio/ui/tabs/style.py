@@ -1,0 +1,17 @@
+"""The Style mixing tab: faces of rows and columns, mixed layer by layer."""
+
+from __future__ import annotations
+
+from genstudio.ui.style import words as w
+from genstudio.ui.style.mixing import Mixing
+from genstudio.ui.views.learned import Learned
+from genstudio.ui.views.tab import ViewsTab
+
+
+class StyleTab(ViewsTab):
+    place = "style-"
+    needs = ("styles", "synthesize")
+    opens_on = "stylegan2_avatars"
+    kinds = (Mixing, Learned)
+    empty = w.NO_MODELS
+    started = w.STARTED

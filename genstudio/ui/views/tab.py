@@ -1,0 +1,200 @@
+"""What the tabs have in common that show one model in several ways: it is chosen above, and what is made is kept below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from genstudio import checkpoint
+from genstudio.engine import Engine
+from genstudio.images import flatten, grid, open_picture
+from genstudio.model import Text
+from genstudio.ui import widgets
+from genstudio.ui import words as w
+from genstudio.ui.ends import EACH, LAST, ONCE
+from genstudio.ui.trail import Trail
+from genstudio.ui.views.view import View
+from genstudio.ui.words import friendly, language, t
+
+
+class ViewsTab:
+    """Builds the tab inside the current `gr.Blocks`; the page's door opens files and links in it. The first view is in front,
+    and a visitor's picture is its affair: `takes_up(path, scene, inputs, request)` and `stops(event)`."""
+
+    place: str  # before the names of its elements
+    needs: tuple[str, ...]  # verbs of the models that it shows
+    opens_on: str
+    kinds: tuple[type[View], ...]
+    empty: Text  # said where there are no such models
+    started: Text  # what became of a visitor's picture
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        self.systems = dict(sorted(checkpoint.offered(*self.needs).items(), key=lambda item: item[1].title))
+        if self.systems:
+            self.draw()
+            self.wire()
+        else:
+            gr.Markdown(t(self.empty))
+
+    # the page -----------------------------------------------------------------------------------------------------
+
+    def draw(self) -> None:
+        first = self.showcase()
+        self.front = self.kinds[0].key
+        self.system, self.looked = gr.State(first), gr.State(self.front)  # the chosen model, the view on the screen
+        self.trail = Trail(self.engine, self.systems, self.place)
+        self.cards = gr.HTML(elem_id=f"{self.place}models", elem_classes="models", js_on_load=widgets.PICK)
+        self.views: dict[str, View] = {}
+        self.tabs: dict[str, gr.Tab] = {}
+        with gr.Tabs(elem_id=f"{self.place}views", elem_classes="views", selected=self.front) as self.switch:
+            for view in self.kinds:
+                with gr.Tab(t(view.title), id=view.key, elem_id=f"{self.place}view-{view.key}") as self.tabs[view.key]:
+                    self.views[view.key] = view(self.engine, self.systems, first, self.trail)
+        self.trail.draw()
+
+    def wire(self) -> None:
+        chosen = self.cards.select(self.on_system, self.inputs, self.outputs, **ONCE)
+        chosen.then(self.on_chosen, self.inputs, self.outputs, **ONCE)
+        self.trail.shown.select(self.on_history, self.inputs, self.outputs, **EACH)  # quick steps through it all count
+        for key, view in self.views.items():
+            view.wire()
+            self.tabs[key].select(self.arrival(view), view.inputs | {self.system}, [self.looked, *view.outputs], **LAST)
+
+    def showcase(self) -> str:
+        """The system that the page opens on."""
+        return self.opens_on if self.opens_on in self.systems else next(iter(self.systems))
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    @friendly
+    def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        if event.pick not in self.systems:
+            raise ValueError(f"no model is called {event.pick!r}")
+        view = self.views[inputs[self.looked]]
+        scene = view.changed_to(view.read(inputs), event.pick)
+        return self.chosen(event.pick, language(request)) | view.result(scene, inputs, request)
+
+    @friendly
+    def on_chosen(self, inputs: dict, request: gr.Request) -> dict:
+        """Who turned to another view while a model was being chosen sees it there as well."""
+        view = self.views[inputs[self.looked]]
+        scene, late = self.followed(view, inputs)
+        return {self.system: inputs[self.system]} | (view.whole(scene, language(request)) if late else {})
+
+    def followed(self, view: View, inputs: dict) -> tuple[dict, bool]:
+        """The view's scene with the chosen model, and whether it had another one."""
+        scene, name = view.read(inputs), inputs[self.system]
+        return (scene, False) if scene["system"] == name else (view.changed_to(scene, name), True)
+
+    def arrival(self, view: View) -> Callable:
+        @friendly
+        def on_arrival(inputs: dict, request: gr.Request) -> dict:
+            """A view is turned to; it follows the model that was chosen meanwhile."""
+            scene, _ = self.followed(view, inputs)
+            return {self.looked: view.key, **view.arrive(scene, inputs, request)}
+
+        return on_arrival
+
+    @friendly
+    def on_history(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        history = inputs[self.trail.history]
+        return self.restored(self.trail.picked(history, event.pick), history, language(request))
+
+    def on_load(self, memory: dict | None, request: gr.Request) -> dict:
+        """The page as the visitor left it, or on its opening picture."""
+        if not self.systems:
+            return {}
+        history, lang = self.trail.remembered(memory), language(request)
+        if history:
+            return self.restored(history[0][1], history, lang)
+        view, name = self.views[self.front], self.showcase()
+        scene = view.begin(name)
+        return self.chosen(name, lang) | view.whole(scene, lang) | self.trail.keep(view.made(scene), [], lang)
+
+    # what the door asks for -----------------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> set[gr.components.Component]:
+        if not self.systems:
+            return set()
+        return {self.system, self.looked}.union(*(view.inputs for view in self.views.values()))
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        if not self.systems:
+            return []
+        shown = [component for view in self.views.values() for component in view.outputs]
+        return [self.cards, self.system, self.looked, self.switch, *shown, *self.trail.outputs]
+
+    @property
+    def memory(self) -> gr.BrowserState | None:
+        return self.trail.memory if self.systems else None
+
+    def can_open(self, found: dict) -> bool:
+        """Whether a recipe is one of this tab's."""
+        return found.get("system") in self.systems and found.get("verb") in {v for view in self.kinds for v in view.verbs}
+
+    def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
+        """The page as a checked recipe has it."""
+        return self.restored(found, inputs[self.trail.history], language(request), keep=True)
+
+    def lacks(self, found: dict, request: gr.Request) -> None:
+        """Nothing: all that a picture of this tab is made from stands in its recipe."""
+
+    def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """A visitor's picture is taken up by the first view, in the chosen model; a search for it is shown as it runs."""
+        if not self.systems:
+            raise ValueError(getattr(self.empty, language(request)))
+        view = self.views[self.front]
+        scene, _ = self.followed(view, inputs)
+        for updates in view.takes_up(flatten(open_picture(path)), scene, inputs, request):
+            yield self.turned | updates
+
+    @property
+    def turned(self) -> dict:
+        """The first view comes to the front."""
+        return {self.looked: self.front, self.switch: gr.Tabs(selected=self.front)}
+
+    def stops(self, event: gr.events.Dependency) -> None:
+        if self.systems:
+            self.views[self.front].stops(event)
+
+    def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
+        """New weights are chosen, where they are of a kind that this tab shows."""
+        system = checkpoint.offered(*self.needs).get(name)
+        if not self.systems or system is None:
+            return None
+        self.systems = self.systems | {name: system}  # a new dict: others may be walking through the old one
+        self.trail.systems = self.systems
+        for view in self.views.values():
+            view.systems = self.systems
+            if view.panel:
+                view.panel.offer(name, system)
+        lang, view = language(request), self.views[self.front]
+        scene = view.changed_to(view.read(inputs), name)
+        return self.chosen(name, lang) | self.turned | view.result(scene, inputs, request)
+
+    # what they see --------------------------------------------------------------------------------------------------
+
+    def restored(self, found: dict, history: list, lang: str, keep: bool = False) -> dict[gr.components.Component, Any]:
+        """The page as a checked recipe has it."""
+        able = [view for view in self.views.values() if found["verb"] in view.verbs and view.takes(found["system"])]
+        if not able:
+            raise ValueError(f"no view shows what the recipe's verb {found['verb']!r} makes")
+        view = min(able, key=lambda view: len(view.verbs))  # a map, before the way that takes any code
+        turned = {self.looked: view.key, self.switch: gr.Tabs(selected=view.key)}
+        kept = self.trail.keep(found, history, lang) if keep else self.trail.show(history, found, lang)
+        return self.chosen(found["system"], lang) | turned | view.whole(view.scene_of(found), lang) | kept
+
+    def chosen(self, name: str, lang: str) -> dict[gr.components.Component, Any]:
+        here = checkpoint.available()  # a file may have gone since
+        cards = [self.card(other, lang) for other in self.systems if other in here]
+        return {self.system: name, self.cards: widgets.cards(cards, name, getattr(w.MODEL, lang))}
+
+    def card(self, name: str, lang: str) -> tuple[str, str, str]:
+        """A system's choice: its title, and four of its pictures."""
+        sheet = grid(self.engine.decode(name, self.engine.latents(name, [1, 2, 3, 5])), columns=2, gap=0)
+        return name, getattr(self.systems[name].title, lang), widgets.png_uri(sheet)
