@@ -284,7 +284,7 @@ class Engine:
             noise = None if seeds is None else Noise(seeds[i:j], self.device)
             return model.synthesize(moved(w[i:j], self.device), noise, side=side, **values)
 
-        return self._collect(name, "synthesize" if side is None else f"synthesize at {side}", len(w), run, to_uint8)
+        return self._collect(name, "synthesize", len(w), run, to_uint8)
 
     def _styled(self, held: Held, w: np.ndarray) -> Tensor:
         find_verb(held.system, "styles")
