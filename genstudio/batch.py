@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from genstudio import recipe
 from genstudio.data import Entry, entries
-from genstudio.engine import Engine, find_verb
+from genstudio.engine import Engine
+from genstudio.held import find_verb
 from genstudio.images import open_picture, save_png, to_pictures
 from genstudio.model import check_controls
 from genstudio.outlines import prepared

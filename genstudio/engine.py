@@ -9,14 +9,12 @@ visitor got wrong is a ValueError in one sentence.
 
 from __future__ import annotations
 
-import copy
 import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field, replace
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,43 +22,24 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from genstudio import checkpoint, latent, projection, style, tiles
+from genstudio.held import Held, find_verb, load, maker, side_by_side
 from genstudio.images import MAX_PIXELS, from_uint8, to_tensor, to_uint8
 from genstudio.layers.prior import EMPTY
-from genstudio.model import Frame, Model, Noise, Text, check_controls, moved, sample, steps_many
+from genstudio.model import Frame, Model, Noise, Text, check_controls, moved, steps_many
 from genstudio.precision import Precision, best_precision, choose_device, keep_memory, without_float16
 from genstudio.projection import Guess
 from genstudio.recorded import Recorded
-from genstudio.registry import find
 from genstudio.steps import Step, step_of
-from genstudio.system import System
 from genstudio.tiles import Progress
 from genstudio.turns import Turns
 
 DIRECTION_SEEDS = 1024  # codes that directions are found from
 FRAME_SECONDS = 0.08  # what one turn should take
 VIEWS = ("own", "tiles")  # of a picture that is to be translated
-
-
-@dataclass
-class Held:
-    """A model on the device, ready to run."""
-
-    name: str  # as it was asked for: a system, `system.tag`, or a file
-    model: Model
-    system: System
-    header: checkpoint.Header
-    digest: str  # of the weights, for the recipe
-    precision: Precision
-    bytes: int
-    codes: int | None = None  # numbers in a code, where it has codes
-    seconds: dict[str, float] = field(default_factory=dict)  # per picture, by verb, as last seen
-    most: int | None = None  # pictures that there is memory for at once, once more were too many
-    directions: dict[str, np.ndarray] = field(default_factory=dict)  # by kind, once asked for
 
 
 class Engine:
@@ -216,7 +195,7 @@ class Engine:
         self, name: str, ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str = "spherical", **controls: Any
     ) -> np.ndarray:
         """Pictures on the way between two codes (d,), at positions in [0, 1]."""
-        return self.decode(name, between(ends, positions, path), **controls)
+        return self.decode(name, latent.between(ends, positions, path), **controls)
 
     def directions(self, name: str, kind: str) -> np.ndarray:
         """Steps (k, d) of one standard deviation in code space, the most telling first: `latent.DIRECTIONS`."""
@@ -404,7 +383,7 @@ class Engine:
         with self._holding:
             while key not in self._held:
                 try:
-                    self._held[key] = self._load(name, path, exact)
+                    self._held[key] = load(name, path, self.device, self._precision(exact), exact)
                 except torch.OutOfMemoryError:
                     if not self._held:
                         raise ValueError(f"the graphics card has no memory left for {name}") from None
@@ -417,28 +396,6 @@ class Engine:
 
     def _precision(self, exact: bool) -> Precision:
         return Precision.exact(self.device) if exact else best_precision(self.device)
-
-    def _load(self, name: str, path: Path, exact: bool) -> Held:
-        model, header = checkpoint.load(path)
-        precision = self._precision(exact)
-        if precision.dtype is torch.float32 and max(model.image_shape) < 32:
-            # Reordering so little costs more than it gains.
-            precision = replace(precision, memory_format=torch.contiguous_format)
-        if not exact:
-            model = fused(model)
-        prior = dict(model.named_buffers(recurse=False))  # what codes are drawn from: the same on every device
-        model = model.to(self.device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False)
-        for key, numbers in prior.items():
-            setattr(model, key, numbers.to(self.device))
-        if self.device.type == "cuda" and hasattr(model, "decode"):
-            model.decode = Recorded(model.decode)
-        size = sum(t.nbytes for t in model.state_dict().values())
-        codes = model.latents(Noise([0], self.device)).shape[1] if hasattr(model, "latents") else None
-        system = find(header.system)
-        if system.judge in checkpoint.available():
-            judge, _ = checkpoint.load(checkpoint.locate(system.judge))
-            model.judged_by(judge.to(self.device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False))
-        return Held(name, model, system, header, checkpoint.digest(path), precision, size, codes)
 
     # frames -------------------------------------------------------------------------------------------------------
 
@@ -502,14 +459,6 @@ def room_for(pictures: int) -> Text:
     )
 
 
-def side_by_side(held: Held, parts: Sequence[Noise], controls: dict[str, Any]) -> Iterator[np.ndarray]:
-    """Frames, uint8 (n, h, w, c), of samples that are computed part by part and shown together."""
-    with ExitStack() as stack:
-        games = [stack.enter_context(closing(sample(held.model, noise, **controls))) for noise in parts]
-        for frames in held.precision.stepwise(zip(*games, strict=True)):
-            yield np.concatenate([to_uint8(frame.images) for frame in frames])
-
-
 def carried(codes: Tensor) -> Tensor:
     """Codes as a recipe carries them, in half precision: what is shown is then what comes back."""
     return codes.clamp(-60000, 60000).half()
@@ -517,54 +466,6 @@ def carried(codes: Tensor) -> Tensor:
 
 def to_numbers(result: Tensor) -> np.ndarray:
     return result.float().cpu().numpy()
-
-
-def between(ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str) -> np.ndarray:
-    """Codes (n, d) on the path between two codes (d,)."""
-    if path not in tuple(latent.PATHS):
-        raise ValueError(f"path must be one of {', '.join(latent.PATHS)}, not {path!r}")
-    a, b = (torch.as_tensor(end, dtype=torch.float32) for end in ends)
-    if a.shape != b.shape or a.dim() != 1:
-        raise ValueError(f"the two ends have {a.numel()} and {b.numel()} numbers: they belong to different models")
-    return latent.PATHS[path](a, b, torch.as_tensor(list(positions), dtype=torch.float32)).numpy()
-
-
-def within(corners: Sequence[np.ndarray], x: Sequence[float], y: Sequence[float], path: str = "spherical") -> np.ndarray:
-    """Codes (n, d) inside four corners (d,), row by row from the top left, at x and y in [0, 1] from there."""
-    if len({len(corner) for corner in corners}) > 1:
-        raise ValueError("the corners have codes of different lengths: they belong to different models")
-    places = [torch.as_tensor(list(p), dtype=torch.float32) for p in (x, y)]
-    return latent.bilinear(torch.as_tensor(np.stack(corners)), *places, latent.PATHS[path]).numpy()
-
-
-def maker(system: System, verb: str) -> Callable:
-    """The model's method that makes the pictures: its own where it has one of that name, else `decode`."""
-    if verb == "mix":
-        find_verb(system, "styles")
-        return find_verb(system, "sample")  # has the controls of styles and of what is made of them
-    own = verb in ("translate", "redraw") or verb == "sample" and hasattr(system.model, "sample")
-    return find_verb(system, verb if own else "decode")
-
-
-def find_verb(system: System, verb: str) -> Callable:
-    if not hasattr(system.model, verb):
-        raise ValueError(f"{system.name} cannot {verb}")
-    return getattr(system.model, verb)
-
-
-def fused(model: Model) -> Model:
-    """A copy in which every batch norm that follows a convolution is folded into it: one pass over memory less."""
-    model = copy.deepcopy(model).eval()
-    for module in model.modules():
-        if hasattr(module, "fuse"):
-            module.fuse()
-        if not isinstance(module, nn.Sequential):
-            continue
-        for i, (layer, norm) in enumerate(zip(module, list(module)[1:])):
-            if isinstance(norm, nn.BatchNorm2d) and isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
-                module[i] = fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.ConvTranspose2d))
-                module[i + 1] = nn.Identity()
-    return model
 
 
 def _memory_budget(device: torch.device) -> int:

@@ -6,8 +6,9 @@ that sphere, where the decoder has seen little; a spherical path stays on it (Wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,6 +40,40 @@ def bilinear(corners: Tensor, x: Tensor, y: Tensor, path: Callable[[Tensor, Tens
     """Codes (n, d) inside four corners (4, d), row by row from the top left, at x, y: (n,) in [0, 1] from there."""
     top, bottom = path(corners[0], corners[1], x), path(corners[2], corners[3], x)
     return torch.cat([path(a, b, t[None]) for a, b, t in zip(top, bottom, y, strict=True)])
+
+
+# As a page asks for them: numbers that anybody can hold -------------------------------------------------------
+
+
+def between(ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str) -> np.ndarray:
+    """Codes (n, d) on the path between two codes (d,)."""
+    if path not in tuple(PATHS):
+        raise ValueError(f"path must be one of {', '.join(PATHS)}, not {path!r}")
+    a, b = (torch.as_tensor(end, dtype=torch.float32) for end in ends)
+    if a.shape != b.shape or a.dim() != 1:
+        raise ValueError(f"the two ends have {a.numel()} and {b.numel()} numbers: they belong to different models")
+    return PATHS[path](a, b, torch.as_tensor(list(positions), dtype=torch.float32)).numpy()
+
+
+def within(corners: Sequence[np.ndarray], x: Sequence[float], y: Sequence[float], path: str = "spherical") -> np.ndarray:
+    """Codes (n, d) inside four corners (d,), row by row from the top left, at x and y in [0, 1] from there."""
+    if len({len(corner) for corner in corners}) > 1:
+        raise ValueError("the corners have codes of different lengths: they belong to different models")
+    places = [torch.as_tensor(list(p), dtype=torch.float32) for p in (x, y)]
+    return bilinear(torch.as_tensor(np.stack(corners)), *places, PATHS[path]).numpy()
+
+
+def along(start: np.ndarray, by: dict[str, float], directions: Callable[[str], np.ndarray], name: str) -> np.ndarray:
+    """Codes (d,) or (n, d) moved along directions (k, d) of several kinds, each by so many standard deviations."""
+    for direction, amount in by.items():
+        kind, _, number = direction.partition(" ")
+        steps = directions(kind)
+        if int(number) > len(steps):
+            raise ValueError(f"{name} has {len(steps)} directions of this kind, not {number}")
+        if start.shape[-1] != steps.shape[1]:
+            raise ValueError(f"a code of {name} has {steps.shape[1]} numbers, not {start.shape[-1]}: it belongs to another model")
+        start = start + np.float32(amount) * steps[int(number) - 1]
+    return start
 
 
 # Directions: rows (k, d), each a step of one standard deviation, the first the most telling ------------------------

@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from genstudio.engine import Engine, Held
+from genstudio.engine import Engine
+from genstudio.held import Held
 from genstudio.model import Text, steps_many
 
 SHORT = 0.2  # seconds that the processor may take: to get a card takes longer

@@ -17,13 +17,11 @@ half-precision code, never as the picture; one that was translated, as the first
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import re
 import shlex
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -33,9 +31,12 @@ import torch
 from PIL import Image, ImageColor
 
 from genstudio import __version__, checkpoint, style
-from genstudio.engine import VIEWS, Engine, Held, between, find_verb, maker, within
-from genstudio.latent import DIRECTIONS, PATHS
+from genstudio.engine import VIEWS, Engine
+from genstudio.held import Held, find_verb, maker
+from genstudio.latent import DIRECTIONS, PATHS, along, between, within
+from genstudio.mixing import grain_seed, mix, part_of
 from genstudio.model import Noise, check_controls, controls, steps_many, verbs
+from genstudio.packed import check_mask, unpack, unpack_mask
 from genstudio.registry import find
 from genstudio.steps import Step, after
 
@@ -91,9 +92,9 @@ def command(recipe: dict[str, Any]) -> str:
     elif recipe["verb"] == "mix":
         words += ["--rows", end_to_word(recipe["from"])]
         if recipe.get("to"):
-            words += ["--columns", end_to_word(recipe["to"]), "--layers", recipe["layers"]]
+            words += ["--columns", end_to_word(recipe["to"]), "--layers", str(recipe["layers"])]
         if recipe.get("by"):
-            words += ["--by", _to_word("by", recipe["by"]), "--moved", recipe["moved"]]
+            words += ["--by", _to_word("by", recipe["by"]), "--moved", str(recipe["moved"])]
     elif recipe["verb"] == "translate":
         words += [PICTURE, "--out", "translated", "--view", recipe["view"], "--background", recipe["background"]]
         words += [] if recipe.get("detail") is None else ["--detail", str(recipe["detail"])]
@@ -107,7 +108,6 @@ def command(recipe: dict[str, Any]) -> str:
 
 
 MASK = "MASK.png"
-PULLS = ("truncation", "cutoff")  # controls of `styles` that mean something for a picture of no seed
 PICTURE = "PICTURE.png"  # stands for a visitor's file, whose name no recipe keeps
 
 
@@ -193,73 +193,6 @@ def steered(start: np.ndarray, by: dict[str, float], engine: Engine, name: str) 
     return along(start, by, lambda kind: engine.directions(name, kind), name)
 
 
-# Mixed styles --------------------------------------------------------------------------------------------------
-
-
-def part_of(held: Held, verb: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Those of a recipe's controls that one of the model's verbs has."""
-    known = controls(find_verb(held.system, verb))
-    return {name: value for name, value in values.items() if name in known}
-
-
-def styles_of(ends: Sequence[dict[str, Any]], engine: Engine, name: str, values: dict[str, Any]) -> np.ndarray:
-    """Styles w (n, layers, d) of ends, under the controls of `styles`; each seed and each code is asked for once."""
-    held = engine.hold(name)
-    values, found = part_of(held, "styles", values), {}
-    seeds = {int(end["seed"]) for end in ends if "seed" in end}
-    codes = {end["code"] for end in ends if "seed" not in end}
-    if seeds:
-        found |= dict(zip(seeds, engine.styles(name, list(seeds), **values), strict=True))
-    if codes:
-        pull = {key: values.get(key, control.default) for key, control in controls(held.model.styles).items() if key in PULLS}
-        shape = (held.model.layers, held.model.codes)
-        found |= dict(zip(codes, engine.truncate(name, np.stack([unpack_styles(code, shape) for code in codes]), **pull), strict=True))
-    return np.stack([found[int(end["seed"])] if "seed" in end else found[end["code"]] for end in ends])
-
-
-def mix(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
-    """The styles w (layers, d) that a checked recipe of `mix` means."""
-    name, count = recipe["system"], engine.hold(recipe["system"]).model.layers
-    ends = [recipe["from"], recipe.get("to") or recipe["from"]]
-    w, other = styles_of(ends, engine, name, recipe.get("controls") or {})
-    w = style.mixed(w, other, style.layers_of(recipe.get("layers") or "", count))
-    return restyled(w, recipe.get("by") or {}, style.layers_of(recipe.get("moved") or "", count), engine, name)
-
-
-def restyled(w: np.ndarray, by: dict[str, float], layers: Sequence[int], engine: Engine, name: str) -> np.ndarray:
-    """Styles w (layers, d) of which these layers are moved along directions: {"sefa 1": 2.0}."""
-    if not layers:
-        return w
-    w = w.copy()
-    w[list(layers)] = along(w[list(layers)], by, lambda kind: engine.style_directions(name, kind, layers), name)
-    return w
-
-
-def along(start: np.ndarray, by: dict[str, float], directions: Callable[[str], np.ndarray], name: str) -> np.ndarray:
-    """Codes (d,) or (n, d) moved along directions (k, d) of several kinds, each by so many standard deviations."""
-    for direction, amount in by.items():
-        kind, _, number = direction.partition(" ")
-        steps = directions(kind)
-        if int(number) > len(steps):
-            raise ValueError(f"{name} has {len(steps)} directions of this kind, not {number}")
-        if start.shape[-1] != steps.shape[1]:
-            raise ValueError(f"a code of {name} has {steps.shape[1]} numbers, not {start.shape[-1]}: it belongs to another model")
-        start = start + np.float32(amount) * steps[int(number) - 1]
-    return start
-
-
-def grain_seed(end: dict[str, Any]) -> int:
-    """What new detail is drawn from."""
-    return int(end.get("seed", 0))
-
-
-def unpack_styles(text: Any, shape: tuple[int, int]) -> np.ndarray:
-    w = unpack(text)
-    if len(w) != shape[0] * shape[1]:
-        raise ValueError(f"the styles of a picture in this recipe are {len(w)} numbers, not {shape[0]} layers of {shape[1]}")
-    return w.reshape(shape)
-
-
 # The two ends of a path -----------------------------------------------------------------------------------------
 
 
@@ -322,21 +255,6 @@ def check_styles_by(by: Any) -> dict[str, float]:
 def latent_of(end: dict[str, Any], engine: Engine, name: str) -> np.ndarray:
     """The code (d,) of an end."""
     return engine.latents(name, [int(end["seed"])])[0] if "seed" in end else unpack(end["code"])
-
-
-def pack(latent: np.ndarray) -> str:
-    """A code as text, two bytes a number."""
-    return base64.urlsafe_b64encode(latent.astype("<f2").tobytes()).decode()
-
-
-def unpack(text: Any) -> np.ndarray:
-    try:
-        latent = np.frombuffer(base64.b64decode(text, altchars=b"-_", validate=True), "<f2").astype(np.float32)
-    except (binascii.Error, TypeError, ValueError):
-        raise ValueError("the code of a picture in this recipe is damaged") from None
-    if not len(latent) or not np.isfinite(latent).all():
-        raise ValueError("the code of a picture in this recipe is damaged")
-    return latent
 
 
 def end_to_word(end: dict[str, Any]) -> str:
@@ -402,27 +320,6 @@ def check_branches(branches: Any) -> list[dict[str, Any]]:
     return branches
 
 
-def pack_mask(mask: np.ndarray) -> str:
-    """Booleans (h, w) as text, a bit a pixel."""
-    return base64.urlsafe_b64encode(np.packbits(mask).tobytes()).decode()
-
-
-def unpack_mask(text: str, shape: tuple[int, int]) -> np.ndarray:
-    bits = np.unpackbits(np.frombuffer(base64.b64decode(check_mask(text), altchars=b"-_"), np.uint8))
-    if not 0 <= len(bits) - shape[0] * shape[1] < 8:
-        raise ValueError("the mask in this recipe is for pictures of another size")
-    return bits[: shape[0] * shape[1]].reshape(shape).astype(bool)
-
-
-def check_mask(text: Any) -> str | None:
-    try:
-        if text is not None:
-            base64.b64decode(text, altchars=b"-_", validate=True)
-        return text
-    except (binascii.Error, TypeError, ValueError):
-        raise ValueError("the mask in this recipe is damaged") from None
-
-
 # What each verb asks for, and how it is checked.
 CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "sample": {"seed": check_seed, "branches": check_branches},
@@ -434,9 +331,9 @@ CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "mix": {
         "from": check_end,
         "to": lambda end: end and check_end(end),
-        "layers": lambda word: style.layers_of(word or ""),
+        "layers": style.layers_of,
         "by": check_styles_by,
-        "moved": lambda word: style.layers_of(word or ""),
+        "moved": style.layers_of,
     },
     "translate": {
         "picture": check_picture,

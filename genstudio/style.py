@@ -45,9 +45,9 @@ def groups(sides: Sequence[int]) -> list[Group]:
 
 
 def layers_of(word: Any, count: int = MOST_LAYERS) -> tuple[int, ...]:
-    """Layers in order, of a word like 0-3,7; the empty word names none. Raises ValueError beyond `count` layers."""
+    """Layers in order, of a word like 0-3,7; the empty word, or no word, names none. Raises ValueError beyond `count` layers."""
     layers = set()
-    for part in str(word).split(","):
+    for part in str("" if word is None else word).split(","):
         if not (found := re.fullmatch(r"\s*(\d{1,3})(?:-(\d{1,3}))?\s*", part, re.ASCII)):
             if not part.strip():
                 continue

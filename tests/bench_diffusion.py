@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn.functional import pixel_unshuffle
 
 from genstudio import checkpoint
-from genstudio.engine import Engine, fused, side_by_side
+from genstudio.engine import Engine
+from genstudio.held import fused, side_by_side
 from genstudio.layers.unet import DenoisingUNet
 from genstudio.model import Noise
 from genstudio.models.diffusion import Diffusion

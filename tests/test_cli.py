@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from genstudio import checkpoint, cli, drawings, film, recipe
+from genstudio import checkpoint, cli, drawings, film, packed, recipe
 from genstudio.cli import commands
 from genstudio.images import open_picture, read_recipe
 from genstudio.registry import find
@@ -95,7 +95,7 @@ def test_the_largest_seed_is_a_seed():
 @pytest.mark.parametrize("verb", ["sample", "interpolate", "decode"])
 def test_the_command_of_a_recipe_makes_the_same_picture(verb):
     """One picture is a third of the way, a number that few digits do not hold."""
-    codes = "code:" + recipe.pack(np.linspace(-2, 2, 40))
+    codes = "code:" + packed.pack(np.linspace(-2, 2, 40))
     words = {
         "sample": ["--seeds", "5"],
         "interpolate": ["--from", "3", "--to", picture("face.png"), "--positions", f"{1 / 3}", "--path", "linear"],

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from genstudio import engine as engine_module
 from genstudio import precision, train
-from genstudio.engine import Engine, Held
+from genstudio.engine import Engine
+from genstudio.held import Held
 from genstudio.model import Batch, Frame, Noise, generates, sample
 from genstudio.models.gan import DCGAN
 from genstudio.recorded import AFTER, Recorded

@@ -22,6 +22,7 @@ from genstudio.engine import Engine
 from genstudio.images import save_png
 from genstudio.model import Text, controls, verbs
 from genstudio.opening import Found
+from genstudio.packed import pack
 from genstudio.registry import find, systems
 from genstudio.ui import door, share
 from genstudio.ui import words as w
@@ -438,7 +439,7 @@ def test_a_hostile_recipe_gets_one_sentence_and_reaches_no_tab(tmp_path, house, 
 
 # Links ----------------------------------------------------------------------------------------------------------
 
-CODE = recipe.pack(np.linspace(-2, 2, 41, dtype=np.float32))  # its base64 needs padding
+CODE = pack(np.linspace(-2, 2, 41, dtype=np.float32))  # its base64 needs padding
 RECIPES = [
     SAMPLE,
     {"verb": "interpolate", "from": {"seed": 3}, "to": {"code": CODE}, "position": 0.505, "path": "linear"},

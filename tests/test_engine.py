@@ -12,7 +12,8 @@ from PIL import Image
 from torch import nn
 
 from genstudio import checkpoint
-from genstudio.engine import Engine, fused
+from genstudio.engine import Engine
+from genstudio.held import fused
 from genstudio.model import Noise
 from genstudio.models.gan import DCGAN
 from genstudio.registry import find

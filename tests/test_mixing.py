@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from genstudio import checkpoint, recipe, style
+from genstudio import checkpoint, mixing, packed, recipe, style
 from genstudio.cli.parser import main
 from genstudio.images import read_recipe
 from genstudio.model import Noise
@@ -185,7 +185,7 @@ def test_a_face_of_its_own_is_found_again_layer_by_layer(exact, name):
     guesses = [guess for guess, _ in zip(exact.project_styles(name, Image.fromarray(target)), range(60))]
     assert guesses[-1].error < 0.5 * guesses[0].error
     code = guesses[-1].code.numpy()
-    np.testing.assert_array_equal(recipe.unpack(recipe.pack(code)), code)
+    np.testing.assert_array_equal(packed.unpack(packed.pack(code)), code)
     [found] = exact.synthesize(name, code.reshape(1, 10, 128))
     error = np.mean(((found.astype(float) - target) / 127.5) ** 2)
     assert error == pytest.approx(guesses[-1].error, rel=0.1)
@@ -206,16 +206,16 @@ def test_a_recipe_mixes_moves_and_draws(exact, name):
     moved = list(range(2, 6))
     step = 2 * exact.style_directions(name, "sefa", moved)[0] - exact.style_directions(name, "pca", moved)[1]
     expected[moved] += step
-    np.testing.assert_allclose(recipe.mix(found, exact), expected, atol=1e-5)
-    np.testing.assert_array_equal(recipe.image(found, exact), exact.synthesize(name, recipe.mix(found, exact)[None], grain=OFF)[0])
+    np.testing.assert_allclose(mixing.mix(found, exact), expected, atol=1e-5)
+    np.testing.assert_array_equal(recipe.image(found, exact), exact.synthesize(name, mixing.mix(found, exact)[None], grain=OFF)[0])
 
 
 def test_a_recipe_of_a_projected_face_comes_back(exact, name):
-    code = recipe.pack(exact.styles(name, [5]).ravel())
+    code = packed.pack(exact.styles(name, [5]).ravel())
     found = recipe.check(made(exact, name, **{"from": {"code": code}}))
-    np.testing.assert_array_equal(recipe.mix(found, exact), recipe.unpack(code).reshape(10, 128))
+    np.testing.assert_array_equal(mixing.mix(found, exact), packed.unpack(code).reshape(10, 128))
     with pytest.raises(ValueError, match="1280 numbers|10 layers of 128"):
-        recipe.mix(made(exact, name, **{"from": {"code": recipe.pack(np.zeros(7))}}), exact)
+        mixing.mix(made(exact, name, **{"from": {"code": packed.pack(np.zeros(7))}}), exact)
 
 
 def test_each_seed_is_mapped_once(exact, name, monkeypatch):
@@ -223,14 +223,14 @@ def test_each_seed_is_mapped_once(exact, name, monkeypatch):
     styles = type(exact).styles
     monkeypatch.setattr(type(exact), "styles", lambda self, name, seeds, **controls: asked.append(list(seeds)) or styles(self, name, seeds, **controls))
     ends = [{"seed": seed} for seed in (1, 2, 3, 2, 1, 9)]
-    w = recipe.styles_of(ends, exact, name, {"truncation": 0.5})
+    w = mixing.styles_of(ends, exact, name, {"truncation": 0.5})
     assert [sorted(seeds) for seeds in asked] == [[1, 2, 3, 9]]
     np.testing.assert_array_equal(w[0], w[4])
     np.testing.assert_array_equal(w[5], styles(exact, name, [9], truncation=0.5)[0])
 
 
 @pytest.mark.parametrize("wrong, why", [
-    ({"layers": "0-x"}, "layers are written"), ({"moved": [1]}, "layers are written"), ({"to": "cat"}, "an end of a path"),
+    ({"layers": "0-x"}, "layers are written"), ({"moved": [1]}, "layers are written"), ({"layers": "0-99"}, "from 0 to 63"), ({"to": "cat"}, "an end of a path"),
     ({"by": {"effect 1": 1}}, "sefa 1"), ({"by": {"sefa 0": 1}}, "sefa 1"), ({"by": {"sefa 1": 99}}, "-20 to 20"), ({"from": None}, "an end of a path"),
     ({"controls": {"truncation": 7}}, "between -1.0 and 1.5"), ({"controls": {"guidance": 1}}, "unknown control"),
 ])  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genstudio import recipe
+from genstudio import packed, recipe
 from genstudio.engine import Engine
 from genstudio.images import flatten, open_picture
 from genstudio.outlines import outlines
@@ -26,7 +26,7 @@ def name(untrained) -> str:
 
 def test_a_picture_comes_again_from_its_recipe_through_text(exact: Engine, name):
     code = exact.latents(name, [5])[0]
-    made = recipe.make(exact.hold(name), **WALK | {"to": {"code": recipe.pack(code)}})
+    made = recipe.make(exact.hold(name), **WALK | {"to": {"code": packed.pack(code)}})
     said = recipe.check(json.loads(json.dumps(made)))
     ends = tuple(recipe.latent_of(said[end], exact, name) for end in ("from", "to"))
     again = exact.interpolate(name, ends, [said["position"]], said["path"], **said["controls"])
@@ -42,8 +42,8 @@ def test_a_recipe_of_other_weights_says_so(exact: Engine, name):
 
 def test_a_code_survives_packing_at_half_precision():
     code = np.random.RandomState(0).randn(128).astype(np.float32)
-    assert np.array_equal(recipe.unpack(recipe.pack(code)), code.astype(np.float16).astype(np.float32))
-    assert len(recipe.pack(code)) < 350
+    assert np.array_equal(packed.unpack(packed.pack(code)), code.astype(np.float16).astype(np.float32))
+    assert len(packed.pack(code)) < 350
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from genstudio.scores.words import score_text
 
 if TYPE_CHECKING:
-    from genstudio.engine import Engine, Held
+    from genstudio.engine import Engine
+    from genstudio.held import Held
     from genstudio.system import System
 
 CHUNK = 64  # pictures made, written and reported at a time
@@ -38,7 +39,7 @@ def given(flags: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 def controls_of(held: Held, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
     """The controls of a verb as the flags have them, the others as declared."""
-    from genstudio.engine import maker
+    from genstudio.held import maker
     from genstudio.model import check_controls
 
     return check_controls(maker(held.system, verb), given(flags, "control_"), held.header.classes)
@@ -227,7 +228,7 @@ def sample(
 def redraw(
     system: str, picture: str, seeds: str, mask: str | None, out: Path, exact: bool, device: str | None, json: bool, **flags: Any,
 ) -> None:  # fmt: skip
-    from genstudio import recipe
+    from genstudio import packed, recipe
     from genstudio.images import to_array
 
     ranges = seed_ranges(seeds)
@@ -237,7 +238,7 @@ def redraw(
     said = {"picture": recipe.picture_name(Path(picture).read_bytes())}
     if mask is not None:
         drawn = to_array(open_named(mask), (1, *held.model.image_shape[1:]))[0] > 127
-        said["mask"] = recipe.pack_mask(drawn)
+        said["mask"] = packed.pack_mask(drawn)
     pictures = Pictures(out, sum(r.stop - r.start for r in ranges), json)
     for part in chunks(seed for r in ranges for seed in r):
         *_, last = engine.redraw(system, given_picture, part, drawn, **controls)
@@ -260,7 +261,7 @@ def chunks(items: Iterable) -> Iterator[list]:
 def encode(system: str, pictures: list[str], out: Path | None, exact: bool, device: str | None, json: bool) -> None:
     import numpy as np
 
-    from genstudio import recipe
+    from genstudio import packed
 
     engine = open_engine(device, exact)
     held, progress, codes = engine.hold(system), Progress(), []
@@ -273,13 +274,13 @@ def encode(system: str, pictures: list[str], out: Path | None, exact: bool, devi
         told = dict(pictures=pictures, system=held.name, weights=held.digest)
         np.savez(out, codes=np.stack(codes).astype(np.float16), **told)
     if json:
-        rows = [{"picture": p, "code": f"code:{recipe.pack(c)}"} for p, c in zip(pictures, codes, strict=True)]
+        rows = [{"picture": p, "code": f"code:{packed.pack(c)}"} for p, c in zip(pictures, codes, strict=True)]
         print_json({"system": held.name, "weights": held.digest, "codes": rows})
     elif out:
         print(f"{len(codes)} codes of {len(codes[0])} numbers in {out}")
     else:
         for code in codes:
-            print(f"code:{recipe.pack(code)}")
+            print(f"code:{packed.pack(code)}")
 
 
 def open_named(name: str) -> Any:
@@ -295,7 +296,7 @@ def open_named(name: str) -> Any:
 def decode(system: str, codes: list[str], out: Path, exact: bool, device: str | None, json: bool, **flags: Any) -> None:
     import numpy as np
 
-    from genstudio import recipe
+    from genstudio import packed, recipe
 
     engine = open_engine(device, exact)
     held = engine.hold(system)
@@ -306,7 +307,7 @@ def decode(system: str, codes: list[str], out: Path, exact: bool, device: str | 
     pictures = Pictures(out, len(rows), json)
     for part in chunks(enumerate(rows)):
         images = engine.decode(system, np.stack([row for _, row in part]), **controls)
-        recipes = [recipe.make(held, "decode", code=recipe.pack(row), controls=controls) for _, row in part]
+        recipes = [recipe.make(held, "decode", code=packed.pack(row), controls=controls) for _, row in part]
         pictures.add(images, [f"{i:04d}.png" for i, _ in part], recipes)
     pictures.finish()
 
@@ -315,10 +316,10 @@ def read_codes(word: str) -> list[Any]:
     """Codes (d,) of `code:...` or of an .npz file, as half precision holds them."""
     import numpy as np
 
-    from genstudio import recipe
+    from genstudio import packed
 
     if word.startswith("code:"):
-        return [recipe.unpack(word.removeprefix("code:"))]
+        return [packed.unpack(word.removeprefix("code:"))]
     try:
         codes = np.load(word, allow_pickle=False)["codes"].astype(np.float32)
     except FileNotFoundError:
@@ -327,7 +328,7 @@ def read_codes(word: str) -> list[Any]:
         raise ValueError(f"{word} is no file of codes: encode --out writes such a one") from None
     if codes.ndim != 2 or not codes.size or not np.isfinite(codes).all():
         raise ValueError(f"{word} holds no codes: they must be finite numbers, one row for each picture")
-    return [recipe.unpack(recipe.pack(row)) for row in codes]
+    return [packed.unpack(packed.pack(row)) for row in codes]
 
 
 def interpolate(
@@ -399,7 +400,7 @@ def read_positions(text: str | None, count: int) -> list[float]:
 
 def read_end(word: str, engine: Engine, held: Held) -> dict[str, Any]:
     """An end of a path from a seed, code:... or a picture file."""
-    from genstudio import recipe
+    from genstudio import packed, recipe
 
     if word.startswith("code:"):
         return recipe.end_from_word(word)
@@ -409,10 +410,10 @@ def read_end(word: str, engine: Engine, held: Held) -> dict[str, Any]:
         raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
     picture = open_named(word)
     if hasattr(held.system.model, "encode"):
-        return {"code": recipe.pack(engine.encode(held.name, [picture])[0])}
+        return {"code": packed.pack(engine.encode(held.name, [picture])[0])}
     *_, guess = engine.project(held.name, picture)  # no encoder: the nearest picture is searched for
     print(f"{word} is {guess.error:.4f} away from the nearest picture found.", file=sys.stderr)
-    return {"code": recipe.pack(guess.code.numpy())}
+    return {"code": packed.pack(guess.code.numpy())}
 
 
 def data(name: str, yes: bool, out: Path | None) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from genstudio.cli.commands import Pictures, chunks, controls_of, open_engine, open_named, seed_ranges
 
 if TYPE_CHECKING:
-    from genstudio.engine import Engine, Held
+    from genstudio.engine import Engine
+    from genstudio.held import Held
 
 MOST = 64  # faces of a side
 
@@ -20,7 +21,7 @@ def mix(
     system: str, rows: str, columns: str | None, layers: str, by: str | None, moved: str | None,
     out: Path, exact: bool, device: str | None, json: bool, **flags: Any,
 ) -> None:  # fmt: skip
-    from genstudio import recipe
+    from genstudio import mixing, recipe
     from genstudio.style import layers_of, mixed, word_of
 
     engine = open_engine(device, exact)
@@ -29,13 +30,13 @@ def mix(
     taken, steered = layers_of(layers, count), layers_of(f"0-{count - 1}" if moved is None else moved, count)
     steps = recipe.check_styles_by(recipe.by_from_word(by or ""))
     left, top = faces(rows, engine, held), faces(columns or "", engine, held)
-    w = recipe.styles_of([*left, *top], engine, system, controls)
+    w = mixing.styles_of([*left, *top], engine, system, controls)
     pairs = [(row, column) for row in range(len(left)) for column in (range(len(left), len(w)) if top else [row])]
     pictures = Pictures(out, len(pairs), json, "sheet.png")
-    grain = recipe.part_of(held, "synthesize", controls)
+    grain = mixing.part_of(held, "synthesize", controls)
     for part in chunks(pairs):
-        styles = [recipe.restyled(mixed(w[i], w[j], taken), steps, steered, engine, system) for i, j in part]
-        images = engine.synthesize(system, styles, [recipe.grain_seed(left[i]) for i, _ in part], **grain)
+        styles = [mixing.restyled(mixed(w[i], w[j], taken), steps, steered, engine, system) for i, j in part]
+        images = engine.synthesize(system, styles, [mixing.grain_seed(left[i]) for i, _ in part], **grain)
         recipes = [
             recipe.make(held, "mix", **{"from": left[i], "to": top[j - len(left)] if top else None}, layers=word_of(taken) if top else "",
                         by=steps, moved=word_of(steered) if steps else "", controls=controls)
@@ -48,7 +49,7 @@ def mix(
 
 def faces(words: str, engine: Engine, held: Held) -> list[dict[str, Any]]:
     """Ends from words between commas: seeds and ranges of them, code:..., picture files, whose styles are searched for."""
-    from genstudio import recipe
+    from genstudio import packed, recipe
 
     found = []
     for word in filter(None, (word.strip() for word in words.split(","))):
@@ -59,7 +60,7 @@ def faces(words: str, engine: Engine, held: Held) -> list[dict[str, Any]]:
         elif Path(word).exists():
             *_, guess = engine.project_styles(held.name, open_named(word))
             print(f"{word} is {guess.error:.4f} away from the nearest picture found.", file=sys.stderr)
-            found.append({"code": recipe.pack(guess.code.numpy())})
+            found.append({"code": packed.pack(guess.code.numpy())})
         else:
             raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
     if len(found) > MOST:

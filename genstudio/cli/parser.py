@@ -226,7 +226,7 @@ def build_parser(argv: Sequence[str]) -> Parser:
 def add_controls(parser: Parser, name: str, verb: str) -> None:
     """A flag for each control of what the verb asks of the model."""
     from genstudio import checkpoint
-    from genstudio.engine import maker
+    from genstudio.held import maker
     from genstudio.model import Slider, controls
 
     group = parser.add_argument_group("controls of this system")

@@ -12,7 +12,8 @@ import gradio as gr
 import numpy as np
 
 from genstudio import checkpoint, recipe
-from genstudio.engine import Engine, find_verb
+from genstudio.engine import Engine
+from genstudio.held import find_verb
 from genstudio.images import open_picture
 from genstudio.model import verbs
 from genstudio.outlines import prepared

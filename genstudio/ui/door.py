@@ -20,7 +20,8 @@ import gradio as gr
 import numpy as np
 
 from genstudio import checkpoint, opening, paths, recipe
-from genstudio.engine import Engine, Held
+from genstudio.engine import Engine
+from genstudio.held import Held
 from genstudio.model import Text, verbs
 from genstudio.opening import Found
 from genstudio.scores.words import score_text

@@ -15,7 +15,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio import recipe
+from genstudio import packed, recipe
 from genstudio.engine import Engine
 from genstudio.images import border, centre_ink, error_map, fit, flatten, invert, open_picture
 from genstudio.model import Text, verbs
@@ -192,7 +192,7 @@ def as_seen(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
 def described(original: np.ndarray, code: np.ndarray, rebuilt: np.ndarray) -> dict:
     """A code as a recipe can carry it, with the picture it came from, the one it gives, and where they differ."""
     return {
-        "code": recipe.pack(code),
+        "code": packed.pack(code),
         "original": widgets.png_uri(original),
         "rebuilt": widgets.png_uri(rebuilt),
         "apart": widgets.png_uri(error_map(original, rebuilt)),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from genstudio import examples, recipe
+from genstudio import examples, packed, recipe
 from genstudio.engine import Engine
 from genstudio.images import border, fit, flatten, grid, invert
 from genstudio.model import controls
@@ -57,7 +57,7 @@ class Work:
         if scene["begin"] == "picture":
             said["picture"] = self.picture(visit, scene["system"]).digest
             if (mask := self.mask(visit, scene["system"])) is not None:
-                said["mask"] = recipe.pack_mask(mask)
+                said["mask"] = packed.pack_mask(mask)
         held = self.engine.hold(scene["system"])
         return recipe.make(held, VERBS[scene["begin"]], **said, controls=scene["controls"])
 

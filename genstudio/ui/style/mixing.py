@@ -13,7 +13,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio import recipe
+from genstudio import mixing, packed, recipe
 from genstudio.images import enlarged, flatten, open_picture, save_loop
 from genstudio.models.stylegan2 import FIXED, NEW
 from genstudio.style import groups, layers_of, loop, mixed, word_of
@@ -251,7 +251,7 @@ class Mixing(View):
         """The chosen face, as it is before any truncation, which its row goes through again."""
         scene = self.read(inputs)
         whole = self.made(scene) | {"controls": scene["controls"] | {"truncation": 1.0}}
-        end = {"code": recipe.pack(recipe.mix(whole, self.engine).ravel())}
+        end = {"code": packed.pack(mixing.mix(whole, self.engine).ravel())}
         return self.result(with_face(scene, end) | {"by": {}}, inputs, request)
 
     @friendly
@@ -376,11 +376,11 @@ class Mixing(View):
     def styles(self, scene: dict) -> tuple[np.ndarray, np.ndarray]:
         """w (n, layers, d) of the rows and of the columns; each seed is mapped once."""
         rows, columns = self.faces(scene, "rows"), self.faces(scene, "columns")
-        w = recipe.styles_of([*rows, *columns], self.engine, scene["system"], self.controls(scene))
+        w = mixing.styles_of([*rows, *columns], self.engine, scene["system"], self.controls(scene))
         return w[: len(rows)], w[len(rows) :]
 
     def steered(self, scene: dict, w: np.ndarray) -> np.ndarray:
-        return recipe.restyled(w, scene["by"], layers_of(scene["moved"]), self.engine, scene["system"])
+        return mixing.restyled(w, scene["by"], layers_of(scene["moved"]), self.engine, scene["system"])
 
     def grain(self, scene: dict) -> str:
         return self.controls(scene)["grain"]
@@ -389,7 +389,7 @@ class Mixing(View):
         rows, columns = self.styles(scene)
         layers = layers_of(scene["layers"])
         mixtures = [mixed(row, column, layers) for row in rows for column in columns]
-        seeds = [recipe.grain_seed(end) for end in (*self.faces(scene, "rows"), *self.faces(scene, "columns"))]
+        seeds = [mixing.grain_seed(end) for end in (*self.faces(scene, "rows"), *self.faces(scene, "columns"))]
         drawn = [*seeds, *(seed for seed in seeds[: len(rows)] for _ in columns)]
         images = self.engine.synthesize(scene["system"], np.stack([*rows, *columns, *mixtures]), drawn, grain=self.grain(scene))
         uris = [widgets.png_uri(image) for image in images]
@@ -401,9 +401,9 @@ class Mixing(View):
     def subject_html(self, scene: dict, lang: str, quick: bool = False) -> str:
         made = self.made(scene)
         name, side = scene["system"], self.engine.image_shape(scene["system"])[1]
-        styles = recipe.mix(made, self.engine)[None]
+        styles = mixing.mix(made, self.engine)[None]
         quickly = {"side": QUICK_SIDE} if quick and side > QUICK_SIDE else {}
-        [image] = self.engine.synthesize(name, styles, [recipe.grain_seed(made["from"])], grain=self.grain(scene), **quickly)
+        [image] = self.engine.synthesize(name, styles, [mixing.grain_seed(made["from"])], grain=self.grain(scene), **quickly)
         uri = widgets.png_uri(image, None if quickly else made)
         return f'<div class="stage one">{figure(uri, getattr(w.SUBJECT, lang), f"{name}-mix.png", lang, self.caption(scene, lang))}</div>'
 
@@ -421,10 +421,10 @@ class Mixing(View):
         made, name = self.made(scene), scene["system"]
         here = self.controls(scene)
         none, whole = (
-            recipe.mix(made | {"controls": here | {"truncation": psi}}, self.engine) for psi in (0.0, 1.0)
+            mixing.mix(made | {"controls": here | {"truncation": psi}}, self.engine) for psi in (0.0, 1.0)
         )
         w = np.stack([none + np.float32(psi) * (whole - none) for psi in TICKS])
-        seed = recipe.grain_seed(made["from"])
+        seed = mixing.grain_seed(made["from"])
         images = self.engine.synthesize(name, w, [seed] * len(TICKS), grain=here["grain"])
         return pieces.truncations([widgets.png_uri(image) for image in images], TICKS, here["truncation"])
 

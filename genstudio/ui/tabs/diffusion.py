@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import checkpoint, recipe
+from genstudio import checkpoint, packed, recipe
 from genstudio.engine import Engine
 from genstudio.images import open_picture
 from genstudio.model import controls
@@ -311,7 +311,7 @@ class DiffusionTab:
         visit = self.work.visits.of(request)
         visit.mask = None
         if found.get("mask"):
-            visit.mask = recipe.unpack_mask(found["mask"], self.engine.image_shape(found["system"])[1:])
+            visit.mask = packed.unpack_mask(found["mask"], self.engine.image_shape(found["system"])[1:])
         updates: dict = {}
         for more in self.on(self.work.scene_of(found), request):
             updates |= more

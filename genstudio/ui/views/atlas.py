@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import recipe
+from genstudio import packed, recipe
 from genstudio.engine import Engine
 from genstudio.images import grid
 from genstudio.model import Text
@@ -91,7 +91,7 @@ class Atlas(View):
         return system in self.flat
 
     def scene_of(self, found: dict) -> dict:
-        place = [float(number) for number in recipe.unpack(found["code"])]
+        place = [float(number) for number in packed.unpack(found["code"])]
         return self.begin(found["system"]) | {"places": {found["system"]: place}}
 
     def place(self, scene: dict, name: str) -> np.ndarray:
@@ -109,7 +109,7 @@ class Atlas(View):
         return low - MARGIN * (high - low), (1 + 2 * MARGIN) * (high - low)
 
     def made_at(self, name: str, code: np.ndarray) -> dict:
-        return recipe.make(self.engine.hold(name), "decode", code=recipe.pack(code), controls={})
+        return recipe.make(self.engine.hold(name), "decode", code=packed.pack(code), controls={})
 
     # what a visitor does --------------------------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ import gradio as gr
 import numpy as np
 
 from genstudio import recipe
-from genstudio.engine import within
 from genstudio.images import grid
+from genstudio.latent import within
 from genstudio.model import Text
 from genstudio.ui import widgets
 from genstudio.ui import words as w

@@ -13,9 +13,8 @@ import numpy as np
 from PIL import Image
 
 from genstudio import recipe
-from genstudio.engine import between
 from genstudio.images import save_walk
-from genstudio.latent import PATHS
+from genstudio.latent import PATHS, between
 from genstudio.model import Text
 from genstudio.ui import widgets
 from genstudio.ui import words as w

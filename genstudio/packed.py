@@ -1,0 +1,45 @@
+"""Codes and masks as text, short enough for a recipe and safe in a link."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import numpy as np
+
+
+def pack(latent: np.ndarray) -> str:
+    """A code as text, two bytes a number."""
+    return base64.urlsafe_b64encode(latent.astype("<f2").tobytes()).decode()
+
+
+def unpack(text: Any) -> np.ndarray:
+    try:
+        latent = np.frombuffer(base64.b64decode(text, altchars=b"-_", validate=True), "<f2").astype(np.float32)
+    except (binascii.Error, TypeError, ValueError):
+        raise ValueError("the code of a picture in this recipe is damaged") from None
+    if not len(latent) or not np.isfinite(latent).all():
+        raise ValueError("the code of a picture in this recipe is damaged")
+    return latent
+
+
+def pack_mask(mask: np.ndarray) -> str:
+    """Booleans (h, w) as text, a bit a pixel."""
+    return base64.urlsafe_b64encode(np.packbits(mask).tobytes()).decode()
+
+
+def unpack_mask(text: str, shape: tuple[int, int]) -> np.ndarray:
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(check_mask(text), altchars=b"-_"), np.uint8))
+    if not 0 <= len(bits) - shape[0] * shape[1] < 8:
+        raise ValueError("the mask in this recipe is for pictures of another size")
+    return bits[: shape[0] * shape[1]].reshape(shape).astype(bool)
+
+
+def check_mask(text: Any) -> str | None:
+    try:
+        if text is not None:
+            base64.b64decode(text, altchars=b"-_", validate=True)
+        return text
+    except (binascii.Error, TypeError, ValueError):
+        raise ValueError("the mask in this recipe is damaged") from None
