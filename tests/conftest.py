@@ -75,7 +75,7 @@ def browser() -> Iterator:
         running.close()
 
 
-PAGE_SYSTEMS = ("vae_mnist", "vae_avatars", "dcgan_avatars", "ae2d_mnist", "vae2d_mnist")  # that the page's tests steer
+PAGE_SYSTEMS = ("vae_mnist", "vae_avatars", "dcgan_avatars", "ae2d_mnist", "vae2d_mnist", "stylegan2_avatars")  # that the page's tests steer
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,15 @@ def wait_for_change(page, before, selector="#stage img"):
     page.wait_for_function("([s, b]) => document.querySelector(s)?.src !== b", arg=[selector, before])
 
 
+def turn_to_tab(page, key, title=None):
+    """One of the page's tabs; on a narrow page, where its menu keeps it, by its title."""
+    if title:
+        page.locator("#tabs > .tab-wrapper .overflow-menu > button").click()
+        page.locator("#tabs > .tab-wrapper .overflow-dropdown button", has_text=title).click()
+    else:
+        page.locator(f"#tabs > .tab-wrapper button[role=tab][data-tab-id={key}]").click()
+
+
 def choose(page, name):
     before = shown(page)
     page.locator(f"#models .card[data-pick='{name}']").click()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from genstudio import checkpoint
 from genstudio.images import read_recipe
-from tests.test_page import drop, png
+from tests.test_page import drop, png, turn_to_tab
 from tests.test_page_translate import saved, sent
 
 pytestmark = pytest.mark.browser
@@ -24,7 +24,7 @@ def tab(page):
     """The tab, turned to, on the finished run that it opens with, of digits."""
     if "ddpm_mnist" not in checkpoint.available():
         pytest.skip("no weights of ddpm_mnist are here")
-    page.locator("#tabs > .tab-wrapper button[role=tab]").nth(2).click()
+    turn_to_tab(page, "diffusion")
     finished(page)
     if page.locator("#denoisers .card[aria-pressed=true]").get_attribute("data-pick") != "ddpm_mnist":
         page.locator("#denoisers .card[data-pick=ddpm_mnist]").click()

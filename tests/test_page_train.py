@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from genstudio import jobs
+from tests.test_page import turn_to_tab
 from tests.test_page_translate import saved
 
 pytestmark = pytest.mark.browser
@@ -47,7 +48,7 @@ def tab(page):
 
 
 def turn(page) -> None:
-    page.locator("#tabs > .tab-wrapper button[role=tab]").nth(3).click()
+    turn_to_tab(page, "train")
     page.wait_for_selector("#jobs :is(.empty, .card)")
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from genstudio import checkpoint
 from genstudio.images import read_recipe
-from tests.test_page import drop, png
+from tests.test_page import drop, png, turn_to_tab
 
 pytestmark = pytest.mark.browser
 RESULT = "#translated .after img"
@@ -31,7 +31,7 @@ def needs(names: set[str]) -> None:
 def tab(page):
     """The tab, turned to, on its example."""
     needs(NEEDED)
-    page.locator("#tabs button[role=tab]").nth(1).click()
+    turn_to_tab(page, "translate")
     page.wait_for_selector("#translate-tiles img")
     return page
 

@@ -109,8 +109,12 @@ class Mixing(View):
         return [*texts, *self.sides.values(), *self.steps, self.stop, self.film]
 
     @property
+    def by_hand(self) -> list[gr.components.Component]:
+        return [*super().by_hand, *self.steps]
+
+    @property
     def inputs(self) -> set[gr.components.Component]:
-        return super().inputs | {self.named, *self.steps}
+        return super().inputs | {self.named}
 
     def wire(self) -> None:
         for slider in (*self.steps, *self.knobs):

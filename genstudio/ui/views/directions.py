@@ -70,8 +70,12 @@ class Directions(View):
         return [self.stage, self.strip, self.own, *self.steps]
 
     @property
+    def by_hand(self) -> list[gr.components.Component]:
+        return [*super().by_hand, *self.steps]
+
+    @property
     def inputs(self) -> set[gr.components.Component]:
-        return super().inputs | {self.kept, *self.steps}
+        return super().inputs | {self.kept}
 
     def wire(self) -> None:
         for slider in (*self.steps, self.amount, *self.knobs):

@@ -115,8 +115,13 @@ class View:
         return list(self.panel.components.values()) if self.panel else []
 
     @property
+    def by_hand(self) -> list[gr.components.Component]:
+        """What a visitor moves, and the scene is read from."""
+        return [*self.sliders.values(), *self.knobs]
+
+    @property
     def inputs(self) -> set[gr.components.Component]:
-        return {self.scene, self.trail.history, *self.sliders.values(), *self.knobs}
+        return {self.scene, self.trail.history, *self.by_hand}
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -155,7 +160,9 @@ class View:
 
     @friendly
     def on_settle(self, inputs: dict, request: gr.Request) -> dict:
-        return self.result(self.read(inputs), inputs, request)
+        """The view as its controls stand. They are left alone: a visitor may have moved them on since."""
+        updates = self.result(self.read(inputs), inputs, request)
+        return {component: update for component, update in updates.items() if component not in self.by_hand}
 
     def settles(self, slider: gr.components.Component) -> None:
         """The whole view follows once a control is let go."""
