@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from contextlib import ContextDecorator, closing
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -25,13 +26,17 @@ import torch
 from genstudio import checkpoint, train
 from genstudio import engine as engine_module
 from genstudio.engine import Engine
+from genstudio.layers.style import modulated_one_by_one
 from genstudio.model import Batch, Noise
 from genstudio.precision import best_precision, choose_device
 from genstudio.registry import find
+from genstudio.style import mixed
 
 DECODED = ("dcgan_avatars", "vae_avatars", "vae_mnist")
 TRANSLATED = ("pix2pix_sketch", "colorize_photo", "denoise_photo")
 SIDE, LARGE = 64, 1024  # pixels along the pictures that are translated: many small ones, and a photograph
+STYLED = "stylegan2_avatars"
+MATRIX = 6  # faces along both sides of the matrix that the page opens in one go
 TRAINED = "dcgan_avatars"
 clock = time.perf_counter
 
@@ -60,6 +65,8 @@ def main() -> None:
         for name in TRANSLATED:
             rows.append(translating(name, weights_of(name, Path(folder)), options.batch, options.rounds))
             show(rows[-1], options.json)
+        rows.append(styling(STYLED, weights_of(STYLED, Path(folder)), options.batch, options.rounds))
+        show(rows[-1], options.json)
         rows.append(training(TRAINED, options.rounds))
         show(rows[-1], options.json)
     if options.json:
@@ -148,6 +155,45 @@ def translating(name: str, path: Path, batch: int, rounds: int) -> dict:
         f"ms for one of {SIDE} px": 1000 * single["one"],
         f"s for one of {LARGE} px": long["large"],
         "PSNR fast/exact dB": float(np.median([psnr(a, b) for a, b in zip(fast, exact.images, strict=True)])),
+    }
+
+
+def styling(name: str, path: Path, batch: int, rounds: int) -> dict:
+    """Pictures per second of the engine, and of plain PyTorch that makes filters for each picture of the same batch, each a
+    group of one wide convolution; seconds for a matrix of mixtures with its faces, seeds and all."""
+    engine, (plain, _) = Engine(), checkpoint.load(path)
+    engine_module.FRAME_SECONDS = 1000.0  # as in `decoding`
+    w = engine.styles(str(path), range(batch))
+    plain, tensor = plain.to(engine.device), torch.from_numpy(w)
+
+    @torch.no_grad()
+    @as_torch_comes()
+    def grouped() -> np.ndarray:
+        with mock.patch("genstudio.layers.style.modulated", modulated_one_by_one):
+            images = plain.synthesize(tensor.to(engine.device))
+        return ((images + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+    def there() -> object:  # on the engine's thread, as in `decoding`
+        return list(engine._turns.run(grouped() for _ in range(1)))
+
+    def matrix() -> np.ndarray:
+        faces = engine.styles(str(path), range(2 * MATRIX))
+        mixtures = [mixed(row, column, range(3)) for row in faces[:MATRIX] for column in faces[MATRIX:]]
+        return engine.synthesize(str(path), np.stack([*faces, *mixtures]))
+
+    seconds, least = take_turns(rounds, engine=lambda: engine.synthesize(str(path), w), plain=there)
+    table, _ = take_turns(rounds, matrix=matrix)
+    fast, exact = engine.synthesize(str(path), w), Engine(exact=True).synthesize(str(path), w)
+    return {
+        "what": f"synthesize {name}",
+        "batch": batch,
+        "precision": engine.hold(str(path)).precision.name,
+        "engine per s": batch / seconds["engine"],
+        "plain per s": batch / seconds["plain"],
+        "x plain": seconds["plain"] / seconds["engine"],
+        "x plain, best": least["plain"] / least["engine"],
+        f"ms for one of {MATRIX} x {MATRIX} faces": 1000 * table["matrix"],
+        "PSNR fast/exact dB": float(np.median([psnr(a, b) for a, b in zip(fast, exact, strict=True)])),
     }
 
 

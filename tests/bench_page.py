@@ -1,7 +1,7 @@
 """How quickly the page answers: `python -m tests.bench_page`, part of `make bench`.
 
-A real Chromium drags the position; the page itself notes when the slider moved and when the picture of that position
-was there. Once as it is, once with 80 ms added to every round trip.
+A real Chromium drags the position, then the truncation of a mixture; the page itself notes when the slider moved and when
+the picture of that value was there. Once as it is, once with 80 ms added to every round trip.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from playwright.sync_api import sync_playwright
 from tests import chromium
 
 PORT = 7869
+POSITION = {"slider": "#position", "stage": "#stage", "value": "position"}
+TRUNCATION = {"slider": "#mix-truncation", "stage": "#mix-subject", "value": "truncation"}
 WATCH = """
+what => {
 window.moved = {}; window.drawn = {};
-document.querySelector('#position input[type=range]').addEventListener('input', e => { moved[+e.target.value] ??= performance.now(); });
+document.querySelector(what.slider + ' input[type=range]').addEventListener('input', e => { moved[+e.target.value] ??= performance.now(); });
 new MutationObserver(() => {
-  const stage = document.querySelector('.stage');
-  if (stage) drawn[+stage.dataset.position] ??= performance.now();
-}).observe(document.querySelector('#stage'), {childList: true, subtree: true, attributes: true});
+  const stage = document.querySelector(what.stage + ' .stage');
+  if (stage) drawn[+stage.dataset[what.value]] ??= performance.now();
+}).observe(document.querySelector(what.stage), {childList: true, subtree: true, attributes: true});
+}
 """
 
 
@@ -44,14 +48,21 @@ def main() -> None:
             page.wait_for_selector("#stage img")
             report["seconds to the first picture"] = round(time.monotonic() - started, 2)
             page.wait_for_selector("#strip img")
-            page.evaluate(WATCH)
-            drag(page)  # the first one warms up
-            report["drag"] = drag(page)
+            page.evaluate(WATCH, POSITION)
+            drag(page, POSITION)  # the first one warms up
+            report["drag"] = drag(page, POSITION)
             network = page.context.new_cdp_session(page)
             network.send("Network.enable")
             slow = {"offline": False, "latency": 80, "downloadThroughput": -1, "uploadThroughput": -1}
             network.send("Network.emulateNetworkConditions", slow)
-            report["drag with 80 ms more"] = drag(page)
+            report["drag with 80 ms more"] = drag(page, POSITION)
+            network.send("Network.emulateNetworkConditions", slow | {"latency": 0})
+            page.locator("#tabs > .tab-wrapper button[role=tab][data-tab-id=style]").click()
+            page.wait_for_selector("#mix-matrix .matrix img")
+            report["ms from a choice of layers to the matrix"] = statistics.median(choose_layers(page) for _ in range(6))
+            page.evaluate(WATCH, TRUNCATION)
+            drag(page, TRUNCATION)
+            report["drag of the truncation of a mixture"] = drag(page, TRUNCATION)
             browser.close()
         print(json.dumps(report, indent=1))
     finally:
@@ -65,17 +76,30 @@ def answers(url: str) -> bool:
         return False
 
 
-def drag(page, moves: int = 90) -> dict[str, float]:
+def choose_layers(page) -> float:
+    """Milliseconds from a click on a group of layers to another matrix."""
+    page.wait_for_timeout(1000)
+    return page.evaluate("""() => new Promise(done => {
+      const mixture = () => document.querySelector('#mix-matrix button:not(.head) img').src, before = mixture(), start = performance.now();
+      const watch = new MutationObserver(() => { if (mixture() !== before) { watch.disconnect(); done(Math.round(performance.now() - start)); } });
+      watch.observe(document.querySelector('#mix-matrix'), {childList: true, subtree: true, attributes: true});
+      document.querySelector('#mix-layers .layer-group:last-child .group').click();
+    })""")
+
+
+def drag(page, what: dict[str, str], moves: int = 90) -> dict[str, float]:
     """Milliseconds from a move of the slider to its picture; and from letting go to the last one."""
     page.evaluate("moved = {}; drawn = {}")
-    box = page.locator("#position input[type=range]").bounding_box()
+    slider = page.locator(f"{what['slider']} input[type=range]")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + 8, y)
     page.mouse.down()
     for i in range(moves):
         page.mouse.move(box["x"] + 8 + (box["width"] - 16) * (i + 1) / moves, y)
         page.wait_for_timeout(25)
-    last = float(page.locator("#position input[type=range]").input_value())
+    last = float(slider.input_value())
     released = page.evaluate("performance.now()")
     page.wait_for_function("last => last in drawn", arg=last, timeout=20_000)
     page.mouse.up()

@@ -120,11 +120,11 @@ def modulated(x: Tensor, weight: Tensor, style: Tensor, up: bool = False, gain: 
     return x * scale.to(x.dtype)[:, :, None, None]
 
 
-def modulated_one_by_one(x: Tensor, weight: Tensor, style: Tensor, up: bool = False) -> Tensor:
+def modulated_one_by_one(x: Tensor, weight: Tensor, style: Tensor, up: bool = False, gain: float = 1.0) -> Tensor:
     """The same as the paper has it: filters are made for each picture, and each is a group of one wide convolution."""
     n, out = len(x), len(weight)
     weight = weight * style[:, None, :, None, None]  # (n, out, c, k, k)
-    weight = weight * (weight.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
+    weight = weight * gain * (weight.square().sum((2, 3, 4), keepdim=True) + 1e-8).rsqrt()
     x = x.flatten(0, 1)[None]  # (1, n c, h, w)
     if up:
         x = conv_transpose2d(x, weight.transpose(1, 2).flatten(0, 1), stride=2, groups=n)

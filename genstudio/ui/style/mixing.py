@@ -409,7 +409,7 @@ class Mixing(View):
         quickly = {"side": QUICK_SIDE} if quick and side > QUICK_SIDE else {}
         [image] = self.engine.synthesize(name, styles, [mixing.grain_seed(made["from"])], grain=self.grain(scene), **quickly)
         uri = widgets.png_uri(image, None if quickly else made)
-        return f'<div class="stage one">{figure(uri, getattr(w.SUBJECT, lang), f"{name}-mix.png", lang, self.caption(scene, lang))}</div>'
+        return f'<div class="stage one" data-truncation="{self.controls(scene)["truncation"]:g}">{figure(uri, getattr(w.SUBJECT, lang), f"{name}-mix.png", lang, self.caption(scene, lang))}</div>'
 
     def caption(self, scene: dict, lang: str) -> str:
         row, column = scene["cell"]
