@@ -129,6 +129,25 @@ Label = Annotated[
 ]
 
 
+Towards = Annotated[
+    str,
+    Choice(
+        (),
+        title=Text("Towards class", "Vers la classe"),
+        hint=Text("The class on the other end, where a picture is to lie between two.", "La classe à l’autre bout, pour une image entre deux."),
+    ),
+]
+Blend = Annotated[
+    float,
+    Slider(
+        0.0,
+        1.0,
+        0.05,
+        title=Text("How far towards it", "Jusqu’où"),
+        hint=Text("0 is the first class, 1 the second; in between what the model knows of both is blended.",
+                  "0 : la première classe ; 1 : la seconde ; entre elles se mêle ce que le modèle sait des deux."),
+    ),
+]
 # Randomness -----------------------------------------------------------------------------------------------------
 
 
@@ -279,6 +298,18 @@ def kinds_of(model: Model, noise: Noise, label: str) -> Tensor:
         return (noise.uniform(1).squeeze(1) * count).long().clamp_max(count - 1)
     number = model.classes if label in (ANY, NONE) else model.class_names.index(label)
     return torch.full((len(noise),), number, device=noise.device)
+
+
+UNTOLD = 0.1  # share of training pictures whose class is not told: what "none" draws
+
+
+def told(model: Model, batch: Batch) -> Tensor:
+    """Class numbers (n,) as the players of a game are told of them, here and there none."""
+    none = torch.full((len(batch),), model.classes, device=batch.images.device)
+    if not model.classes or batch.labels is None:
+        return none
+    untold = torch.rand(len(batch), device=none.device) < UNTOLD
+    return torch.where(untold, none, batch.labels)
 
 
 def sample(model: Model, noise: Noise, **controls: Any) -> Iterator[Frame]:

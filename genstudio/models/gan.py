@@ -1,16 +1,18 @@
 """Generative adversarial networks: a generator and a critic improve by playing against each other.
 
-Goodfellow et al. 2014 (arXiv:1406.2661); Radford et al. 2015 (arXiv:1511.06434) for the networks.
+Goodfellow et al. 2014 (arXiv:1406.2661); Radford et al. 2015 (arXiv:1511.06434) for the networks; Mirza and Osindero 2014
+(arXiv:1411.1784) for classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from genstudio.model import Batch, Model, Noise, Text, Truncation
+from genstudio.model import ANY, Batch, Blend, Frame, Label, Model, Noise, Text, Towards, Truncation, kinds_of, told
 from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, watch
 from genstudio.system import Recipe, system
 
@@ -19,31 +21,14 @@ class DCGAN(Model):
     """Deep convolutional GAN, by its paper's guidelines: strided convolutions in place of pooling, batch norm in both
     networks, no hidden dense layers, ReLU and tanh in the generator, leaky ReLU in the critic.
 
-    `widths` are the generator's, from 4x4 up; each doubles the size. The critic is its mirror image.
+    `widths` are the generator's, from the smallest size up; each doubles it. The critic is its mirror image.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], codes: int = 100, widths: tuple[int, ...] = (512, 256, 128, 64)):
         super().__init__()
         self.image_shape, self.codes = image_shape, codes
-        channels = image_shape[0]
-
-        layers: list[nn.Module] = [nn.ConvTranspose2d(codes, widths[0], 4, 1, 0, bias=False)]  # (n, codes, 1, 1) -> 4x4
-        for wide, narrow in zip(widths, widths[1:]):
-            layers += [nn.BatchNorm2d(wide), nn.ReLU(), nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False)]
-        layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(), nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()]
-        self.generator = nn.Sequential(*layers)
-
-        layers = [nn.Conv2d(channels, widths[-1], 4, 2, 1), nn.LeakyReLU(0.2)]
-        for narrow, wide in zip(widths[::-1], widths[-2::-1]):
-            layers += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
-        layers += [nn.Conv2d(widths[0], 1, 4, 1, 0), nn.Flatten()]
-        self.critic = nn.Sequential(*layers)  # -> (n, 1), the logit of "real"
-
-        for module in self.modules():  # N(0, 0.02), the paper's section 4
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-                nn.init.normal_(module.weight, 0.0, 0.02)
-            elif isinstance(module, nn.BatchNorm2d):
-                nn.init.normal_(module.weight, 1.0, 0.02)
+        self.generator = generator_of(image_shape, codes, widths)
+        self.critic = nn.Sequential(*critic_body(image_shape, widths), *critic_head(image_shape, widths))
 
     # verbs
 
@@ -71,6 +56,136 @@ class DCGAN(Model):
         return self.critic(self.augment(images)).float()
 
 
+class CGAN(Model):
+    """A GAN that is told the class (Mirza and Osindero 2014, arXiv:1411.1784), on the networks of the DCGAN.
+
+    The generator's code is normal numbers and the class's embedding, side by side. So there is a way from class to class.
+
+    critic: how its class reaches the critic. "concatenated": as one more channel of the picture, the paper's way;
+        "projection": as an inner product with what is seen (Miyato and Koyama 2018, arXiv:1802.05637, equation 3).
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        classes: int,
+        codes: int = 64,
+        embedding: int = 32,
+        widths: tuple[int, ...] = (128, 64),
+        critic: Literal["concatenated", "projection"] = "concatenated",
+    ):
+        super().__init__()
+        self.image_shape, self.codes, self.classes = image_shape, codes, classes
+        self.generator = nn.ModuleDict({
+            "kinds": nn.Embedding(classes + 1, embedding),  # the last stands for none
+            "body": generator_of(image_shape, codes + embedding, widths),
+        })  # fmt: skip
+        self.critic = (Concatenated if critic == "concatenated" else Projection)(image_shape, classes, widths)
+
+    # verbs
+
+    def latents(self, noise: Noise) -> Tensor:
+        z = noise.normal(self.codes)  # before any class is drawn: whatever is asked for, a seed has one code
+        return torch.cat([z, self.generator["kinds"](kinds_of(self, noise, ANY))], 1)
+
+    def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
+        """The class stays what it is under truncation."""
+        z, kind = latents.split([self.codes, latents.shape[1] - self.codes], 1)
+        return self.generator["body"](torch.cat([z * truncation, kind], 1)[:, :, None, None])
+
+    def sample(
+        self, noise: Noise, *, truncation: Truncation = 1.0, label: Label = ANY, towards: Towards = ANY, blend: Blend = 0.0
+    ) -> Iterator[Frame]:
+        z, embedding = noise.normal(self.codes), self.generator["kinds"]
+        kind = embedding(kinds_of(self, noise, label))
+        if blend:
+            kind = torch.lerp(kind, embedding(kinds_of(self, noise, towards)), blend)
+        yield Frame(self.decode(torch.cat([z.to(kind.dtype), kind], 1), truncation=truncation))
+
+    # training
+
+    def players(self) -> dict[str, nn.Module]:
+        return {"critic": self.critic, "generator": self.generator}
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        kinds = told(self, batch)
+        z = torch.randn(len(batch), self.codes, device=kinds.device)
+        fake = self.decode(torch.cat([z, self.generator["kinds"](kinds)], 1))
+        on_real, on_fake = self.verdict(batch.images, kinds), self.verdict(fake.detach(), kinds)
+        yield "critic", {"critic": critic_logistic(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
+
+        on_fake = self.verdict(fake, kinds)
+        yield "generator", {"generator": generator_non_saturating(on_fake)} | watch(fake_after=on_fake)
+
+    def verdict(self, images: Tensor, kinds: Tensor | None = None) -> Tensor:
+        """Unsaid, all classes are untold."""
+        none = torch.full((len(images),), self.classes, device=images.device)
+        return self.critic(self.augment(images), none if kinds is None else kinds).float()
+
+
+# Networks -------------------------------------------------------------------------------------------------------
+
+
+def generator_of(image_shape: tuple[int, int, int], codes: int, widths: Sequence[int]) -> nn.Sequential:
+    """(n, codes, 1, 1) -> pictures."""
+    layers: list[nn.Module] = [nn.ConvTranspose2d(codes, widths[0], image_shape[1] >> len(widths), 1, 0, bias=False)]
+    for wide, narrow in zip(widths, widths[1:]):
+        layers += [nn.BatchNorm2d(wide), nn.ReLU(), nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False)]
+    layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(), nn.ConvTranspose2d(widths[-1], image_shape[0], 4, 2, 1), nn.Tanh()]
+    return nn.Sequential(*map(begun, layers))
+
+
+def critic_body(image_shape: tuple[int, int, int], widths: Sequence[int], more: int = 0) -> list[nn.Module]:
+    """Pictures with that many channels more -> what is seen of them, (n, widths[0], h, w)."""
+    layers: list[nn.Module] = [nn.Conv2d(image_shape[0] + more, widths[-1], 4, 2, 1), nn.LeakyReLU(0.2)]
+    for narrow, wide in zip(widths[::-1], widths[-2::-1]):
+        layers += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
+    return [begun(layer) for layer in layers]
+
+
+def critic_head(image_shape: tuple[int, int, int], widths: Sequence[int]) -> list[nn.Module]:
+    """-> (n, 1), the logit of "real"."""
+    return [begun(nn.Conv2d(widths[0], 1, image_shape[1] >> len(widths), 1, 0)), nn.Flatten()]
+
+
+def begun(module: nn.Module) -> nn.Module:
+    """The module with N(0, 0.02) weights, the DCGAN paper's section 4."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+    return module
+
+
+class Concatenated(nn.Module):
+    """A critic that sees the class as one more channel."""
+
+    def __init__(self, image_shape: tuple[int, int, int], classes: int, widths: Sequence[int]):
+        super().__init__()
+        self.kinds = nn.Embedding(classes + 1, image_shape[1] * image_shape[2])
+        self.layers = nn.Sequential(*critic_body(image_shape, widths, more=1), *critic_head(image_shape, widths))
+
+    def forward(self, images: Tensor, kinds: Tensor) -> Tensor:
+        channel = self.kinds(kinds).unflatten(1, images.shape[2:])[:, None]
+        return self.layers(torch.cat([images, channel.to(images.dtype)], 1))
+
+
+class Projection(nn.Module):
+    """A critic whose logit is psi(seen) + v'seen, with v the class's embedding."""
+
+    def __init__(self, image_shape: tuple[int, int, int], classes: int, widths: Sequence[int]):
+        super().__init__()
+        self.body = nn.Sequential(*critic_body(image_shape, widths))
+        self.kinds, self.head = nn.Embedding(classes + 1, widths[0]), nn.Linear(widths[0], 1)
+
+    def forward(self, images: Tensor, kinds: Tensor) -> Tensor:
+        seen = self.body(images).sum((2, 3))
+        return self.head(seen) + (self.kinds(kinds) * seen).sum(1, keepdim=True)
+
+
+# Systems --------------------------------------------------------------------------------------------------------
+
+
 @system(
     title=Text("DCGAN · cartoon faces · 64 px", "DCGAN · visages dessinés · 64 px"),
     data="avatars",
@@ -79,3 +194,13 @@ class DCGAN(Model):
 def dcgan_avatars() -> DCGAN:
     """A DCGAN on cartoon faces in eight drawing styles."""
     return DCGAN((3, 64, 64), widths=(512, 256, 128, 64))
+
+
+@system(
+    title=Text("Conditional GAN · handwritten digits · 28 px", "GAN conditionnel · chiffres manuscrits · 28 px"),
+    data="mnist",
+    recipe=Recipe(images=600_000, batch=64, rate=2e-4, betas=(0.5, 0.999), cosine=False, ema=0.999),
+)
+def cgan_mnist() -> CGAN:
+    """A GAN that draws the digit that is asked for."""
+    return CGAN((1, 28, 28), classes=10)

@@ -15,12 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from genstudio.layers.style import AdaINSynthesis, Critic, Mapping, Synthesis
-from genstudio.model import ANY, Batch, Choice, Frame, Label, Model, Noise, Slider, Text, kinds_of
+from genstudio.model import ANY, Batch, Blend, Choice, Frame, Label, Model, Noise, Slider, Text, Towards, kinds_of, told
 from genstudio.objectives.ada import AdaptiveAugmentation
 from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, path_lengths, r1, watch
 from genstudio.system import Recipe, system
 
-UNTOLD = 0.1  # share of training pictures whose class is not told: what "none" draws
 AVERAGED = 4096  # codes that an average style is measured from
 PATH_MEMORY = 100  # batches that the mean length of paths is averaged over
 
@@ -48,24 +47,6 @@ Cutoff = Annotated[
             "Counted from the coarsest: the first few hold the shape, the last the colours. 18 is all of them.",
             "Comptées depuis la plus grossière : les premières tiennent la forme, les dernières les couleurs. 18 : toutes.",
         ),
-    ),
-]
-Towards = Annotated[
-    str,
-    Choice(
-        (),
-        title=Text("Towards class", "Vers la classe"),
-        hint=Text("The class on the other end, where a picture is to lie between two.", "La classe à l’autre bout, pour une image entre deux."),
-    ),
-]
-Blend = Annotated[
-    float,
-    Slider(
-        0.0,
-        1.0,
-        0.05,
-        title=Text("How far towards it", "Jusqu’où"),
-        hint=Text("0 is the first class, 1 the second; between them styles are blended.", "0 : la première classe ; 1 : la seconde ; entre elles, les styles se mêlent."),
     ),
 ]
 FIXED, NEW, OFF = "fixed", "new", "off"
@@ -209,7 +190,7 @@ class StyleGAN2(Model):
         return {"critic": self.critic, "generator": self.generator}
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        kinds = self._told(batch)
+        kinds = told(self, batch)
         fake = self._drawn(self._mixed(kinds))
         on_fake = self.verdict(fake.detach(), kinds)
         flattens = self.gamma > 0 and step % self.gamma_every == 0
@@ -230,14 +211,6 @@ class StyleGAN2(Model):
     def verdict(self, images: Tensor, kinds: Tensor) -> Tensor:
         seen = self.augment(images if self.ada is None else self.ada(images))
         return self.critic(seen, kinds if self.classes else None)
-
-    def _told(self, batch: Batch) -> Tensor:
-        """Class numbers (n,) as both players are told of them, here and there none."""
-        none = torch.full((len(batch),), self.classes, device=batch.images.device)
-        if not self.classes or batch.labels is None:
-            return none
-        untold = torch.rand(len(batch), device=none.device) < UNTOLD
-        return torch.where(untold, none, batch.labels)
 
     def _mixed(self, kinds: Tensor) -> Tensor:
         """Styles w (n, layers, d) of fresh codes, most of them of two: one up to some layer, another from there on."""
