@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from genstudio import checkpoint, latent, projection, style, tiles
-from genstudio.held import Held, find_verb, load, maker, side_by_side
+from genstudio.held import Held, check_labels, find_verb, load, maker, side_by_side
 from genstudio.images import MAX_PIXELS, from_uint8, to_tensor, to_uint8
 from genstudio.layers.prior import EMPTY
 from genstudio.model import Frame, Model, Noise, Text, check_controls, moved, steps_many
@@ -101,19 +101,27 @@ class Engine:
 
         return self._collect(name, "decode", len(latents), run, to_uint8, exact)
 
-    def sample(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[np.ndarray]:
-        """Frames, uint8 (n, h, w, c), that get better and better; the last is the sample."""
+    def sample(
+        self, name: str, seeds: Sequence[int], labels: Sequence[str | int] | None = None, **controls: Any
+    ) -> Iterator[np.ndarray]:
+        """Frames, uint8 (n, h, w, c), that get better and better; the last is the sample.
+
+        labels: a class for each seed, by name or number, in place of the control `label`.
+        """
         held, seeds = self.hold(name), list(seeds)
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
         values = check_controls(maker(held.system, "sample"), controls, held.header.classes)
+        labels = None if labels is None else check_labels(held, seeds, labels)
 
         def work() -> Iterator[np.ndarray]:
             shown, size = 0, min(len(seeds), held.most or len(seeds))
             while True:
-                parts = [Noise(seeds[i : i + size], self.device) for i in range(0, len(seeds), size)]
+                slices = [slice(i, i + size) for i in range(0, len(seeds), size)]
+                asked = [values if labels is None else values | {"label": labels[part]} for part in slices]
+                noises = [Noise(seeds[part], self.device) for part in slices]
                 try:
-                    with closing(side_by_side(held, parts, values)) as frames:
+                    with closing(side_by_side(held, noises, asked)) as frames:
                         # Begun again, it comes through the same frames: they are made of their seeds alone.
                         for frame in islice(frames, shown, None):
                             shown += 1

@@ -16,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from genstudio import checkpoint
 from genstudio.images import to_uint8
-from genstudio.model import Model, Noise, sample
+from genstudio.model import ANY, Model, Noise, controls, sample
 from genstudio.precision import Precision
 from genstudio.recorded import Recorded
 from genstudio.registry import find
@@ -93,9 +93,21 @@ def fused(model: Model) -> Model:
     return model
 
 
-def side_by_side(held: Held, parts: Sequence[Noise], controls: dict[str, Any]) -> Iterator[np.ndarray]:
-    """Frames, uint8 (n, h, w, c), of samples that are computed part by part and shown together."""
+def check_labels(held: Held, seeds: Sequence[int], labels: Sequence[str | int]) -> list[str]:
+    """Class names, one for each seed."""
+    if "label" not in (known := controls(maker(held.system, "sample"), held.header.classes)):
+        raise ValueError(f"{held.system.name} draws no classes that could be asked for")
+    if len(labels) != len(seeds):
+        raise ValueError(f"there are {len(labels)} labels for {len(seeds)} seeds")
+    names = [known["label"].kind.check("label", label) for label in labels]
+    if ANY in names:
+        raise ValueError("each picture needs a class of its own, or none")
+    return names
+
+
+def side_by_side(held: Held, parts: Sequence[Noise], asked: Sequence[dict[str, Any]]) -> Iterator[np.ndarray]:
+    """Frames, uint8 (n, h, w, c), of samples that are computed part by part, each as asked, and shown together."""
     with ExitStack() as stack:
-        games = [stack.enter_context(closing(sample(held.model, noise, **controls))) for noise in parts]
+        games = [stack.enter_context(closing(sample(held.model, noise, **values))) for noise, values in zip(parts, asked, strict=True)]
         for frames in held.precision.stepwise(zip(*games, strict=True)):
             yield np.concatenate([to_uint8(frame.images) for frame in frames])

@@ -95,9 +95,10 @@ class Borrower(Engine):
         said = super().standing(name)
         return Text(*(f"{a} {b}" for a, b in zip(said, LENT, strict=True))) if zero_gpu() else said
 
-    def sample(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Any]:
+    def sample(self, name: str, seeds: Sequence[int], labels: Sequence[str | int] | None = None, **controls: Any) -> Iterator[Any]:
         seeds = list(seeds)
-        return self._through(super().sample(name, seeds, **controls), "sample", name, len(seeds), (seeds,), controls)
+        here = super().sample(name, seeds, labels, **controls)
+        return self._through(here, "sample", name, len(seeds), (seeds, labels), controls)
 
     def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Any]:
         return self._stepwise(super().denoise(name, seeds, **controls), "denoise", name, len(seeds), (list(seeds),), controls)
@@ -121,6 +122,9 @@ class Borrower(Engine):
         held = self.hold(name)
         count = pictures * controls.get("steps", 20)
         return self._through(timed(here, held, "step", count), verb, name, count, arguments, controls)
+
+    def project_styles(self, name: str, picture: Image.Image) -> Iterator[Any]:
+        return self._through(super().project_styles(name, picture), "project_styles", name, 1, (picture,), {})
 
     def project(self, name: str, picture: Image.Image) -> Iterator[Any]:
         return self._through(super().project(name, picture), "project", name, 1, (picture,), {})

@@ -57,11 +57,16 @@ class Choice:
     options: tuple[str, ...]
     title: Text
     hint: Text
+    numbered: tuple[str, ...] = ()  # words that may also be said by their number, from 0
 
     def check(self, name: str, value: Any) -> str:
-        if value not in self.options:
-            raise ValueError(f"{name} must be one of {', '.join(self.options)}, not {value!r}")
-        return value
+        word = value if isinstance(value, str) else str(value)
+        if word in self.options:
+            return word
+        if word.isdecimal() and int(word) < len(self.numbered):
+            return self.numbered[int(word)]
+        few = self.options if len(self.options) <= 24 else (*self.options[:20], f"... ({len(self.options)} in all)")
+        raise ValueError(f"{name} must be one of {', '.join(few)}, not {str(value)[:80]!r}")
 
 
 ANY, NONE = "any", "none"  # labels that ask for no class: each picture has one drawn for it, or is told of none
@@ -82,7 +87,7 @@ def controls(verb: Callable, classes: Sequence[str] = ()) -> dict[str, Control]:
     for name, parameter in inspect.signature(verb).parameters.items():
         for kind in getattr(hints.get(name), "__metadata__", ()):
             if isinstance(kind, Choice) and not kind.options:
-                kind = replace(kind, options=(ANY, NONE, *classes))
+                kind = replace(kind, options=(ANY, NONE, *classes), numbered=tuple(classes))
             if isinstance(kind, (Slider, Choice)):
                 found[name] = Control(kind, parameter.default)
     return found
@@ -292,8 +297,12 @@ def steps_many(model: type[Model] | Model) -> bool:
     return hasattr(model, "go_on")
 
 
-def kinds_of(model: Model, noise: Noise, label: str) -> Tensor:
-    """Class numbers (n,): the one asked for, or each picture's own draw; number `classes` stands for none."""
+def kinds_of(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor:
+    """Class numbers (n,): the one asked for, or one for each picture, or each picture's own draw; number `classes` stands
+    for none."""
+    if not isinstance(label, str):
+        numbers = [model.classes if name == NONE else model.class_names.index(name) for name in label]
+        return torch.tensor(numbers, device=noise.device)
     if label == ANY and (count := len(model.class_names)):  # it may have room for more than it has learned
         return (noise.uniform(1).squeeze(1) * count).long().clamp_max(count - 1)
     number = model.classes if label in (ANY, NONE) else model.class_names.index(label)

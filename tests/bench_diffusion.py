@@ -117,7 +117,7 @@ def sampling(name: str, batch: int, steps: int, rounds: int) -> dict:
 
     def ours(steps: int) -> np.ndarray:
         how = {"steps": steps, "sampler": "ddim", "guidance": 1.0}
-        *_, last = turns.run(side_by_side(held, [Noise(range(batch), device)], how))
+        *_, last = turns.run(side_by_side(held, [Noise(range(batch), device)], [how]))
         return last
 
     def theirs(steps: int) -> np.ndarray:

@@ -21,7 +21,8 @@ class Classifier(Model):
 
     `traits` are answered beside the class, yes or no: a picture has glasses whatever its drawing style. `mixed` is the
     share of batches in which a box of each picture comes from another one, and its class in part too: CutMix (Yun et
-    al. 2019, arXiv:1905.04899), against learning a small set by heart.
+    al. 2019, arXiv:1905.04899), against learning a small set by heart. `blended` is that in which all pixels are a mean of
+    two pictures': mixup (Zhang et al. 2018, arXiv:1710.09412). Such a classifier is sure of nothing that is half of each.
     """
 
     def __init__(
@@ -33,9 +34,11 @@ class Classifier(Model):
         traits: tuple[str, ...] = (),
         dropout: float = 0.3,
         mixed: float = 0.0,
+        blended: float = 0.0,
     ):
         super().__init__()
-        self.image_shape, self.classes, self.traits, self.mixed = image_shape, classes, traits, mixed
+        self.image_shape, self.classes, self.traits = image_shape, classes, traits
+        self.mixed, self.blended = mixed, blended
         channels, layers = image_shape[0], []
         for i, width in enumerate(widths):
             for first in (True, False):
@@ -66,6 +69,8 @@ class Classifier(Model):
         images, wanted = batch.images, one_hot(batch.labels, self.classes).float()
         if torch.rand(()) < self.mixed:
             images, wanted = cut_mix(images, wanted)
+        if self.blended and torch.rand(()) < self.blended:
+            images, wanted = blend(images, wanted)
         features = self.dropout(self.features(images))
         logits = self.head(features).float()
         right = (logits.detach().argmax(1) == wanted.argmax(1)).float().mean()
@@ -89,6 +94,13 @@ def cut_mix(images: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     return mixed, (1 - cut) * wanted + cut * wanted.roll(1, 0)
 
 
+def blend(images: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures (n, c, h, w), each with the next one shining through, and what is wanted (n, classes) in the same shares."""
+    share = torch.rand(len(images), device=images.device)
+    images = torch.lerp(images, images.roll(1, 0), share[:, None, None, None])
+    return images, torch.lerp(wanted, wanted.roll(1, 0), share[:, None])
+
+
 @system(
     title=Text("Classifier · handwritten digits · 28 px", "Classifieur · chiffres manuscrits · 28 px"),
     data="mnist",
@@ -97,6 +109,16 @@ def cut_mix(images: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
 def classifier_mnist() -> Classifier:
     """Reads digits; its 128 features measure how far generated digits are from real ones."""
     return Classifier((1, 28, 28), classes=10, widths=(32, 64, 128))
+
+
+@system(
+    title=Text("Judge · handwritten digits · 28 px", "Juge · chiffres manuscrits · 28 px"),
+    data="mnist",
+    recipe=Recipe(images=300_000, batch=128, rate=2e-3, weight_decay=0.02, warmup=20_000, jitter=2, ema=0.998),
+)
+def judge_mnist() -> Classifier:
+    """Reads digits, and is sure of none that is half of two: it says whether a model drew the digit that was asked for."""
+    return Classifier((1, 28, 28), classes=10, widths=(24, 48, 96), blended=0.7)
 
 
 @system(

@@ -1,9 +1,8 @@
-"""What is measured of diffusion models alone: the bound on their likelihood, and whether they draw what is asked for."""
+"""What is measured of diffusion models alone: the bound on their likelihood."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
@@ -11,11 +10,10 @@ from torch import Tensor
 
 from genstudio.model import Model, Noise
 from genstudio.precision import best_precision
-from genstudio.scores.features import Network, as_floats
-from genstudio.scores.intervals import Score, average, share
+from genstudio.scores.features import as_floats
+from genstudio.scores.intervals import Score, average
 
 BATCH = 100
-ASKED = 1000  # pictures for which a class is asked
 LIKELIHOODS = 500  # held-out pictures whose likelihood is bounded
 PARTS = 24  # of the times, one drawn from each for every picture
 
@@ -42,13 +40,3 @@ def bits_per_dimension(model: Model, images: Tensor) -> Score:
 
     total = torch.cat([nats(as_floats(part)).cpu() for part in images.split(BATCH)])
     return average(total / (images[0].numel() * math.log(2)))
-
-
-def obeyed(model: Model, judge: Network, device: torch.device) -> Iterator[tuple[str, Score]]:
-    """The share of pictures in which a network sees the class that was asked for, as many of each class."""
-    each = ASKED // model.classes
-    pictures = [
-        drawn(model, seeds, device, label=name) for name in model.class_names for seeds in torch.arange(each).split(BATCH)
-    ]
-    seen = judge.probabilities(judge(torch.cat(pictures))).argmax(1)
-    yield f"class obeyed ({judge.name})", share(seen == torch.arange(model.classes).repeat_interleave(each))

@@ -68,6 +68,12 @@ class Network:
             return torch.cat([self.logits(part.to(self.device)).float().softmax(1).cpu() for part in parts])
 
 
+def judge(data: str) -> str | None:
+    """The name of the classifier that says what is drawn in pictures like a set's: one that is sure of nothing in between,
+    where there is one."""
+    return next((name for name in (f"judge_{data}", f"classifier_{data}") if name in checkpoint.available()), None)
+
+
 def network(word: str, device: torch.device | str = "cpu") -> Network:
     """The network called `inception`, a classifier of ours by name or file, or a .pth file of Inception's weights."""
     if word == "inception":

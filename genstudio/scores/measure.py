@@ -22,7 +22,7 @@ from genstudio.data import SETS, Pictures, load
 from genstudio.model import Model, Noise, Text, generates, sample, verbs
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
-from genstudio.scores import denoisers
+from genstudio.scores import classes, denoisers
 from genstudio.scores.distances import (
     class_shares,
     frechet,
@@ -34,6 +34,7 @@ from genstudio.scores.distances import (
     recall,
 )
 from genstudio.scores.features import Network, as_floats, network
+from genstudio.scores.features import judge as judge_of_classes
 from genstudio.scores.fidelity import translation
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
 
@@ -145,6 +146,7 @@ def measure(
                           the training pictures; and their ratio
     bits per dimension    of a diffusion model, on 500 held-out pictures: the variational bound
     class obeyed          of a conditional model: whether 1 000 samples show the class that was asked for
+    variety within        how far two of them of one class are apart, in pixels, over held-out pictures' distance
     L1, PSNR, ...         of a translator, on n held-out pairs: `fidelity.translation` tells them
     share of <class>      of n samples, seeds 0 to n - 1
     precision, recall     of these samples against as many held-out pictures
@@ -190,7 +192,10 @@ def measure(
             torch.manual_seed(0)
             yield "bits per dimension", denoisers.bits_per_dimension(model, some(held_out, denoisers.LIKELIHOODS))
     if judge and getattr(model, "classes", 0) and generates(model) and tuple(header.classes) == judge.classes:
-        yield from denoisers.obeyed(model, judge, device)
+        asker = network(by, device) if features is None and (by := judge_of_classes(data)) else judge
+        pictures_asked, labels = classes.asked(model, model.class_names, device)
+        yield f"class obeyed ({asker.name})", classes.obeyed(pictures_asked, labels, asker)
+        yield "variety within classes, of held-out pictures'", classes.varied(pictures_asked, labels, held_out, test.labels)
 
     if "translate" in can:
         batch = test.batch(some(torch.arange(len(test)), n))

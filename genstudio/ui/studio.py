@@ -15,6 +15,7 @@ from genstudio.lent import Borrower, Call
 from genstudio.ui import api
 from genstudio.ui import words as w
 from genstudio.ui.door import MOST, Door
+from genstudio.ui.tabs.classes import ClassesTab
 from genstudio.ui.tabs.diffusion import DiffusionTab
 from genstudio.ui.tabs.latent import LatentTab
 from genstudio.ui.tabs.style import StyleTab
@@ -26,6 +27,7 @@ from genstudio.ui.words import TABLE, t
 TABS = (
     ("latent", w.LATENT_TAB, LatentTab),
     ("style", w.STYLE_TAB, StyleTab),
+    ("classes", w.CLASSES_TAB, ClassesTab),
     ("translate", w.TRANSLATE_TAB, TranslateTab),
     ("diffusion", w.DIFFUSION_TAB, DiffusionTab),
     ("train", w.TRAIN_TAB, TrainTab),

@@ -186,6 +186,18 @@ progress:indeterminate::-webkit-progress-bar { background: var(--color-accent); 
 .strip.psi img { border-radius: 8px; display: block; } .strip.psi .here img { box-shadow: 0 0 0 2px var(--color-accent); }
 .strip.psi small { font-size: 12px; font-weight: 400; color: var(--soft); }
 
+.classes-by-seeds { grid-template-columns: minmax(30px, max-content) repeat(var(--columns), minmax(0, 1fr)); gap: 6px; margin: 0; }
+.classes-by-seeds b { text-align: right !important; padding-right: 6px; overflow-wrap: anywhere; max-width: 90px; }
+.board { display: grid; grid-template-columns: repeat(auto-fill, minmax(280px, 1fr)); gap: 18px; margin-top: 8px; }
+.board article { border: 1px solid var(--line); border-radius: 14px; padding: 14px 16px; background: var(--panel); } .board h4 { margin: 0 0 10px; font-size: 15px; }
+.board .frame { position: relative; border-radius: 10px; overflow: hidden; } .board .pair > figure > .pixels { border-radius: 10px; }
+.board dl { margin: 10px 0 0; font-size: 14px; } .board dl div { display: flex; justify-content: space-between; gap: 12px; padding: 2px 0; }
+.board dt { color: var(--soft); } .board dd { margin: 0; } .board .amiss { color: var(--linear); }
+.bars { max-width: 640px; margin-top: 10px; } .bar { display: grid; grid-template-columns: 90px 1fr 160px; gap: 12px; align-items: center; padding: 4px 0; font-size: 14px; }
+.bar i { position: relative; height: 14px; border-radius: 99px; background: linear-gradient(to right, var(--color-accent) calc(100% * var(--at)), var(--line) 0); }
+.bar i::after { content: ''; position: absolute; top: 50%; height: 2px; margin-top: -1px; background: var(--body-text-color);
+  left: calc(100% * var(--low)); width: calc(100% * (var(--high) - var(--low))); }
+
 .strip { display: grid; gap: 6px; }
 .strip.ticks .row { grid-template-columns: 28px repeat(7, 1fr); }
 .strip .row { display: grid; grid-template-columns: 72px repeat(9, 1fr); gap: 6px; align-items: center; }

@@ -8,6 +8,7 @@ import gradio as gr
 
 from genstudio import recipe
 from genstudio.engine import Engine
+from genstudio.model import steps_many
 from genstudio.ui import widgets
 from genstudio.ui import words as w
 from genstudio.ui.share import Share
@@ -37,10 +38,10 @@ class Trail:
     def outputs(self) -> list[gr.components.Component]:
         return [self.history, self.memory, self.shown, self.command, *self.share.outputs]
 
-    def keep(self, made: dict, history: list, lang: str) -> dict[gr.components.Component, Any]:
-        """Updates that add a recipe to the history, unless it stands there first."""
+    def keep(self, made: dict, history: list, lang: str, uri: str | None = None) -> dict[gr.components.Component, Any]:
+        """Updates that add a recipe to the history, unless it stands there first. `uri` is its picture, where it is at hand."""
         if not history or history[0][1] != made:
-            history = [(self.thumbnail(made), made), *history][:KEPT]
+            history = [(uri or self.thumbnail(made), made), *history][:KEPT]
         return self.show(history, made, lang)
 
     def show(self, history: list, made: dict, lang: str) -> dict[gr.components.Component, Any]:
@@ -55,11 +56,12 @@ class Trail:
         }
 
     def remembered(self, memory: dict | None) -> list[tuple[str, dict]]:
-        """The history that a browser kept, less what can no longer be made: it is a visitor's input."""
+        """The history that a browser kept, less what can no longer be made, or takes long: it is a visitor's input."""
         history = []
         for found in (memory or {}).get("history", [])[:KEPT]:
             try:
-                history.append((self.thumbnail(self.checked(found)), found))
+                if not steps_many(self.systems[self.checked(found)["system"]].model):
+                    history.append((self.thumbnail(found), found))
             except (ValueError, AttributeError):
                 continue
         return history

@@ -25,6 +25,7 @@ LEAVE = Text("Leave · Esc", "Quitter · Échap")
 
 LATENT_TAB = Text("Latent space", "Espace latent")
 STYLE_TAB = Text("Style mixing", "Mélange de styles")
+CLASSES_TAB = Text("Classes", "Classes")
 TRANSLATE_TAB = Text("Translate", "Traduire")
 DIFFUSION_TAB = Text("Diffusion", "Diffusion")
 TRAIN_TAB = Text("Train", "Entraîner")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
 from genstudio import checkpoint
 from genstudio.engine import Engine
 from genstudio.images import flatten, grid, open_picture
 from genstudio.model import Text
+from genstudio.system import System
 from genstudio.ui import widgets
 from genstudio.ui import words as w
 from genstudio.ui.ends import EACH, LAST, ONCE
@@ -32,12 +34,16 @@ class ViewsTab:
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        self.systems = dict(sorted(checkpoint.offered(*self.needs).items(), key=lambda item: item[1].title))
+        self.systems = dict(sorted(self.offered().items(), key=lambda item: item[1].title))
         if self.systems:
             self.draw()
             self.wire()
         else:
             gr.Markdown(t(self.empty))
+
+    def offered(self) -> dict[str, System]:
+        """The systems that are here and that it shows."""
+        return checkpoint.offered(*self.needs)
 
     # the page -----------------------------------------------------------------------------------------------------
 
@@ -112,7 +118,8 @@ class ViewsTab:
             return self.restored(history[0][1], history, lang)
         view, name = self.views[self.front], self.showcase()
         scene = view.begin(name)
-        return self.chosen(name, lang) | view.whole(scene, lang) | self.trail.keep(view.made(scene), [], lang)
+        kept = self.trail.keep(view.made(scene), [], lang) if view.quick(scene) else {}
+        return self.chosen(name, lang) | view.whole(scene, lang) | kept
 
     # what the door asks for -----------------------------------------------------------------------------------------
 
@@ -164,7 +171,7 @@ class ViewsTab:
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
         """New weights are chosen, where they are of a kind that this tab shows."""
-        system = checkpoint.offered(*self.needs).get(name)
+        system = self.offered().get(name)
         if not self.systems or system is None:
             return None
         self.systems = self.systems | {name: system}  # a new dict: others may be walking through the old one
@@ -196,5 +203,8 @@ class ViewsTab:
 
     def card(self, name: str, lang: str) -> tuple[str, str, str]:
         """A system's choice: its title, and four of its pictures."""
-        sheet = grid(self.engine.decode(name, self.engine.latents(name, [1, 2, 3, 5])), columns=2, gap=0)
+        sheet = grid(self.examples(name, [1, 2, 3, 5]), columns=2, gap=0)
         return name, getattr(self.systems[name].title, lang), widgets.png_uri(sheet)
+
+    def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:
+        return self.engine.decode(name, self.engine.latents(name, seeds))

@@ -36,7 +36,8 @@ class View:
         self.engine, self.systems, self.trail, self.place = engine, systems, trail, trail.place
         self.ends: dict[str, End] = {}
         self.panel: Panel | None = None  # of the controls of `decode`, where the view has any
-        self.scene = gr.State(self.begin(first))
+        self.first = self.begin(first)  # the scene that the page opens with: components begin with its values
+        self.scene = gr.State(self.first)
         self.draw()
 
     # for each view to say -------------------------------------------------------------------------------------------
@@ -66,6 +67,10 @@ class View:
     def shown(self) -> list[gr.components.Component]:
         """Components that `show` updates, besides ends, sliders and controls."""
         return []
+
+    def quick(self, scene: dict) -> bool:
+        """Whether it is drawn at once; else it waits to be asked."""
+        return True
 
     def takes(self, system: str) -> bool:
         """Whether it can show this system."""

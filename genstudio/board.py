@@ -1,0 +1,84 @@
+"""One wish through several models: what each draws of a class, how long it takes, what a judge sees in it, and the
+training picture that it comes nearest to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from genstudio.data import SETS, Pictures, load
+from genstudio.engine import Engine
+from genstudio.held import Held
+from genstudio.scores.distances import nearest
+from genstudio.scores.features import judge
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one model made of the wish."""
+
+    name: str
+    picture: np.ndarray  # uint8 (h, w, c)
+    seconds: float
+    parameters: int  # of what draws
+    seen: tuple[str, float] | None  # the class that the judge sees, and how surely; None without a judge
+    judge: str
+    original: np.ndarray | None  # the nearest training picture; None where the set is not here
+    apart: float | None  # root of the mean squared difference from it, on [-1, 1]
+
+
+def ask(engine: Engine, names: Sequence[str], label: str, seed: int) -> Iterator[Answer]:
+    """Each model's answer as soon as it is there. A model that has not learned the class is left out."""
+    for name in names:
+        held = engine.hold(name)
+        if label not in held.header.classes:
+            continue
+        started = time.perf_counter()
+        *_, images = engine.sample(name, [seed], label=label)
+        seconds = time.perf_counter() - started
+        seen, by = verdict(engine, held, images)
+        original, apart = engine.turn(lambda held=held, images=images: like(held, images[0]))
+        yield Answer(name, images[0], seconds, parameters(held), seen, by, original, apart)
+
+
+def parameters(held: Held) -> int:
+    """Of all that a picture passes through: a critic is no part of it."""
+    critic = getattr(held.model, "critic", None)
+    own = sum(p.numel() for p in critic.parameters()) if critic is not None else 0
+    return sum(p.numel() for p in held.model.parameters()) - own
+
+
+def verdict(engine: Engine, held: Held, images: np.ndarray) -> tuple[tuple[str, float] | None, str]:
+    """The class that the judge of the model's data sees in a picture (1, h, w, c), and how surely; and the judge's name."""
+    found = judge(held.header.data)
+    if found is None or engine.hold(found).model.image_shape != held.model.image_shape:
+        return None, ""
+    probabilities, _ = engine.classify(found, images)
+    best = int(probabilities[0].argmax())
+    return (engine.hold(found).header.classes[best], float(probabilities[0, best])), found
+
+
+def like(held: Held, image: np.ndarray) -> tuple[np.ndarray | None, float | None]:
+    """The nearest training picture, and how far off it is."""
+    pictures = training(held.header.data, tuple(held.model.image_shape))
+    if pictures is None:
+        return None, None
+    where, far = nearest(torch.from_numpy(image).permute(2, 0, 1)[None], pictures.images)
+    original = pictures.images[where[0, 0]].permute(1, 2, 0).numpy()
+    return original, float(far[0, 0]) / image.size**0.5
+
+
+@lru_cache(maxsize=2)
+def training(data: str, shape: tuple[int, int, int]) -> Pictures | None:
+    """The pictures that were learned from, where they are a known set and on this machine."""
+    if data not in SETS:
+        return None
+    try:
+        return load(data, "train", shape)
+    except ValueError:
+        return None

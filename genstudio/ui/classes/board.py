@@ -1,0 +1,99 @@
+"""The board: one wish through every model that has learned the class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from genstudio import board, recipe
+from genstudio.ui import widgets
+from genstudio.ui import words as page_words
+from genstudio.ui.classes import words as w
+from genstudio.ui.ends import ONCE
+from genstudio.ui.views.view import View
+from genstudio.ui.words import friendly, language, t
+
+
+class Board(View):
+    key, title = "board", w.BOARD
+    verbs = ()
+    opening = {"label": "", "seed": 7}
+
+    def draw(self) -> None:
+        gr.Markdown(t(w.BOARD_HINT), elem_classes="caption")
+        with gr.Row(elem_classes="tools"):
+            self.label = gr.Dropdown(self.names(), value=self.first["label"], label=t(w.WISH), elem_id="board-label", filterable=True, min_width=160)
+            self.seed = gr.Number(7, precision=0, minimum=0, label=t(page_words.SEED), elem_id="board-seed", min_width=100)
+            self.go = gr.Button(t(w.ASK), elem_id="board-ask", variant="primary", scale=0, min_width=150)
+        self.answers = gr.HTML(elem_id="board-answers")
+
+    @property
+    def sliders(self) -> dict[str, gr.components.Component]:
+        return {"label": self.label, "seed": self.seed}
+
+    @property
+    def shown(self) -> list[gr.components.Component]:
+        return [self.answers]
+
+    def wire(self) -> None:
+        self.go.click(self.on_ask, self.inputs, self.outputs, **ONCE)
+
+    def begin(self, system: str) -> dict:
+        return super().begin(system) | {"label": self.engine.hold(system).header.classes[0]}
+
+    def names(self) -> list[str]:
+        """All classes that any model has learned."""
+        return sorted({name for system in self.systems for name in self.engine.hold(system).header.classes})
+
+    @friendly
+    def on_ask(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        scene, lang = self.read(inputs), language(request)
+        seed, label = recipe.check_seed(scene["seed"] or 0), str(scene["label"])
+        names = [name for name in self.systems if label in self.engine.hold(name).header.classes]
+        told: list[str] = []
+        yield {self.scene: scene, self.answers: self.table(told, len(names))}
+        with closing(board.ask(self.engine, names, label, seed)) as answers:
+            for answer in answers:
+                told.append(self.card(answer, label, seed, lang))
+                yield {self.answers: self.table(told, len(names) - len(told))}
+
+    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
+        return self.whole(scene, language(request))
+
+    def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+        return {
+            self.label: gr.update(choices=self.names(), value=scene["label"]),
+            self.seed: scene["seed"],
+            self.answers: f'<p class="empty">{getattr(w.BOARD_EMPTY, lang)}</p>',
+        }
+
+    def table(self, told: list[str], waiting: int) -> str:
+        return f'<div class="board">{"".join(told)}{"<article class=waiting><figure></figure></article>" * waiting}</div>'
+
+    def card(self, answer: board.Answer, label: str, seed: int, lang: str) -> str:
+        """What one model drew, beside what is known of it."""
+        held = self.engine.hold(answer.name)
+        uri = widgets.png_uri(answer.picture, recipe.make(held, "sample", seed=seed, controls={"label": label}))
+        title = escape(getattr(held.system.title, lang))
+        seen = getattr(w.NO_JUDGE, lang)
+        if answer.seen:
+            seen = getattr(w.SEEN_AS, lang).format(label=escape(answer.seen[0]), percent=round(100 * answer.seen[1]))
+            seen = f'<span class="{"" if answer.seen[0] == label else "amiss"}">{seen}</span>'
+        near = f'<p class="legend">{getattr(w.NOT_AT_HAND, lang)}</p>'
+        if answer.original is not None:
+            apart = getattr(w.APART, lang).format(apart=f"{answer.apart:.2f}")
+            original = widgets.picture(widgets.png_uri(answer.original), getattr(w.NEAREST, lang))
+            near = f"<figure>{original}<figcaption>{getattr(w.NEAREST, lang)}, {apart}</figcaption></figure>"
+        facts = {
+            w.TOOK: f"{answer.seconds:.2f} s".replace(".", "," if lang == "fr" else "."),
+            w.PARAMETERS: f"{answer.parameters / 1e6:.2f} M".replace(".", "," if lang == "fr" else "."),
+            w.SEEN: seen,
+        }
+        rows = "".join(f"<div><dt>{getattr(name, lang)}</dt><dd>{said}</dd></div>" for name, said in facts.items())
+        name = f"{answer.name}-{label}-{seed}.png"
+        large = widgets.downloadable(uri, title, name, getattr(page_words.DOWNLOAD, lang))
+        return f'<article><h4>{title}</h4><div class="pair"><figure>{large}</figure>{near}</div><dl>{rows}</dl></article>'

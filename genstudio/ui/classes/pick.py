@@ -1,0 +1,201 @@
+"""Classes in rows, seeds in columns: whatever class is asked for, a seed has one code."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from genstudio import recipe
+from genstudio.model import Text, controls, steps_many
+from genstudio.ui import widgets
+from genstudio.ui.classes import words as w
+from genstudio.ui.ends import LAST, ONCE
+from genstudio.ui.panels import Panel
+from genstudio.ui.views.view import View, figure
+from genstudio.ui.words import friendly, language, t
+
+MOST = 24  # classes in a grid
+MOST_EACH = 12
+AT_FIRST = 10  # classes that are chosen when a model is
+OTHERS = ("label", "towards", "blend")  # controls of `sample` that this view and its neighbour set
+
+
+class Pick(View):
+    key, title = "pick", w.PICK
+    verbs = ("sample",)
+    opening = {"labels": [], "each": 8, "seed": 0, "cell": (0, 0)}
+
+    def draw(self) -> None:
+        with gr.Row(elem_classes="mixing"):
+            with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
+                self.grid = gr.HTML(elem_id="class-grid", js_on_load=widgets.PICK, min_height=240)
+                gr.Markdown(t(w.CLICK), elem_classes="caption")
+                with gr.Row(elem_classes="tools"):
+                    self.go = gr.Button(t(w.DRAW), elem_id="class-draw", scale=0, min_width=120)
+                    self.stop = gr.Button(t(w.STOP), elem_id="class-stop", variant="stop", scale=0, min_width=110, visible=False)
+                    self.dice = gr.Button(t(w.OTHERS), elem_classes="dice", variant="primary", scale=0, min_width=150)
+            with gr.Column(scale=6, min_width=300, elem_classes="subject-column"):
+                self.subject = gr.HTML(elem_id="class-subject")
+                self.labels = gr.Dropdown(
+                    list(self.names(self.first["system"])), value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="class-labels",
+                    info=t(Text(*(said.format(most=MOST) for said in w.CLASSES_HINT))),
+                )  # fmt: skip
+                with gr.Row(elem_classes="tools"):
+                    self.each = gr.Slider(1, MOST_EACH, 8, step=1, label=t(w.EACH), info=t(w.EACH_HINT), elem_id="class-each", min_width=180)
+                    self.seed = gr.Number(0, precision=0, minimum=0, label=t(w.SEED), elem_id="class-seed", min_width=100)
+                known = {name for system in self.systems.values() for name in controls(system.model.sample)}
+                self.panel = Panel(self.systems, "sample", "class", known - set(OTHERS))
+
+    @property
+    def sliders(self) -> dict[str, gr.components.Component]:
+        return {"labels": self.labels, "each": self.each, "seed": self.seed}
+
+    @property
+    def shown(self) -> list[gr.components.Component]:
+        return [self.grid, self.subject, self.stop]
+
+    def wire(self) -> None:
+        for event in (self.labels.input, self.each.release, self.seed.input):
+            event(self.on_change, self.inputs, self.everything, **LAST)
+        for knob in self.knobs:
+            (knob.release if isinstance(knob, gr.Slider) else knob.input)(self.on_change, self.inputs, self.everything, **LAST)
+        drawing = [self.go.click(self.on_draw, self.inputs, self.everything, **ONCE), self.dice.click(self.on_dice, self.inputs, self.everything, **ONCE)]
+        self.stop.click(lambda: gr.update(visible=False), None, self.stop, cancels=drawing, show_progress="hidden", api_visibility="private")
+        self.grid.select(self.on_cell, self.inputs, self.everything, **LAST)
+
+    # the scene ------------------------------------------------------------------------------------------------------
+
+    def begin(self, system: str) -> dict:
+        return super().begin(system) | {"labels": list(self.names(system)[:AT_FIRST])}
+
+    def changed_to(self, scene: dict, system: str) -> dict:
+        return self.begin(system) | {"each": scene["each"], "seed": scene["seed"]}
+
+    def scene_of(self, found: dict) -> dict:
+        label = (found.get("controls") or {}).get("label")
+        controls = {key: value for key, value in (found.get("controls") or {}).items() if key not in OTHERS}
+        scene = self.begin(found["system"]) | {"seed": int(found["seed"]), "controls": controls}
+        if label in self.names(found["system"]):
+            scene |= {"labels": [label, *(name for name in scene["labels"] if name != label)][:AT_FIRST]}
+        return scene
+
+    def names(self, system: str) -> Sequence[str]:
+        return self.engine.hold(system).header.classes
+
+    def read(self, inputs: dict) -> dict:
+        """What a visitor chose, checked."""
+        scene = super().read(inputs)
+        names = self.names(scene["system"])
+        labels = [label for label in scene["labels"] or [] if label in names]
+        return scene | {"labels": labels, "each": min(MOST_EACH, max(1, int(scene["each"] or 1))), "seed": recipe.check_seed(scene["seed"] or 0)}
+
+    def asked(self, scene: dict, lang: str) -> tuple[list[int], list[str]]:
+        """Seeds and labels, row by row."""
+        if not scene["labels"]:
+            raise ValueError(getattr(w.NO_CLASSES, lang))
+        if len(scene["labels"]) > MOST:
+            raise ValueError(getattr(w.TOO_MANY, lang).format(most=MOST))
+        recipe.check_seed(scene["seed"] + scene["each"])
+        pairs = [(scene["seed"] + k, label) for label in scene["labels"] for k in range(scene["each"])]
+        return [seed for seed, _ in pairs], [label for _, label in pairs]
+
+    def made(self, scene: dict) -> dict:
+        row, column = scene["cell"]
+        label = scene["labels"][min(row, len(scene["labels"]) - 1)]
+        return self.recipe(scene | {"controls": self.controls(scene) | {"label": label}}, "sample", seed=scene["seed"] + min(column, scene["each"] - 1))
+
+    def quick(self, scene: dict) -> bool:
+        return not steps_many(self.systems[scene["system"]].model)
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    @friendly
+    def on_change(self, inputs: dict, request: gr.Request) -> dict:
+        """A model that is quick draws again; another waits to be asked."""
+        scene, lang = self.read(inputs), language(request)
+        self.asked(scene, lang)
+        updates = self.result(scene, inputs, request) if self.quick(scene) else {self.scene: scene}
+        return {component: update for component, update in updates.items() if component not in self.by_hand}
+
+    @friendly
+    def on_draw(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        yield from self.drawn(self.read(inputs), inputs, request)
+
+    @friendly
+    def on_dice(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        yield from self.drawn(self.read(inputs) | {"seed": random.randrange(1_000_000)}, inputs, request)
+
+    def drawn(self, scene: dict, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """The grid as it comes about, and at last with its chosen picture."""
+        lang = language(request)
+        seeds, labels = self.asked(scene, lang)
+        yield {self.scene: scene, self.seed: scene["seed"], self.stop: gr.update(visible=not self.quick(scene))}
+        for images in self.engine.sample(scene["system"], seeds, labels, **self.controls(scene)):
+            yield {self.grid: self.grid_html(scene, images, lang)}
+        place = [min(i, n - 1) for i, n in zip(scene["cell"], (len(scene["labels"]), scene["each"]), strict=True)]
+        chosen = images[place[0] * scene["each"] + place[1]]
+        made = self.made(scene)
+        yield {
+            self.subject: self.subject_html(scene, chosen, made, lang),
+            self.stop: gr.update(visible=False),
+            **self.trail.keep(made, inputs[self.trail.history], lang, widgets.png_uri(chosen, made)),
+        }
+
+    @friendly
+    def on_cell(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+        scene, lang = inputs[self.scene], language(request)  # as the grid was drawn
+        place = str(event.pick).split(",")
+        if len(place) != 2 or not all(part.isdecimal() for part in place):
+            raise ValueError(getattr(w.NO_CELL, lang))
+        row, column = (int(part) for part in place)
+        if row >= len(scene["labels"]) or column >= scene["each"]:
+            raise ValueError(getattr(w.NO_CELL, lang))
+        scene |= {"cell": (row, column)}
+        made = self.made(scene)
+        image = recipe.image(made, self.engine)
+        kept = self.trail.keep(made, inputs[self.trail.history], lang, widgets.png_uri(image, made))
+        return {self.scene: scene, self.subject: self.subject_html(scene, image, made, lang), **kept}
+
+    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
+        """What is slow enters the history once it was drawn."""
+        return super().result(scene, inputs, request) if self.quick(scene) else self.whole(scene, language(request))
+
+    # what they see --------------------------------------------------------------------------------------------------
+
+    def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+        names = list(self.names(scene["system"]))
+        updates = {
+            self.labels: gr.update(choices=names, value=scene["labels"]),
+            self.each: scene["each"],
+            self.seed: scene["seed"],
+            self.stop: gr.update(visible=False),
+        }
+        if not self.quick(scene) or not scene["labels"]:
+            note = w.LONG if scene["labels"] else w.NO_CLASSES
+            return updates | {self.grid: f'<p class="empty">{getattr(note, lang)}</p>', self.subject: ""}
+        seeds, labels = self.asked(scene, lang)
+        *_, images = self.engine.sample(scene["system"], seeds, labels, **self.controls(scene))
+        made = self.made(scene)
+        chosen = images[labels.index(made["controls"]["label"]) + made["seed"] - scene["seed"]]
+        return updates | {self.grid: self.grid_html(scene, images, lang), self.subject: self.subject_html(scene, chosen, made, lang)}
+
+    def grid_html(self, scene: dict, images: np.ndarray, lang: str) -> str:
+        each, body = scene["each"], ""
+        for row, label in enumerate(scene["labels"]):
+            body += f"<b>{escape(label)}</b>"
+            for column in range(each):
+                said = escape(getattr(w.NOTE, lang).format(label=label, seed=scene["seed"] + column), quote=True)
+                uri = widgets.png_uri(images[row * each + column])
+                body += f'<button data-pick="{row},{column}" aria-label="{said}" title="{said}">{widgets.picture(uri, "")}</button>'
+        label = getattr(w.GRID, lang).format(classes=len(scene["labels"]), each=each)
+        return f'<div class="grid-of-runs classes-by-seeds" role="group" aria-label="{label}" style="--columns:{each}">{body}</div>'
+
+    def subject_html(self, scene: dict, image: np.ndarray, made: dict, lang: str) -> str:
+        note = getattr(w.NOTE, lang).format(label=made["controls"]["label"], seed=made["seed"])
+        name = f"{scene['system']}-{made['controls']['label']}-{made['seed']}.png"
+        return f'<div class="stage one">{figure(widgets.png_uri(image, made), getattr(w.CHOSEN, lang), name, lang, f"<span>{escape(note)}</span>")}</div>'

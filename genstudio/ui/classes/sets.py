@@ -1,0 +1,154 @@
+"""A data set of drawn pictures as a zip, and whether it helps a classifier."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+
+from genstudio import board, labelled
+from genstudio.data import load
+from genstudio.model import Text, steps_many
+from genstudio.scores.augmenting import KINDS, Labelled, study
+from genstudio.scores.intervals import Score
+from genstudio.ui import widgets
+from genstudio.ui import words as page_words
+from genstudio.ui.classes import words as w
+from genstudio.ui.ends import ONCE
+from genstudio.ui.views.view import View
+from genstudio.ui.words import friendly, language, t
+
+MOST_EACH = 500  # pictures of a class that a visitor may ask for
+STUDIED = 400  # real pictures, and drawn ones, that classifiers learn from
+STEPS = 5  # in which a picture of a denoiser comes about, where hundreds are wanted
+SHOW_EVERY = 5  # steps of a classifier between two looks
+
+
+class Sets(View):
+    key, title = "set", w.SET
+    verbs = ()
+    opening = {"labels": [], "each": 20}
+
+    def draw(self) -> None:
+        gr.Markdown(t(w.SET_HINT), elem_classes="caption")
+        names = list(self.engine.hold(self.first["system"]).header.classes)
+        self.labels = gr.Dropdown(names, value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="set-labels")
+        with gr.Row(elem_classes="tools"):
+            self.each = gr.Slider(1, MOST_EACH, 20, step=1, label=t(w.EACH), elem_id="set-each")
+            self.go = gr.Button(t(w.MAKE), elem_id="set-make", variant="primary", scale=0, min_width=150)
+            self.stop = gr.Button(t(w.STOP), elem_id="set-stop", variant="stop", scale=0, min_width=110, visible=False)
+            self.file = gr.DownloadButton(visible=False, elem_id="set-file", variant="primary", scale=0)
+        self.progress = gr.HTML(elem_id="set-progress")
+        with gr.Accordion(t(w.HELPS), open=False, elem_id="set-study"):
+            gr.Markdown(t(Text(*(said.format(n=STUDIED) for said in w.HELPS_HINT))), elem_classes="caption")
+            with gr.Row(elem_classes="tools"):
+                self.try_it = gr.Button(t(w.STUDY), elem_id="set-try", variant="primary", scale=0, min_width=120)
+                self.enough = gr.Button(t(w.STOP), elem_id="set-enough", variant="stop", scale=0, min_width=110, visible=False)
+            self.found = gr.HTML(elem_id="set-found")
+
+    @property
+    def sliders(self) -> dict[str, gr.components.Component]:
+        return {"labels": self.labels, "each": self.each}
+
+    @property
+    def shown(self) -> list[gr.components.Component]:
+        return [self.progress, self.stop, self.file, self.found, self.enough]
+
+    def wire(self) -> None:
+        quiet = dict(show_progress="hidden", api_visibility="private")
+        making = self.go.click(self.on_make, self.inputs, self.outputs, **ONCE)
+        self.stop.click(lambda: (gr.update(visible=False), ""), None, [self.stop, self.progress], cancels=[making], **quiet)
+        trying = self.try_it.click(self.on_try, self.inputs, self.outputs, **ONCE)
+        self.enough.click(lambda: (gr.update(visible=False), ""), None, [self.enough, self.found], cancels=[trying], **quiet)
+
+    def begin(self, system: str) -> dict:
+        return super().begin(system) | {"labels": list(self.engine.hold(system).header.classes[:100])}
+
+    @friendly
+    def on_make(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        scene, lang = self.read(inputs), language(request)
+        name, labels = scene["system"], list(scene["labels"] or [])
+        if not labels:
+            raise ValueError(getattr(w.NO_CLASSES, lang))
+        each = min(MOST_EACH, max(1, int(scene["each"] or 1)))
+        target = Path(tempfile.mkdtemp(prefix="set-")) / f"{name}-{each * len(labels)}.zip"
+        yield {self.stop: gr.update(visible=True), self.file: gr.update(visible=False)}
+        with closing(labelled.export(self.engine, name, labels, each, target)) as parts:
+            for part in parts:
+                note = getattr(w.MADE, lang).format(done=part.done, of=part.of)
+                yield {self.progress: widgets.progress(part.done / part.of, note)}
+        label = f"{getattr(page_words.DOWNLOAD, lang)}: ZIP, {target.stat().st_size // 1000} kB"
+        yield {self.stop: gr.update(visible=False), self.file: gr.update(value=str(target), label=label, visible=True)}
+
+    @friendly
+    def on_try(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """Draws as many pictures as there are real ones to learn from, and tells how three classifiers learn."""
+        scene, lang = self.read(inputs), language(request)
+        name = scene["system"]
+        held = self.engine.hold(name)
+        real = board.training(held.header.data, tuple(held.model.image_shape))
+        if real is None or list(real.classes) != list(held.header.classes):
+            raise ValueError(getattr(w.NO_DATA, lang).format(data=held.header.data))
+        yield {self.enough: gr.update(visible=True)}
+        classes, images, labels = list(held.header.classes), [], []
+        quickly = {"steps": STEPS} if steps_many(held.system.model) else {}
+        with closing(labelled.drawn(self.engine, name, classes, -(-STUDIED // len(classes)), **quickly)) as parts:
+            for part in parts:
+                images.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
+                labels += [classes.index(label) for label in part.labels]
+                yield {self.found: widgets.progress(0.2 * part.done / part.of, getattr(w.DRAWING, lang))}
+        few = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[: len(labels)]
+        held_out = load(held.header.data, "test", tuple(held.model.image_shape))
+        learning = study(
+            Labelled(real.images[few], real.labels[few]), Labelled(torch.cat(images), torch.tensor(labels)),
+            Labelled(held_out.images, held_out.labels), len(classes),
+        )  # fmt: skip
+        with closing(learning):
+            while (stand := self.engine.turn(lambda: advanced(learning))) is not None:
+                done = KINDS.index(stand.kind) + stand.step / stand.steps
+                note = f"{getattr(w.LEARNING[stand.kind], lang)}, {stand.step} / {stand.steps}"
+                yield {self.found: bars(stand.accuracies, lang) + widgets.progress(0.2 + 0.8 * done / len(KINDS), note)}
+                last = stand
+        yield {self.found: bars(last.accuracies, lang), self.enough: gr.update(visible=False)}
+
+    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
+        return self.whole(scene, language(request))
+
+    def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+        names = list(self.engine.hold(scene["system"]).header.classes)
+        return {
+            self.labels: gr.update(choices=names, value=scene["labels"]),
+            self.each: scene["each"],
+            self.progress: "",
+            self.found: "",
+            self.stop: gr.update(visible=False),
+            self.enough: gr.update(visible=False),
+            self.file: gr.update(value=None, visible=False),
+        }
+
+
+def advanced(learning: Iterator) -> Any:
+    """Where the study stands some steps later; None at its end. In one turn of the engine, so that visitors come in between."""
+    stand = None
+    for stand in learning:
+        if stand.step % SHOW_EVERY == 0:
+            break
+    return stand
+
+
+def bars(accuracies: dict[str, Score], lang: str) -> str:
+    """The accuracies that are known, each with its interval."""
+    rows = ""
+    for kind, score in accuracies.items():
+        said = f"{100 * score.value:.1f} % ({100 * score.low:.1f}–{100 * score.high:.1f})".replace(".", "," if lang == "fr" else ".")
+        rows += (
+            f'<div class="bar"><span>{getattr(w.KINDS[kind], lang)}</span><i style="--low:{score.low:.4f};--at:{score.value:.4f};'
+            f'--high:{score.high:.4f}"></i><output>{escape(said)}</output></div>'
+        )
+    return f'<div class="bars"><p class="legend">{getattr(w.ACCURACY, lang)}</p>{rows}</div>' if rows else ""

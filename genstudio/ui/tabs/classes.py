@@ -1,0 +1,50 @@
+"""The Classes tab: ask for a class and get it, from several families of models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import gradio as gr
+import numpy as np
+
+from genstudio import checkpoint
+from genstudio.model import controls, steps_many
+from genstudio.system import System
+from genstudio.ui.classes import words as w
+from genstudio.ui.classes.between import Between
+from genstudio.ui.classes.board import Board
+from genstudio.ui.classes.pick import Pick
+from genstudio.ui.classes.sets import Sets
+from genstudio.ui.views.tab import ViewsTab
+from genstudio.ui.words import language
+
+QUICKLY = {"steps": 5}  # of the pictures on a card, where they come about in steps
+
+
+class ClassesTab(ViewsTab):
+    place = "classes-"
+    needs = ("sample",)
+    opens_on = "cgan_mnist"
+    kinds = (Pick, Between, Board, Sets)
+    empty = w.NO_MODELS
+    started = w.STARTED
+
+    def offered(self) -> dict[str, System]:
+        """Those that can be asked for a class, and have learned some."""
+        found = {name: system for name, system in super().offered().items() if "label" in controls(system.model.sample)}
+        return {name: system for name, system in found.items() if checkpoint.describe(checkpoint.locate(name)).classes}
+
+    def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:
+        *_, images = self.engine.sample(name, seeds, **(QUICKLY if steps_many(self.systems[name].model) else {}))
+        return images
+
+    def can_open(self, found: dict) -> bool:
+        """What has a tab of its own for each picture, step by step or layer by layer, opens there."""
+        system = self.systems.get(found.get("system"))
+        return super().can_open(found) and not (steps_many(system.model) or hasattr(system.model, "styles"))
+
+    def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        raise ValueError(getattr(w.NOT_HERE, language(request)))
+
+    def stops(self, event: gr.events.Dependency) -> None:
+        """Nothing: no picture is searched for."""
