@@ -63,7 +63,7 @@ class Choice:
         word = value if isinstance(value, str) else str(value)
         if word in self.options:
             return word
-        if word.isdecimal() and int(word) < len(self.numbered):
+        if word.isdecimal() and len(word) < 7 and int(word) < len(self.numbered):
             return self.numbered[int(word)]
         few = self.options if len(self.options) <= 24 else (*self.options[:20], f"... ({len(self.options)} in all)")
         raise ValueError(f"{name} must be one of {', '.join(few)}, not {str(value)[:80]!r}")

@@ -75,7 +75,8 @@ def browser() -> Iterator:
         running.close()
 
 
-PAGE_SYSTEMS = ("vae_mnist", "vae_avatars", "dcgan_avatars", "ae2d_mnist", "vae2d_mnist", "stylegan2_avatars")  # that the page's tests steer
+PAGE_SYSTEMS = ("vae_mnist", "vae_avatars", "dcgan_avatars", "ae2d_mnist", "vae2d_mnist", "stylegan2_avatars")
+ASKED_FOR = {"cgan_mnist": tuple("0123456789")}  # systems that are asked for classes  # that the page's tests steer
 
 
 @pytest.fixture(scope="session")
@@ -87,9 +88,10 @@ def server(tmp_path_factory):
 
     folder = paths.home() / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
-    for name in PAGE_SYSTEMS:
+    for name in (*PAGE_SYSTEMS, *ASKED_FOR):
         if name not in checkpoint.available():
-            checkpoint.save(folder / f"{name}.safetensors", find(name).build(), checkpoint.Header(system=name))
+            header = checkpoint.Header(system=name, data=find(name).data, classes=list(ASKED_FOR.get(name, ())))
+            checkpoint.save(folder / f"{name}.safetensors", find(name).build(), header)
     page = studio.build(Engine())
     page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **studio.settings())
     yield page.local_url

@@ -46,28 +46,29 @@ def study(
     asked = torch.randperm(len(held_out.labels), generator=torch.Generator().manual_seed(0))[:ASKED]
     found: dict[str, Score] = {}
     for kind, pictures in zip(KINDS, (real, generated, both), strict=True):
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = Classifier(tuple(pictures.images.shape[1:]), classes, WIDTHS).to(device)
-            for step in learn(model, pictures, steps, device):
-                yield Studied(kind, step, steps, dict(found))
+        for step in learn(model, pictures, steps, device):
+            yield Studied(kind, step, steps, dict(found))
         found[kind] = accuracy(model, Labelled(held_out.images[asked], held_out.labels[asked]), device)
     yield Studied(KINDS[-1], steps, steps, found)
 
 
 def learn(model: Classifier, pictures: Labelled, steps: int, device: torch.device | str) -> Iterator[int]:
     """Trains with a rate that falls to nothing; yields the number of each step."""
-    precision = best_precision(device)
+    precision, random = best_precision(device), torch.Generator().manual_seed(0)
     model.to(memory_format=precision.memory_format).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.02)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = RATE * (1 - step / steps)
-        index = torch.randint(len(pictures.labels), (BATCH,))
+        index = torch.randint(len(pictures.labels), (BATCH,), generator=random)
         images = from_uint8(pictures.images[index]).to(device, memory_format=precision.memory_format)
-        with precision.autocast():
-            logits = model.classify(images)
         optimizer.zero_grad()
-        cross_entropy(logits.float(), pictures.labels[index].to(device)).backward()
+        with torch.enable_grad():
+            with precision.autocast():
+                logits = model.classify(images)
+            cross_entropy(logits.float(), pictures.labels[index].to(device)).backward()
         optimizer.step()
         yield step + 1
 

@@ -65,7 +65,7 @@ class Pick(View):
         for knob in self.knobs:
             (knob.release if isinstance(knob, gr.Slider) else knob.input)(self.on_change, self.inputs, self.everything, **LAST)
         drawing = [self.go.click(self.on_draw, self.inputs, self.everything, **ONCE), self.dice.click(self.on_dice, self.inputs, self.everything, **ONCE)]
-        self.stop.click(lambda: gr.update(visible=False), None, self.stop, cancels=drawing, show_progress="hidden", api_visibility="private")
+        self.stop.click(None, cancels=drawing).then(lambda: gr.update(visible=False), None, self.stop, **ONCE)
         self.grid.select(self.on_cell, self.inputs, self.everything, **LAST)
 
     # the scene ------------------------------------------------------------------------------------------------------

@@ -61,11 +61,12 @@ class Sets(View):
         return [self.progress, self.stop, self.file, self.found, self.enough]
 
     def wire(self) -> None:
-        quiet = dict(show_progress="hidden", api_visibility="private")
-        making = self.go.click(self.on_make, self.inputs, self.outputs, **ONCE)
-        self.stop.click(lambda: (gr.update(visible=False), ""), None, [self.stop, self.progress], cancels=[making], **quiet)
-        trying = self.try_it.click(self.on_try, self.inputs, self.outputs, **ONCE)
-        self.enough.click(lambda: (gr.update(visible=False), ""), None, [self.enough, self.found], cancels=[trying], **quiet)
+        for button, begin, stop, shown in (
+            (self.go, self.on_make, self.stop, self.progress), (self.try_it, self.on_try, self.enough, self.found),
+        ):  # fmt: skip
+            work = button.click(begin, self.inputs, self.outputs, **ONCE)
+            # In two steps: what still ran would say where it is once more.
+            stop.click(None, cancels=[work]).then(lambda: (gr.update(visible=False), ""), None, [stop, shown], **ONCE)
 
     def begin(self, system: str) -> dict:
         return super().begin(system) | {"labels": list(self.engine.hold(system).header.classes[:100])}

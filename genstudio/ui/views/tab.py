@@ -34,6 +34,7 @@ class ViewsTab:
 
     def __init__(self, engine: Engine):
         self.engine = engine
+        self.sheets: dict[tuple[str, str], str] = {}  # of a model's card, by its weights
         self.systems = dict(sorted(self.offered().items(), key=lambda item: item[1].title))
         if self.systems:
             self.draw()
@@ -67,7 +68,7 @@ class ViewsTab:
         self.trail.shown.select(self.on_history, self.inputs, self.outputs, **EACH)  # quick steps through it all count
         for key, view in self.views.items():
             view.wire()
-            self.tabs[key].select(self.arrival(view), view.inputs | {self.system}, [self.looked, *view.outputs], **LAST)
+            self.tabs[key].select(self.arrival(view), view.inputs | {self.system, self.looked}, [self.looked, *view.outputs], **LAST)
 
     def showcase(self) -> str:
         """The system that the page opens on."""
@@ -98,8 +99,11 @@ class ViewsTab:
     def arrival(self, view: View) -> Callable:
         @friendly
         def on_arrival(inputs: dict, request: gr.Request) -> dict:
-            """A view is turned to; it follows the model that was chosen meanwhile."""
-            scene, _ = self.followed(view, inputs)
+            """A view is turned to; it follows the model that was chosen meanwhile. One that is on the screen already, as the
+            first one is when its tab is turned to, stays as the visitor has it by now."""
+            scene, late = self.followed(view, inputs)
+            if inputs[self.looked] == view.key and not late:
+                return {}
             return {self.looked: view.key, **view.arrive(scene, inputs, request)}
 
         return on_arrival
@@ -203,8 +207,10 @@ class ViewsTab:
 
     def card(self, name: str, lang: str) -> tuple[str, str, str]:
         """A system's choice: its title, and four of its pictures."""
-        sheet = grid(self.examples(name, [1, 2, 3, 5]), columns=2, gap=0)
-        return name, getattr(self.systems[name].title, lang), widgets.png_uri(sheet)
+        weights = self.engine.hold(name).digest
+        if (name, weights) not in self.sheets:
+            self.sheets[name, weights] = widgets.png_uri(grid(self.examples(name, [1, 2, 3, 5]), columns=2, gap=0))
+        return name, getattr(self.systems[name].title, lang), self.sheets[name, weights]
 
     def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:
         return self.engine.decode(name, self.engine.latents(name, seeds))
