@@ -10,15 +10,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
-from genstudio import recipe
+from genstudio import board, recipe
 from genstudio.batch import Archive, safe
+from genstudio.data import load
 from genstudio.engine import Engine
 from genstudio.held import Held, check_labels
 from genstudio.images import save_png, to_pictures
+from genstudio.model import steps_many
+from genstudio.scores.augmenting import Labelled, Studied, study
 
 MOST = 20_000  # pictures of a set
 CHUNK = 64
+STEPS = 5  # in which a picture of a denoiser comes about, where hundreds are wanted
+LOOK_EVERY = 5  # steps of a classifier, after each of which visitors have their turn
 
 
 class Drawn(NamedTuple):
@@ -81,3 +87,35 @@ def origin(held: Held, labels: Sequence[str | int], each: int, seed: int, contro
     made = recipe.make(held, "sample", labels=[str(label) for label in labels], each=each, seed=seed, controls=controls)
     header = held.header
     return made | {"learned from": header.data, "credit": header.credit, "licence": header.licence}
+
+
+def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:
+    """Whether a classifier learns from what a model draws: `count` drawn pictures beside as many real ones
+    (`scores/augmenting.py`). Its kind is "drawing" while they are drawn. Raises ValueError where the real ones are not here."""
+    held = engine.hold(name)
+    shape, classes = tuple(held.model.image_shape), list(held.header.classes)
+    real = board.training(held.header.data, shape)
+    if real is None or list(real.classes) != classes:
+        raise ValueError(f"the real pictures ({held.header.data}) are not on this machine, so there is nothing to compare with")
+    quickly, images, labels = {"steps": STEPS} if steps_many(held.system.model) else {}, [], []
+    for part in drawn(engine, name, classes, -(-count // len(classes)), **quickly):
+        images.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
+        labels += [classes.index(label) for label in part.labels]
+        yield Studied("drawing", part.done, part.of, {})
+    few = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[: len(labels)]
+    test = load(held.header.data, "test", shape)
+    learning = study(
+        Labelled(real.images[few], real.labels[few]), Labelled(torch.cat(images), torch.tensor(labels)), Labelled(test.images, test.labels),
+        len(classes), device=engine.device,
+    )  # fmt: skip
+    while (stand := engine.turn(lambda: advanced(learning))) is not None:
+        yield stand
+
+
+def advanced(learning: Iterator[Studied]) -> Studied | None:
+    """Where a study stands some steps later; None once it is over."""
+    stand = None
+    for stand in learning:
+        if stand.step % LOOK_EVERY == 0:
+            break
+    return stand

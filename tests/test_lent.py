@@ -193,7 +193,7 @@ def test_whoever_leaves_stops_the_work(borrower, spaces, untrained, monkeypatch)
     assert spaces.workers[0].exitcode == 0 and time.monotonic() - started < 10
 
 
-def endless(self, name, seeds, **controls):
+def endless(self, name, seeds, labels=None, **controls):
     step = 0
     while True:
         yield np.full(1, step)

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import torch
 
-from genstudio import board, labelled
-from genstudio.data import load
-from genstudio.model import Text, steps_many
-from genstudio.scores.augmenting import KINDS, Labelled, study
+from genstudio import labelled
+from genstudio.model import Text
+from genstudio.scores.augmenting import KINDS
 from genstudio.scores.intervals import Score
 from genstudio.ui import widgets
 from genstudio.ui import words as page_words
@@ -26,8 +24,6 @@ from genstudio.ui.words import friendly, language, t
 
 MOST_EACH = 500  # pictures of a class that a visitor may ask for
 STUDIED = 400  # real pictures, and drawn ones, that classifiers learn from
-STEPS = 5  # in which a picture of a denoiser comes about, where hundreds are wanted
-SHOW_EVERY = 5  # steps of a classifier between two looks
 
 
 class Sets(View):
@@ -91,32 +87,16 @@ class Sets(View):
     def on_try(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """Draws as many pictures as there are real ones to learn from, and tells how three classifiers learn."""
         scene, lang = self.read(inputs), language(request)
-        name = scene["system"]
-        held = self.engine.hold(name)
-        real = board.training(held.header.data, tuple(held.model.image_shape))
-        if real is None or list(real.classes) != list(held.header.classes):
-            raise ValueError(getattr(w.NO_DATA, lang).format(data=held.header.data))
         yield {self.enough: gr.update(visible=True)}
-        classes, images, labels = list(held.header.classes), [], []
-        quickly = {"steps": STEPS} if steps_many(held.system.model) else {}
-        with closing(labelled.drawn(self.engine, name, classes, -(-STUDIED // len(classes)), **quickly)) as parts:
-            for part in parts:
-                images.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
-                labels += [classes.index(label) for label in part.labels]
-                yield {self.found: widgets.progress(0.2 * part.done / part.of, getattr(w.DRAWING, lang))}
-        few = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[: len(labels)]
-        held_out = load(held.header.data, "test", tuple(held.model.image_shape))
-        learning = study(
-            Labelled(real.images[few], real.labels[few]), Labelled(torch.cat(images), torch.tensor(labels)),
-            Labelled(held_out.images, held_out.labels), len(classes),
-        )  # fmt: skip
-        with closing(learning):
-            while (stand := self.engine.turn(lambda: advanced(learning))) is not None:
-                done = KINDS.index(stand.kind) + stand.step / stand.steps
-                note = f"{getattr(w.LEARNING[stand.kind], lang)}, {stand.step} / {stand.steps}"
-                yield {self.found: bars(stand.accuracies, lang) + widgets.progress(0.2 + 0.8 * done / len(KINDS), note)}
-                last = stand
-        yield {self.found: bars(last.accuracies, lang), self.enough: gr.update(visible=False)}
+        with closing(labelled.helps(self.engine, scene["system"], STUDIED)) as stands:
+            for stand in stands:
+                if stand.kind == "drawing":
+                    share, note = 0.2 * stand.step / stand.steps, getattr(w.DRAWING, lang)
+                else:
+                    share = 0.2 + 0.8 * (KINDS.index(stand.kind) + stand.step / stand.steps) / len(KINDS)
+                    note = f"{getattr(w.LEARNING[stand.kind], lang)}, {stand.step} / {stand.steps}"
+                yield {self.found: bars(stand.accuracies, lang) + widgets.progress(share, note)}
+        yield {self.found: bars(stand.accuracies, lang), self.enough: gr.update(visible=False)}
 
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         return self.whole(scene, language(request))
@@ -132,15 +112,6 @@ class Sets(View):
             self.enough: gr.update(visible=False),
             self.file: gr.update(value=None, visible=False),
         }
-
-
-def advanced(learning: Iterator) -> Any:
-    """Where the study stands some steps later; None at its end. In one turn of the engine, so that visitors come in between."""
-    stand = None
-    for stand in learning:
-        if stand.step % SHOW_EVERY == 0:
-            break
-    return stand
 
 
 def bars(accuracies: dict[str, Score], lang: str) -> str:

@@ -89,10 +89,6 @@ LEARNING = {
 DRAWING = Text("drawing the pictures", "dessine les images")
 KINDS = {"real": Text("real", "réelles"), "generated": Text("drawn", "dessinées"), "both": Text("both", "les deux")}
 ACCURACY = Text("held-out pictures named rightly", "images mises de côté bien nommées")
-NO_DATA = Text(
-    "The real pictures ({data}) are not on this machine, so there is nothing to compare with.",
-    "Les images réelles ({data}) ne sont pas sur cette machine : il n’y a rien à comparer.",
-)
 NO_CLASSES = Text("name at least one class", "nommez au moins une classe")
 TOO_MANY = Text("at most {most} classes at a time", "au plus {most} classes à la fois")
 NO_CELL = Text("this picture is not there any more", "cette image n’est plus là")
