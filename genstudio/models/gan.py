@@ -204,3 +204,13 @@ def dcgan_avatars() -> DCGAN:
 def cgan_mnist() -> CGAN:
     """A GAN that draws the digit that is asked for."""
     return CGAN((1, 28, 28), classes=10)
+
+
+@system(
+    title=Text("DCGAN · small photographs · 32 px", "DCGAN · petites photographies · 32 px"),
+    data="cifar10",
+    recipe=Recipe(images=1_500_000, batch=64, rate=2e-4, betas=(0.5, 0.999), cosine=False, flip=True, ema=0.999),
+)
+def dcgan_cifar10() -> DCGAN:
+    """A DCGAN on the photographs of CIFAR-10, beside which a BigGAN is to be seen."""
+    return DCGAN((3, 32, 32), widths=(256, 128, 64))

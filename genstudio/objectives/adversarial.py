@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import relu, softplus
 
 
 class Game(NamedTuple):
@@ -37,6 +37,16 @@ def critic_least_squares(real: Tensor, fake: Tensor) -> Tensor:
 def generator_least_squares(fake: Tensor) -> Tensor:
     """E (D(G(z)) - 1)^2 / 2: pulls fakes towards the border even where D is already fooled."""
     return 0.5 * (fake - 1).square().mean()
+
+
+def critic_hinge(real: Tensor, fake: Tensor) -> Tensor:
+    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))), Lim and Ye 2017 (arXiv:1705.02894): what is told apart well enough is let be."""
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def generator_hinge(fake: Tensor) -> Tensor:
+    """-E D(G(z))."""
+    return -fake.mean()
 
 
 LOGISTIC = Game(critic_logistic, generator_non_saturating)
