@@ -36,8 +36,10 @@ class Spectral:
     """
 
     def begin(self) -> None:
-        nn.init.orthogonal_(self.weight)
-        self.register_buffer("u", normalize(torch.ones(len(self.weight)), dim=0))
+        if not self.weight.is_meta:  # where weights are to be read from a file, nothing is computed
+            nn.init.orthogonal_(self.weight)
+        count = len(self.weight)
+        self.register_buffer("u", nn.init.constant_(torch.empty(count), count**-0.5))
         self.folded = False
 
     def bounded(self) -> Tensor:
