@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from genstudio.images import read_recipe
+from genstudio.ui.widgets import read_uri
 from tests.test_page import drop, go, png, shown, turn_to_tab, wait_for_change
 
 pytestmark = pytest.mark.browser
@@ -68,12 +69,18 @@ def test_layers_of_the_columns_enter_the_mixtures_and_leave_the_faces(mix):
     assert len(cells(mix)) == 25 and len(heads(mix)) == 10
     faces, mixtures = heads(mix), cells(mix)
     click_and_wait(mix, "#mix-layers .group >> nth=2", "#mix-matrix button:not(.head) img")
-    assert heads(mix) == faces and len(set(cells(mix)) & set(mixtures)) < 5
+    assert apart(heads(mix), faces) < 1 < apart(cells(mix), mixtures)
     for group in (0, 2):  # none is taken any more: each mixture is its row's face
         mix.locator("#mix-layers .group").nth(group).click()
         settled(mix)
     assert [pressed.get_attribute("aria-pressed") for pressed in mix.locator("#mix-layers button").all()] == ["false"] * 13
-    assert cells(mix) == [uri for uri in heads(mix)[5:] for _ in range(5)]
+    assert apart(cells(mix), [uri for uri in heads(mix)[5:] for _ in range(5)]) < 1
+
+
+def apart(some: list[str], others: list[str]) -> float:
+    """The mean difference of two rows of pictures in grey levels: a quick engine's last digit depends on the batch."""
+    pixels = [np.stack([np.asarray(Image.open(io.BytesIO(read_uri(uri))).convert("RGB"), float) for uri in uris]) for uris in (some, others)]
+    return np.abs(pixels[0] - pixels[1]).mean()
 
 
 def test_a_cell_becomes_the_subject_with_its_recipe(mix):
@@ -131,7 +138,7 @@ def test_a_picture_is_searched_for_and_the_search_can_be_cancelled(mix):
     before = heads(mix)
     click_and_wait(mix, ".mixing .dice", "#mix-matrix .head img")
     after = heads(mix)
-    assert after[5] == before[5] and not set(after[6:]) & set(before[6:]), "other faces come, but what one has searched for stays"
+    assert apart(after[5:6], before[5:6]) < 1 < apart(after[6:], before[6:]), "other faces come, but what one has searched for stays"
 
 
 def test_a_dropped_picture_is_found_to_the_end(mix):
@@ -190,7 +197,7 @@ def test_a_picture_of_ours_brings_its_mixture_back_and_so_does_its_link(mix):
     click_and_wait(mix, ".mixing .dice")
     turn_to_tab(mix, "latent")
     drop(mix, ".masthead", picture)
-    mix.wait_for_function("u => document.querySelector('#mix-subject img')?.src === u", arg="data:image/png;base64," + base64(picture))
+    mix.wait_for_selector("#opened .fine, #opened .found")
     settled(mix)
     assert recipe_of(mix) == made
     address = mix.url.partition("?")[0]
@@ -199,12 +206,6 @@ def test_a_picture_of_ours_brings_its_mixture_back_and_so_does_its_link(mix):
     mix.wait_for_selector(SUBJECT)
     settled(mix)
     assert recipe_of(mix) == made
-
-
-def base64(data: bytes) -> str:
-    import base64
-
-    return base64.b64encode(data).decode()
 
 
 def test_a_walk_through_the_rows_is_saved(mix):

@@ -117,12 +117,16 @@ class Door:
             gathered                               what became of them then, as a Text, or None where it cannot
             opens                                  the button that opens what it has made, and
             result(inputs, request)                what that is: a file, and the name that it is to have
+            on_front(inputs, request)              updates once it is turned to; its memory is among the inputs
             on_leave(request)                      the visitor has closed the page
         """
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
         self.fronts: dict[str | None, str] = {}  # by session, the tab in front: whose picture a dropped one is
         for key, (panel, _) in tabs.items():
             panel.select(self.arrival(key), None, None, **QUIET)
+            if getattr(self.tabs[key], "on_front", None) and self.tabs[key].memory:
+                tab = self.tabs[key]
+                panel.select(tab.on_front, tab.inputs, tab.outputs, trigger_mode="once", **QUIET)
             if hasattr(self.tabs[key], "on_leave"):
                 page.unload(self.tabs[key].on_leave)
         outputs = [*(c for tab in self.tabs.values() for c in tab.outputs), switch, self.card]
@@ -189,7 +193,7 @@ class Door:
             updates |= tab.on_load(memories.get(tab.memory), request)
         if {"verb", "system"} <= set(request.query_params):
             found = Found("link", "?" + query[:100], 0)
-            for more in self.answer(found, self.follow(found, query, updates, request), language(request)):
+            for more in self.answer(found, self.follow(found, query, memories | updates, request), language(request)):
                 updates |= more
         return updates
 

@@ -236,7 +236,7 @@ class Mixing(View):
             scene, lang = self.read(inputs), language(request)
             faces = faces_of(inputs[self.sides[key]], scene["kept"], lang)
             if faces == scene[key]:
-                return {}
+                return {self.scene: scene}
             return self.result(within_reach(scene | {key: faces}), inputs, request)
 
         return on_side

@@ -18,6 +18,7 @@ class LatentTab(ViewsTab):
     kinds = (Way, Plane, Directions, Atlas, Learned)
     empty = w.NO_MODELS
     started = w.BECAME_START
+    at_once = True
 
     def can_open(self, found: dict) -> bool:
         """A seed's picture is here that of its code alone: where a model draws from seeds in its own way, another tab shows it."""

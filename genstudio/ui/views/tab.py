@@ -31,6 +31,7 @@ class ViewsTab:
     kinds: tuple[type[View], ...]
     empty: Text  # said where there are no such models
     started: Text  # what became of a visitor's picture
+    at_once = False  # whether it is drawn as the page opens; else once it is turned to, so that the page is there sooner
 
     def __init__(self, engine: Engine):
         self.engine = engine
@@ -51,7 +52,8 @@ class ViewsTab:
     def draw(self) -> None:
         first = self.showcase()
         self.front = self.kinds[0].key
-        self.system, self.looked = gr.State(first), gr.State(self.front)  # the chosen model, the view on the screen
+        # The chosen model, and the view on the screen: none until there is anything to see.
+        self.system, self.looked = gr.State(first), gr.State(self.front if self.at_once else None)
         self.trail = Trail(self.engine, self.systems, self.place)
         self.cards = gr.HTML(elem_id=f"{self.place}models", elem_classes="models", js_on_load=widgets.PICK)
         self.views: dict[str, View] = {}
@@ -77,17 +79,24 @@ class ViewsTab:
     # what a visitor does --------------------------------------------------------------------------------------------
 
     @friendly
+    def on_front(self, inputs: dict, request: gr.Request) -> dict:
+        """The tab is turned to for the first time."""
+        if inputs[self.looked] is not None:
+            return {self.looked: inputs[self.looked]}  # to Gradio, no update at all would be one too few
+        return self.begun(inputs[self.memory], request)
+
+    @friendly
     def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
         if event.pick not in self.systems:
             raise ValueError(f"no model is called {event.pick!r}")
-        view = self.views[inputs[self.looked]]
+        view = self.views[inputs[self.looked] or self.front]
         scene = view.changed_to(view.read(inputs), event.pick)
         return self.chosen(event.pick, language(request)) | view.result(scene, inputs, request)
 
     @friendly
     def on_chosen(self, inputs: dict, request: gr.Request) -> dict:
         """Who turned to another view while a model was being chosen sees it there as well."""
-        view = self.views[inputs[self.looked]]
+        view = self.views[inputs[self.looked] or self.front]
         scene, late = self.followed(view, inputs)
         return {self.system: inputs[self.system]} | (view.whole(scene, language(request)) if late else {})
 
@@ -102,8 +111,8 @@ class ViewsTab:
             """A view is turned to; it follows the model that was chosen meanwhile. One that is on the screen already, as the
             first one is when its tab is turned to, stays as the visitor has it by now."""
             scene, late = self.followed(view, inputs)
-            if inputs[self.looked] == view.key and not late:
-                return {}
+            if inputs[self.looked] in (None, view.key) and not late:
+                return {self.looked: inputs[self.looked]}
             return {self.looked: view.key, **view.arrive(scene, inputs, request)}
 
         return on_arrival
@@ -115,15 +124,16 @@ class ViewsTab:
 
     def on_load(self, memory: dict | None, request: gr.Request) -> dict:
         """The page as the visitor left it, or on its opening picture."""
-        if not self.systems:
-            return {}
+        return self.begun(memory, request) if self.systems and self.at_once else {}
+
+    def begun(self, memory: dict | None, request: gr.Request) -> dict:
         history, lang = self.trail.remembered(memory), language(request)
         if history:
             return self.restored(history[0][1], history, lang)
         view, name = self.views[self.front], self.showcase()
         scene = view.begin(name)
         kept = self.trail.keep(view.made(scene), [], lang) if view.quick(scene) else {}
-        return self.chosen(name, lang) | view.whole(scene, lang) | kept
+        return {self.looked: self.front} | self.chosen(name, lang) | view.whole(scene, lang) | kept
 
     # what the door asks for -----------------------------------------------------------------------------------------
 
@@ -131,7 +141,7 @@ class ViewsTab:
     def inputs(self) -> set[gr.components.Component]:
         if not self.systems:
             return set()
-        return {self.system, self.looked}.union(*(view.inputs for view in self.views.values()))
+        return {self.system, self.looked, self.memory}.union(*(view.inputs for view in self.views.values()))
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -150,7 +160,13 @@ class ViewsTab:
 
     def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
         """The page as a checked recipe has it."""
-        return self.restored(found, inputs[self.trail.history], language(request), keep=True)
+        return self.restored(found, self.history(inputs), language(request), keep=True)
+
+    def history(self, inputs: dict) -> list:
+        """The pictures so far; where nothing was shown yet, those that the browser remembers."""
+        if inputs.get(self.looked) is None:
+            return self.trail.remembered(inputs.get(self.memory))
+        return inputs[self.trail.history]
 
     def lacks(self, found: dict, request: gr.Request) -> None:
         """Nothing: all that a picture of this tab is made from stands in its recipe."""
@@ -185,6 +201,7 @@ class ViewsTab:
             if view.panel:
                 view.panel.offer(name, system)
         lang, view = language(request), self.views[self.front]
+        inputs = inputs | {self.trail.history: self.history(inputs)}
         scene = view.changed_to(view.read(inputs), name)
         return self.chosen(name, lang) | self.turned | view.result(scene, inputs, request)
 
