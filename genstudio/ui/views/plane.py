@@ -61,16 +61,16 @@ class Plane(View):
 
     # what a visitor does --------------------------------------------------------------------------------------------
 
-    def place(self, inputs: dict, event: gr.EventData) -> dict:
+    def moved_to(self, inputs: dict, event: gr.EventData) -> dict:
         return self.read(inputs) | {"x": recipe.check_position(event.x), "y": recipe.check_position(event.y)}
 
     @friendly
     def on_drag(self, inputs: dict, event: gr.EventData, request: gr.Request) -> str:
-        return self.stage_html(self.place(inputs, event), language(request))
+        return self.stage_html(self.moved_to(inputs, event), language(request))
 
     @friendly
     def on_place(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        scene = self.place(inputs, event)
+        scene = self.moved_to(inputs, event)
         lang = language(request)
         # Neither sheet nor corners have changed, and a sheet that is sent again would drop the finger that is on it.
         kept = self.trail.keep(self.made(scene), inputs[self.trail.history], lang)
