@@ -94,7 +94,7 @@ class Atlas(View):
         place = [float(number) for number in packed.unpack(found["code"])]
         return self.begin(found["system"]) | {"places": {found["system"]: place}}
 
-    def place(self, scene: dict, name: str) -> np.ndarray:
+    def code_at(self, scene: dict, name: str) -> np.ndarray:
         """The code (2,) that is looked at: at first, that of a picture in the middle."""
         said = scene["places"].get(name)
         if said is not None:
@@ -128,7 +128,7 @@ class Atlas(View):
         @friendly
         def placed(inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
             scene, lang = at(inputs, event), language(request)
-            kept = self.trail.keep(self.made_at(name, self.place(scene, name)), inputs[self.trail.history], lang)
+            kept = self.trail.keep(self.made_at(name, self.code_at(scene, name)), inputs[self.trail.history], lang)
             return {self.scene: scene, self.stages[name]: self.stage_html(scene, name, lang), **kept}
 
         return dragged, placed
@@ -170,13 +170,13 @@ class Atlas(View):
             images = self.engine.decode(name, low + side * np.stack([x, y], 1))
             sheet = widgets.picture(widgets.png_uri(grid(images, columns=SHEET, gap=0)), "")
         points = widgets.scatter(self.on_map(name, codes), labels, self.on_map(name, drawn), faint=scene["sheet"])
-        x, y = self.on_map(name, self.place(scene, name)[None])[0]
+        x, y = self.on_map(name, self.code_at(scene, name)[None])[0]
         label = getattr(w.MAP, lang)
         legend = widgets.legend(classes, getattr(w.DRAWN_CODES, lang))
         return widgets.field(sheet + points, float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1)), label) + legend
 
     def stage_html(self, scene: dict, name: str, lang: str) -> str:
-        code = self.place(scene, name)
+        code = self.code_at(scene, name)
         [image] = self.engine.decode(name, code[None])
         caption = f"<output>z = ({code[0]:.2f}, {code[1]:.2f})</output>"
         uri = widgets.png_uri(image, self.made_at(name, code))
