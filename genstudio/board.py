@@ -6,16 +6,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
 
-from genstudio.data import SETS, Pictures, load
+from genstudio.data import SETS, Pictures, at_hand
 from genstudio.engine import Engine
 from genstudio.held import Held
 from genstudio.scores.distances import nearest
 from genstudio.scores.features import judge
+from genstudio.scores.measure import pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,9 @@ def ask(engine: Engine, names: Sequence[str], label: str, seed: int) -> Iterator
         *_, images = engine.sample(name, [seed], label=label)
         seconds = time.perf_counter() - started
         seen, by = verdict(engine, held, images)
-        original, apart = engine.turn(lambda held=held, images=images: like(held, images[0]))
+        learned = training(held)  # read here, so that nobody waits for it
+        found = learned and engine.turn(lambda learned=learned, images=images: like(images[0], learned))
+        original, apart = found or (None, None)
         yield Answer(name, images[0], seconds, parameters(held), seen, by, original, apart)
 
 
@@ -63,22 +65,17 @@ def verdict(engine: Engine, held: Held, images: np.ndarray) -> tuple[tuple[str, 
     return (engine.hold(found).header.classes[best], float(probabilities[0, best])), found
 
 
-def like(held: Held, image: np.ndarray) -> tuple[np.ndarray | None, float | None]:
-    """The nearest training picture, and how far off it is."""
-    pictures = training(held.header.data, tuple(held.model.image_shape))
-    if pictures is None:
-        return None, None
-    where, far = nearest(torch.from_numpy(image).permute(2, 0, 1)[None], pictures.images)
-    original = pictures.images[where[0, 0]].permute(1, 2, 0).numpy()
+def like(image: np.ndarray, among: Pictures) -> tuple[np.ndarray, float]:
+    """The nearest of some pictures, and how far off it is."""
+    where, far = nearest(torch.from_numpy(image).permute(2, 0, 1)[None], among.images)
+    original = among.images[where[0, 0]].permute(1, 2, 0).numpy()
     return original, float(far[0, 0]) / image.size**0.5
 
 
-@lru_cache(maxsize=2)
-def training(data: str, shape: tuple[int, int, int]) -> Pictures | None:
-    """The pictures that were learned from, where they are a known set and on this machine."""
-    if data not in SETS:
-        return None
+def training(held: Held) -> Pictures | None:
+    """The pictures that a model learned from, where they are a known set and on this machine: nothing is downloaded."""
+    data, shape = held.header.data, tuple(held.model.image_shape)
     try:
-        return load(data, "train", shape)
+        return pictures(data, "train", shape) if data in SETS and at_hand(data) else None
     except ValueError:
         return None

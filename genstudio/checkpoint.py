@@ -205,6 +205,11 @@ def listed(name: str) -> str:
     return name
 
 
+def classes(name: str) -> list[str]:
+    """The classes that a checkpoint has learned: of its header, its weights are not read."""
+    return describe(locate(name)).classes
+
+
 def system_of(name: str) -> System:
     """The system that a checkpoint, given by name or file, belongs to."""
     return find(describe(locate(name)).system)

@@ -215,13 +215,20 @@ def _downloaded(fetch: Callable[[], Any], name: str, root: Path) -> Any:
         raise ValueError(f"{name} is not in {root} and could not be downloaded: {error}") from None
 
 
+DOWNLOADED = {"mnist": ["MNIST/raw/train-images-idx3-ubyte"], "cifar10": ["cifar10.zip", "cifar-10-batches-py"]}
+
+
+def at_hand(name: str) -> bool:
+    """Whether a set by name can be read, or refused, without asking the network for it."""
+    return name not in DOWNLOADED or any((paths.data() / place).exists() for place in DOWNLOADED[name])
+
+
 def mnist(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     """MNIST's 60 000 + 10 000 digits, 28x28 grey (LeCun, Cortes, Burges), through torchvision."""
     from torchvision.datasets import MNIST
 
     root = paths.data()
-    there = (root / "MNIST" / "raw" / "train-images-idx3-ubyte").exists()
-    digits = _downloaded(lambda: MNIST(str(root), train=split == "train", download=not there), "MNIST", root)
+    digits = _downloaded(lambda: MNIST(str(root), train=split == "train", download=not at_hand("mnist")), "MNIST", root)
     classes = tuple(str(d) for d in range(10))
     return Pictures("mnist", digits.data[:, None], digits.targets, classes, credit="MNIST, LeCun, Cortes and Burges, CC BY-SA 3.0")
 

@@ -14,12 +14,12 @@ import torch
 
 from genstudio import board, recipe
 from genstudio.batch import Archive, safe
-from genstudio.data import load
 from genstudio.engine import Engine
 from genstudio.held import Held, check_labels
 from genstudio.images import save_png, to_pictures
 from genstudio.model import steps_many
 from genstudio.scores.augmenting import Labelled, Studied, study
+from genstudio.scores.measure import pictures
 
 MOST = 20_000  # pictures of a set
 CHUNK = 64
@@ -93,8 +93,7 @@ def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:
     """Whether a classifier learns from what a model draws: `count` drawn pictures beside as many real ones
     (`scores/augmenting.py`). Its kind is "drawing" while they are drawn. Raises ValueError where the real ones are not here."""
     held = engine.hold(name)
-    shape, classes = tuple(held.model.image_shape), list(held.header.classes)
-    real = board.training(held.header.data, shape)
+    classes, real = list(held.header.classes), board.training(held)
     if real is None or list(real.classes) != classes:
         raise ValueError(f"the real pictures ({held.header.data}) are not on this machine, so there is nothing to compare with")
     quickly, images, labels = {"steps": STEPS} if steps_many(held.system.model) else {}, [], []
@@ -103,7 +102,7 @@ def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:
         labels += [classes.index(label) for label in part.labels]
         yield Studied("drawing", part.done, part.of, {})
     few = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[: len(labels)]
-    test = load(held.header.data, "test", shape)
+    test = pictures(held.header.data, "test", real.shape)
     learning = study(
         Labelled(real.images[few], real.labels[few]), Labelled(torch.cat(images), torch.tensor(labels)), Labelled(test.images, test.labels),
         len(classes), device=engine.device,

@@ -309,11 +309,11 @@ def kinds_of(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor:
     return torch.full((len(noise),), number, device=noise.device)
 
 
-UNTOLD = 0.1  # share of training pictures whose class is not told: what "none" draws
+UNTOLD = 0.1  # share of training pictures whose class is not told: what "none" draws, and guidance moves away from
 
 
 def told(model: Model, batch: Batch) -> Tensor:
-    """Class numbers (n,) as the players of a game are told of them, here and there none."""
+    """Class numbers (n,) of training pictures as a model is told of them, here and there none."""
     none = torch.full((len(batch),), model.classes, device=batch.images.device)
     if not model.classes or batch.labels is None:
         return none

@@ -102,15 +102,8 @@ def decoding(name: str, path: Path, batch: int, rounds: int) -> dict:
         rounds, engine=lambda: engine.decode(str(path), codes), plain=there(at_once), one_by_one=there(one_by_one)
     )
     fast, exact = engine.decode(str(path), codes), engine.decode(str(path), codes, exact=True)
-    return {
-        "what": f"decode {name}",
-        "batch": batch,
-        "precision": engine.hold(str(path)).precision.name,
-        "engine per s": batch / seconds["engine"],
-        "plain per s": batch / seconds["plain"],
+    return compared(f"decode {name}", batch, engine.hold(str(path)).precision.name, seconds, least, "engine", "plain") | {
         "one by one per s": batch / seconds["one_by_one"],
-        "x plain": seconds["plain"] / seconds["engine"],
-        "x plain, best": least["plain"] / least["engine"],
         "x one by one": seconds["one_by_one"] / seconds["engine"],
         "x one by one, best": least["one_by_one"] / least["engine"],
         "PSNR fast/exact dB": float(np.median([psnr(a, b) for a, b in zip(fast, exact, strict=True)])),
@@ -144,14 +137,7 @@ def translating(name: str, path: Path, batch: int, rounds: int) -> dict:
     long, _ = take_turns(min(rounds, 3), large=lambda: translate(large))
     fast = translate(pictures)
     *_, exact = Engine(exact=True).translate(str(path), pictures, view="tiles")
-    return {
-        "what": f"translate {name}",
-        "batch": batch,
-        "precision": engine.hold(str(path)).precision.name,
-        "engine per s": batch / seconds["engine"],
-        "plain per s": batch / seconds["plain"],
-        "x plain": seconds["plain"] / seconds["engine"],
-        "x plain, best": least["plain"] / least["engine"],
+    return compared(f"translate {name}", batch, engine.hold(str(path)).precision.name, seconds, least, "engine", "plain") | {
         f"ms for one of {SIDE} px": 1000 * single["one"],
         f"s for one of {LARGE} px": long["large"],
         "PSNR fast/exact dB": float(np.median([psnr(a, b) for a, b in zip(fast, exact.images, strict=True)])),
@@ -184,14 +170,7 @@ def styling(name: str, path: Path, batch: int, rounds: int) -> dict:
     seconds, least = take_turns(rounds, engine=lambda: engine.synthesize(str(path), w), plain=there)
     table, _ = take_turns(rounds, matrix=matrix)
     fast, exact = engine.synthesize(str(path), w), Engine(exact=True).synthesize(str(path), w)
-    return {
-        "what": f"synthesize {name}",
-        "batch": batch,
-        "precision": engine.hold(str(path)).precision.name,
-        "engine per s": batch / seconds["engine"],
-        "plain per s": batch / seconds["plain"],
-        "x plain": seconds["plain"] / seconds["engine"],
-        "x plain, best": least["plain"] / least["engine"],
+    return compared(f"synthesize {name}", batch, engine.hold(str(path)).precision.name, seconds, least, "engine", "plain") | {
         f"ms for one of {MATRIX} x {MATRIX} faces": 1000 * table["matrix"],
         "PSNR fast/exact dB": float(np.median([psnr(a, b) for a, b in zip(fast, exact, strict=True)])),
     }
@@ -213,15 +192,7 @@ def replaying(name: str, path: Path, rounds: int, count: int = 50) -> dict:
 
     plain = type(model).decode.__get__(model)
     seconds, least = take_turns(rounds, recorded=with_verb(recorded), plain=with_verb(plain))
-    return {
-        "what": f"replay {name}",
-        "batch": 1,
-        "precision": engine.hold(str(path)).precision.name,
-        "engine per s": count / seconds["recorded"],
-        "plain per s": count / seconds["plain"],
-        "x plain": seconds["plain"] / seconds["recorded"],
-        "x plain, best": least["plain"] / least["recorded"],
-    }
+    return compared(f"replay {name}", 1, engine.hold(str(path)).precision.name, seconds, least, "recorded", "plain", count=count)
 
 
 def as_torch_comes() -> ContextDecorator:
@@ -261,14 +232,22 @@ def training(name: str, rounds: int) -> dict:
         train.update_average(plain)
 
     seconds, least = take_turns(rounds, ours=ours, tutorial=tutorial)
+    return compared(f"train {name}", len(batch), precision.name, seconds, least, "ours", "tutorial")
+
+
+def compared(
+    what: str, batch: int, precision: str, seconds: dict[str, float], least: dict[str, float], ours: str, plain: str, count: int | None = None
+) -> dict:
+    """What two sides took for `count` pictures, a batch unless that is said, as rates and ratios."""
+    count = batch if count is None else count
     return {
-        "what": f"train {name}",
-        "batch": len(batch),
-        "precision": precision.name,
-        "engine per s": len(batch) / seconds["ours"],
-        "plain per s": len(batch) / seconds["tutorial"],
-        "x plain": seconds["tutorial"] / seconds["ours"],
-        "x plain, best": least["tutorial"] / least["ours"],
+        "what": what,
+        "batch": batch,
+        "precision": precision,
+        "engine per s": count / seconds[ours],
+        "plain per s": count / seconds[plain],
+        "x plain": seconds[plain] / seconds[ours],
+        "x plain, best": least[plain] / least[ours],
     }
 
 

@@ -262,3 +262,13 @@ def test_a_classifier_learns_from_what_is_true_and_not_from_nonsense():
     assert set(found.accuracies) == {"real", "generated", "both"}
     assert found.accuracies["real"].value > 0.95 and found.accuracies["generated"].high < 0.9
     assert [look.kind for look in looks][:30] == ["real"] * 30 and not looks[0].accuracies
+
+
+def test_the_board_downloads_nothing(fast, name, monkeypatch, tmp_path):
+    """A visitor's click must not ask the network for a set that is not here."""
+    monkeypatch.setenv("GENSTUDIO_DATA", str(tmp_path))
+    monkeypatch.setattr("torchvision.datasets.MNIST", lambda *_, **__: pytest.fail("MNIST was asked for"))
+    [answer] = board.ask(fast, [name], "7", 3)
+    assert answer.original is None and answer.apart is None
+    with pytest.raises(ValueError, match="not on this machine"):
+        list(labelled.helps(fast, name, 10))

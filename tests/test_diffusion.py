@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from genstudio.layers.unet import ResidualBlock
-from genstudio.model import ANY, NONE, Batch, Frame, Noise
-from genstudio.models.diffusion import HYBRID, UNTOLD, Diffusion
+from genstudio.model import ANY, NONE, UNTOLD, Batch, Frame, Noise
+from genstudio.models.diffusion import HYBRID, Diffusion
 from genstudio.registry import find
 from genstudio.samplers import SAMPLERS
 from genstudio.samplers.schedule import CLEAN

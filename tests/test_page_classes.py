@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 
 import pytest
 from PIL import Image
 
-from genstudio.images import read_recipe
 from tests.test_page import drop, png, shown, turn_to_tab, wait_for_change
+from tests.test_page_views import recipe_of
 
 pytestmark = pytest.mark.browser
 
@@ -33,12 +32,6 @@ def choose(page, name: str) -> None:
 def view(page, number: int) -> None:
     page.locator("#classes-views > .tab-wrapper button[role=tab]").nth(number).click()
     page.wait_for_timeout(1500)
-
-
-def recipe_of(page, place: str) -> dict:
-    with page.expect_download() as waiting:
-        page.locator(f"{place} .download").first.click()
-    return read_recipe(Image.open(io.BytesIO(waiting.value.path().read_bytes())))
 
 
 def test_every_class_of_one_seed_stands_in_a_column_and_a_picture_opens(tab):
@@ -89,7 +82,7 @@ def test_a_class_turns_into_another(tab):
     tab.locator("#between-walk button").first.click()
     tab.locator("#between-webp").click()
     with tab.expect_download() as waiting:
-        tab.locator("#between-film").click()
+        tab.locator("#between-file").click()
     assert Image.open(waiting.value.path()).n_frames > 1
     choose(tab, "ddpm_mnist")
     tab.wait_for_selector("#between-note >> text=nothing between")

@@ -11,7 +11,7 @@ import re
 import sys
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -398,8 +398,8 @@ def read_positions(text: str | None, count: int) -> list[float]:
         raise ValueError(f"positions are numbers from 0 to 1, as in 0,0.5,1, not {text!r}") from None
 
 
-def read_end(word: str, engine: Engine, held: Held) -> dict[str, Any]:
-    """An end of a path from a seed, code:... or a picture file."""
+def read_end(word: str, engine: Engine, held: Held, search: Callable | None = None) -> dict[str, Any]:
+    """An end of a path from a seed, code:... or a picture file, for which an encoder or a search has a code."""
     from genstudio import packed, recipe
 
     if word.startswith("code:"):
@@ -409,9 +409,9 @@ def read_end(word: str, engine: Engine, held: Held) -> dict[str, Any]:
     if not Path(word).exists():
         raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
     picture = open_named(word)
-    if hasattr(held.system.model, "encode"):
+    if search is None and hasattr(held.system.model, "encode"):
         return {"code": packed.pack(engine.encode(held.name, [picture])[0])}
-    *_, guess = engine.project(held.name, picture)  # no encoder: the nearest picture is searched for
+    *_, guess = (search or engine.project)(held.name, picture)
     print(f"{word} is {guess.error:.4f} away from the nearest picture found.", file=sys.stderr)
     return {"code": packed.pack(guess.code.numpy())}
 

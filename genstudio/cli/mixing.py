@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genstudio.cli.commands import Pictures, chunks, controls_of, open_engine, open_named, seed_ranges
+from genstudio.cli.commands import Pictures, chunks, controls_of, open_engine, read_end, seed_ranges
 
 if TYPE_CHECKING:
     from genstudio.engine import Engine
@@ -49,20 +48,12 @@ def mix(
 
 def faces(words: str, engine: Engine, held: Held) -> list[dict[str, Any]]:
     """Ends from words between commas: seeds and ranges of them, code:..., picture files, whose styles are searched for."""
-    from genstudio import packed, recipe
-
     found = []
     for word in filter(None, (word.strip() for word in words.split(","))):
-        if word.startswith("code:"):
-            found.append(recipe.end_from_word(word))
-        elif re.fullmatch(r"\d+(-\d+)?", word, re.ASCII):
+        if re.fullmatch(r"\d+-\d+", word, re.ASCII):
             found += [{"seed": seed} for r in seed_ranges(word) for seed in itertools.islice(r, MOST + 1)]
-        elif Path(word).exists():
-            *_, guess = engine.project_styles(held.name, open_named(word))
-            print(f"{word} is {guess.error:.4f} away from the nearest picture found.", file=sys.stderr)
-            found.append({"code": packed.pack(guess.code.numpy())})
         else:
-            raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
+            found.append(read_end(word, engine, held, engine.project_styles))
     if len(found) > MOST:
         raise ValueError(f"at most {MOST} faces stand on a side, not {len(found)}")
     return found

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from genstudio.layers.unet import DenoisingUNet
-from genstudio.model import ANY, Batch, Choice, Frame, Label, Model, Noise, Slider, Text, kinds_of
+from genstudio.model import ANY, Batch, Choice, Frame, Label, Model, Noise, Slider, Text, kinds_of, told
 from genstudio.objectives import denoising
 from genstudio.objectives.denoising import ImportantTimes, Predicts
 from genstudio.samplers import SAMPLERS
@@ -26,7 +26,6 @@ from genstudio.samplers.guidance import by_classifier, classifier_free, clipped,
 from genstudio.samplers.schedule import CLEAN, Denoise, Denoised, Schedule, State
 from genstudio.system import Recipe, system
 
-UNTOLD = 0.1  # share of training pictures whose class is not told: what guidance moves away from
 HYBRID = 0.001  # weight of the bound, by which the variance learns: Nichol and Dhariwal 2021, section 3.1
 
 Steps = Annotated[
@@ -303,10 +302,7 @@ class Diffusion(Model):
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         x_0, kinds, n = batch.images, None, len(batch)
         if self.classes:
-            kinds = torch.full((n,), self.classes, device=x_0.device)
-            if batch.labels is not None:
-                untold = torch.rand(n, device=x_0.device) < UNTOLD
-                kinds = torch.where(untold, kinds, batch.labels)
+            kinds = told(self, batch)
         if self.important is not None and self.training:
             times, weight = self.important.draw(n)
         else:

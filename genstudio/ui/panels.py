@@ -35,8 +35,7 @@ class Panel:
 
     def declared(self, name: str, system: System) -> dict[str, Control]:
         """The controls of a system; its classes are those that its weights have learned."""
-        classes = checkpoint.describe(checkpoint.locate(name)).classes
-        found = controls(getattr(system.model, self.verb), classes)
+        found = controls(getattr(system.model, self.verb), checkpoint.classes(name))
         return {key: control for key, control in found.items() if self.only is None or key in self.only}
 
     def offer(self, name: str, system: System) -> None:

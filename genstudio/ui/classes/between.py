@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,14 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import recipe
+from genstudio import checkpoint, recipe
 from genstudio.images import save_walk
 from genstudio.model import controls
 from genstudio.ui import widgets
 from genstudio.ui import words as page_words
 from genstudio.ui.classes import words as w
 from genstudio.ui.ends import DRAG, LAST, ONCE
+from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 from genstudio.ui.words import friendly, language, t
 
@@ -39,17 +39,13 @@ class Between(View):
             gr.Markdown(t(w.IN_NINE), elem_classes="caption")
             self.strip = gr.HTML(elem_id="between-strip", js_on_load=widgets.PICK)
             with gr.Row(elem_classes="tools"):
-                names = list(self.engine.hold(self.first["system"]).header.classes)
+                names = checkpoint.classes(self.first["system"])
                 self.start = gr.Dropdown(names, value=self.first["label"], label=t(w.FIRST), elem_id="between-first", min_width=140)
                 self.end = gr.Dropdown(names, value=self.first["towards"], label=t(w.SECOND), elem_id="between-second", min_width=140)
                 self.seed = gr.Number(3, precision=0, minimum=0, label=t(page_words.SEED), elem_id="between-seed", min_width=100)
                 self.dice = gr.Button(t(page_words.DICE), elem_classes="dice", variant="primary", scale=0, min_width=150)
             with gr.Accordion(t(w.FILM), open=False, elem_id="between-walk"), gr.Row(elem_classes="tools"):
-                self.films = {
-                    suffix: gr.Button(t(label), elem_id=f"between-{suffix}", size="sm", scale=0, min_width=140)
-                    for suffix, label in (("webp", page_words.WALK_WEBP), ("mp4", page_words.WALK_MP4))
-                }
-                self.film = gr.DownloadButton(visible=False, elem_id="between-film", size="sm", variant="primary", scale=0)
+                self.film = Film("between")
 
     @property
     def sliders(self) -> dict[str, gr.components.Component]:
@@ -57,7 +53,7 @@ class Between(View):
 
     @property
     def shown(self) -> list[gr.components.Component]:
-        return [self.note, self.all, self.stage, self.strip, self.film]
+        return [self.note, self.all, self.stage, self.strip, self.film.file]
 
     def wire(self) -> None:
         self.how_far.input(self.on_drag, self.inputs, self.stage, **DRAG)
@@ -65,8 +61,7 @@ class Between(View):
             self.settles(component)
         self.strip.select(self.on_step, self.inputs, self.everything, **ONCE)
         self.dice.click(self.on_dice, self.inputs, self.everything, **LAST)
-        for suffix, button in self.films.items():
-            button.click(self.filmer(suffix), self.inputs, self.film, **ONCE)
+        self.film.wire(self.save_way, self.inputs)
 
     # the scene ------------------------------------------------------------------------------------------------------
 
@@ -74,7 +69,7 @@ class Between(View):
         return "blend" in controls(self.systems[system].model.sample)
 
     def begin(self, system: str) -> dict:
-        names = self.engine.hold(system).header.classes
+        names = checkpoint.classes(system)
         return super().begin(system) | {"label": names[0], "towards": names[-1]}
 
     def changed_to(self, scene: dict, system: str) -> dict:
@@ -82,7 +77,7 @@ class Between(View):
 
     def read(self, inputs: dict) -> dict:
         scene = super().read(inputs)
-        fresh, names = self.begin(scene["system"]), self.engine.hold(scene["system"]).header.classes
+        fresh, names = self.begin(scene["system"]), checkpoint.classes(scene["system"])
         ends = {key: scene[key] if scene[key] in names else fresh[key] for key in ("label", "towards")}
         return scene | ends | {"seed": recipe.check_seed(scene["seed"] or 0), "blend": recipe.check_position(scene["blend"])}
 
@@ -104,17 +99,11 @@ class Between(View):
     def on_dice(self, inputs: dict, request: gr.Request) -> dict:
         return self.result(self.read(inputs) | {"seed": random.randrange(1_000_000)}, inputs, request)
 
-    def filmer(self, suffix: str):
-        @friendly
-        def on_film(inputs: dict, request: gr.Request) -> Any:
-            scene = self.read(inputs)
-            pictures = np.stack([self.image(scene | {"blend": float(blend)}) for blend in np.linspace(0, 1, FRAMES)])
-            folder = Path(tempfile.mkdtemp(prefix="walk-"))
-            film = save_walk(pictures, folder / f"{scene['system']}-{scene['label']}-{scene['towards']}.{suffix}")
-            label = f"{getattr(page_words.DOWNLOAD, language(request))}: {suffix.upper()}, {film.stat().st_size // 1000} kB"
-            return gr.update(value=str(film), label=label, visible=True)
-
-        return on_film
+    def save_way(self, inputs: dict, folder: Path, suffix: str) -> Path:
+        """From one class to the other, and back."""
+        scene = self.read(inputs)
+        pictures = np.stack([self.image(scene | {"blend": float(blend)}) for blend in np.linspace(0, 1, FRAMES)])
+        return save_walk(pictures, folder / f"{scene['system']}-{scene['label']}-{scene['towards']}{suffix}")
 
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         return super().result(scene, inputs, request) if self.takes(scene["system"]) else self.whole(scene, language(request))
@@ -126,7 +115,7 @@ class Between(View):
         updates = {self.note: "" if can else f'<p class="empty">{getattr(w.NOTHING_BETWEEN, lang)}</p>', self.all: gr.update(visible=can)}
         if not can:
             return updates
-        names = list(self.engine.hold(scene["system"]).header.classes)
+        names = checkpoint.classes(scene["system"])
         uris = [widgets.png_uri(self.image(scene | {"blend": step})) for step in STEPS]
         return updates | {
             self.stage: self.stage_html(scene, lang),
@@ -135,7 +124,7 @@ class Between(View):
             self.end: gr.update(choices=names, value=scene["towards"]),
             self.seed: scene["seed"],
             self.how_far: scene["blend"],
-            self.film: gr.update(value=None, visible=False),
+            **self.film.cleared,
         }
 
     def image(self, scene: dict) -> np.ndarray:

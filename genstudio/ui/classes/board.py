@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from genstudio import board, recipe
+from genstudio import board, checkpoint, recipe
 from genstudio.ui import widgets
 from genstudio.ui import words as page_words
 from genstudio.ui.classes import words as w
@@ -43,17 +43,17 @@ class Board(View):
         self.go.click(self.on_ask, self.inputs, self.outputs, **ONCE)
 
     def begin(self, system: str) -> dict:
-        return super().begin(system) | {"label": self.engine.hold(system).header.classes[0]}
+        return super().begin(system) | {"label": checkpoint.classes(system)[0]}
 
     def names(self) -> list[str]:
         """All classes that any model has learned."""
-        return sorted({name for system in self.systems for name in self.engine.hold(system).header.classes})
+        return sorted({name for system in self.systems for name in checkpoint.classes(system)})
 
     @friendly
     def on_ask(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         scene, lang = self.read(inputs), language(request)
         seed, label = recipe.check_seed(scene["seed"] or 0), str(scene["label"])
-        names = [name for name in self.systems if label in self.engine.hold(name).header.classes]
+        names = [name for name in self.systems if label in checkpoint.classes(name)]
         told: list[str] = []
         yield {self.scene: scene, self.answers: self.table(told, len(names))}
         with closing(board.ask(self.engine, names, label, seed)) as answers:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from genstudio import recipe
+from genstudio import checkpoint, recipe
 from genstudio.model import Text, controls, steps_many
 from genstudio.ui import widgets
 from genstudio.ui.classes import words as w
@@ -42,7 +42,7 @@ class Pick(View):
             with gr.Column(scale=6, min_width=300, elem_classes="subject-column"):
                 self.subject = gr.HTML(elem_id="class-subject")
                 self.labels = gr.Dropdown(
-                    list(self.names(self.first["system"])), value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="class-labels",
+                    checkpoint.classes(self.first["system"]), value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="class-labels",
                     info=t(Text(*(said.format(most=MOST) for said in w.CLASSES_HINT))),
                 )  # fmt: skip
                 with gr.Row(elem_classes="tools"):
@@ -71,7 +71,7 @@ class Pick(View):
     # the scene ------------------------------------------------------------------------------------------------------
 
     def begin(self, system: str) -> dict:
-        return super().begin(system) | {"labels": list(self.names(system)[:AT_FIRST])}
+        return super().begin(system) | {"labels": checkpoint.classes(system)[:AT_FIRST]}
 
     def changed_to(self, scene: dict, system: str) -> dict:
         return self.begin(system) | {"each": scene["each"], "seed": scene["seed"]}
@@ -80,17 +80,14 @@ class Pick(View):
         label = (found.get("controls") or {}).get("label")
         controls = {key: value for key, value in (found.get("controls") or {}).items() if key not in OTHERS}
         scene = self.begin(found["system"]) | {"seed": int(found["seed"]), "controls": controls}
-        if label in self.names(found["system"]):
+        if label in checkpoint.classes(found["system"]):
             scene |= {"labels": [label, *(name for name in scene["labels"] if name != label)][:AT_FIRST]}
         return scene
-
-    def names(self, system: str) -> Sequence[str]:
-        return self.engine.hold(system).header.classes
 
     def read(self, inputs: dict) -> dict:
         """What a visitor chose, checked."""
         scene = super().read(inputs)
-        names = self.names(scene["system"])
+        names = checkpoint.classes(scene["system"])
         labels = [label for label in scene["labels"] or [] if label in names]
         return scene | {"labels": labels, "each": min(MOST_EACH, max(1, int(scene["each"] or 1))), "seed": recipe.check_seed(scene["seed"] or 0)}
 
@@ -168,7 +165,7 @@ class Pick(View):
     # what they see --------------------------------------------------------------------------------------------------
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        names = list(self.names(scene["system"]))
+        names = checkpoint.classes(scene["system"])
         updates = {
             self.labels: gr.update(choices=names, value=scene["labels"]),
             self.each: scene["each"],

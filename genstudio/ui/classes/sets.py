@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from genstudio import labelled
+from genstudio import checkpoint, labelled
 from genstudio.model import Text
 from genstudio.scores.augmenting import KINDS
 from genstudio.scores.intervals import Score
@@ -33,7 +33,7 @@ class Sets(View):
 
     def draw(self) -> None:
         gr.Markdown(t(w.SET_HINT), elem_classes="caption")
-        names = list(self.engine.hold(self.first["system"]).header.classes)
+        names = checkpoint.classes(self.first["system"])
         self.labels = gr.Dropdown(names, value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="set-labels")
         with gr.Row(elem_classes="tools"):
             self.each = gr.Slider(1, MOST_EACH, 20, step=1, label=t(w.EACH), elem_id="set-each")
@@ -65,7 +65,7 @@ class Sets(View):
             stop.click(None, cancels=[work]).then(lambda: (gr.update(visible=False), ""), None, [stop, shown], **ONCE)
 
     def begin(self, system: str) -> dict:
-        return super().begin(system) | {"labels": list(self.engine.hold(system).header.classes[:100])}
+        return super().begin(system) | {"labels": checkpoint.classes(system)[:100]}
 
     @friendly
     def on_make(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
@@ -102,7 +102,7 @@ class Sets(View):
         return self.whole(scene, language(request))
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        names = list(self.engine.hold(scene["system"]).header.classes)
+        names = checkpoint.classes(scene["system"])
         return {
             self.labels: gr.update(choices=names, value=scene["labels"]),
             self.each: scene["each"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,8 @@ from genstudio.ui.ends import DRAG, LAST, ONCE, searched, searching
 from genstudio.ui.panels import Panel
 from genstudio.ui.style import pieces
 from genstudio.ui.style import words as w
+from genstudio.ui.views.directions import MOST_OWN, mine
+from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 from genstudio.ui.words import friendly, language, t
 
@@ -31,9 +32,9 @@ MOST_KEPT = 26  # one for each letter
 MOST_PICTURES = 4  # that are searched for at a time
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the strip of truncations
 AT_ONCE, REACH = 6, 4  # sliders; standard deviations either way
-MOST_NAMED = 40  # directions that a browser keeps
 QUICK_SIDE = 256  # pixels of a larger picture while something is dragged
 WALK_FRAMES, WALK_SECONDS = 24, 1.2  # from one face to the next
+FILM_SIDE = 384  # pixels that it is enlarged to
 KINDS = {"sefa": w.BY_SEFA, "pca": w.BY_PCA}
 
 
@@ -93,11 +94,7 @@ class Mixing(View):
                     self.on = gr.Button("→", elem_id="mix-on", size="sm", min_width=44)
                     self.reset = gr.Button(t(page_words.RESET), elem_id="mix-reset", size="sm", min_width=100)
         with gr.Accordion(t(w.WALK), open=False, elem_id="mix-walk"), gr.Row(elem_classes="tools"):
-            self.films = {
-                suffix: gr.Button(t(label), elem_id=f"mix-walk-{suffix}", size="sm", scale=0, min_width=140)
-                for suffix, label in (("webp", page_words.WALK_WEBP), ("mp4", page_words.WALK_MP4))
-            }
-            self.film = gr.DownloadButton(visible=False, elem_id="mix-film", size="sm", variant="primary", scale=0)
+            self.film = Film("mix-walk")
 
     @property
     def sliders(self) -> dict[str, gr.components.Component]:
@@ -106,7 +103,7 @@ class Mixing(View):
     @property
     def shown(self) -> list[gr.components.Component]:
         texts = [self.taken, self.matrix, self.subject, self.strip, self.moved, self.names, self.search]
-        return [*texts, *self.sides.values(), *self.steps, self.stop, self.film]
+        return [*texts, *self.sides.values(), *self.steps, self.stop, self.film.file]
 
     @property
     def by_hand(self) -> list[gr.components.Component]:
@@ -140,8 +137,7 @@ class Mixing(View):
         for event in (self.save.click, self.name.submit):
             event(self.on_name, self.inputs | {self.name}, naming, **ONCE)
         self.names.select(self.on_named, self.inputs, naming, **ONCE)
-        for suffix, button in self.films.items():
-            button.click(self.walker(suffix), self.inputs, self.film, **ONCE)
+        self.film.wire(self.save_walk, self.inputs)
 
     # the scene ------------------------------------------------------------------------------------------------------
 
@@ -309,9 +305,9 @@ class Mixing(View):
         name = (inputs[self.name] or "").strip()[:40]
         if not name or not scene["by"]:
             raise ValueError(getattr(page_words.OWN_NOTHING, language(request)))
-        others = [own for own in mine(inputs[self.named], scene["system"]) if own["name"] != name]
+        others = [own for own in mine(inputs[self.named], scene["system"], checked) if own["name"] != name]
         own = {"name": name, "by": scene["by"], "moved": scene["moved"]}
-        named = (inputs[self.named] or {}) | {scene["system"]: [own, *others][:MOST_NAMED]}
+        named = (inputs[self.named] or {}) | {scene["system"]: [own, *others][:MOST_OWN]}
         return self.result(scene, inputs | {self.named: named}, request) | {self.named: named, self.name: ""}
 
     @friendly
@@ -319,7 +315,7 @@ class Mixing(View):
         """One of the visitor's own is picked, or put away for good."""
         scene, named = self.read(inputs), inputs[self.named] or {}
         what, _, name = str(event.pick).partition(":")
-        known = mine(named, scene["system"])
+        known = mine(named, scene["system"], checked)
         if what == "remove":
             named = named | {scene["system"]: [own for own in known if own["name"] != name]}
         elif own := next((own for own in known if own["name"] == name), None):
@@ -327,24 +323,17 @@ class Mixing(View):
             scene |= {"by": own["by"], "moved": own["moved"], "kind": kind, "first": 0}
         return self.result(scene, inputs | {self.named: named}, request) | {self.named: named}
 
-    def walker(self, suffix: str):
-        @friendly
-        def on_walk(inputs: dict, request: gr.Request) -> Any:
-            """From each row's face to the next and back to the first, mixed and moved as the chosen one is. What is fixed
-            detail stays fixed: drawn anew in each frame it would flicker."""
-            scene = self.read(inputs)
-            _, column = scene["cell"]
-            w_rows, w_columns = self.styles(scene)
-            layers = layers_of(scene["layers"]) if column is not None else ()
-            stops = [self.steered(scene, mixed(row, w_columns[column or 0], layers)) for row in w_rows]
-            frames = loop(np.stack(stops), WALK_FRAMES)
-            pictures = self.engine.synthesize(scene["system"], frames, grain=FIXED if self.grain(scene) == NEW else self.grain(scene))
-            folder = Path(tempfile.mkdtemp(prefix="walk-"))
-            film = save_loop(enlarged(pictures, 384), folder / f"{scene['system']}-walk.{suffix}", WALK_SECONDS * len(stops))
-            label = f"{getattr(page_words.DOWNLOAD, language(request))}: {suffix.upper()}, {film.stat().st_size // 1000} kB"
-            return gr.update(value=str(film), label=label, visible=True)
-
-        return on_walk
+    def save_walk(self, inputs: dict, folder: Path, suffix: str) -> Path:
+        """From each row's face to the next and back to the first, mixed and moved as the chosen one is. What is fixed
+        detail stays fixed: drawn anew in each frame it would flicker."""
+        scene = self.read(inputs)
+        _, column = scene["cell"]
+        rows, columns = self.styles(scene)
+        layers = layers_of(scene["layers"]) if column is not None else ()
+        stops = [self.steered(scene, mixed(row, columns[column or 0], layers)) for row in rows]
+        grain = FIXED if self.grain(scene) == NEW else self.grain(scene)
+        pictures = self.engine.synthesize(scene["system"], loop(np.stack(stops), WALK_FRAMES), grain=grain)
+        return save_loop(enlarged(pictures, FILM_SIDE), folder / f"{scene['system']}-walk{suffix}", WALK_SECONDS * len(stops))
 
     # what they see --------------------------------------------------------------------------------------------------
 
@@ -367,7 +356,7 @@ class Mixing(View):
             self.kind: scene["kind"],
             self.search: "",
             self.stop: gr.update(visible=False),
-            self.film: gr.update(value=None, visible=False),
+            **self.film.cleared,
         }
         updates |= {box: " ".join(name_of(face) for face in scene[key]) for key, box in self.sides.items()}
         for i, slider in enumerate(self.steps):
@@ -433,7 +422,7 @@ class Mixing(View):
         return pieces.truncations([widgets.png_uri(image) for image in images], TICKS, here["truncation"])
 
     def names_html(self, scene: dict, named: dict | None, lang: str) -> str:
-        own = mine(named, scene["system"])
+        own = mine(named, scene["system"], checked)
         chosen = next((o["name"] for o in own if o["by"] == scene["by"] and o["moved"] == scene["moved"]), None)
         return widgets.chips([o["name"] for o in own], chosen, *(getattr(said, lang) for said in (page_words.REMOVE, page_words.OWN_EMPTY)))
 
@@ -486,13 +475,8 @@ def within_reach(scene: dict) -> dict:
     return scene | {"cell": place}
 
 
-def mine(named: Any, system: str) -> list[dict]:
-    """The directions that a browser keeps for a system, less those that are not whole: it is a visitor's input."""
-    found = []
-    for own in (named if isinstance(named, dict) else {}).get(system, [])[:MOST_NAMED]:
-        try:
-            by, moved = recipe.check_styles_by(own["by"]), word_of(layers_of(own["moved"]))
-            found += [{"name": str(own["name"])[:40], "by": by, "moved": moved}] if by else []
-        except (ValueError, KeyError, TypeError):
-            continue
-    return found
+def checked(own: dict) -> dict:
+    """What a browser keeps under a name."""
+    if not (by := recipe.check_styles_by(own["by"])):
+        raise ValueError("it moves nothing")
+    return {"by": by, "moved": word_of(layers_of(own["moved"]))}

@@ -32,7 +32,7 @@ class ClassesTab(ViewsTab):
     def offered(self) -> dict[str, System]:
         """Those that can be asked for a class, and have learned some."""
         found = {name: system for name, system in super().offered().items() if "label" in controls(system.model.sample)}
-        return {name: system for name, system in found.items() if checkpoint.describe(checkpoint.locate(name)).classes}
+        return {name: system for name, system in found.items() if checkpoint.classes(name)}
 
     def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:
         *_, images = self.engine.sample(name, seeds, **(QUICKLY if steps_many(self.systems[name].model) else {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -244,12 +245,12 @@ class Directions(View):
         return widgets.chips(names, chosen, getattr(w.REMOVE, lang), getattr(w.OWN_EMPTY, lang))
 
 
-def mine(kept: Any, system: str) -> list[dict]:
-    """The directions that a browser keeps for a system, less those that are not whole: it is a visitor's input."""
+def mine(kept: Any, system: str, checked: Callable[[dict], dict] = lambda own: {"by": recipe.check_by(own["by"])}) -> list[dict]:
+    """The directions that a browser keeps for a system, each `checked`, less those that are not whole: it is a visitor's input."""
     found = []
     for own in (kept if isinstance(kept, dict) else {}).get(system, [])[:MOST_OWN]:
         try:
-            found.append({"name": str(own["name"])[:40], "by": recipe.check_by(own["by"])})
+            found.append({"name": str(own["name"])[:40], **checked(own)})
         except (ValueError, KeyError, TypeError):
             continue
     return found

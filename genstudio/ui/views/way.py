@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from genstudio.model import Text
 from genstudio.ui import widgets
 from genstudio.ui import words as w
 from genstudio.ui.ends import DRAG, LAST, ONCE, End
+from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 from genstudio.ui.words import friendly, language, t
 
@@ -50,11 +50,7 @@ class Way(View):
                     self.walk_path = gr.Radio(
                         [(t(NAMES[path][0]), path) for path in PATHS], value="spherical", show_label=False, container=False
                     )
-                    self.webp, self.mp4 = (
-                        gr.Button(t(label), elem_id=f"walk-{suffix}", size="sm", scale=0, min_width=140)
-                        for label, suffix in ((w.WALK_WEBP, "webp"), (w.WALK_MP4, "mp4"))
-                    )
-                    self.saved = gr.DownloadButton(visible=False, elem_id="walk-file", size="sm", variant="primary", scale=0)
+                    self.film = Film("walk")
             with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
                 end = End("to", "to", w.TO, self.opening["to"]["seed"])
         self.ends = {"from": start, "to": end}
@@ -65,7 +61,7 @@ class Way(View):
 
     @property
     def shown(self) -> list[gr.components.Component]:
-        return [self.stage, self.strip, self.saved]
+        return [self.stage, self.strip, self.film.file]
 
     def wire(self) -> None:
         for slider in (self.position, *self.knobs):
@@ -75,8 +71,7 @@ class Way(View):
         self.dice.click(self.on_dice, self.inputs, self.everything, **LAST)
         for end in self.ends.values():
             end.wire(self)
-        for button, suffix in ((self.webp, ".webp"), (self.mp4, ".mp4")):
-            button.click(self.walker(suffix), self.inputs | {self.walk_path}, self.saved, **ONCE)
+        self.film.wire(self.save_walk, self.inputs | {self.walk_path})
 
     def takes_up(self, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """A visitor's picture becomes the start."""
@@ -103,19 +98,12 @@ class Way(View):
         rolled = {key: {"seed": random.randrange(1_000_000)} for key in self.ends if "seed" in scene[key]}
         return self.result(scene | rolled, inputs, request)
 
-    def walker(self, suffix: str):
-        @friendly
-        def on_walk(inputs: dict, request: gr.Request) -> Any:
-            """The way there and back as a film."""
-            scene, path = self.read(inputs), recipe.check_path(inputs[self.walk_path])
-            codes = between(self.codes(scene), np.linspace(0, 1, FRAMES), path)
-            pictures = self.engine.decode(scene["system"], codes, **self.controls(scene))
-            folder = Path(tempfile.mkdtemp(prefix="walk-"))
-            film = save_walk(pictures, folder / f"{scene['system']}-walk{suffix}")
-            label = f"{getattr(w.DOWNLOAD, language(request))}: {film.suffix[1:].upper()}, {film.stat().st_size // 1000} kB"
-            return gr.update(value=str(film), label=label, visible=True)
-
-        return on_walk
+    def save_walk(self, inputs: dict, folder: Path, suffix: str) -> Path:
+        """The way there and back."""
+        scene, path = self.read(inputs), recipe.check_path(inputs[self.walk_path])
+        codes = between(self.codes(scene), np.linspace(0, 1, FRAMES), path)
+        pictures = self.engine.decode(scene["system"], codes, **self.controls(scene))
+        return save_walk(pictures, folder / f"{scene['system']}-walk{suffix}")
 
     # what they see --------------------------------------------------------------------------------------------------
 
@@ -140,7 +128,7 @@ class Way(View):
             self.stage: self.stage_html(scene, lang),
             self.position: scene["position"],
             self.strip: widgets.strip(rows, STEPS, scene["position"]),
-            self.saved: gr.update(value=None, visible=False),
+            **self.film.cleared,
         }
 
     def stage_html(self, scene: dict, lang: str) -> str:
