@@ -719,6 +719,7 @@ def test_visitors_are_served_while_a_training_runs(pictures, on_processor, tmp_p
                 if all(visitor.waits for visitor in visitors):
                     memory.append(process.memory_info().rss)
                 time.sleep(0.5)
+        memory.append(process.memory_info().rss)
         for visit in visits:
             visit.result()
         waits = sorted(wait for visitor in visitors for wait in visitor.waits)

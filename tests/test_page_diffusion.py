@@ -117,6 +117,10 @@ def test_a_run_that_is_stopped_keeps_what_there_is(tab):
     finished(tab, count + 1)
     reached = int(tab.locator("#scrub input[type=range]").get_attribute("max"))
     assert 3 <= reached < 250
+    set_slider(tab, "#scrub", 1)  # of a run that went far not all steps are kept
+    tab.wait_for_function("+document.querySelector('#lanes .stage').dataset.step <= 3")
+    tab.locator("#branch-go").click()
+    tab.wait_for_selector("#run-progress:has-text('250 steps in')")
 
 
 def test_a_picture_is_noised_comes_back_and_stays_outside_of_what_is_painted(tab):

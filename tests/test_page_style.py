@@ -183,6 +183,11 @@ def test_a_direction_moves_chosen_layers_and_can_be_named(mix):
     assert recipe_of(mix, "#mix-subject")["by"] == {}
     click_and_wait(mix, "#mix-names [data-pick='use:older']")
     assert recipe_of(mix, "#mix-subject")["by"] == {"sefa 1": 1.0} and recipe_of(mix, "#mix-subject")["moved"] == "3-9"
+    go(mix)
+    turn_to_tab(mix, "style")
+    mix.wait_for_selector("#mix-matrix .matrix img")
+    mix.locator("#mix-directions button").first.click()
+    mix.wait_for_selector("#mix-names [data-pick='use:older']")
 
 
 def test_a_picture_of_ours_brings_its_mixture_back_and_so_does_its_link(mix):

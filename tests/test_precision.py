@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genstudio import checkpoint, precision
+from genstudio import checkpoint, engine as engine_module, precision
 from genstudio.engine import Engine
 from genstudio.images import to_pictures
 from genstudio.model import Frame, Model, Noise, Text
@@ -266,14 +266,14 @@ def test_no_room_for_even_one_picture_is_a_sentence(file_of, monkeypatch):
 def test_a_model_makes_room_for_the_next_where_the_budget_was_too_large(untrained, monkeypatch):
     engine = Engine("cpu", exact=True)
     names = [untrained(name) for name in ("vae_mnist", "classifier_mnist")]
-    first, load = engine.hold(names[0]), engine._load
+    first, load = engine.hold(names[0]), engine_module.load
 
     def crowded(*arguments):
         if engine._held:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return load(*arguments)
 
-    monkeypatch.setattr(engine, "_load", crowded)
+    monkeypatch.setattr(engine_module, "load", crowded)
     assert list(engine._held.values()) == [first]
     second = engine.hold(names[1])
     assert list(engine._held.values()) == [second]

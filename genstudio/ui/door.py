@@ -117,18 +117,14 @@ class Door:
             gathered                               what became of them then, as a Text, or None where it cannot
             opens                                  the button that opens what it has made, and
             result(inputs, request)                what that is: a file, and the name that it is to have
-            at_once, on_front(inputs, request)     whether the page opens with it; else its updates once it is turned to
             on_leave(request)                      the visitor has closed the page
         """
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
         self.fronts: dict[str | None, str] = {}  # by session, the tab in front: whose picture a dropped one is
         for key, (panel, _) in tabs.items():
             panel.select(self.arrival(key), None, None, **QUIET)
-            tab = self.tabs[key]
-            if not getattr(tab, "at_once", True) and tab.memory:
-                panel.select(tab.on_front, tab.inputs, tab.outputs, trigger_mode="once", **QUIET)
-            if hasattr(tab, "on_leave"):
-                page.unload(tab.on_leave)
+            if hasattr(self.tabs[key], "on_leave"):
+                page.unload(self.tabs[key].on_leave)
         outputs = [*(c for tab in self.tabs.values() for c in tab.outputs), switch, self.card]
         inputs = {self.button}.union(*(tab.inputs for tab in self.tabs.values()))
         opened = self.button.upload(self.on_open, inputs, outputs, trigger_mode="once", **QUIET)

@@ -337,11 +337,11 @@ class Mixing(View):
 
     # what they see --------------------------------------------------------------------------------------------------
 
-    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
-        return super().result(scene, inputs, request) | {self.names: self.names_html(scene, inputs[self.named], language(request))}
-
-    def arrive(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
-        return super().arrive(scene, inputs, request) | {self.names: self.names_html(scene, inputs[self.named], language(request))}
+    def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
+        own = mine(inputs[self.named], scene["system"], checked)
+        chosen = next((o["name"] for o in own if o["by"] == scene["by"] and o["moved"] == scene["moved"]), None)
+        said = (getattr(text, lang) for text in (page_words.REMOVE, page_words.OWN_EMPTY))
+        return {self.names: widgets.chips([o["name"] for o in own], chosen, *said)}
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         model = self.engine.hold(scene["system"]).model
@@ -420,11 +420,6 @@ class Mixing(View):
         seed = mixing.grain_seed(made["from"])
         images = self.engine.synthesize(name, w, [seed] * len(TICKS), grain=here["grain"])
         return pieces.truncations([widgets.png_uri(image) for image in images], TICKS, here["truncation"])
-
-    def names_html(self, scene: dict, named: dict | None, lang: str) -> str:
-        own = mine(named, scene["system"], checked)
-        chosen = next((o["name"] for o in own if o["by"] == scene["by"] and o["moved"] == scene["moved"]), None)
-        return widgets.chips([o["name"] for o in own], chosen, *(getattr(said, lang) for said in (page_words.REMOVE, page_words.OWN_EMPTY)))
 
 
 # Faces of a side: {"seed": n}, or {"kept": letter} of what the scene keeps under that letter ------------------------

@@ -193,11 +193,10 @@ class Directions(View):
 
     # what they see --------------------------------------------------------------------------------------------------
 
-    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
-        return super().result(scene, inputs, request) | {self.own: self.own_html(scene, inputs[self.kept], language(request))}
-
-    def arrive(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
-        return super().arrive(scene, inputs, request) | {self.own: self.own_html(scene, inputs[self.kept], language(request))}
+    def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
+        names = [own["name"] for own in mine(inputs[self.kept], scene["system"])]
+        chosen = scene["own"] and scene["own"]["name"]
+        return {self.own: widgets.chips(names, chosen, getattr(w.REMOVE, lang), getattr(w.OWN_EMPTY, lang))}
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         page = self.page(scene)
@@ -238,11 +237,6 @@ class Directions(View):
             )
             rows += f'<div class="row"><span class="row-label">{name.partition(" ")[2]}</span>{cells}</div>'
         return f'<div class="strip ticks">{rows}</div>'
-
-    def own_html(self, scene: dict, kept: dict | None, lang: str) -> str:
-        names = [own["name"] for own in mine(kept, scene["system"])]
-        chosen = scene["own"] and scene["own"]["name"]
-        return widgets.chips(names, chosen, getattr(w.REMOVE, lang), getattr(w.OWN_EMPTY, lang))
 
 
 def mine(kept: Any, system: str, checked: Callable[[dict], dict] = lambda own: {"by": recipe.check_by(own["by"])}) -> list[dict]:

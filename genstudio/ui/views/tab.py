@@ -55,6 +55,7 @@ class ViewsTab:
         # The chosen model, and the view on the screen: none until there is anything to see.
         self.system, self.looked = gr.State(first), gr.State(self.front if self.at_once else None)
         self.trail = Trail(self.engine, self.systems, self.place)
+        self.mounted = None if self.at_once else gr.HTML(elem_id=f"{self.place}mounted", js_on_load=widgets.MOUNTED)
         self.cards = gr.HTML(elem_id=f"{self.place}models", elem_classes="models", js_on_load=widgets.PICK)
         self.views: dict[str, View] = {}
         self.tabs: dict[str, gr.Tab] = {}
@@ -65,6 +66,8 @@ class ViewsTab:
         self.trail.draw()
 
     def wire(self) -> None:
+        if self.mounted:
+            self.mounted.expand(self.on_first, self.inputs, self.outputs, **ONCE)
         chosen = self.cards.select(self.on_system, self.inputs, self.outputs, **ONCE)
         chosen.then(self.on_chosen, self.inputs, self.outputs, **ONCE)
         self.trail.shown.select(self.on_history, self.inputs, self.outputs, **EACH)  # quick steps through it all count
@@ -79,11 +82,13 @@ class ViewsTab:
     # what a visitor does --------------------------------------------------------------------------------------------
 
     @friendly
-    def on_front(self, inputs: dict, request: gr.Request) -> dict:
-        """The tab is turned to for the first time."""
+    def on_first(self, inputs: dict, request: gr.Request) -> dict:
+        """The tab is turned to for the first time; a link or a file may have drawn it before."""
         if inputs[self.looked] is not None:
             return {self.looked: inputs[self.looked]}  # to Gradio, no update at all would be one too few
-        return self.begun(inputs[self.memory], request)
+        begun = self.begun(inputs[self.memory], request)
+        view = self.views[begun[self.looked]]
+        return begun | view.remembered(begun[view.scene], inputs, language(request))
 
     @friendly
     def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
@@ -112,7 +117,7 @@ class ViewsTab:
             first one is when its tab is turned to, stays as the visitor has it by now."""
             scene, late = self.followed(view, inputs)
             if inputs[self.looked] in (None, view.key) and not late:
-                return {self.looked: inputs[self.looked]}
+                return {self.looked: inputs[self.looked], **view.remembered(scene, inputs, language(request))}
             return {self.looked: view.key, **view.arrive(scene, inputs, request)}
 
         return on_arrival

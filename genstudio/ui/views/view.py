@@ -147,11 +147,17 @@ class View:
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         """The view for a scene, whose picture enters the history."""
         lang = language(request)
-        return self.whole(scene, lang) | self.trail.keep(self.made(scene), inputs[self.trail.history], lang)
+        kept = self.trail.keep(self.made(scene), inputs[self.trail.history], lang)
+        return self.whole(scene, lang) | kept | self.remembered(scene, inputs, lang)
 
     def arrive(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         """The view when it is turned to: nothing new was made."""
-        return self.whole(scene, language(request))
+        lang = language(request)
+        return self.whole(scene, lang) | self.remembered(scene, inputs, lang)
+
+    def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
+        """What it shows of what the browser keeps for the visitor."""
+        return {}
 
     def whole(self, scene: dict, lang: str) -> dict:
         """The view for a scene: its own components, its ends, and the controls of its system."""
