@@ -72,6 +72,10 @@ class Engine:
 
         return next(self._turns.run(once()))
 
+    def wait_for_rest(self, seconds: float) -> None:
+        """Returns once nothing has been computed for so long: what follows keeps nobody waiting."""
+        self._turns.wait_for_rest(seconds)
+
     # verbs --------------------------------------------------------------------------------------------------------
 
     def latents(self, name: str, seeds: Sequence[int]) -> np.ndarray:

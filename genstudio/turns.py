@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Turns:
     def __init__(self) -> None:
         self._jobs: deque[_Job] = deque()
         self._waiting = threading.Condition()
+        self._worked = time.monotonic()
         threading.Thread(target=self._work, name="engine", daemon=True).start()
 
     def run(self, work: Iterator) -> Iterator:
@@ -40,12 +42,19 @@ class Turns:
         finally:
             job.stopped = True
 
+    def wait_for_rest(self, seconds: float) -> None:
+        """Returns once nothing has been computed here for so long."""
+        while (left := self._worked + seconds - time.monotonic()) > 0:
+            time.sleep(left)
+
     def _work(self) -> None:
         while True:
             with self._waiting:
                 self._waiting.wait_for(lambda: self._jobs)
                 job = self._jobs.popleft()
-            if job.advance():
+            more = job.advance()
+            self._worked = time.monotonic()
+            if more:
                 with self._waiting:
                     self._jobs.append(job)
 

@@ -117,6 +117,22 @@ def test_closing_stops_the_work(turns):
     assert len(log) < 5_000
 
 
+def test_a_rest_begins_when_the_last_one_is_served(turns):
+    ended = []
+
+    def slow():
+        for i in range(4):
+            time.sleep(0.1)
+            ended.append(time.monotonic())
+            yield i
+
+    served = threading.Thread(target=lambda: list(turns.run(slow())))
+    served.start()
+    turns.wait_for_rest(0.3)
+    assert len(ended) == 4 and time.monotonic() - ended[-1] >= 0.3
+    served.join()
+
+
 def test_work_that_nobody_asked_for_does_not_begin(turns):
     log = []
     turns.run(gated("a", 1, threading.Event(), log)).close()

@@ -22,6 +22,7 @@ from genstudio.ui.words import friendly
 
 MOST = 256  # pictures a call
 MOST_BYTES = 40 * 10**6  # of a picture sent
+REST = 3.0  # seconds without a visitor's wish, after which one may warm up for the next
 
 
 def expose(engine: Engine) -> None:
@@ -116,5 +117,6 @@ def warm_up(engine: Engine) -> None:
     for name in checkpoint.offered("redraw"):
         for _ in engine.denoise(name, [0], steps=2):
             pass
-    for name in names:  # after all first pictures, which nobody should wait for
+    for name in names:  # each takes seconds
+        engine.wait_for_rest(REST)
         engine.directions(name, "effect")

@@ -26,6 +26,7 @@ from genstudio.model import Text, verbs
 from genstudio.opening import Found
 from genstudio.scores.words import score_text
 from genstudio.ui import words as w
+from genstudio.ui.events import ONCE, QUIET
 from genstudio.ui.words import friendly, language, reason, t
 
 PUBLIC = bool(os.environ.get("SPACE_ID"))  # a Space serves strangers, and forgets
@@ -46,7 +47,6 @@ ADVICE = {  # by kind or form
     "svg": w.SAVE_OTHERWISE,
     "archive": w.PACK_OTHERWISE,
 }
-QUIET = dict(show_progress="hidden", api_visibility="private", concurrency_limit=None)
 
 # A file that is too large, or a folder, is never sent: its name, size and first bytes are.
 CARD = """
@@ -127,12 +127,12 @@ class Door:
                 page.unload(self.tabs[key].on_leave)
         outputs = [*(c for tab in self.tabs.values() for c in tab.outputs), switch, self.card]
         inputs = {self.button}.union(*(tab.inputs for tab in self.tabs.values()))
-        opened = self.button.upload(self.on_open, inputs, outputs, trigger_mode="once", **QUIET)
+        opened = self.button.upload(self.on_open, inputs, outputs, **ONCE)
         for tab in self.tabs.values():
             tab.stops(opened)
             if hasattr(tab, "opens"):
-                tab.opens.click(self.opening(tab), inputs - {self.button}, outputs, trigger_mode="once", **QUIET)
-        self.card.input(self.on_unread, None, self.card, trigger_mode="once", **QUIET)
+                tab.opens.click(self.opening(tab), inputs - {self.button}, outputs, **ONCE)
+        self.card.input(self.on_unread, None, self.card, **ONCE)
         self.card.clear(None, None, self.card, js="() => ''")
         page.unload(self.on_leave)
         memories = {tab.memory for tab in self.tabs.values() if tab.memory}

@@ -22,19 +22,12 @@ from genstudio.model import Text, verbs
 from genstudio.projection import Guess
 from genstudio.ui import widgets
 from genstudio.ui import words as w
+from genstudio.ui.events import EACH, LAST, ONCE
 from genstudio.ui.words import friendly, language, t
 
 if TYPE_CHECKING:
     from genstudio.ui.views.view import View
 
-# How events are sent: dropped while one runs, the last kept, or every one. None is part of the public API.
-ONCE, LAST, EACH = (
-    dict(show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode=mode)
-    for mode in ("once", "always_last", "multiple")
-)
-# A drag goes straight to its handler and back in one round trip: the engine has a queue of its own. The others pass
-# through Gradio's, which alone can carry a complaint back to the page.
-DRAG = dict(queue=False, show_progress="hidden", api_visibility="private", trigger_mode="always_last")
 SHOW_EVERY = 0.25  # seconds between two looks at a search
 
 

@@ -10,6 +10,7 @@ import segno
 
 from genstudio import recipe
 from genstudio.ui import words as w
+from genstudio.ui.events import QUIET
 from genstudio.ui.words import friendly, t
 
 # The address is the one that the visitor sees: behind a proxy or in a tunnel the server does not know it.
@@ -43,8 +44,7 @@ class Share:
             self.link = gr.HTML(elem_id=f"{place}link", js_on_load=LINK)
             self.code = gr.HTML(elem_id=f"{place}qr")
         self.outputs = [self.link, self.code]
-        quiet = dict(show_progress="hidden", api_visibility="private", concurrency_limit=None)
-        self.link.select(self.on_code, None, self.code, **quiet)
+        self.link.select(self.on_code, None, self.code, **QUIET)
 
     def show(self, made: dict, lang: str) -> dict:
         """Updates that show the link of a recipe; its code is drawn when it is asked for."""

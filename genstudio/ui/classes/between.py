@@ -16,7 +16,7 @@ from genstudio.model import controls
 from genstudio.ui import widgets
 from genstudio.ui import words as page_words
 from genstudio.ui.classes import words as w
-from genstudio.ui.ends import DRAG, LAST, ONCE
+from genstudio.ui.events import DRAG, LAST, ONCE
 from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 from genstudio.ui.words import friendly, language, t

@@ -13,7 +13,7 @@ from genstudio import board, checkpoint, recipe
 from genstudio.ui import widgets
 from genstudio.ui import words as page_words
 from genstudio.ui.classes import words as w
-from genstudio.ui.ends import ONCE
+from genstudio.ui.events import ONCE
 from genstudio.ui.views.view import View
 from genstudio.ui.words import friendly, language, t
 

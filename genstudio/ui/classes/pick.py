@@ -14,7 +14,7 @@ from genstudio import checkpoint, recipe
 from genstudio.model import Text, controls, steps_many
 from genstudio.ui import widgets
 from genstudio.ui.classes import words as w
-from genstudio.ui.ends import LAST, ONCE
+from genstudio.ui.events import LAST, ONCE
 from genstudio.ui.panels import Panel
 from genstudio.ui.views.view import View, figure
 from genstudio.ui.words import friendly, language, t

@@ -18,7 +18,8 @@ from genstudio.models.stylegan2 import FIXED, NEW
 from genstudio.style import groups, layers_of, loop, mixed, word_of
 from genstudio.ui import widgets
 from genstudio.ui import words as page_words
-from genstudio.ui.ends import DRAG, LAST, ONCE, searched, searching
+from genstudio.ui.ends import searched, searching
+from genstudio.ui.events import DRAG, LAST, ONCE
 from genstudio.ui.panels import Panel
 from genstudio.ui.style import pieces
 from genstudio.ui.style import words as w

@@ -25,7 +25,7 @@ from genstudio.ui.diffusion.schedules import Schedules
 from genstudio.ui.diffusion.visit import Visit
 from genstudio.ui.diffusion.watch import PLAY, Watch
 from genstudio.ui.diffusion.work import Work
-from genstudio.ui.ends import DRAG, EACH, LAST, ONCE
+from genstudio.ui.events import DIRECT, DRAG, EACH, LAST, ONCE
 from genstudio.ui.panels import Panel
 from genstudio.ui.views.learned import Learned, story
 from genstudio.ui.visits import taken
@@ -34,7 +34,6 @@ from genstudio.ui.words import friendly, language, t
 OPENS_ON = "ddpm_mnist"  # the better trained of the two
 MAIN = ("label", "steps", "guidance")  # the other controls are folded away
 OF_PICTURE = ("strength", "start")
-QUIET = dict(queue=False, show_progress="hidden", api_visibility="private")
 PARTS = (
     ("watch", w.WATCH, Watch),
     ("compare", w.COMPARE, Compare),
@@ -117,7 +116,7 @@ class DiffusionTab:
         for key, tab in self.tabs.items():
             tab.select(self.arrival(key), inputs, outputs, **LAST)
         watch.start.click(self.on_change, inputs, outputs, **EACH)
-        watch.stop.click(self.on_cancel("run"), None, None, **QUIET)
+        watch.stop.click(self.on_cancel("run"), None, None, **DIRECT)
         watch.scrub.input(self.on_scrub, watch.scrub, [watch.lanes, watch.stand], **DRAG)
         watch.scrub.release(self.on_rest, watch.scrub, [watch.lanes, watch.stand, watch.strip], **LAST)
         watch.play.click(None, js=PLAY)
@@ -127,7 +126,7 @@ class DiffusionTab:
         for suffix, button in watch.savers.items():
             button.click(self.saver(suffix), None, watch.saved, **ONCE)
         self.compare.start.click(self.on_compare, inputs, self.compare.outputs, **ONCE)
-        self.compare.stop.click(self.on_cancel("grid"), None, None, **QUIET)
+        self.compare.stop.click(self.on_cancel("grid"), None, None, **DIRECT)
         self.compare.grid.select(self.on_cell, inputs, outputs, **EACH)
         self.schedules.time.input(self.on_time, inputs | {self.schedules.time}, self.schedules.stage, **DRAG)
         self.schedules.time.release(self.on_time_rest, inputs | {self.schedules.time}, self.schedules.outputs, **LAST)

@@ -19,7 +19,7 @@ from genstudio.model import Text
 from genstudio.ui import widgets
 from genstudio.ui import words as page_words
 from genstudio.ui.door import PUBLIC
-from genstudio.ui.ends import DRAG, EACH, LAST, ONCE
+from genstudio.ui.events import DRAG, EACH, LAST, ONCE
 from genstudio.ui.train import follow as following
 from genstudio.ui.train import words as w
 from genstudio.ui.train.follow import Follow

@@ -19,7 +19,7 @@ from genstudio.images import flatten
 from genstudio.model import Text
 from genstudio.ui import widgets
 from genstudio.ui import words as page_words
-from genstudio.ui.ends import EACH, LAST, ONCE
+from genstudio.ui.events import DIRECT, EACH, LAST, ONCE
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.draw import Draw
@@ -35,9 +35,6 @@ from genstudio.ui.words import friendly, language, t
 OPENS_ON = "pix2pix_sketch"
 SHOWN = 480  # pixels of the visitor's picture at the side
 PARTS = (("one", w.ONE, One), ("draw", w.DRAW, Draw), ("all", w.ALL, Several), ("many", w.MANY, Many))
-QUIET = dict(queue=False, show_progress="hidden", api_visibility="private")
-# A slider that moves: the picture follows, and what came too late is not sent after.
-FOLLOW = dict(show_progress="hidden", api_visibility="private", concurrency_limit=None, trigger_mode="always_last")
 
 
 class TranslateTab:
@@ -94,20 +91,20 @@ class TranslateTab:
         self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **EACH)
         self.forget.click(self.on_forget, inputs, outputs, **EACH)
         for slider in self.settings.sliders:
-            slider.input(self.on_drag, inputs, [self.one.stage, *(self.sheet.outputs if self.sheet else [])], **FOLLOW)
+            slider.input(self.on_drag, inputs, [self.one.stage, *(self.sheet.outputs if self.sheet else [])], **LAST)
             slider.release(self.on_settings, inputs, outputs, **LAST)
         for other in self.settings.others:
             other.input(self.on_settings, inputs, outputs, **LAST)
         for key, tab in self.tabs.items():
             tab.select(self.arrival(key), inputs, outputs, **LAST)
-        self.one.cancel.click(self.on_cancel("one"), None, None, **QUIET)
+        self.one.cancel.click(self.on_cancel("one"), None, None, **DIRECT)
         if self.sheet:
             # "always_last" would send the last event with the first one's data; the sheet itself waits between two.
             self.sheet.pad.input(self.on_drawing, inputs, self.sheet.drawn, **EACH)
         self.several.grid.select(self.on_system, inputs, outputs, **EACH)
         self.many.upload.upload(self.on_files, inputs | {self.many.upload}, outputs, **ONCE)
         self.many.start.click(self.on_many, inputs, self.many.outputs, **ONCE)
-        self.many.stop.click(self.on_cancel("many"), None, None, **QUIET)
+        self.many.stop.click(self.on_cancel("many"), None, None, **DIRECT)
 
     def showcase(self) -> str:
         return OPENS_ON if OPENS_ON in self.systems else next(iter(self.systems))

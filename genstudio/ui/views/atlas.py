@@ -19,7 +19,7 @@ from genstudio.model import Text
 from genstudio.system import System
 from genstudio.ui import widgets
 from genstudio.ui import words as w
-from genstudio.ui.ends import DRAG, EACH, LAST, ONCE
+from genstudio.ui.events import DRAG, EACH, LAST, ONCE
 from genstudio.ui.trail import Trail
 from genstudio.ui.views.view import View, figure
 from genstudio.ui.words import friendly, language, t

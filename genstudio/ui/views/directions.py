@@ -13,7 +13,8 @@ from genstudio import recipe
 from genstudio.model import Text
 from genstudio.ui import widgets
 from genstudio.ui import words as w
-from genstudio.ui.ends import DRAG, LAST, ONCE, End
+from genstudio.ui.ends import End
+from genstudio.ui.events import DRAG, LAST, ONCE
 from genstudio.ui.views.view import View, figure
 from genstudio.ui.words import friendly, language, t
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 
 from genstudio.ui import words as w
-from genstudio.ui.ends import ONCE
+from genstudio.ui.events import ONCE
 from genstudio.ui.words import friendly, language, t
 
 SUFFIXES = {".webp": w.WALK_WEBP, ".mp4": w.WALK_MP4}

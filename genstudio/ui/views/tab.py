@@ -15,7 +15,7 @@ from genstudio.model import Text
 from genstudio.system import System
 from genstudio.ui import widgets
 from genstudio.ui import words as w
-from genstudio.ui.ends import EACH, LAST, ONCE
+from genstudio.ui.events import EACH, LAST, ONCE
 from genstudio.ui.trail import Trail
 from genstudio.ui.views.view import View
 from genstudio.ui.words import friendly, language, t

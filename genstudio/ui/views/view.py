@@ -18,7 +18,8 @@ from genstudio.model import Text
 from genstudio.system import System
 from genstudio.ui import widgets
 from genstudio.ui import words as w
-from genstudio.ui.ends import LAST, End, encodes
+from genstudio.ui.ends import End, encodes
+from genstudio.ui.events import LAST
 from genstudio.ui.panels import Panel
 from genstudio.ui.trail import Trail
 from genstudio.ui.words import friendly, language

@@ -17,7 +17,8 @@ from genstudio.latent import PATHS, between
 from genstudio.model import Text
 from genstudio.ui import widgets
 from genstudio.ui import words as w
-from genstudio.ui.ends import DRAG, LAST, ONCE, End
+from genstudio.ui.ends import End
+from genstudio.ui.events import DRAG, LAST, ONCE
 from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 from genstudio.ui.words import friendly, language, t
