@@ -210,6 +210,17 @@ def test_a_set_that_cannot_be_made_is_refused_before_anything_is_written(exact, 
     assert not list(tmp_path.iterdir())
 
 
+def test_the_command_line_writes_a_set(capsys, tmp_path, name):
+    target = tmp_path / "sets" / "set.zip"
+    assert main(["dataset", name, "--labels", "3,7", "--each", "4", "--seed", "9", "--truncation", "0.5", "--out", str(target), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"file": str(target), "classes": {"3": 4, "7": 4}}
+    with zipfile.ZipFile(target) as archive:
+        assert {f"3/{seed:06d}.png" for seed in range(9, 13)} < set(archive.namelist())
+        assert json.loads(archive.read("made_by.json"))["controls"]["truncation"] == 0.5
+    assert main(["dataset", name, "--labels", "3,x", "--out", str(target)]) == 2
+    assert main(["dataset", name, "--out", str(tmp_path / "set.tar")]) == 2
+
+
 # What is measured
 
 

@@ -207,6 +207,7 @@ def test_api_refuses_in_one_sentence_and_the_server_stays_up(server):
         "no system is called '/etc": ("/sample", ("/etc/passwd.safetensors", [1], None)),
         "truncation must lie": ("/sample", ("vae_mnist", [1], {"truncation": 7})),
         "truncation must be a number": ("/sample", ("vae_mnist", [1], {"truncation": None})),
+        "no classes": ("/sample", ("vae_mnist", [1], None, ["3"])),
         "seed is a whole number": ("/sample", ("vae_mnist", [-1], None)),
         "position lies between": ("/interpolate", ("vae_mnist", {"seed": 1}, {"seed": 2}, [1.5], "spherical", None)),
         "damaged": ("/interpolate", ("vae_mnist", {"code": "AH4AfgB+"}, {"seed": 2}, [0.5], "spherical", None)),  # NaN in float16
@@ -216,3 +217,6 @@ def test_api_refuses_in_one_sentence_and_the_server_stays_up(server):
             client.predict(*arguments, api_name=name)
     pictures = client.predict("vae_mnist", [3, 4], None, api_name="/sample")
     assert len(pictures) == 2 and pictures[0].startswith("data:image/png")
+    assert client.predict("cgan_mnist", [3, 3], None, ["1", 8], api_name="/sample")[1] == client.predict(
+        "cgan_mnist", [3], {"label": "8"}, api_name="/sample"
+    )[0]

@@ -13,7 +13,7 @@ import numpy as np
 
 from genstudio import checkpoint, recipe
 from genstudio.engine import Engine
-from genstudio.held import find_verb
+from genstudio.held import check_labels, find_verb
 from genstudio.images import open_picture
 from genstudio.model import verbs
 from genstudio.outlines import prepared
@@ -35,15 +35,19 @@ def expose(engine: Engine) -> None:
         return [{"name": n, "title": s.title.en, "verbs": list(verbs(s.model))} for n, s in found.items()]
 
     @friendly
-    def sample(system: str, seeds: list[int], controls: dict[str, Any] | None = None) -> list[str]:
-        """One PNG per seed, as data URIs, each with its recipe inside."""
+    def sample(
+        system: str, seeds: list[int], controls: dict[str, Any] | None = None, labels: list[str | int] | None = None
+    ) -> list[str]:
+        """One PNG per seed, as data URIs, each with its recipe inside; of the class `labels` says beside it, where given."""
         bounded(len(seeds), "seeds")
         seeds = [recipe.check_seed(seed) for seed in seeds]
         held, values = engine.hold(checkpoint.listed(system)), controls or {}
-        *_, images = engine.sample(system, seeds, **values)
+        named = None if labels is None else check_labels(held, seeds, labels)
+        *_, images = engine.sample(system, seeds, named, **values)
+        told = [values | ({"label": label} if label else {}) for label in named or [None] * len(seeds)]
         return [
             png_uri(image, recipe.make(held, "sample", seed=seed, controls=values))
-            for image, seed in zip(images, seeds, strict=True)
+            for image, seed, values in zip(images, seeds, told, strict=True)
         ]
 
     @friendly

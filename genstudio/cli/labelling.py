@@ -1,0 +1,33 @@
+"""Pictures of the classes that are asked for: `dataset`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from genstudio.cli.commands import Progress, controls_of, open_engine, print_json
+
+
+def dataset(
+    system: str, labels: str, each: int, seed: str, out: Path | None, exact: bool, device: str | None, json: bool, **flags: Any
+) -> None:
+    from genstudio import labelled, recipe
+
+    engine = open_engine(device, exact)
+    held = engine.hold(system)
+    wanted = held.header.classes if labels == "all" else [label.strip() for label in labels.split(",") if label.strip()]
+    controls = {name: value for name, value in controls_of(held, "sample", flags).items() if name != "label"}
+    target = out or Path(f"{held.system.name}-{each * len(wanted)}.zip")
+    if target.suffix.lower() != ".zip":
+        raise ValueError(f"a data set is written into a .zip, not into {target.name!r}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    progress, counts = Progress(), dict[str, int]()
+    with closing(labelled.export(engine, system, wanted, each, target, recipe.check_seed(seed), **controls)) as parts:
+        for part in parts:
+            for label in part.labels:
+                counts[label] = counts.get(label, 0) + 1
+            progress.count(part.done, part.of)
+    if json:
+        return print_json({"file": str(target), "classes": counts})
+    print(f"{sum(counts.values())} pictures of {len(counts)} class{'es' * (len(counts) != 1)} in {target}")
