@@ -13,7 +13,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -29,6 +29,7 @@ from genstudio.system import System
 
 FORMAT = 1
 KEY = "genstudio"  # the metadata entry that holds the header
+LICENCE = "Apache-2.0"  # of weights that are trained here
 MAX_PARAMETERS = 2_000_000_000
 CRITIC = "critic."  # parameters under this name go to the companion file
 
@@ -51,18 +52,19 @@ class Header:
     versions: dict[str, str] = field(default_factory=dict)
     commit: str = ""
     command: str = ""
-    licence: str = "Apache-2.0"
+    licence: str = LICENCE
     format: int = FORMAT
 
 
-def save(path: str | os.PathLike, model: Model, header: Header) -> list[Path]:
-    """Writes the checkpoint, and its critic beside it where there is one. Returns the files written."""
+def save(path: str | os.PathLike, model: Model, header: Header, pack: bool = True) -> list[Path]:
+    """Writes the checkpoint, and its critic beside it where there is one. Returns the files written. Unless it may `pack`
+    them, all numbers are kept as they are: weights of others are to give what they gave elsewhere."""
     path, state = Path(path), model.state_dict()
     parts = {path: {k: v for k, v in state.items() if not k.startswith(CRITIC)}}
     parts[critic_of(path)] = {k: v for k, v in state.items() if k.startswith(CRITIC)}
     written = [file for file, tensors in parts.items() if tensors]
     for file in written:
-        _write(file, {k: _packed(v) for k, v in parts[file].items()}, header)
+        _write(file, {k: _packed(v) if pack else v.detach().cpu().contiguous() for k, v in parts[file].items()}, header)
     return written
 
 
@@ -142,8 +144,7 @@ def check(path: Path, critic: bool = False) -> tuple[System, Header, dict[str, A
     header, shapes = _open(path)
     system = find(header.system)
     arguments = check_arguments(system, header.arguments)
-    with torch.device("meta"), Unfilled():
-        whole = system.build(**arguments).state_dict()
+    whole = shell(system, arguments).state_dict()
     if sum(t.numel() for t in whole.values()) > MAX_PARAMETERS:
         raise ValueError(f"{path.name} asks for more than {MAX_PARAMETERS // 10**9} billion parameters")
     expected = {key: tuple(t.shape) for key, t in whole.items() if key.startswith(CRITIC) == critic}
@@ -153,6 +154,16 @@ def check(path: Path, critic: bool = False) -> tuple[System, Header, dict[str, A
     if extra := set(shapes) - set(expected):
         raise ValueError(f"{path.name} does not fit {system.name}: {min(extra)} has no place in it")
     return system, header, arguments
+
+
+def shell(system: System, arguments: dict[str, Any]) -> Model:
+    """The model without memory for its numbers. Raises ValueError where no network can be built of these arguments, which
+    may be a stranger's."""
+    try:
+        with torch.device("meta"), Unfilled():
+            return system.build(**arguments)
+    except Exception as error:  # whatever a network's layers say of sizes that do not go together
+        raise ValueError(f"no {system.name} can be built of {str(arguments)[:120]}: {str(error)[:120] or type(error).__name__}") from None
 
 
 class Unfilled(TorchFunctionMode):
@@ -171,16 +182,30 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def check_arguments(system: System, arguments: Any) -> dict[str, Any]:
-    """The builder's arguments, checked against its signature: names known, whole numbers from 1 to 4096."""
-    known = inspect.signature(system.build).parameters
+    """The builder's arguments, checked against its signature: names known; whole numbers from 1 to 4096, or a few of them
+    where it takes a tuple; yes or no; or one of the words that it takes."""
+    known, kinds = inspect.signature(system.build).parameters, get_type_hints(system.build)
     if not isinstance(arguments, dict):
         raise ValueError(f"the arguments of {system.name} must be named, not {arguments!r}")
     for name, value in arguments.items():
         if name not in known:
             raise ValueError(f"{system.name} has no argument {name!r}")
-        if type(value) is not int or not 1 <= value <= 4096:
-            raise ValueError(f"{name} of {system.name} must be a whole number from 1 to 4096, not {value!r}")
-    return arguments
+        if get_origin(kinds[name]) is Literal:
+            fits, due = value in get_args(kinds[name]), f"one of {', '.join(map(str, get_args(kinds[name])))}"
+        elif get_origin(kinds[name]) is tuple:
+            few = isinstance(value, (list, tuple)) and len(value) <= 16
+            fits, due = few and all(map(_is_count, value)), "a few whole numbers up to 4096"
+        elif kinds[name] is bool:
+            fits, due = isinstance(value, bool), "true or false"
+        else:
+            fits, due = _is_count(value) and value > 0, "a whole number from 1 to 4096"
+        if not fits:
+            raise ValueError(f"{name} of {system.name} must be {due}, not {str(value)[:80]!r}")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 4096
 
 
 def locate(name: str) -> Path:

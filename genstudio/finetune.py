@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -94,8 +95,7 @@ def proposed(system: System, count: int) -> Recipe:
     """
     own = system.recipe
     images = min(own.images, max(LEAST_SHOWN, SHOWN * count))
-    with torch.device("meta"), checkpoint.Unfilled():
-        has_critic = "critic" in system.build().players()
+    has_critic = "critic" in checkpoint.shell(system, {}).players()
     return replace(
         own,
         images=images,
@@ -106,6 +106,23 @@ def proposed(system: System, count: int) -> Recipe:
 
 
 # Where a run begins ---------------------------------------------------------------------------------------------
+
+
+def origin(system: System, init: str | None, begun: dict[str, Any]) -> dict[str, Any]:
+    """What a run has from where it begins: `arguments` of the system's builder, where the weights are of a network of another
+    size, and the `licence`, which learning on does not end. `begun` is what a run that is resumed says of itself."""
+    found = {"arguments": {}, "licence": checkpoint.LICENCE} | {key: begun[key] for key in ("arguments", "licence") if key in begun}
+    if init and not begun:
+        header = checkpoint.describe(checkpoint.locate(init))
+        found["licence"] = header.licence
+        if header.system == system.name:
+            found["arguments"] = header.arguments
+    return found | {"arguments": checkpoint.check_arguments(system, found["arguments"])}
+
+
+def image_shape(system: System, init: str | None) -> tuple[int, int, int]:
+    """Of the pictures that a run learns to draw."""
+    return checkpoint.shell(system, origin(system, init, {})["arguments"]).image_shape
 
 
 def has_critic(init: str) -> bool:

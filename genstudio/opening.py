@@ -1,7 +1,8 @@
 """What a file is, told from its first bytes, its name and, where it may say so, its header. Nothing in it is run.
 
 Every file that comes through the page's one door is a stranger's: it is looked at in the cheapest way that settles the
-question, nothing is unpacked or unpickled, and what is broken is said in one sentence.
+question, nothing in it is run (of a pickle only notes are taken: `imports/pickles.py`), and what is broken is said in one
+sentence.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import math
 import os
 import re
 import shutil
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +24,10 @@ from safetensors import SafetensorError, safe_open
 
 from genstudio import checkpoint, data, paths
 from genstudio.images import RECIPE_KEY, open_picture, read_recipe
+from genstudio.imports.convert import Reading, convert, recognise
+from genstudio.imports.stored import Refused
+from genstudio.imports.wild import is_packed
+from genstudio.registry import find
 
 HEAD = 4096  # bytes that tell a form
 MAX_TEXT = 1_000_000  # bytes of a recipe
@@ -36,7 +44,8 @@ class Found:
     form: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] | None = None  # unchecked
-    reason: str = ""  # what is broken
+    reason: str = ""  # what is broken, or why weights of another project cannot be read
+    reading: Reading | None = None  # how they can
 
 
 # Forms: (how it is written, first bytes, where they stand) ---------------------------------------------------------
@@ -88,7 +97,8 @@ def form_of(head: bytes, name: str) -> str:
         return "empty"
     if (text := _text(head)) is not None:
         marks = {"<svg": "svg", "version https://git-lfs": "lfs"}
-        return next((form for mark, form in marks.items() if mark in text), "text")
+        named = NAMES.get(PurePosixPath(name).suffix.lower(), "text")  # the oldest pickles are text
+        return next((form for mark, form in marks.items() if mark in text), named)
     return NAMES.get(PurePosixPath(name).suffix.lower(), "unknown")
 
 
@@ -101,7 +111,12 @@ def identify_unread(name: str, size: int, head: bytes) -> Found:
 def identify(path: str | os.PathLike) -> Found:
     """What the file is. Never raises over what stands in it."""
     path = Path(path)
-    size, readers = path.stat().st_size, {"picture": _picture, "zip": _zip, "safetensors": _safetensors, "text": _words}
+    if path.is_dir():
+        found = Found("foreign", path.name, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()), "folder")
+        _theirs(path, found)
+        return found
+    size = path.stat().st_size
+    readers = {"picture": _picture, "zip": _zip, "safetensors": _safetensors, "text": _words, "pickle": _theirs, "bin": _theirs}
     with open(path, "rb") as file:
         head = file.read(HEAD)
     found = Found("other", path.name, size, form_of(head, path.name))
@@ -146,6 +161,10 @@ def _zip(path: Path, found: Found) -> None:
     pictures = [PurePosixPath(n) for n, ending in zip(names, endings, strict=True) if ending in data.SUFFIXES]
     if any(name.endswith("/data.pkl") for name in names):
         found.kind, found.form = "foreign", "torch"
+        _theirs(path, found)
+    elif is_packed(path):
+        found.kind = "foreign"
+        _theirs(path, found)
     elif names and set(endings) == {".npy"}:
         found.kind, found.form = "foreign", "numpy"
     elif pictures:
@@ -181,6 +200,7 @@ def _safetensors(path: Path, found: Found) -> None:
     found.facts["maker"] = next((maker for mark, maker in MAKERS.items() if any(mark in key for key in shapes)), "")
     for fact, key in (("titled", "title"), ("credit", "author"), ("licence", "license")):
         found.facts[fact] = metadata.get(f"modelspec.{key}", "")  # how others describe theirs
+    _theirs(path, found)
 
 
 def _ours(path: Path, found: Found) -> None:
@@ -196,6 +216,21 @@ def _ours(path: Path, found: Found) -> None:
     found.facts |= {
         **{"system": system.name, "title": system.title, "data": header.data, "images": header.images},
         **{"credit": header.credit, "licence": header.licence, "scores": header.scores},
+    }
+
+
+def _theirs(path: Path, found: Found) -> None:
+    """Weights of another project: whose, and which system takes them in; else why none does."""
+    try:
+        found.reading = reading = recognise(path)
+    except Refused as error:
+        found.reason = str(error)
+        return
+    system, shape = find(reading.system), reading.shell.image_shape
+    found.kind = "weights"
+    found.facts |= {
+        **{"system": system.name, "title": system.title, "maker": reading.maker, "pixels": (shape[2], shape[1])},
+        **{"parameters": reading.count, "licence": reading.licence},
     }
 
 
@@ -231,10 +266,22 @@ def _text(raw: bytes) -> str | None:
 _KEEPING = threading.Lock()
 
 
-def keep(path: str | os.PathLike, found: Found) -> str:
-    """Puts weights among the user's own checkpoints, under a free name, which is returned; never over another's.
+@contextmanager
+def as_ours(path: str | os.PathLike, found: Found) -> Iterator[Path]:
+    """The file as a checkpoint of ours: itself, or for as long as it is looked at what weights of another project become."""
+    if found.reading is None:
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="genstudio-") as folder:
+        target = Path(folder) / f"{found.reading.system}.safetensors"
+        convert(path, target, found.reading, found.name)
+        yield target
 
-    The tag is what the file's own name says, `vae_mnist.cats.safetensors`, else "opened". Weights that are here
+
+def keep(path: str | os.PathLike, found: Found) -> str:
+    """Puts a checkpoint of ours among the user's own, under a free name, which is returned; never over another's.
+
+    The tag is what the file's own name said, `vae_mnist.cats.safetensors`, else "opened". Weights that are here
     already keep their name.
     """
     path, system = Path(path), found.facts["system"]
@@ -244,16 +291,25 @@ def keep(path: str | os.PathLike, found: Found) -> str:
         for name, other in here.items():
             if name.partition(".")[0] == system and checkpoint.digest(other) == digest:
                 return name
-        said = re.fullmatch(rf"{system}\.([A-Za-z0-9_-]{{1,40}})\.safetensors", found.name)
-        tag = said[1] if said and said[1] != "critic" else "opened"
+        tag = tag_of(found.name, system if found.reading is None else None)
         tags = (tag + (str(i) if i > 1 else "") for i in range(1, len(here) + 2))
         name = next(n for n in (f"{system}.{t}" for t in tags) if n not in here)
         folder = paths.checkpoint_folders()[0]
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f"{name}.part"
-        try:
-            shutil.copyfile(path, part)
-            os.replace(part, folder / f"{name}.safetensors")  # a reader never sees half a file
-        finally:
-            part.unlink(missing_ok=True)
+        target, part = folder / f"{name}.safetensors", folder / f"{name}.part"
+        for source, place in ((checkpoint.critic_of(path), checkpoint.critic_of(target)), (path, target)):
+            if source.exists():
+                try:
+                    shutil.copyfile(source, part)
+                    os.replace(part, place)  # a reader never sees half a file
+                finally:
+                    part.unlink(missing_ok=True)
     return name
+
+
+def tag_of(name: str, system: str | None) -> str:
+    """What the name of a file of ours says behind its system's; of another project's, all of the name that can stand there."""
+    if system is None:
+        return re.sub(r"[^A-Za-z0-9_-]+", "-", PurePosixPath(name).stem)[:40].strip("-") or "opened"
+    said = re.fullmatch(rf"{system}\.([A-Za-z0-9_-]{{1,40}})\.safetensors", name)
+    return said[1] if said and said[1] != "critic" else "opened"

@@ -62,7 +62,7 @@ class Stepper:
         # The full rate all along: at the end of a schedule, a step would change nothing.
         recipe = replace(recipe, betas=tuple(recipe.betas), cosine=False, warmup=0)
         with torch.random.fork_rng():  # a run begins by seeding the stream that all share
-            self.run = Run(system, {}, recipe, where)
+            self.run = Run(system, finetune.origin(system, None, said)["arguments"], recipe, where)
         if "critic" not in self.run.optimizers or not generates(system.model) or not judges_pictures(self.run.model):
             raise ValueError(
                 f"{system.name} cannot be played step by step: that takes pictures from noise, and a critic of single "

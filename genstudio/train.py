@@ -62,8 +62,9 @@ class Run:
     """All that changes while a model trains, and its place on disk."""
 
     def __init__(
-        self, system: System, arguments: dict[str, Any], recipe: Recipe, device: torch.device, command: str = ""
-    ):
+        self, system: System, arguments: dict[str, Any], recipe: Recipe, device: torch.device, command: str = "",
+        licence: str = checkpoint.LICENCE,
+    ):  # fmt: skip
         torch.manual_seed(recipe.seed)
         self.system, self.arguments, self.recipe, self.device = system, arguments, recipe, device
         self.model: Model = system.build(**arguments).to(device)
@@ -80,7 +81,7 @@ class Run:
             for name, player in self.model.players().items()
         }
         self.step, self.minutes = 0, 0.0
-        self.command = command
+        self.command, self.licence = command, licence
         self.commit = commit()  # now: the checkout may move on while this code trains
 
     @property
@@ -149,7 +150,7 @@ def train(
     """
     # What to train, on what.
     system = find(name)
-    recipe, held = replace(system.recipe, **changes), ()
+    recipe, held, begun = replace(system.recipe, **changes), (), {}
     rank, world, where = processes.join(device)
     out = out or paths.runs() / name
     out.mkdir(parents=True, exist_ok=True)
@@ -161,7 +162,7 @@ def train(
             raise ValueError(f"{out} holds a run of {said['system']}, not of {name}")
         if (frozen := said["recipe"].get("freeze", 0)) != changes.get("freeze", frozen):
             raise ValueError(f"this run began with freeze {frozen}, and goes on with it")
-        held = said.get("classes", ())
+        held, begun = said.get("classes", ()), said
         data, init, recipe = said["data"], said.get("init"), Recipe(**{**said["recipe"], **changes})
         recipe = replace(recipe, betas=tuple(recipe.betas))
     data = data or system.data
@@ -172,7 +173,8 @@ def train(
     if precision.dtype is torch.float16:  # small gradients would be rounded to nothing
         precision = Precision.exact(where)
 
-    run = Run(system, {}, recipe, where)
+    origin = finetune.origin(system, init, begun)
+    run = Run(system, origin["arguments"], recipe, where, licence=origin["licence"])
     if init and not (resume and (out / "state.pt").exists()):
         run.recipe = recipe = finetune.settled(recipe, run.model, init)
         held = finetune.begin(run.model, run.average, init)
@@ -184,7 +186,7 @@ def train(
     run.model.to(memory_format=precision.memory_format).train()
     run.average.to(memory_format=precision.memory_format)
     if rank == 0:
-        said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe), "classes": run.model.class_names}
+        said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe), "classes": run.model.class_names, **origin}
         part = out / "run.json.part"
         part.write_text(json.dumps(said, indent=1))
         os.replace(part, out / "run.json")  # whole or not at all: nothing can be resumed without it
@@ -396,6 +398,7 @@ def header_of(run: Run, pictures: Pictures) -> checkpoint.Header:
         versions={"genstudio": __version__, "torch": torch.__version__, "python": sys.version.split()[0]},
         commit=run.commit,
         command=run.command,
+        licence=run.licence,
     )
 
 

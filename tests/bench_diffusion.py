@@ -16,12 +16,12 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
-from torch import Tensor
 from torch.nn.functional import pixel_unshuffle
 
 from genstudio import checkpoint
 from genstudio.engine import Engine
 from genstudio.held import fused, side_by_side
+from genstudio.imports.diffusers import translated
 from genstudio.layers.unet import DenoisingUNet
 from genstudio.model import Noise
 from genstudio.models.diffusion import Diffusion
@@ -37,28 +37,6 @@ LAYOUTS = {
 TRAINED = ("ddpm_mnist", "ddpm_avatars")
 SAME = 1e-3  # how far two networks that are the same may be apart, as a share of the largest number
 WARM = 2  # steps of the turn that is not measured
-# Their names of a network's parts and ours, in the order in which they are replaced.
-NAMES = {
-    "conv_in": "entry",
-    "time_embedding.linear_1": "time.0",
-    "time_embedding.linear_2": "time.2",
-    "class_embedding": "kinds",
-    "mid_block.resnets.0": "middle.0",
-    "mid_block.attentions.0": "middle.1",
-    "mid_block.resnets.1": "middle.2",
-    "down_blocks": "downs",
-    "up_blocks": "ups",
-    "downsamplers.0.conv": "halve",
-    "upsamplers.0.conv": "enlarge.conv",
-    "resnets": "blocks",
-    "attentions": "attention",
-    "time_emb_proj": "told",
-    "conv_shortcut": "short",
-    "group_norm": "norm",
-    "to_out.0": "out",
-    "conv_norm_out": "norm",
-    "conv_out": "exit",
-}
 
 
 def main() -> None:
@@ -176,22 +154,6 @@ def counterpart(model: Diffusion) -> UNet2DModel:
         flip_sin_to_cos=False,
         freq_shift=1,
     )
-
-
-def translated(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a `UNet2DModel` as a `DenoisingUNet` calls them."""
-    ours = {}
-    for name, weight in theirs.items():
-        for old, new in NAMES.items():
-            name = name.replace(old, new)
-        if ".to_q." in name:
-            ours[name.replace("to_q", "query_key_value")] = weight
-        elif ".to_k." in name or ".to_v." in name:  # they come in this order
-            name = name.replace("to_k", "query_key_value").replace("to_v", "query_key_value")
-            ours[name] = torch.cat([ours[name], weight])
-        else:
-            ours[name] = weight
-    return ours
 
 
 @torch.no_grad()

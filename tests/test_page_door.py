@@ -122,7 +122,7 @@ def test_foreign_files_are_named_and_nothing_changes(page, tmp_path):
     page.locator("[data-dismiss]").click()
     page.wait_for_selector("#opened .found", state="detached")
     drop(page, ".masthead", pickle.dumps({"G": 1}), "network.pkl")  # the same again, after it was closed
-    assert "not read this kind yet" in card(page, "network.pkl")
+    assert "no tensors in it" in card(page, "network.pkl")
 
 
 def test_recipe_as_text_restores_the_tab(page):

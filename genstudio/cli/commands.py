@@ -182,8 +182,7 @@ def described() -> list[dict[str, Any]]:
     from genstudio.registry import find, systems
 
     def of_system(system: System) -> dict[str, Any]:
-        with torch.device("meta"), checkpoint.Unfilled():
-            shape = system.build().image_shape
+        shape = checkpoint.shell(system, {}).image_shape
         known = {"system": system.name, "family": system.family, "title": system.title.en, "summary": system.summary}
         return known | {"data": system.data, "shape": shape, "verbs": verbs(system.model)}
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from genstudio.cli import commands, mixing, scoring, sharing, training, translating, working
+from genstudio.cli import commands, labelling, mixing, opening, scoring, sharing, training, translating, working
 
 EXAMPLES = """
 examples:
@@ -21,6 +21,7 @@ examples:
   python -m genstudio sample dcgan_avatars --seeds 0-63 --truncation 0.8 --grid
   python -m genstudio interpolate vae_mnist --from 3 --to seven.png --count 9 --strip
   python -m genstudio mix stylegan2_avatars --rows 1-6 --columns 11-16 --layers 0-3
+  python -m genstudio dataset cgan_mnist --labels 3,5 --each 100
   python -m genstudio translate denoise_photo holiday.zip night.jpg --out clean.zip
   python -m genstudio train vae_mnist --max-minutes 10
   python -m genstudio score vae_mnist
@@ -98,8 +99,12 @@ def build_parser(argv: Sequence[str]) -> Parser:
         made.add_argument("--out", type=Path, default="pictures", metavar="DIR", help=f"folder{zips} for the PNGs (pictures)")
         computes(made)
         gives_json(made, told)
+        controlled(made, name)
+
+    def controlled(made: Parser, name: str, by: str = "") -> None:
+        """The controls that the system has where it makes pictures `by` that verb, its own unless said."""
         if asked == name and system and not system.startswith("-"):
-            add_controls(made, system, name)
+            add_controls(made, system, by or name)
 
     def computes(made: Parser) -> None:
         made.add_argument("--exact", action="store_true", help="plain float32, the same in any batch; slower")
@@ -115,6 +120,16 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--seeds", required=True, help="as in 0-63 or 1,5,9-12; any number of them")
     made.add_argument("--grid", action="store_true", help="also all of them on one sheet, grid.png")
     makes_pictures(made, "sample")
+
+    about = "Pictures of each class that is asked for, as a data set: a zip with a folder for each, which says how it was made."
+    made = verb(labelling.dataset, about)
+    made.add_argument("--labels", default="all", metavar="NAME,NAME,...", help="classes, by name or number (all)")
+    made.add_argument("--each", type=int, default=20, metavar="N", help="pictures of each class (20)")
+    made.add_argument("--seed", default="0", help="of the first picture; each has the next one (0)")
+    made.add_argument("--out", type=Path, metavar="FILE.zip", help="where to (SYSTEM-COUNT.zip)")
+    computes(made)
+    gives_json(made, "what was written, as JSON")
+    controlled(made, "dataset", by="sample")
 
     made = verb(commands.encode, "The codes of pictures: words for decode and interpolate, a line each, or one file.")
     made.add_argument("pictures", metavar="PICTURE", nargs="+", help="picture files of any size")
@@ -200,6 +215,11 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("name", metavar="NAME", help="avatars or emoji")
     made.add_argument("--yes", action="store_true", help="accept size and licences without being asked")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder for the archive (GENSTUDIO_DATA)")
+
+    made = verb(opening.open_, "Takes weights in: a file of another project, a folder of Hugging Face's, or a file of ours.", "")
+    made.add_argument("file", metavar="FILE", type=Path, help=".pkl, .pth, .pt, .ckpt, .bin, .safetensors, or a folder")
+    made.add_argument("--name", metavar="TAG", help="what it is to be called behind its system: SYSTEM.TAG (its file's name)")
+    gives_json(made, "what it is, as JSON")
 
     made = verb(sharing.push, "Shares a checkpoint on the Hugging Face Hub, with a card made from its header.")
     made.add_argument("repo", metavar="OWNER/REPO", help="made where it is missing")

@@ -4,6 +4,8 @@ Karras et al. 2020 (arXiv:1912.04958): section 2.2 for modulation, appendix B fo
 (arXiv:1710.10196): section 4.1 for equalized rates, section 3 for what the critic sees of a batch.
 
 Read in this order: `Linear`, `modulated`, `Synthesis`, `Critic`.
+
+Here and there the authors' code takes another way, mostly a longer one. What is `original` takes it too: their weights fit.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, conv_transpose2d, instance_norm, interpolate, leaky_relu, linear
+from torch.nn.functional import conv2d, conv_transpose2d, instance_norm, interpolate, leaky_relu, linear, pad
 
 GAIN = math.sqrt(2)  # of a layer before an activation, by which half of its numbers lose nearly all of their size
 
@@ -72,12 +74,13 @@ class Mapping(nn.Module):
     """Codes z (n, d) and classes (n,) -> w (n, d), which need not be normal: what belongs together may lie together.
 
     classes: how many it is told of; class number `classes` means that none is told.
+    z_width: numbers of z, where they are not as many as of w.
     """
 
-    def __init__(self, width: int, depth: int, classes: int = 0, pace: float = 0.01):
+    def __init__(self, width: int, depth: int, classes: int = 0, pace: float = 0.01, z_width: int = 0):
         super().__init__()
         self.kinds = nn.Embedding(classes + 1, width) if classes else None
-        widths = [2 * width if classes else width, *[width] * depth]
+        widths = [(z_width or width) + (width if classes else 0), *[width] * depth]
         self.layers = nn.ModuleList(Linear(a, b, pace, gain=GAIN) for a, b in zip(widths, widths[1:]))
 
     def forward(self, z: Tensor, kinds: Tensor | None = None) -> Tensor:
@@ -95,16 +98,16 @@ class Mapping(nn.Module):
 class Blur(nn.Module):
     """The filter 1, 3, 3, 1 along both sides, so that pixels can be left out or put in without jagged edges."""
 
-    def __init__(self, channels: int, padding: int, gain: float = 1.0):
+    def __init__(self, channels: int, padding: int, gain: float = 1.0, stride: int = 1):
         super().__init__()
         taps = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
         filter = torch.tensor([[gain * a * b for b in taps] for a in taps])
         self.register_buffer("filter", filter, persistent=False)
-        self.channels, self.padding = channels, padding
+        self.channels, self.padding, self.stride = channels, padding, stride
 
     def forward(self, x: Tensor) -> Tensor:
         each = self.filter.to(x.dtype).expand(self.channels, 1, 4, 4)
-        return conv2d(x, each, padding=self.padding, groups=self.channels)
+        return conv2d(x, each, stride=self.stride, padding=self.padding, groups=self.channels)
 
 
 def modulated(x: Tensor, weight: Tensor, style: Tensor, up: bool = False, gain: float = 1.0) -> Tensor:
@@ -164,14 +167,24 @@ class ToPicture(nn.Module):
         return self.conv(x * self.affine(w).to(x.dtype)[:, :, None, None]).float()
 
 
+def doubled(picture: Tensor, dark: bool = False) -> Tensor:
+    """Twice as large by linear interpolation, which is the filter 1, 3, 3, 1 but for the border: there it goes on with the
+    last pixels, and a `dark` picture with zeros."""
+    if dark:
+        return interpolate(pad(picture, (1, 1, 1, 1)), scale_factor=2, mode="bilinear")[:, :, 2:-2, 2:-2]
+    return interpolate(picture, scale_factor=2, mode="bilinear")
+
+
 class Synthesis(nn.Module):
     """Styles w (n, layers, d) -> pictures: a learned 4x4 start, doubled again and again; each size adds to the picture.
 
     widths: channels at 4x4, 8x8, ...
+    original: pictures are dark beyond their border as they are doubled.
     """
 
-    def __init__(self, channels: int, widths: Sequence[int], styles: int):
+    def __init__(self, channels: int, widths: Sequence[int], styles: int, original: bool = False):
         super().__init__()
+        self.original = original
         self.start = nn.Parameter(torch.empty(1, widths[0], 4, 4))
         nn.init.normal_(self.start)
         self.convs = nn.ModuleList([StyledConv(widths[0], widths[0], styles, 4)])
@@ -193,8 +206,7 @@ class Synthesis(nn.Module):
                 break
             for i in (2 * level + 1, 2 * level + 2):
                 x = self.convs[i](x, w[:, i], grain[i])
-            # Linear interpolation is the filter 1, 3, 3, 1, but for the border.
-            picture = interpolate(picture, scale_factor=2, mode="bilinear") + to_picture(x, w[:, i + 1])
+            picture = doubled(picture, self.original) + to_picture(x, w[:, i + 1])
         return picture
 
     def sides(self) -> list[int]:
@@ -265,18 +277,23 @@ class AdaINSynthesis(nn.Module):
 
 
 class Halving(nn.Module):
-    """A residual block that halves the picture."""
+    """A residual block that halves the picture. The shortcut takes the mean of 2x2, or, of the `original`, a filter."""
 
-    def __init__(self, narrow: int, wide: int):
+    def __init__(self, narrow: int, wide: int, original: bool = False):
         super().__init__()
         self.conv1 = Conv(narrow, narrow, 3, GAIN, padding=1)
         self.blur, self.conv2 = Blur(narrow, padding=2), Conv(narrow, wide, 3, stride=2)
         self.short = Conv(narrow, wide, 1, 1 / GAIN, bias=False)
+        self.halve = Blur(narrow, padding=1, stride=2) if original else mean_of_four
 
     def forward(self, x: Tensor) -> Tensor:
         h = activated(self.conv1(x))
         h = activated(self.conv2(self.blur(h)))  # a gain before, and a share of the sum after, cancel
-        return h + self.short(interpolate(x, scale_factor=0.5, mode="bilinear"))  # the mean of 2x2, faster than pooling
+        return h + self.short(self.halve(x))
+
+
+def mean_of_four(x: Tensor) -> Tensor:
+    return interpolate(x, scale_factor=0.5, mode="bilinear")  # faster than pooling
 
 
 def spread(x: Tensor, group: int = 4) -> Tensor:
@@ -298,13 +315,15 @@ class Critic(nn.Module):
     widths: channels at 4x4, 8x8, ..., as the generator has them.
     classes: how many it is told of. The logit is a product of what is seen and what is told (Miyato and Koyama 2018,
         arXiv:1802.05637). Class number `classes`, or no word at all, asks about the picture alone.
+    group: pictures of which it sees how much they differ.
+    original: shortcuts are filtered, and what is told of a class may be of any size.
     """
 
-    def __init__(self, channels: int, widths: Sequence[int], classes: int = 0):
+    def __init__(self, channels: int, widths: Sequence[int], classes: int = 0, group: int = 4, original: bool = False):
         super().__init__()
-        last = widths[0]
+        last, self.group, self.original = widths[0], group, original
         self.entry = Conv(channels, widths[-1], 1, GAIN)
-        self.halvings = nn.Sequential(*(Halving(a, b) for a, b in zip(widths[::-1], widths[-2::-1])))
+        self.halvings = nn.Sequential(*(Halving(a, b, original) for a, b in zip(widths[::-1], widths[-2::-1])))
         self.conv = Conv(last + 1, last, 3, GAIN, padding=1)
         self.dense = Linear(last * 4 * 4, last, gain=GAIN)
         self.exit = Linear(last, last if classes else 1)
@@ -312,12 +331,12 @@ class Critic(nn.Module):
 
     def forward(self, images: Tensor, kinds: Tensor | None = None) -> Tensor:
         x = self.halvings(activated(self.entry(images)))
-        x = torch.cat([x, spread(x).expand(-1, 1, *x.shape[2:])], 1)
+        x = torch.cat([x, spread(x, self.group).expand(-1, 1, *x.shape[2:])], 1)
         x = activated(self.conv(x))
         seen = self.exit(activated(self.dense(x.flatten(1)))).float()
         if self.kinds is None:
             return seen
         if kinds is None:
             kinds = torch.full((len(images),), self.kinds.num_embeddings - 1, device=images.device)
-        told = normalized(self.kinds(kinds))
+        told = self.kinds(kinds) if self.original else normalized(self.kinds(kinds))
         return (seen * told).sum(1, keepdim=True) / math.sqrt(seen.shape[1])

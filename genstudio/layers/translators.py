@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 DROPPED = 3  # innermost levels of a U-Net whose features are dropped out
+
+Norm = Literal["batch", "instance"]
 
 
 class UNet(nn.Module):
@@ -18,20 +21,22 @@ class UNet(nn.Module):
     picture is smallest. Sides must be multiples of `multiple`; an output pixel sees input pixels up to `reach` away.
     """
 
-    def __init__(self, inputs: int, outputs: int, widths: Sequence[int], dropout: float = 0.5):
+    def __init__(self, inputs: int, outputs: int, widths: Sequence[int], dropout: float = 0.5, norm: Norm = "batch"):
         super().__init__()
-        self.multiple = 2 ** len(widths)
-        self.reach = 5 * self.multiple  # below 2 * 2^l a level on the way down, and as much on the way up
+        self.inputs, self.multiple = inputs, 2 ** len(widths)
+        # Below 2 * 2^l a level on the way down, and as much on the way up.
+        self.reach = 5 * self.multiple if norm == "batch" else None
         self.downs, self.ups = nn.ModuleList(), nn.ModuleList()
         for i, (narrow, wide) in enumerate(zip([inputs, *widths], widths)):
             innermost = i == len(widths) - 1
-            norm = nn.BatchNorm2d(wide) if 0 < i and not innermost else nn.Identity()
+            made = normed(norm, wide) if 0 < i and not innermost else nn.Identity()
             before = nn.LeakyReLU(0.2) if i else nn.Identity()
-            self.downs.append(nn.Sequential(before, nn.Conv2d(narrow, wide, 4, 2, 1, bias=not isinstance(norm, nn.BatchNorm2d)), norm))
-            after = [nn.BatchNorm2d(narrow)] if i else []
+            down = nn.Conv2d(narrow, wide, 4, 2, 1, bias=not isinstance(made, nn.BatchNorm2d))
+            self.downs.append(nn.Sequential(before, down, made))
+            after = [normed(norm, narrow)] if i else []
             after += [nn.Dropout(dropout)] if i and len(widths) - i <= DROPPED and dropout else []
             seen = wide if innermost else 2 * wide
-            up = nn.ConvTranspose2d(seen, narrow if i else outputs, 4, 2, 1, bias=not i)
+            up = nn.ConvTranspose2d(seen, narrow if i else outputs, 4, 2, 1, bias=not i or norm == "instance")
             self.ups.append(nn.Sequential(nn.ReLU(), up, *after))
         normal_weights(self)
 
@@ -72,6 +77,10 @@ class InstanceNorm(nn.Module):
         return torch.cat([nn.functional.batch_norm(p, None, None, training=True, eps=self.epsilon) for p in x.split(1)])
 
 
+def normed(norm: Norm, width: int) -> nn.Module:
+    return nn.BatchNorm2d(width) if norm == "batch" else InstanceNorm()
+
+
 @contextmanager
 def statistics(network: nn.Module) -> Iterator[dict[InstanceNorm, tuple[Tensor, Tensor]]]:
     """The mean and the scale of each norm that a pass inside goes through."""
@@ -98,10 +107,10 @@ def normed_as(network: nn.Module, seen: dict[InstanceNorm, tuple[Tensor, Tensor]
 
 
 class ResNetBlock(nn.Module):
-    def __init__(self, width: int):
+    def __init__(self, width: int, norm: Norm = "instance", border: Literal["zeros", "reflect"] = "zeros"):
         super().__init__()
-        convs = [nn.Conv2d(width, width, 3, padding=1) for _ in range(2)]
-        self.layers = nn.Sequential(convs[0], InstanceNorm(), nn.ReLU(), convs[1], InstanceNorm())
+        convs = [nn.Conv2d(width, width, 3, padding=1, padding_mode=border, bias=norm == "instance") for _ in range(2)]
+        self.layers = nn.Sequential(convs[0], normed(norm, width), nn.ReLU(), convs[1], normed(norm, width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
@@ -143,6 +152,38 @@ class ResNetGenerator(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(n, c, h, w) -> the same shape, in [-1, 1]."""
         return (images + 2 * torch.tanh(self.layers(images))).clamp(-1, 1)
+
+
+class MirroredResNetGenerator(nn.Module):
+    """The same network as its authors have it: borders are mirrored, and the result is drawn anew, not added."""
+
+    multiple = 8  # a norm and a mirror need more than one pixel where the picture is smallest
+
+    def __init__(self, inputs: int, outputs: int, width: int = 64, blocks: int = 9, norm: Norm = "instance"):
+        super().__init__()
+        self.inputs = inputs
+        # 3 in the first layer and in the last, 1 + 2 by halving and as much by doubling, two times 4 in a block.
+        self.reach = 12 + 8 * blocks if norm == "batch" else None
+        bias = norm == "instance"  # batch norm has its own
+
+        def down(narrow: int, wide: int) -> list[nn.Module]:
+            return [nn.Conv2d(narrow, wide, 3, 2, 1, bias=bias), normed(norm, wide), nn.ReLU()]
+
+        def up(wide: int, narrow: int) -> list[nn.Module]:
+            return [nn.ConvTranspose2d(wide, narrow, 3, 2, 1, output_padding=1, bias=bias), normed(norm, narrow), nn.ReLU()]
+
+        self.layers = nn.Sequential(
+            nn.Conv2d(inputs, width, 7, padding=3, padding_mode="reflect", bias=bias), normed(norm, width), nn.ReLU(),
+            *down(width, 2 * width), *down(2 * width, 4 * width),
+            *(ResNetBlock(4 * width, norm, "reflect") for _ in range(blocks)),
+            *up(4 * width, 2 * width), *up(2 * width, width),
+            nn.Conv2d(width, outputs, 7, padding=3, padding_mode="reflect"),
+        )  # fmt: skip
+        normal_weights(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(n, inputs, h, w) -> (n, outputs, h, w), of any range."""
+        return self.layers(images)
 
 
 class PatchCritic(nn.Sequential):

@@ -26,6 +26,10 @@ class DenoisingUNet(nn.Module):
     groups: of every norm. In a level with no more channels than that, each group is one channel, and its blocks do not hear
         what is told: what is added to a whole channel, the norm takes out again.
     fold: lays fold x fold pixels into channels first, so that a processor has fewer and wider places to compute.
+    head: channels of each head of attention; all of them in one where it is None.
+    epsilon: what every norm adds to the variance.
+    centred: a picture is padded on all sides before it is halved; else at its right and its bottom only.
+    full_range: the frequencies that tell the time reach 1 / 10 000; else they end a step before.
     """
 
     def __init__(
@@ -40,18 +44,26 @@ class DenoisingUNet(nn.Module):
         groups: int = 32,
         head: int | None = None,
         dropout: float = 0.0,
+        epsilon: float = 1e-5,
+        centred: bool = True,
+        full_range: bool = True,
     ):
         super().__init__()
-        self.fold, self.first = fold, widths[0]
+        if widths[0] % 2 or widths[0] < 4:
+            raise ValueError(f"sines and cosines of the time need an even number of channels from 4, not {widths[0]}")
+        self.fold, self.first, self.full_range = fold, widths[0], full_range
         told = 4 * widths[0]
         self.time = nn.Sequential(nn.Linear(widths[0], told), nn.SiLU(), nn.Linear(told, told))
         self.kinds = nn.Embedding(classes + 1, told) if classes else None
 
         def block(narrow: int, wide: int) -> ResidualBlock:
-            return ResidualBlock(narrow, wide, told, groups, dropout)
+            return ResidualBlock(narrow, wide, told, groups, dropout, epsilon)
 
         def looks(level: int) -> nn.Module:
-            return Attention(widths[level], groups, head) if level in attention else nn.Identity()
+            return Attention(widths[level], groups, head, epsilon) if level in attention else nn.Identity()
+
+        def halves(wide: int) -> nn.Module:
+            return nn.Conv2d(wide, wide, 3, 2, 1) if centred else CornerConv(wide, wide, 3, 2)
 
         self.entry = nn.Conv2d(channels * fold**2, widths[0], 3, padding=1)
         width, seen = widths[0], [widths[0]]  # the widths of what is passed across
@@ -61,11 +73,11 @@ class DenoisingUNet(nn.Module):
             down.blocks = nn.ModuleList(block(width if i == 0 else wide, wide) for i in range(blocks))
             down.attention = nn.ModuleList(looks(level) for _ in range(blocks))
             last = level == len(widths) - 1
-            down.halve = nn.Identity() if last else nn.Conv2d(wide, wide, 3, 2, 1)
+            down.halve = nn.Identity() if last else halves(wide)
             self.downs.append(down)
             seen += [wide] * (blocks if last else blocks + 1)
             width = wide
-        self.middle = nn.ModuleList([block(width, width), Attention(width, groups, head), block(width, width)])
+        self.middle = nn.ModuleList([block(width, width), Attention(width, groups, head, epsilon), block(width, width)])
         self.ups = nn.ModuleList()
         for level, wide in reversed(list(enumerate(widths))):
             up = nn.Module()
@@ -76,12 +88,12 @@ class DenoisingUNet(nn.Module):
             up.attention = nn.ModuleList(looks(level) for _ in range(blocks + 1))
             up.enlarge = Upsample(wide) if level else nn.Identity()
             self.ups.append(up)
-        self.norm = GroupNorm(groups, width)
+        self.norm = GroupNorm(groups, width, epsilon)
         self.exit = nn.Conv2d(width, (outputs or channels) * fold**2, 3, padding=1)
         zeroed(self.exit)
 
     def forward(self, images: Tensor, times: Tensor, kinds: Tensor | None = None) -> Tensor:
-        told = self.time(waves(times, self.first))
+        told = self.time(waves(times, self.first, self.full_range))
         if self.kinds is not None:
             none = torch.full_like(times, self.kinds.num_embeddings - 1, dtype=torch.long)
             told = told + self.kinds(none if kinds is None else kinds)
@@ -107,11 +119,11 @@ class DenoisingUNet(nn.Module):
 class ResidualBlock(nn.Module):
     """x + conv(silu(norm(conv(silu(norm(x))) + what is told))). It begins as the identity."""
 
-    def __init__(self, narrow: int, wide: int, told: int, groups: int, dropout: float):
+    def __init__(self, narrow: int, wide: int, told: int, groups: int, dropout: float, epsilon: float = 1e-5):
         super().__init__()
-        self.norm1, self.conv1 = GroupNorm(groups, narrow), nn.Conv2d(narrow, wide, 3, padding=1)
+        self.norm1, self.conv1 = GroupNorm(groups, narrow, epsilon), nn.Conv2d(narrow, wide, 3, padding=1)
         self.told = nn.Linear(told, wide)
-        self.norm2, self.conv2 = GroupNorm(groups, wide), nn.Conv2d(wide, wide, 3, padding=1)
+        self.norm2, self.conv2 = GroupNorm(groups, wide, epsilon), nn.Conv2d(wide, wide, 3, padding=1)
         self.dropout = nn.Dropout(dropout)
         self.short = nn.Identity() if narrow == wide else nn.Conv2d(narrow, wide, 1)
         zeroed(self.conv2)
@@ -125,10 +137,12 @@ class ResidualBlock(nn.Module):
 class Attention(nn.Module):
     """Every place looks at every other (Vaswani et al. 2017, arXiv:1706.03762), in heads of `head` channels, else in one."""
 
-    def __init__(self, width: int, groups: int, head: int | None = None):
+    def __init__(self, width: int, groups: int, head: int | None = None, epsilon: float = 1e-5):
         super().__init__()
+        if head and width % head:
+            raise ValueError(f"{width} channels are not shared out into heads of {head}")
         self.heads = width // head if head else 1
-        self.norm = GroupNorm(groups, width)
+        self.norm = GroupNorm(groups, width, epsilon)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         zeroed(self.out)
@@ -146,6 +160,13 @@ def looked(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     if query.device.type != "cpu" or query.dtype is not torch.bfloat16:
         return scaled_dot_product_attention(query, key, value)
     return ((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)).softmax(-1) @ value
+
+
+class CornerConv(nn.Conv2d):
+    """Sees a row and a column of zeros at the right and the bottom, and none elsewhere."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(pad(x, (0, 1, 0, 1)))
 
 
 class Upsample(nn.Module):
@@ -178,10 +199,11 @@ def widened(weight: Tensor) -> Tensor:
     return whole.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
 
 
-def waves(times: Tensor, width: int) -> Tensor:
-    """(n,) -> (n, width): sines and cosines of the time at frequencies from 1 down to 1 / 10 000."""
+def waves(times: Tensor, width: int, full_range: bool = True) -> Tensor:
+    """(n,) -> (n, width): sines and cosines of the time at frequencies from 1 down to 1 / 10 000, else to a step before."""
     half = width // 2
-    angles = times.float()[:, None] * torch.exp(-math.log(10_000) * torch.arange(half, device=times.device) / (half - 1))
+    steps = half - 1 if full_range else half
+    angles = times.float()[:, None] * torch.exp(-math.log(10_000) * torch.arange(half, device=times.device) / steps)
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 

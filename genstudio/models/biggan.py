@@ -2,7 +2,7 @@
 
 Brock et al. 2019 (arXiv:1809.11096).
 
-Read before: `layers/biggan.py`, the networks; `objectives/adversarial.py`, the hinge game.
+Read before: `layers/biggan.py` and `layers/biggan_deep.py`, the networks; `objectives/adversarial.py`, the hinge game.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from genstudio.layers import biggan_deep as deep
 from genstudio.layers.biggan import LEVELS, ConditionalBatchNorm, Critic, Generator
 from genstudio.model import ANY, Batch, Blend, Frame, Label, Model, Noise, Text, Towards, Truncation, kinds_of, told
 from genstudio.objectives.adversarial import critic_hinge, generator_hinge, watch
@@ -20,6 +21,8 @@ from genstudio.system import Recipe, system
 
 BOUND = 2.0  # codes that are drawn to be seen lie no farther out, times the truncation: section 3.1
 GATHERED, BATCH = 2, 64  # batches that batch norm's statistics are gathered from, for each truncation
+WIDEST = 256  # channels of a BigGAN-deep's critic: the published ones come without theirs, so it is begun afresh
+LARGEST = 1024  # pixels
 
 
 class BigGAN(Model):
@@ -100,8 +103,12 @@ class BigGAN(Model):
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
         """Statistics of batch norm for each truncation, of the averaged weights."""
         norms = [module for module in self.modules() if isinstance(module, ConditionalBatchNorm)]
+        self._gather(norms, enumerate(LEVELS))
+
+    def _gather(self, norms: Sequence[nn.Module], levels: Iterable[tuple[int, float]]) -> None:
+        """What batch norm sees at each level: its number, and the truncation."""
         count = len(self.class_names) or self.classes + 1
-        for level, truncation in enumerate(LEVELS):
+        for level, truncation in levels:
             for norm in norms:
                 norm.gathering, norm.gathered = level, 0
             for i in range(GATHERED):
@@ -112,6 +119,45 @@ class BigGAN(Model):
             norm.gathering = None
 
 
+class BigGANDeep(BigGAN):
+    """A BigGAN whose generator has more and narrower blocks, each of which reads the whole code.
+
+    Its weights are plain: published ones come with their spectral norm divided out, and learn on without any. The
+    critic has its own as before: a block for each size of the picture, and one more.
+
+    widths, doubles, attends, rows: of `layers/biggan_deep.py`
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        doubles: Sequence[bool],
+        codes: int,
+        classes: int,
+        embedding: int,
+        attends: int,
+        rows: int,
+        critic_steps: int = 2,
+    ):
+        Model.__init__(self)
+        if (side := 4 << sum(doubles)) > LARGEST:
+            raise ValueError(f"its pictures would be {side} pixels wide, and {LARGEST} are the most")
+        self.image_shape, self.classes, self.critic_steps, self.codes = (3, side, side), classes, critic_steps, codes
+        self.generator = deep.Generator(3, widths, doubles, codes, classes, embedding, attends, rows)
+        seen = [min(width, WIDEST) for width, doubled in zip(widths[1:], doubles, strict=True) if doubled][::-1]
+        self.critic = Critic(3, [*seen, min(widths[0], WIDEST)], len(seen), classes)
+
+    @torch.no_grad()
+    def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
+        """Statistics are gathered for a few truncations: rows between them lie on a line."""
+        norms = [module for module in self.modules() if isinstance(module, deep.BatchNorm)]
+        last = len(norms[0].means) - 1
+        rows = sorted({round(level * last) for level in LEVELS})
+        self._gather(norms, [(row, row / last) for row in rows])
+        for norm in norms:
+            norm.spread(rows)
+
+
 @system(
     title=Text("BigGAN · small photographs · 32 px", "BigGAN · petites photographies · 32 px"),
     data="cifar10",
@@ -120,3 +166,21 @@ class BigGAN(Model):
 def biggan_cifar10() -> BigGAN:
     """A narrow BigGAN of the ten kinds of CIFAR-10."""
     return BigGAN((3, 32, 32), classes=10, widths=(128, 128, 128, 128))
+
+
+@system(
+    title=Text("A BigGAN-deep", "Un BigGAN-deep"),
+    data="cifar10",
+    recipe=Recipe(images=2_000_000, batch=64, rate=2e-4, betas=(0.0, 0.999), cosine=False, flip=True, ema=0.999),
+)
+def biggan_deep(
+    widths: tuple[int, ...] = (256, 256, 256, 256, 128, 128, 64),
+    doubles: tuple[int, ...] = (0, 1, 0, 1, 0, 1),
+    codes: int = 64,
+    embedding: int = 64,
+    classes: int = 10,
+    attends: int = 5,
+    rows: int = 51,
+) -> BigGANDeep:
+    """A BigGAN of many narrow blocks: of the ten kinds of CIFAR-10, or as large as the published ones of ImageNet."""
+    return BigGANDeep(widths, [bool(each) for each in doubles], codes, classes, embedding, attends, rows)

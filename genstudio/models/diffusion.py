@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from genstudio.samplers.schedule import CLEAN, Denoise, Denoised, Schedule, Stat
 from genstudio.system import Recipe, system
 
 HYBRID = 0.001  # weight of the bound, by which the variance learns: Nichol and Dhariwal 2021, section 3.1
+MOST_BLOCKS = 64  # a level, in a network of somebody else's
 
 Steps = Annotated[
     int,
@@ -136,7 +137,7 @@ StartNoise = Annotated[
 class Diffusion(Model):
     """A picture is noised to time t, q(x_t | x_0), and the network learns to tell the two apart again.
 
-    schedule: how the noise grows over `times` steps; see `Schedule`.
+    schedule: how the noise grows over `times` steps, from the first of `betas` to the last; see `Schedule`.
     predicts: what the network is asked for: the noise ("epsilon"), the picture ("x_0"), or v, which stays of one size
         at all times.
     learned_variance: it also says how sure it is of each pixel, learned by the bound on the likelihood.
@@ -158,14 +159,15 @@ class Diffusion(Model):
         predicts: Predicts = "v",
         learned_variance: bool = False,
         important: bool = False,
-        dropout: float = 0.0,
+        betas: tuple[float, float] | None = None,
+        **network: Any,
     ):
         super().__init__()
         self.image_shape, self.classes, self.predicts, self.learned_variance = image_shape, classes, predicts, learned_variance
-        self.schedule = Schedule(schedule, times)
+        self.schedule = Schedule(schedule, times, betas)
         channels = image_shape[0]
         outputs = 2 * channels if learned_variance else channels
-        self.network = DenoisingUNet(channels, widths, blocks, attention, outputs, classes, fold, groups, dropout=dropout)
+        self.network = DenoisingUNet(channels, widths, blocks, attention, outputs, classes, fold, groups, **network)
         self.important = ImportantTimes(times) if important else None
         self._judge: tuple[Model, ...] = ()  # in a tuple: it is a companion, no part of this model's weights
 
@@ -383,3 +385,40 @@ def ddpm_mnist() -> Diffusion:
 def ddpm_avatars() -> Diffusion:
     """A diffusion model of cartoon faces; its class is the drawing style."""
     return Diffusion((3, 64, 64), widths=(32, 128, 128), blocks=1, attention=(2,), classes=8, fold=2, groups=8)
+
+
+@system(
+    title=Text("A diffusion U-Net", "Un U-Net de diffusion"),
+    data="avatars",
+    recipe=Recipe(images=800_000, batch=32, rate=8e-4, warmup=20_000, ema=0.9995, clip=1.0),
+    judge="classifier_avatars",
+)
+def unet_diffusion(
+    size: int = 64,
+    channels: int = 3,
+    widths: tuple[int, ...] = (8, 32, 64, 64),
+    blocks: int = 1,
+    attention: tuple[int, ...] = (3,),
+    conditional: bool = True,  # else `classes` means nothing
+    classes: int = 8,
+    groups: int = 4,
+    head: int = 0,  # channels; 0 for all in one
+    epsilon: int = 10,  # millionths
+    centred: bool = True,
+    full_range: bool = True,
+    schedule: Literal["linear", "cosine"] = "cosine",
+    times: int = 1000,
+    betas: tuple[int, ...] = (10, 2000),  # hundred-thousandths, of the linear schedule
+    predicts: Predicts = "v",
+    learned_variance: bool = False,
+) -> Diffusion:
+    """A diffusion model whose every measure can be chosen, so that weights learned elsewhere fit in."""
+    if size % 2 ** (len(widths) - 1):
+        raise ValueError(f"a side of {size} pixels is not halved {len(widths) - 1} times")
+    if blocks > MOST_BLOCKS:
+        raise ValueError(f"{blocks} blocks a level are too many: at most {MOST_BLOCKS}")
+    first, last = (beta / 1e5 for beta in betas)
+    return Diffusion(
+        (channels, size, size), widths, blocks, attention, classes if conditional else 0, 1, groups, schedule, times, predicts,
+        learned_variance, betas=(first, last), head=head or None, epsilon=epsilon / 1e6, centred=centred, full_range=full_range,
+    )  # fmt: skip

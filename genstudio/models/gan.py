@@ -214,3 +214,13 @@ def cgan_mnist() -> CGAN:
 def dcgan_cifar10() -> DCGAN:
     """A DCGAN on the photographs of CIFAR-10, beside which a BigGAN is to be seen."""
     return DCGAN((3, 32, 32), widths=(256, 128, 64))
+
+
+@system(
+    title=Text("A DCGAN", "Un DCGAN"),
+    data="avatars",
+    recipe=Recipe(images=640_000, batch=64, rate=2e-4, betas=(0.5, 0.999), cosine=False, ema=0.999),
+)
+def dcgan(channels: int = 3, side: int = 64, codes: int = 100, widths: tuple[int, ...] = (256, 128, 64, 32)) -> DCGAN:
+    """A DCGAN of any size."""
+    return DCGAN((channels, side, side), codes, widths)

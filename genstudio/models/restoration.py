@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate, l1_loss, pixel_shuffle, pixel_unshu
 from genstudio.layers.conv import Residual
 from genstudio.layers.translators import UNet
 from genstudio.model import Batch, Slider, Text
-from genstudio.models.translation import Pix2Pix, Translator
+from genstudio.models.translation import Pix2Pix, Translator, luma
 from genstudio.system import Recipe, system
 
 NOISE = 55 / 127.5  # the strongest that is learned: a standard deviation of 55 grey levels
@@ -116,17 +116,11 @@ class Colorizer(Pix2Pix):
         self.generator = UNet(1, 2, widths)
 
     def sources(self, batch: Batch) -> Tensor:
-        return light(batch.images).expand_as(batch.images)
+        return luma(batch.images).expand_as(batch.images)
 
     def translate(self, images: Tensor, *, colour: Colour = 1.0) -> Tensor:
-        y = light(images)
+        y = luma(images)
         return coloured(y, colour * torch.tanh(self.generator(y)))
-
-
-def light(images: Tensor) -> Tensor:
-    """Luma Y' of ITU-R BT.601, (n, 3, h, w) -> (n, 1, h, w) in [-1, 1]."""
-    red, green, blue = images.split(1, 1)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 def coloured(y: Tensor, chroma: Tensor) -> Tensor:

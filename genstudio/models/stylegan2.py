@@ -78,6 +78,9 @@ class StyleGAN2(Model):
     mixing: share of pictures that are made of two codes.
     ada: how often the critic may be sure of real pictures, before they are changed for it; 0 never changes them.
     adain: the synthesis network of the first StyleGAN.
+    z_width: numbers of a code, where they are not as many as of a style.
+    group: pictures of which the critic sees how much they differ.
+    original: computes what the authors' code does, up to rounding: its weights fit.
     """
 
     def __init__(
@@ -94,15 +97,19 @@ class StyleGAN2(Model):
         mixing: float = 0.9,
         ada: float = 0.0,
         adain: bool = False,
+        z_width: int = 0,
+        group: int = 4,
+        original: bool = False,
     ):
         super().__init__()
-        self.image_shape, self.codes, self.classes = image_shape, styles, classes
+        self.image_shape, self.codes, self.z_width, self.classes = image_shape, styles, z_width or styles, classes
         self.gamma, self.gamma_every, self.path, self.path_every, self.mixing = gamma, gamma_every, path, path_every, mixing
-        mapping = Mapping(styles, depth, classes)
-        synthesis = (AdaINSynthesis if adain else Synthesis)(image_shape[0], widths, styles)
+        mapping = Mapping(styles, depth, classes, z_width=z_width)
+        facts = image_shape[0], widths, styles
+        synthesis = AdaINSynthesis(*facts) if adain else Synthesis(*facts, original)
         assert synthesis.sides()[-1] == image_shape[1] == image_shape[2], f"{len(widths)} widths do not make {image_shape}"
         self.generator = nn.ModuleDict({"mapping": mapping, "synthesis": synthesis})
-        self.critic = Critic(image_shape[0], widths, classes)
+        self.critic = Critic(image_shape[0], widths, classes, group, original)
         self.ada = AdaptiveAugmentation(ada) if ada else None
         self.register_buffer("averages", torch.zeros(classes + 1, styles))  # of w, for each class; last, for none
         self.register_buffer("path_mean", torch.zeros(()))
@@ -176,9 +183,9 @@ class StyleGAN2(Model):
         return self.synthesize(w[:, None].expand(-1, self.layers, -1))
 
     def _codes(self, noise: Noise) -> Tensor:
-        """z (n, d), before any class is drawn: whatever is asked for, a seed has one code. In float64, so that its w is
-        the same to the last digit in any batch."""
-        return noise.normal(self.codes).double()
+        """z (n, z_width), before any class is drawn: whatever is asked for, a seed has one code. In float64, so that its w
+        is the same to the last digit in any batch."""
+        return noise.normal(self.z_width).double()
 
     def centre(self) -> Tensor:
         """The average w (d,) of all that `latents` draws."""
@@ -216,10 +223,10 @@ class StyleGAN2(Model):
         """Styles w (n, layers, d) of fresh codes, most of them of two: one up to some layer, another from there on."""
         n, device, mapping = len(kinds), kinds.device, self.generator["mapping"]
         layers = self.layers
-        w = mapping(torch.randn(n, self.codes, device=device), kinds)[:, None]
+        w = mapping(torch.randn(n, self.z_width, device=device), kinds)[:, None]
         if not self.mixing:
             return w.expand(-1, layers, -1)
-        other = mapping(torch.randn(n, self.codes, device=device), kinds)[:, None]
+        other = mapping(torch.randn(n, self.z_width, device=device), kinds)[:, None]
         crossover = torch.randint(1, layers, (n, 1), device=device)
         mixes = torch.rand(n, 1, device=device) < self.mixing
         second = mixes & (torch.arange(layers, device=device) >= crossover)  # (n, layers)
@@ -240,7 +247,7 @@ class StyleGAN2(Model):
     @torch.no_grad()
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
         """The average styles, of the averaged weights."""
-        z = torch.randn(AVERAGED, self.codes, generator=torch.Generator().manual_seed(0)).to(self.averages.device)
+        z = torch.randn(AVERAGED, self.z_width, generator=torch.Generator().manual_seed(0)).to(self.averages.device)
         for kind in range(self.classes + 1):
             kinds = torch.full((AVERAGED,), kind, device=z.device)
             self.averages[kind] = self.generator["mapping"](z, kinds).mean(0)
@@ -264,3 +271,26 @@ def stylegan2_avatars() -> StyleGAN2:
 def stylegan_avatars() -> StyleGAN2:
     """The first StyleGAN on the same faces, to compare: styles renormalize what they steer, and leave blobs."""
     return StyleGAN2((3, 64, 64), widths=(128, 128, 96, 48, 24), classes=8, ada=0.6, adain=True)
+
+
+@system(
+    title=Text("A StyleGAN2", "Un StyleGAN2"),
+    data="avatars",
+    recipe=Recipe(images=640_000, batch=16, rate=2.5e-3, betas=(0.0, 0.99), cosine=False, ema=0.999),
+)
+def stylegan2(
+    widths: tuple[int, ...] = (64, 64, 48, 32),
+    channels: int = 3,
+    styles: int = 128,
+    depth: int = 4,
+    classes: int = 0,
+    z_width: int = 128,
+    group: int = 4,
+) -> StyleGAN2:
+    """A StyleGAN2 as its authors' code has it, of any widths; each of them doubles the side of its pictures."""
+    if not 1 <= len(widths) <= 9 or 0 in widths or channels not in (1, 3):
+        raise ValueError(f"a StyleGAN2 has 1 to 9 widths and 1 or 3 channels, not {widths} and {channels}")
+    side = 4 << (len(widths) - 1)
+    gamma = 0.0002 * side**2 / 16  # at a batch of 16
+    options = {"ada": 0.6, "z_width": z_width, "group": group, "original": True}
+    return StyleGAN2((channels, side, side), widths, styles, depth, classes, gamma, **options)

@@ -6,14 +6,14 @@ Isola et al. 2017 (arXiv:1611.07004) from pairs, Zhu et al. 2017 (arXiv:1703.105
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from genstudio.layers.domain import Domain
-from genstudio.layers.translators import InstanceNorm, PatchCritic, ResNetGenerator, UNet
+from genstudio.layers.translators import InstanceNorm, MirroredResNetGenerator, Norm, PatchCritic, ResNetGenerator, UNet
 from genstudio.model import Batch, Choice, Model, Slider, Text
 from genstudio.objectives.adversarial import LEAST_SQUARES, LOGISTIC, Game, watch
 from genstudio.system import Recipe, system
@@ -45,27 +45,31 @@ class Pix2Pix(Translator):
 
     weight: of the L1 term beside the game's. It belongs to the generator alone.
     game: the paper's is `LOGISTIC`.
+    generator: another network in the U-Net's place. Where it takes grey pictures it is given the light of others, and
+        where it draws such, one channel is all three.
     """
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
-        widths: tuple[int, ...],
+        widths: tuple[int, ...] = (),
         critic_widths: tuple[int, ...] = (64, 128, 256),
         weight: float = 100.0,
         game: Game = LOGISTIC,
+        generator: nn.Module | None = None,
     ):
         super().__init__(image_shape)
         channels = image_shape[0]
         self.weight, self.game, self.own_side = weight, game, image_shape[1]
-        self.generator = UNet(channels, channels, widths)
+        self.generator = UNet(channels, channels, widths) if generator is None else generator
         self.multiple, self.reach = self.generator.multiple, self.generator.reach
         self.critic = PatchCritic(2 * channels, critic_widths)
 
     # verbs
 
     def translate(self, images: Tensor) -> Tensor:
-        return torch.tanh(self.generator(images))
+        seen = images if self.generator.inputs == images.shape[1] else luma(images)
+        return torch.tanh(self.generator(seen)).expand_as(images)
 
     # training
 
@@ -85,6 +89,12 @@ class Pix2Pix(Translator):
 
     def verdict(self, source: Tensor, images: Tensor) -> Tensor:
         return self.critic(self.augment(torch.cat([source, images], 1))).float()  # both are changed alike
+
+
+def luma(images: Tensor) -> Tensor:
+    """Y' of ITU-R BT.601, (n, 3, h, w) -> (n, 1, h, w)."""
+    red, green, blue = images.split(1, 1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
 Amount = Annotated[
@@ -234,3 +244,29 @@ def cyclegan_glasses() -> CycleGAN:
     """Cartoon faces are given glasses, or lose them; no pair was ever shown."""
     # Glasses are a few pixels: under the paper's cycle of 10 the generators drew shadows, which come back more easily.
     return CycleGAN((3, 64, 64), width=32, critic_widths=(64, 128, 128), cycle=2.0, folded=True)
+
+
+# For weights of others: what they know is not known here, and nothing is foreign to them before they learn from pictures.
+
+Channels = Literal[1, 3]
+PAIRS = Recipe(images=300_000, batch=16, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=4)
+
+
+@system(title=Text("A ResNet translator", "Un traducteur ResNet"), data="emoji_lines", recipe=PAIRS)
+def resnet_translator(
+    inputs: Channels = 3, outputs: Channels = 3, side: int = 64, width: int = 32, blocks: int = 6, norm: Norm = "instance"
+) -> Pix2Pix:
+    """CycleGAN's generator, for one way. It can go on learning from pairs."""
+    return Pix2Pix((3, side, side), generator=MirroredResNetGenerator(inputs, outputs, width, blocks, norm))
+
+
+@system(title=Text("A U-Net translator", "Un traducteur U-Net"), data="emoji_lines", recipe=PAIRS)
+def unet_translator(
+    inputs: Channels = 3,
+    outputs: Channels = 3,
+    side: int = 64,
+    widths: tuple[int, ...] = (32, 64, 128, 128, 128),
+    norm: Norm = "batch",
+) -> Pix2Pix:
+    """The generator of pix2pix: a picture goes down a U-Net, and comes up as another."""
+    return Pix2Pix((3, side, side), generator=UNet(inputs, outputs, widths, norm=norm))

@@ -6,6 +6,7 @@ al. 2020 (arXiv:1903.12436) for the prior that is fitted after training.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -29,21 +30,28 @@ class VAE(FittedPrior):
     Training pulls the codes towards N(0, I), but never all the way: between the classes stay gaps that no picture fills,
     and a code drawn there decodes to mush. So pictures are drawn from what the codes really became, a Gaussian for each
     of the `kinds` of pictures. The bound on the likelihood is still that of N(0, I).
+
+    dense: units of the one hidden layer of networks without convolutions, in place of those of `widths` and `blocks`.
     """
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         codes: int,
-        widths: tuple[int, ...],
+        widths: tuple[int, ...] = (),
         blocks: int = 1,
         likelihood: Literal["bernoulli", "gaussian"] = "gaussian",
         kinds: int = 1,
+        dense: int = 0,
     ):
         super().__init__()
         self.image_shape, self.likelihood = image_shape, likelihood
-        self.encoder = Encoder(image_shape, widths, blocks, 2 * codes)
-        self.decoder = Decoder(image_shape, widths, blocks, codes)
+        if dense:
+            self.encoder = dense_encoder(image_shape, dense, 2 * codes)
+            self.decoder = dense_decoder(image_shape, dense, codes)
+        else:
+            self.encoder = Encoder(image_shape, widths, blocks, 2 * codes)
+            self.decoder = Decoder(image_shape, widths, blocks, codes)
         if likelihood == "gaussian":
             self.log_sigma = nn.Parameter(torch.tensor(-1.0))
         self.begin_prior(codes, kinds)
@@ -92,6 +100,15 @@ class VAE(FittedPrior):
         return torch.tanh(output / 2) if self.likelihood == "bernoulli" else torch.tanh(output)
 
 
+def dense_encoder(image_shape: tuple[int, int, int], hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(image_shape), hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+def dense_decoder(image_shape: tuple[int, int, int], hidden: int, inputs: int) -> nn.Sequential:
+    pixels = nn.Linear(hidden, math.prod(image_shape))
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), pixels, nn.Unflatten(1, image_shape))
+
+
 @system(
     title=Text("VAE · handwritten digits · 28 px", "VAE · chiffres manuscrits · 28 px"),
     data="mnist",
@@ -130,3 +147,13 @@ def vae_freyfaces() -> VAE:
 def vae_avatars() -> VAE:
     """A VAE on cartoon faces in eight drawing styles; it also encodes a picture that you drop or draw."""
     return VAE((3, 64, 64), codes=128, widths=(32, 64, 128, 192), blocks=1, kinds=8)
+
+
+@system(
+    title=Text("A dense VAE", "Un VAE dense"),
+    data="mnist",
+    recipe=Recipe(images=900_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0),
+)
+def dense_vae(side: int = 28, codes: int = 20, hidden: int = 400) -> VAE:
+    """A VAE without convolutions: one hidden layer there, and one back, as in the first paper."""
+    return VAE((1, side, side), codes, likelihood="bernoulli", dense=hidden)

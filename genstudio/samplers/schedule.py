@@ -37,20 +37,23 @@ class State(NamedTuple):
 class Schedule:
     """`alpha_bar[t]` is the share of variance that is still the picture's at time t = 0 .. steps - 1.
 
-    linear: beta from 1e-4 to 0.02 over 1 000 steps (Ho et al. 2020, section 4).
+    linear: beta from 1e-4 to 0.02 over 1 000 steps (Ho et al. 2020, section 4), and as far along over fewer or more;
+    or from the first of `betas` to the last, over however many.
     cosine: alpha_bar itself falls on a cosine, and beta is at most 0.999 (Nichol and Dhariwal 2021, arXiv:2102.09672,
     equation 17): half of linear's last steps show nothing but noise.
     """
 
     kind: Literal["linear", "cosine"] = "cosine"
     steps: int = 1000
+    betas: tuple[float, float] | None = None
 
     @cached_property
     def alpha_bar(self) -> Tensor:
         """(steps,) in float64."""
         if self.kind == "linear":
             scale = 1000 / self.steps
-            betas = torch.linspace(1e-4 * scale, 0.02 * scale, self.steps, dtype=torch.float64).clamp(max=0.999)
+            first, last = self.betas or (1e-4 * scale, 0.02 * scale)
+            betas = torch.linspace(first, last, self.steps, dtype=torch.float64).clamp(max=0.999)
         else:
             t = torch.arange(self.steps + 1, dtype=torch.float64) / self.steps
             curve = torch.cos((t + 0.008) / 1.008 * math.pi / 2).square()

@@ -164,8 +164,9 @@ def measure(
         raise ValueError(f"scores need at least 8 samples, not {n}")
     model, header = checkpoint.load(checkpoint.locate(name))
     data = data or header.data
-    if data not in SETS and not Path(data).exists():
-        raise ValueError(f"{name} learned from {data!r}, which is no set by name: give the folder or zip as data")
+    if data not in SETS and not (data and Path(data).exists()):
+        learned = f"learned from {data!r}, which is no set by name" if data else "does not say what it learned from"
+        raise ValueError(f"{name} {learned}: give the folder or zip as data")
     device = choose_device(device).device
     judge = judge_of(data, model.image_shape, features, device) if generates(model) else None
     model.requires_grad_(False).to(device, memory_format=torch.channels_last)

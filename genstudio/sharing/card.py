@@ -6,6 +6,7 @@ All of it is taken from the header; nothing is written by hand, so that it canno
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,8 @@ class Card:
             if isinstance(score, dict) and isinstance(score.get("value"), (int, float))
         ]
         known = ModelCardData(
-            license=self.header.licence.lower(),
+            license=self.header.licence.lower() if self.is_named else "other",
+            license_name=None if self.is_named else self.header.licence.lower()[:80] or "unknown",
             library_name="genstudio",
             pipeline_tag=task,
             tags=["genstudio", self.system.family, self.system.name],
@@ -70,6 +72,11 @@ class Card:
             eval_results=results or None,
         )
         return known.to_yaml()
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the licence is one by name, as the Hub lists them; those of other projects may come with a sentence."""
+        return re.fullmatch(r"[A-Za-z0-9.+-]+", self.header.licence) is not None
 
     def readme(self) -> str:
         header, parts = self.header, [f"---\n{self.metadata()}\n---", f"# {self.system.title.en}", self.system.summary]
@@ -82,7 +89,7 @@ class Card:
             parts += ["## Scores", "On pictures held out from training.", "\n".join(rows)]
         parts += ["## Training", self.training(), f"    {header.command}" if header.command else ""]
         parts += ["## Data and licence", f"Learned from {header.data or 'data not named'}. {header.credit}".strip()]
-        parts.append(f"The weights are under {header.licence}.")
+        parts.append(f"The weights are under {header.licence}." if header.licence else "The licence of the weights is not known.")
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def usage(self) -> list[str]:

@@ -244,9 +244,10 @@ class Door:
         lang = language(request)
         if PUBLIC:
             return Said(getattr(w.DESCRIBED_ONLY, lang), fine=False)
-        self.try_out(path)
         here = checkpoint.available()
-        name = opening.keep(path, found)
+        with opening.as_ours(path, found) as ours:
+            self.try_out(str(ours))
+            name = opening.keep(ours, found)
         kept = w.HERE_ALREADY if name in here else w.KEPT
         for key, tab in self.tabs.items():
             if updates := tab.on_offer(name, inputs, request):
@@ -279,7 +280,7 @@ class Door:
     def describe(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """All else: one sentence that says what to do with it."""
         lang = language(request)
-        if found.kind == "broken":
+        if found.reason:
             raise ValueError(found.reason)
         if found.kind == "pictures":
             return (yield from self.gather(found, [Path(path)], inputs, request))
@@ -324,7 +325,7 @@ def train_on(name: str) -> str:
 
 def card(found: Found, said: Said, lang: str) -> str:
     """What the file is, how large, what it says of itself, and what became of it."""
-    what = KINDS.get(found.kind) or w.FORMS[found.form]
+    what = w.FORMS[found.form] if found.reading else KINDS.get(found.kind) or w.FORMS[found.form]
     rows = "".join(
         f"<div><dt>{getattr(label, lang)}</dt><dd>{escape(value)}</dd></div>"
         for key, label in w.FACTS.items()

@@ -133,7 +133,7 @@ class Order:
         yield {self.report: widgets.progress(None, getattr(w.READING, lang)), self.go: gr.update(interactive=False)}
         found = None
         try:
-            found = survey(self.pictures(visit, inputs, lang), find(inputs[self.system]).build().image_shape)
+            found = survey(self.pictures(visit, inputs, lang), finetune.image_shape(find(inputs[self.system]), self.begin(inputs)))
             yield {self.report: report(found, lang)}
         except ValueError as error:
             said = str(error)

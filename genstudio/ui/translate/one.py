@@ -97,8 +97,9 @@ class One:
 
     def warning(self, scene: dict, before: np.ndarray, lang: str) -> str:
         """A sentence where the network is shown what it does not know."""
-        if self.work.engine.foreignness(scene["system"], Image.fromarray(before)) > 1:
-            said = getattr(w.FOREIGN, lang).format(knows=getattr(self.work.systems[scene["system"]].knows, lang))
+        knows = self.work.systems[scene["system"]].knows
+        if knows and self.work.engine.foreignness(scene["system"], Image.fromarray(before)) > 1:
+            said = getattr(w.FOREIGN, lang).format(knows=getattr(knows, lang))
             return f'<p class="warning">{said}</p>'
         return f'<p class="legend">{getattr(w.TURNED, lang)}</p>' if scene["detail"] is not None else ""
 

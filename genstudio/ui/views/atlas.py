@@ -37,7 +37,7 @@ class Atlas(View):
     opening: dict[str, Any] = {"places": {}, "sheet": False, "seed": 0}
 
     def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, trail: Trail):
-        self.flat = [name for name in systems if engine.hold(name).codes == 2][:MOST]
+        self.flat = [name for name in systems if engine.hold(name).codes == 2 and len(engine.map(name)[0])][:MOST]
         data = {engine.hold(name).header.data for name in self.flat}
         self.larger = [
             name

@@ -1,0 +1,32 @@
+"""Weights of other projects, and files of ours, among one's own checkpoints: `open`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from genstudio.cli.commands import print_json
+
+
+def open_(file: Path, name: str | None, json: bool) -> None:
+    from genstudio import checkpoint, opening
+    from genstudio.model import verbs
+
+    if not file.exists():
+        raise ValueError(f"{file} does not exist")
+    found = opening.identify(file)
+    if found.kind != "weights":
+        raise ValueError(f"{file.name}: {found.reason or 'there are no weights in it that are read here'}")
+    if name:
+        found.name = f"{found.facts['system']}.{name}.safetensors" if found.reading is None else name
+    with opening.as_ours(file, found) as ours:
+        kept = opening.keep(ours, found)
+    facts = {key: value for key, value in found.facts.items() if key in ("maker", "parameters", "pixels", "licence", "credit") and value}
+    can = list(verbs(checkpoint.system_of(kept).model))
+    if json:
+        return print_json({"name": kept, "file": str(checkpoint.locate(kept)), "system": found.facts["system"], "verbs": can} | facts)
+    sides = "x".join(map(str, found.facts.get("pixels", ())))
+    told = [found.facts.get("maker"), sides and f"{sides} px", found.facts.get("parameters") and f"{found.facts['parameters']:,} parameters"]
+    print(", ".join(filter(None, told)) or found.facts["system"])
+    if licence := found.facts.get("licence"):
+        print(f"licence: {licence}")
+    print(f"kept as {kept}: {', '.join(can)}")
