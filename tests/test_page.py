@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from genstudio.images import read_recipe
+from genstudio.ui.studio import TABS
 
 pytestmark = pytest.mark.browser
 
@@ -21,13 +22,16 @@ def wait_for_change(page, before, selector="#stage img"):
     page.wait_for_function("([s, b]) => document.querySelector(s)?.src !== b", arg=[selector, before])
 
 
-def turn_to_tab(page, key, title=None):
-    """One of the page's tabs; on a narrow page, where its menu keeps it, by its title."""
-    if title:
-        page.locator("#tabs > .tab-wrapper .overflow-menu > button").click()
-        page.locator("#tabs > .tab-wrapper .overflow-dropdown button", has_text=title).click()
+def turn_to_tab(page, key):
+    """One of the page's tabs; on a narrow page, where a menu keeps it, by its title."""
+    tab = page.locator(f"#tabs > .tab-wrapper button[role=tab][data-tab-id={key}]")
+    if tab.count():
+        tab.click()
     else:
-        page.locator(f"#tabs > .tab-wrapper button[role=tab][data-tab-id={key}]").click()
+        title = next(title for name, title, _ in TABS if name == key)
+        page.locator("#tabs > .tab-wrapper .overflow-menu > button").click()
+        said = getattr(title, "fr" if page.evaluate("navigator.language").startswith("fr") else "en")
+        page.locator("#tabs > .tab-wrapper .overflow-dropdown button", has_text=said).click()
 
 
 def choose(page, name):

@@ -22,7 +22,7 @@ from genstudio.ui.words import friendly
 
 MOST = 256  # pictures a call
 MOST_BYTES = 40 * 10**6  # of a picture sent
-REST = 3.0  # seconds without a visitor's wish, after which one may warm up for the next
+REST = 15.0  # seconds without a wish of any visitor, after which one may warm up for the next
 
 
 def expose(engine: Engine) -> None:

@@ -26,7 +26,7 @@ from genstudio.model import Text, verbs
 from genstudio.opening import Found
 from genstudio.scores.words import score_text
 from genstudio.ui import words as w
-from genstudio.ui.events import ONCE, QUIET
+from genstudio.ui.events import ANYTHING, ONCE, QUIET
 from genstudio.ui.words import friendly, language, reason, t
 
 PUBLIC = bool(os.environ.get("SPACE_ID"))  # a Space serves strangers, and forgets
@@ -136,7 +136,7 @@ class Door:
         self.card.clear(None, None, self.card, js="() => ''")
         page.unload(self.on_leave)
         memories = {tab.memory for tab in self.tabs.values() if tab.memory}
-        page.load(self.on_load, memories, outputs, **QUIET).then(None, js=FORGET)
+        page.load(self.on_load, memories, outputs, **ANYTHING).then(None, js=FORGET)
 
     # what a visitor does --------------------------------------------------------------------------------------------
 

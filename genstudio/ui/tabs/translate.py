@@ -118,10 +118,9 @@ class TranslateTab:
         Gradio mounts a tab when it is turned to, and loses what comes while it does.
         """
         visit = self.work.visits.of(request)
-        scene, looked = visit.scene or self.work.opening(self.showcase()), visit.looked
-        if looked == "many":
+        if visit.looked == "many":
             yield self.many.show(visit, language(request))
-        yield from self.on(scene, request, looked)
+        yield from self.on(visit.scene or self.work.opening(self.showcase()), request, None)
 
     @friendly
     def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
@@ -285,11 +284,13 @@ class TranslateTab:
         foreign = self.engine.foreignness(scene["system"], picture) > 1
         return scene | {"detail": (DETAIL if scene["detail"] is None else scene["detail"]) if foreign else None}
 
-    def on(self, scene: dict, request: gr.Request, looked: str = "one") -> Iterator[dict]:
-        """The whole tab for a scene, and the part that is looked at as it comes."""
+    def on(self, scene: dict, request: gr.Request, looked: str | None = "one") -> Iterator[dict]:
+        """The whole tab for a scene, and the part that is looked at as it comes: unless one is named, whichever the visitor
+        looks at by the time that the rest is drawn."""
         visit, lang = self.work.visits.of(request), language(request)
-        visit.looked = looked
-        yield self.chosen(visit, scene, lang) | {self.looked: looked, self.switch: gr.Tabs(selected=looked)}
+        chosen = self.chosen(visit, scene, lang)
+        looked = visit.looked = looked or visit.looked
+        yield chosen | {self.looked: looked, self.switch: gr.Tabs(selected=looked)}
         yield from self.part(looked, visit, scene, lang)
 
     def part(self, key: str, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
