@@ -418,3 +418,21 @@ def test_rates_of_parts_are_pairs():
     for wrong in ("critic", "critic=fast"):
         with pytest.raises(ValueError):
             parts(wrong)
+
+
+def test_a_training_goes_on_from_a_network_of_another_size_under_its_licence(start, tmp_path):
+    """Weights of another project are rarely of the size that the system has by itself."""
+    arguments = {"channels": 3, "side": 16, "codes": 8, "widths": (16, 8)}
+    path = tmp_path / "start.safetensors"
+    header = checkpoint.Header("dcgan", arguments, licence="for your eyes only")
+    checkpoint.save(path, find("dcgan").build(**arguments), header, pack=False)
+    checkpoint.critic_of(path).unlink()
+    out = tmp_path / "run"
+    start("dcgan", init=str(path), images=40, batch=8)
+    model, header = checkpoint.load(out / "dcgan.safetensors")
+    assert model.image_shape == (3, 16, 16) and header.licence == "for your eyes only"
+    assert header.recipe["critic_warmup"] == 2, "its critic was a fresh one"
+    path.unlink()
+    start("dcgan", resume=True, images=48)
+    model, header = checkpoint.load(out / "dcgan.safetensors")
+    assert model.image_shape == (3, 16, 16) and header.licence == "for your eyes only" and header.images == 48
