@@ -19,6 +19,7 @@ slow: setup .venv/requirements-dev.txt
 bench: setup .venv/requirements-dev.txt
 	.venv/bin/python -m tests.bench $(ARGS)
 	.venv/bin/python -m tests.bench_diffusion
+	.venv/bin/python -m tests.bench_imports
 	.venv/bin/python -m tests.bench_page
 
 # What a Hugging Face Space needs, in build/space, and a trial of it: minutes, and 3 GB to download.

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from genstudio.layers.domain import Domain, statistics
 from genstudio.layers.translators import InstanceNorm, PatchCritic, UNet
 from genstudio.model import Batch
-from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution, coloured, light
-from genstudio.models.translation import CycleGAN, Pix2Pix, Pool
+from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution, coloured
+from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma
 from genstudio.objectives.adversarial import critic_least_squares, generator_least_squares
 from genstudio.outlines import outlines
 
@@ -119,7 +119,7 @@ def test_noise_is_as_strong_as_it_says():
 def test_a_colorizer_may_not_touch_the_light(colour):
     model = Colorizer((3, 32, 32), widths=(4, 4, 4)).eval()
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) - 0.5
-    assert torch.allclose(light(model.translate(x, colour=colour)), light(x), atol=1e-5)
+    assert torch.allclose(luma(model.translate(x, colour=colour)), luma(x), atol=1e-5)
 
 
 def test_colour_differences_are_bt601_s():
