@@ -183,6 +183,31 @@ def test_list_shows_systems_with_and_without_weights_and_files_that_are_broken(h
     assert "VAE · handwritten digits · 28 px" in text and "not a whole safetensors file" in text
 
 
+def test_weights_of_another_project_are_taken_in_once_and_listed_at_their_own_size(home, capsys):
+    shapes = {"fc1": (8, 100), "fc21": (3, 8), "fc22": (3, 8), "fc3": (8, 3), "fc4": (100, 8)}
+    state = {f"{name}.weight": torch.randn(shape) for name, shape in shapes.items()}
+    torch.save(state | {f"{name}.bias": torch.randn(shape[0]) for name, shape in shapes.items()}, "vae epoch 25.pth")
+    ok("open", "vae epoch 25.pth")
+    ok("open", "vae epoch 25.pth", "--name", "again")
+    said = capsys.readouterr().out
+    assert said.count("kept as dense_vae.vae-epoch-25: latents, decode, encode") == 2 and "10x10 px" in said
+    assert [path.name for path in (home / "checkpoints").glob("dense*")] == ["dense_vae.vae-epoch-25.safetensors"]
+    ok("list", "--json")
+    [row] = [row for row in json.loads(capsys.readouterr().out) if row["name"] == "dense_vae.vae-epoch-25"]
+    assert row["shape"] == [1, 10, 10]
+    ok("decode", "dense_vae.vae-epoch-25", *encoded("dense_vae.vae-epoch-25", capsys))
+    Path("mine.pth").write_bytes(b"\x80\x04cposix\nsystem\n.")
+    assert cli.main(["open", "mine.pth"]) == 2 and "it asks for posix.system" in capsys.readouterr().err
+    assert cli.main(["open", "nothing.pth"]) == 2 and "does not exist" in capsys.readouterr().err
+
+
+def encoded(system: str, capsys) -> list[str]:
+    """The words of a picture's code."""
+    ok("sample", system, "--seeds", "3", "--out", "drawn")
+    ok("encode", system, "drawn/0003.png")
+    return capsys.readouterr().out.split()[-1:]
+
+
 def test_scores_of_a_header_are_listed(home, capsys):
     path = home / "checkpoints" / "vae_mnist.tagged.safetensors"
     header = checkpoint.Header("vae_mnist", scores={"negative ELBO": {"value": 91.3, "low": 91, "high": 92, "n": 9}})

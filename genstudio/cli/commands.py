@@ -175,14 +175,12 @@ def list_(json: bool) -> None:
 
 def described() -> list[dict[str, Any]]:
     """What is known of every checkpoint, and of every system that has none; by family, then by system."""
-    import torch
-
     from genstudio import checkpoint
     from genstudio.model import verbs
     from genstudio.registry import find, systems
 
-    def of_system(system: System) -> dict[str, Any]:
-        shape = checkpoint.shell(system, {}).image_shape
+    def of_system(system: System, arguments: dict[str, Any]) -> dict[str, Any]:
+        shape = checkpoint.shell(system, arguments).image_shape
         known = {"system": system.name, "family": system.family, "title": system.title.en, "summary": system.summary}
         return known | {"data": system.data, "shape": shape, "verbs": verbs(system.model)}
 
@@ -192,12 +190,13 @@ def described() -> list[dict[str, Any]]:
         row = {"name": name, "system": "", "family": "unreadable", "title": "", "shape": (), "problem": None}
         row |= {"file": None, "bytes": 0, "images": 0, "minutes": 0.0, "scores": {}}
         if name in order:
-            row |= of_system(systems()[name])
+            row |= of_system(systems()[name], {})
         if path := files.get(name):
             row |= {"file": str(path), "bytes": path.stat().st_size}
             try:
                 header = checkpoint.describe(path)
-                row |= of_system(find(header.system))
+                system = find(header.system)
+                row |= of_system(system, checkpoint.check_arguments(system, header.arguments))
                 row |= {key: getattr(header, key) for key in ("data", "images", "minutes", "scores")}
             except ValueError as error:
                 row["problem"] = str(error)
