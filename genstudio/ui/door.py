@@ -244,6 +244,7 @@ class Door:
         lang = language(request)
         if PUBLIC:
             return Said(getattr(w.DESCRIBED_ONLY, lang), fine=False)
+        yield {self.card: card(found, Said(getattr(w.TAKEN_IN, lang)), lang)}  # what it is comes first
         here = checkpoint.available()
         with opening.as_ours(path, found) as ours:
             self.try_out(str(ours))

@@ -221,6 +221,7 @@ BECAME_BATCH = Text(
     "Elles attendent sous Beaucoup de fichiers. Pour apprendre plutôt de ces images : {command}",
 )
 BECAME_LESSON = Text("They were read for a training.", "Elles ont été lues pour un entraînement.")
+TAKEN_IN = Text("Being read and tried…", "Lecture et essai en cours…")
 KEPT = Text("Kept as {name}.", "Gardés sous le nom {name}.")
 HERE_ALREADY = Text("These weights are here already, as {name}.", "Ces poids sont déjà là, sous le nom {name}.")
 CHOSEN = Text("They are chosen in the tab below.", "Ils sont choisis dans l’onglet ci-dessous.")
