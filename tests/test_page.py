@@ -24,6 +24,7 @@ def wait_for_change(page, before, selector="#stage img"):
 
 def turn_to_tab(page, key):
     """One of the page's tabs; on a narrow page, where a menu keeps it, by its title."""
+    page.wait_for_selector("#tabs > .tab-wrapper button[role=tab]")
     tab = page.locator(f"#tabs > .tab-wrapper button[role=tab][data-tab-id={key}]")
     if tab.count():
         tab.click()
