@@ -94,20 +94,33 @@ class Embedding(Spectral, nn.Embedding):
 # Layers ---------------------------------------------------------------------------------------------------------
 
 
-class ConditionalBatchNorm(nn.Module):
+class Statistics(nn.Module):
+    """Means and variances (rows, width) of what a batch norm sees, a row for each of several truncations. They are gathered
+    after training, for what it sees depends on how the codes are truncated."""
+
+    def __init__(self, rows: int, width: int):
+        super().__init__()
+        self.register_buffer("means", torch.zeros(rows, width))
+        self.register_buffer("variances", torch.ones(rows, width))
+        self.gathering: int | None = None  # the row whose statistics are being gathered,
+        self.gathered = 0  # over so many batches
+
+    @torch.no_grad()
+    def gather(self, x: Tensor) -> None:
+        self.gathered += 1
+        for kept, seen in ((self.means, x.mean((0, 2, 3))), (self.variances, x.var((0, 2, 3), unbiased=False))):
+            kept[self.gathering] += (seen - kept[self.gathering]) / self.gathered
+
+
+class ConditionalBatchNorm(Statistics):
     """Batch norm whose gain and bias are read from a code (n, d): with no weight on the code it is plain batch norm.
 
-    What it sees at sampling depends on how the codes are truncated. So it keeps statistics for several truncations, which
-    are gathered after training, and takes those in between by interpolation.
+    Statistics of truncations that lie between two of `LEVELS` are taken by interpolation.
     """
 
     def __init__(self, width: int, codes: int):
-        super().__init__()
+        super().__init__(len(LEVELS), width)
         self.gain, self.shift = Linear(codes, width, bias=False), Linear(codes, width, bias=False)
-        self.register_buffer("means", torch.zeros(len(LEVELS), width))
-        self.register_buffer("variances", torch.ones(len(LEVELS), width))
-        self.gathering: int | None = None  # the level whose statistics are being gathered,
-        self.gathered = 0  # over so many batches
 
     def forward(self, x: Tensor, code: Tensor, truncation: float = 1.0) -> Tensor:
         gain, shift = ((1 + self.gain(code)).to(x.dtype), self.shift(code).to(x.dtype))
@@ -118,12 +131,6 @@ class ConditionalBatchNorm(nn.Module):
         else:
             y = batch_norm(x.float(), *self.statistics(truncation)).to(x.dtype)
         return y * gain[:, :, None, None] + shift[:, :, None, None]
-
-    @torch.no_grad()
-    def gather(self, x: Tensor) -> None:
-        self.gathered += 1
-        for kept, seen in ((self.means, x.mean((0, 2, 3))), (self.variances, x.var((0, 2, 3), unbiased=False))):
-            kept[self.gathering] += (seen - kept[self.gathering]) / self.gathered
 
     def statistics(self, truncation: float) -> tuple[Tensor, Tensor]:
         """Mean and variance of each channel."""

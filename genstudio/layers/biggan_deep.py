@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, conv_transpose2d, interpolate, linear, max_pool2d, pad
 from torch.nn.functional import scaled_dot_product_attention as attention
 
+from genstudio.layers.biggan import Statistics
+
 EPS = 1e-4  # added to variances, as the published networks do
 NARROW = 4  # times fewer channels inside of a block
 LEAST = 8  # channels, of which attention looks with an eighth
@@ -23,15 +25,8 @@ LEAST = 8  # channels, of which attention looks with an eighth
 # Layers ---------------------------------------------------------------------------------------------------------
 
 
-class BatchNorm(nn.Module):
+class BatchNorm(Statistics):
     """Batch norm, and the relu that always follows it. It keeps statistics for several truncations, from 0 to 1."""
-
-    def __init__(self, width: int, rows: int):
-        super().__init__()
-        self.register_buffer("means", torch.zeros(rows, width))
-        self.register_buffer("variances", torch.ones(rows, width))
-        self.gathering: int | None = None  # the row whose statistics are being gathered,
-        self.gathered = 0  # over so many batches
 
     def normalized(self, x: Tensor, gain: Tensor, shift: Tensor, truncation: float) -> Tensor:
         """gain, shift: (c,) or, of each picture, (n, c)."""
@@ -45,12 +40,6 @@ class BatchNorm(nn.Module):
             shift = shift - mean * gain
         gain, shift = (t.to(x.dtype)[..., None, None] for t in (gain, shift))
         return torch.addcmul(shift, x, gain).relu_()
-
-    @torch.no_grad()
-    def gather(self, x: Tensor) -> None:
-        self.gathered += 1
-        for kept, seen in ((self.means, x.mean((0, 2, 3))), (self.variances, x.var((0, 2, 3), unbiased=False))):
-            kept[self.gathering] += (seen - kept[self.gathering]) / self.gathered
 
     def statistics(self, truncation: float) -> tuple[Tensor, Tensor]:
         """Mean and variance of each channel. Between two rows they are mixed with the shares exchanged: the published
@@ -74,7 +63,7 @@ class ConditionalBatchNorm(BatchNorm):
     """Gain and bias are read from a code (n, d)."""
 
     def __init__(self, width: int, codes: int, rows: int):
-        super().__init__(width, rows)
+        super().__init__(rows, width)
         self.told = nn.Linear(codes, 2 * width, bias=False)
 
     def forward(self, x: Tensor, code: Tensor, truncation: float) -> Tensor:
@@ -84,7 +73,7 @@ class ConditionalBatchNorm(BatchNorm):
 
 class PlainBatchNorm(BatchNorm):
     def __init__(self, width: int, rows: int):
-        super().__init__(width, rows)
+        super().__init__(rows, width)
         self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Tensor, truncation: float) -> Tensor:

@@ -158,10 +158,13 @@ class BigGANDeep(BigGAN):
             norm.spread(rows)
 
 
+RECIPE = Recipe(images=2_000_000, batch=64, rate=2e-4, betas=(0.0, 0.999), cosine=False, flip=True, ema=0.999)
+
+
 @system(
     title=Text("BigGAN · small photographs · 32 px", "BigGAN · petites photographies · 32 px"),
     data="cifar10",
-    recipe=Recipe(images=2_000_000, batch=64, rate=2e-4, betas=(0.0, 0.999), cosine=False, flip=True, ema=0.999),
+    recipe=RECIPE,
 )
 def biggan_cifar10() -> BigGAN:
     """A narrow BigGAN of the ten kinds of CIFAR-10."""
@@ -171,7 +174,7 @@ def biggan_cifar10() -> BigGAN:
 @system(
     title=Text("A BigGAN-deep", "Un BigGAN-deep"),
     data="cifar10",
-    recipe=Recipe(images=2_000_000, batch=64, rate=2e-4, betas=(0.0, 0.999), cosine=False, flip=True, ema=0.999),
+    recipe=RECIPE,
 )
 def biggan_deep(
     widths: tuple[int, ...] = (256, 256, 256, 256, 128, 128, 64),

@@ -186,10 +186,13 @@ class Projection(nn.Module):
 # Systems --------------------------------------------------------------------------------------------------------
 
 
+FACES = Recipe(images=640_000, batch=64, rate=2e-4, betas=(0.5, 0.999), cosine=False, ema=0.999)
+
+
 @system(
     title=Text("DCGAN · cartoon faces · 64 px", "DCGAN · visages dessinés · 64 px"),
     data="avatars",
-    recipe=Recipe(images=640_000, batch=64, rate=2e-4, betas=(0.5, 0.999), cosine=False, ema=0.999),
+    recipe=FACES,
 )
 def dcgan_avatars() -> DCGAN:
     """A DCGAN on cartoon faces in eight drawing styles."""
@@ -219,7 +222,7 @@ def dcgan_cifar10() -> DCGAN:
 @system(
     title=Text("A DCGAN", "Un DCGAN"),
     data="avatars",
-    recipe=Recipe(images=640_000, batch=64, rate=2e-4, betas=(0.5, 0.999), cosine=False, ema=0.999),
+    recipe=FACES,
 )
 def dcgan(channels: int = 3, side: int = 64, codes: int = 100, widths: tuple[int, ...] = (256, 128, 64, 32)) -> DCGAN:
     """A DCGAN of any size."""

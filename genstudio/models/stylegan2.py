@@ -253,10 +253,13 @@ class StyleGAN2(Model):
             self.averages[kind] = self.generator["mapping"](z, kinds).mean(0)
 
 
+RECIPE = Recipe(images=640_000, batch=16, rate=2.5e-3, betas=(0.0, 0.99), cosine=False, ema=0.999)
+
+
 @system(
     title=Text("StyleGAN2 · cartoon faces · 64 px", "StyleGAN2 · visages dessinés · 64 px"),
     data="avatars",
-    recipe=Recipe(images=640_000, batch=16, rate=2.5e-3, betas=(0.0, 0.99), cosine=False, ema=0.999),
+    recipe=RECIPE,
 )
 def stylegan2_avatars() -> StyleGAN2:
     """A StyleGAN2 of cartoon faces, whose styles can be mixed layer by layer; its class is the drawing style."""
@@ -266,7 +269,7 @@ def stylegan2_avatars() -> StyleGAN2:
 @system(
     title=Text("StyleGAN · cartoon faces · 64 px", "StyleGAN · visages dessinés · 64 px"),
     data="avatars",
-    recipe=Recipe(images=640_000, batch=16, rate=2.5e-3, betas=(0.0, 0.99), cosine=False, ema=0.999),
+    recipe=RECIPE,
 )
 def stylegan_avatars() -> StyleGAN2:
     """The first StyleGAN on the same faces, to compare: styles renormalize what they steer, and leave blobs."""
@@ -276,7 +279,7 @@ def stylegan_avatars() -> StyleGAN2:
 @system(
     title=Text("A StyleGAN2", "Un StyleGAN2"),
     data="avatars",
-    recipe=Recipe(images=640_000, batch=16, rate=2.5e-3, betas=(0.0, 0.99), cosine=False, ema=0.999),
+    recipe=RECIPE,
 )
 def stylegan2(
     widths: tuple[int, ...] = (64, 64, 48, 32),
