@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,9 +29,7 @@ class Storage:
         if not all(type(n) is int and 0 <= n < 2**48 for n in numbers) or len(shape) != len(strides) or len(shape) > 8:
             raise Refused(f"it has a tensor of shape {shown(shape)}, which is none")
         last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-        held = 1
-        for n in shape:
-            held *= n
+        held = math.prod(shape)
         # A stride of 0 makes much of little: such a tensor would take memory that the file does not have.
         if held and (last >= self.count or held > self.count):
             raise Refused(f"it has a tensor of shape {shown(shape)}, for which it holds too few numbers")
@@ -50,11 +49,9 @@ class Stored:
     read: Callable[[], Tensor]
 
     @property
-    def bytes(self) -> int:
-        count = self.dtype.itemsize
-        for n in self.shape:
-            count *= n
-        return count
+    def count(self) -> int:
+        """How many numbers it is of."""
+        return math.prod(self.shape)
 
 
 def shown(value: Any) -> str:

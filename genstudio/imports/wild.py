@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -45,7 +46,7 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        return sum(stored.bytes // stored.dtype.itemsize for stored in self.tensors.values())
+        return sum(stored.count for stored in self.tensors.values())
 
 
 @dataclass
@@ -206,10 +207,7 @@ def network_of(module: Module) -> Network:
 def of_array(array: Array) -> Stored:
     """An array as a tensor, where it is of float32."""
     shape = array.shape if isinstance(array.shape, tuple) and all(type(n) is int and n >= 0 for n in array.shape) else (-1,)
-    count = 1
-    for n in shape:
-        count *= n
-    if array.code != "f4" or count * 4 != len(array.raw):
+    if array.code != "f4" or math.prod(shape) * 4 != len(array.raw):
         raise Refused("it has an array that is not whole")
     return Stored(shape, torch.float32, lambda: torch.frombuffer(bytearray(array.raw), dtype=torch.float32).reshape(shape))
 
