@@ -56,13 +56,14 @@ class Header:
     format: int = FORMAT
 
 
-def save(path: str | os.PathLike, model: Model, header: Header, pack: bool = True) -> list[Path]:
+def save(path: str | os.PathLike, model: Model, header: Header, pack: bool = True, critic: bool = True) -> list[Path]:
     """Writes the checkpoint, and its critic beside it where there is one. Returns the files written. Unless it may `pack`
-    them, all numbers are kept as they are: weights of others are to give what they gave elsewhere."""
+    them, all numbers are kept as they are: weights of others are to give what they gave elsewhere. A `critic` that has
+    learned nothing is not worth a file, and is best told by there being none."""
     path, state = Path(path), model.state_dict()
     parts = {path: {k: v for k, v in state.items() if not k.startswith(CRITIC)}}
     parts[critic_of(path)] = {k: v for k, v in state.items() if k.startswith(CRITIC)}
-    written = [file for file, tensors in parts.items() if tensors]
+    written = [file for file, tensors in parts.items() if tensors and (critic or file == path)]
     for file in written:
         _write(file, {k: _packed(v) if pack else v.detach().cpu().contiguous() for k, v in parts[file].items()}, header)
     return written

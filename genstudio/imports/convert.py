@@ -98,9 +98,5 @@ def convert(path: str | os.PathLike, target: Path, found: Reading | None = None,
     found = found or recognise(path)
     credit = f"{found.maker}, from {name or path.name}"
     header = checkpoint.Header(found.system, found.arguments, classes=found.classes, licence=found.licence, credit=credit)
-    written = checkpoint.save(target, found.model(), header, pack=False)
-    critic = checkpoint.critic_of(target)
-    if critic in written and not found.has_critic:  # a fresh one has learned nothing, and says so best by not being there
-        critic.unlink()
-        written.remove(critic)
-    return written
+    model = found.model()
+    return checkpoint.save(target, model, header, pack=False, critic=found.has_critic)
