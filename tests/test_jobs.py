@@ -648,7 +648,7 @@ class Visitor:
                 self.fire(self.event("position", "input"), {"position": self.draw.random()})
                 self.waits.append(time.monotonic() - started)
                 if self.draw.random() < 0.1:
-                    self.fire(self.verb("sample"), {}, ["vae_mnist", [self.draw.randrange(1000)], None])
+                    self.fire(self.verb("sample"), {}, ["vae_mnist", [self.draw.randrange(1000)], None, None])
             self.beat.close()
 
     def open(self) -> None:

@@ -111,7 +111,8 @@ def test_a_run_that_is_stopped_keeps_what_there_is(tab):
     count = runs(tab)
     set_slider(tab, "#diffusion-steps", 250)
     tab.wait_for_selector("#run-stop", state="visible")
-    tab.wait_for_function("+(document.querySelector('#lanes .stage') || {dataset: {}}).dataset.step >= 3")
+    tab.wait_for_selector("#run-progress:has-text('of 250')")  # until then the stage shows the run before
+    tab.wait_for_function("+document.querySelector('#lanes .stage').dataset.step >= 3")
     tab.locator("#run-stop").dispatch_event("click")  # at once: it moves while pictures come
     tab.wait_for_selector("#run-progress:has-text('Stopped at step')")
     finished(tab, count + 1)

@@ -166,9 +166,9 @@ RECIPE = Recipe(images=2_000_000, batch=64, rate=2e-4, betas=(0.0, 0.999), cosin
     data="cifar10",
     recipe=RECIPE,
 )
-def biggan_cifar10() -> BigGAN:
+def biggan_cifar10(width: int = 128) -> BigGAN:
     """A narrow BigGAN of the ten kinds of CIFAR-10."""
-    return BigGAN((3, 32, 32), classes=10, widths=(128, 128, 128, 128))
+    return BigGAN((3, 32, 32), classes=10, widths=4 * (width,))
 
 
 @system(
