@@ -153,6 +153,9 @@ Blend = Annotated[
                   "0 : la première classe ; 1 : la seconde ; entre elles se mêle ce que le modèle sait des deux."),
     ),
 ]
+OF_CLASSES = frozenset({"label", "towards", "blend"})  # controls that mean nothing to weights that know no class
+
+
 # Randomness -----------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import gradio as gr
 
 from genstudio import checkpoint
-from genstudio.model import ANY, NONE, Choice, Control, Slider, Text, controls
+from genstudio.model import ANY, NONE, OF_CLASSES, Choice, Control, Slider, Text, controls
 from genstudio.system import System
 from genstudio.ui import words as w
 from genstudio.ui.words import t
@@ -34,9 +34,11 @@ class Panel:
         self.components = {name: draw(control, f"{place}-{name}", meant, hints) for name, control in union.items()}
 
     def declared(self, name: str, system: System) -> dict[str, Control]:
-        """The controls of a system; its classes are those that its weights have learned."""
-        found = controls(getattr(system.model, self.verb), checkpoint.classes(name))
-        return {key: control for key, control in found.items() if self.only is None or key in self.only}
+        """The controls of a system; its classes are those that its weights have learned, and without any it has none of them."""
+        classes = checkpoint.classes(name)
+        found = controls(getattr(system.model, self.verb), classes)
+        meant = found if self.only is None else self.only
+        return {key: control for key, control in found.items() if key in meant and (classes or key not in OF_CLASSES)}
 
     def offer(self, name: str, system: System) -> None:
         """One more system, opened while the page runs: of its controls, those that are drawn."""

@@ -181,8 +181,8 @@ progress:indeterminate::-webkit-progress-bar { background: var(--color-accent); 
 .layers button:hover { border-color: var(--color-accent); position: relative; }
 .layers button[aria-pressed=true] { background: var(--color-accent); border-color: var(--color-accent); color: white; }
 .layers .single[aria-pressed=true] + .single[aria-pressed=true], .layers .group[aria-pressed=true] + div .single:first-child { border-left-color: rgba(255, 255, 255, .45); }
-.mixing { gap: 36px !important; } .subject-column .stage.one { grid-template-columns: minmax(0, 380px); }
-.strip.psi .row { grid-template-columns: repeat(6, 1fr); } .strip.psi button { overflow: visible; } .strip.psi button.here { box-shadow: none; }
+.mixing { gap: 36px !important; } .subject-column .stage.one { grid-template-columns: minmax(0, 380px); } .subject-column .form { gap: 14px; }
+.strip.psi button { overflow: visible; } .strip.psi button.here { box-shadow: none; }
 .strip.psi img { border-radius: 8px; display: block; } .strip.psi .here img { box-shadow: 0 0 0 2px var(--color-accent); }
 .strip.psi small { font-size: 12px; font-weight: 400; color: var(--soft); }
 
@@ -198,9 +198,11 @@ progress:indeterminate::-webkit-progress-bar { background: var(--color-accent); 
 .bar i::after { content: ''; position: absolute; top: 50%; height: 2px; margin-top: -1px; background: var(--body-text-color);
   left: calc(100% * var(--low)); width: calc(100% * (var(--high) - var(--low))); }
 
+.gradio-container .html-container .prose button { margin-bottom: 0; }  /* Gradio's, of all but the last: rows end askew */
 .strip { display: grid; gap: 6px; }
 .strip.ticks .row { grid-template-columns: 28px repeat(7, 1fr); }
 .strip .row { display: grid; grid-template-columns: 72px repeat(9, 1fr); gap: 6px; align-items: center; }
+.strip .row:not(:has(.row-label)) { grid-template-columns: none; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); }
 .row-label { font-size: 13px; color: var(--soft); }
 .strip button, .history button { padding: 0; border: 0; background: none; cursor: pointer; border-radius: 8px; overflow: hidden; min-width: 0; }
 .strip button.here { box-shadow: 0 0 0 2px var(--color-accent); }
@@ -323,7 +325,7 @@ svg.qr { width: min(360px, 100%); display: block; border-radius: 12px; }
   .stage-column > .tools > * { min-width: 100% !important; }
   .views > .tab-wrapper button { padding: 8px 7px; font-size: 14px; }
   .mixing { flex-direction: column; gap: 16px !important; } .mixing > * { min-width: 0 !important; width: 100%; } .matrix { gap: 3px; }
-  .layers button { padding: 6px 8px; } .strip.psi .row { grid-template-columns: repeat(6, 1fr); }
+  .layers button { padding: 6px 8px; }
   .end-column.wide { grid-column: 1 / -1; }
   .map, .learned { grid-template-columns: minmax(0, 1fr) !important; }
   .row-label { grid-column: 1 / -1; }

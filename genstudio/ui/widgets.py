@@ -202,7 +202,8 @@ def cards(items: Sequence[tuple[str, str, str]], chosen: str, label: str) -> str
 
 
 def strip(rows: Sequence[tuple[str, Sequence[str]]], positions: Sequence[float], chosen: float) -> str:
-    """Rows of small pictures (label, URIs), a column for each position; clicking one picks its position."""
+    """Rows of small pictures (label, URIs), a column for each position; clicking one picks its position. A row may go without
+    a label."""
     nearest = min(positions, key=lambda p: abs(p - chosen))
     body = ""
     for label, uris in rows:
@@ -211,7 +212,8 @@ def strip(rows: Sequence[tuple[str, Sequence[str]]], positions: Sequence[float],
             f' class="{"here" if p == nearest else ""}">{picture(uri, "")}</button>'
             for p, uri in zip(positions, uris, strict=True)
         )
-        body += f'<div class="row"><span class="row-label">{escape(label)}</span>{cells}</div>'
+        said = f'<span class="row-label">{escape(label)}</span>' if label else ""
+        body += f'<div class="row">{said}{cells}</div>'
     return f'<div class="strip">{body}</div>'
 
 

@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 
 from genstudio import checkpoint, recipe
-from genstudio.model import Text, controls, steps_many
+from genstudio.model import OF_CLASSES, Text, controls, steps_many
 from genstudio.ui import widgets
 from genstudio.ui.classes import words as w
 from genstudio.ui.events import LAST, ONCE
@@ -22,7 +22,6 @@ from genstudio.ui.words import friendly, language, t
 MOST = 24  # classes in a grid
 MOST_EACH = 12
 AT_FIRST = 10  # classes that are chosen when a model is
-OTHERS = ("label", "towards", "blend")  # controls of `sample` that this view and its neighbour set
 
 
 class Pick(View):
@@ -49,7 +48,7 @@ class Pick(View):
                     self.each = gr.Slider(1, MOST_EACH, 8, step=1, label=t(w.EACH), info=t(w.EACH_HINT), elem_id="class-each", min_width=180)
                     self.seed = gr.Number(0, precision=0, minimum=0, label=t(w.SEED), elem_id="class-seed", min_width=100)
                 known = {name for system in self.systems.values() for name in controls(system.model.sample)}
-                self.panel = Panel(self.systems, "sample", "class", known - set(OTHERS))
+                self.panel = Panel(self.systems, "sample", "class", known - OF_CLASSES)
 
     @property
     def sliders(self) -> dict[str, gr.components.Component]:
@@ -78,7 +77,7 @@ class Pick(View):
 
     def scene_of(self, found: dict) -> dict:
         label = (found.get("controls") or {}).get("label")
-        controls = {key: value for key, value in (found.get("controls") or {}).items() if key not in OTHERS}
+        controls = {key: value for key, value in (found.get("controls") or {}).items() if key not in OF_CLASSES}
         scene = self.begin(found["system"]) | {"seed": int(found["seed"]), "controls": controls}
         if label in checkpoint.classes(found["system"]):
             scene |= {"labels": [label, *(name for name in scene["labels"] if name != label)][:AT_FIRST]}
