@@ -190,7 +190,7 @@ def check_arguments(system: System, arguments: Any) -> dict[str, Any]:
         raise ValueError(f"the arguments of {system.name} must be named, not {arguments!r}")
     for name, value in arguments.items():
         if name not in known:
-            raise ValueError(f"{system.name} has no argument {name!r}")
+            raise ValueError(f"{system.name} has no argument {name!r}: it takes {', '.join(known) or 'none'}")
         if get_origin(kinds[name]) is Literal:
             fits, due = value in get_args(kinds[name]), f"one of {', '.join(map(str, get_args(kinds[name])))}"
         elif get_origin(kinds[name]) is tuple:

@@ -108,10 +108,14 @@ def proposed(system: System, count: int) -> Recipe:
 # Where a run begins ---------------------------------------------------------------------------------------------
 
 
-def origin(system: System, init: str | None, begun: dict[str, Any]) -> dict[str, Any]:
+def origin(system: System, init: str | None, begun: dict[str, Any], network: dict[str, Any] | None = None) -> dict[str, Any]:
     """What a run has from where it begins: `arguments` of the system's builder, where the weights are of a network of another
-    size, and the `licence`, which learning on does not end. `begun` is what a run that is resumed says of itself."""
-    found = {"arguments": {}, "licence": checkpoint.LICENCE} | {key: begun[key] for key in ("arguments", "licence") if key in begun}
+    size, and the `licence`, which learning on does not end. `begun` is what a run that is resumed says of itself; `network`
+    is asked for where there is neither that nor a checkpoint."""
+    if network and (init or begun):
+        raise ValueError("the weights that a run goes on from settle its network: no other can be asked for")
+    found = {"arguments": network or {}, "licence": checkpoint.LICENCE}
+    found |= {key: begun[key] for key in found if key in begun}
     if init and not begun:
         header = checkpoint.describe(checkpoint.locate(init))
         found["licence"] = header.licence

@@ -125,6 +125,7 @@ def train(
     *,
     data: str | None = None,
     init: str | None = None,
+    network: dict[str, Any] | None = None,
     resume: bool = False,
     out: Path | None = None,
     max_minutes: float | None = None,
@@ -142,6 +143,7 @@ def train(
     data: a set's name, a folder or a zip, in place of the system's own. Pictures of any size, grey or in colour, are
         brought to what the system draws. Their classes find their place among those that it knows (`finetune.slots`).
     init: a checkpoint to start from. Its critic comes along where it lies beside it; a fresh one learns alone at first.
+    network: arguments of the system's builder, for a network of another size.
     max_minutes: stop after that long, in good order; the schedule is not shortened.
     exact: float32 throughout.
     watch_minutes: look at the pictures and score them that often (`watch.py`), and report every other second: for
@@ -173,12 +175,12 @@ def train(
     if precision.dtype is torch.float16:  # small gradients would be rounded to nothing
         precision = Precision.exact(where)
 
-    origin = finetune.origin(system, init, begun)
+    origin = finetune.origin(system, init, begun, network)
     run = Run(system, origin["arguments"], recipe, where, licence=origin["licence"])
     if init and not (resume and (out / "state.pt").exists()):
         run.recipe = recipe = finetune.settled(recipe, run.model, init)
         held = finetune.begin(run.model, run.average, init)
-    run.command = command_line(system, data, init, recipe)
+    run.command = command_line(system, data, init, run.arguments, recipe)
     pictures = finetune.placed(load(data, "train", run.model.image_shape), run.model, held)
     run.average.class_names = run.model.class_names
     shuffled = partial(Batches, pictures, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
@@ -402,11 +404,14 @@ def header_of(run: Run, pictures: Pictures) -> checkpoint.Header:
     )
 
 
-def command_line(system: System, data: str, init: str | None, recipe: Recipe) -> str:
-    """What starts this run: the system's name, and what differs from its own data and recipe."""
+def command_line(system: System, data: str, init: str | None, network: dict[str, Any], recipe: Recipe) -> str:
+    """What starts this run: the system's name, and what differs from its own data, network and recipe."""
     words = ["python", "-m", "genstudio", "train", system.name]
     words += ["--data", data] if data != system.data else []
-    words += ["--init", init] if init else []
+    if init:  # whose network it is, too
+        words += ["--init", init]
+    else:
+        words += [word for name, value in network.items() for word in ("--network", f"{name}={json.dumps(value)}")]
     return shlex.join(words + recipe.flags(system.recipe))
 
 

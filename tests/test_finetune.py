@@ -406,11 +406,28 @@ def test_what_is_proposed_can_be_run_and_is_never_longer_than_the_whole(name, co
 
 def test_the_command_of_a_run_says_all_that_is_its_own():
     recipe = replace(RECIPE, freeze=2, augment=True, critic_warmup=80, rates={"critic": 4e-4, "generator": 1e-4})
-    words = shlex.split(train.command_line(game.system, "few", "game.mine", recipe))[3:]
+    words = shlex.split(train.command_line(game.system, "few", "game.mine", {"width": 8}, recipe))[3:]
     said = vars(build_parser(words).parse_args(words))
-    assert (said["init"], said["data"]) == ("game.mine", "few")
+    assert (said["init"], said["data"], said["network"]) == ("game.mine", "few", None), "weights settle their network"
     given = {name.removeprefix("recipe_"): value for name, value in said.items() if name.startswith("recipe_")}
     assert replace(RECIPE, **{name: value for name, value in given.items() if value is not None}) == recipe
+
+
+def test_a_network_of_another_size_is_asked_for_and_kept(start, tmp_path):
+    system, asked = find("dcgan"), {"channels": 1, "side": 16, "codes": 8, "widths": (16, 8)}
+    words = shlex.split(train.command_line(system, "mnist", None, asked, system.recipe))[3:]
+    given = dict(build_parser(words).parse_args(words).network)
+    for options in ({"network": given, "images": 16, "batch": 8}, {"resume": True, "images": 32}):
+        assert start("dcgan", **options)[-1].images == options["images"]
+        model, header = checkpoint.load(tmp_path / "run" / "dcgan.safetensors")
+        assert model.image_shape == (1, 16, 16) and "--network side=16" in header.command
+
+
+def test_no_other_network_than_that_of_the_weights_is_asked_for(start):
+    with pytest.raises(ValueError, match="settle its network"):
+        start(init="any.safetensors", network={"width": 8})
+    with pytest.raises(ValueError, match="no argument 'depth': it takes width"):
+        start("biggan_cifar10", network={"depth": 8})
 
 
 def test_rates_of_parts_are_pairs():

@@ -6,6 +6,7 @@ What a visitor got wrong is one sentence on stderr and exit code 2, never a trac
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -186,6 +187,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made = verb(training.train, about, "a name that `list` shows")
     made.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
     made.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
+    about = "a network of another size, where the system can be built so: width=32, widths=[64,48,32]"
+    made.add_argument("--network", action="append", type=argument, metavar="NAME=VALUE", help=about)
     made.add_argument("--max-minutes", type=float, metavar="M", help="stop after that long, in good order")
     about = "write the state that --resume needs that often (3)"
     made.add_argument("--save-minutes", type=float, default=3.0, metavar="M", help=about)
@@ -280,3 +283,12 @@ def parts(said: str) -> dict[str, float]:
     """`critic=4e-4,generator=1e-4` -> {"critic": 4e-4, "generator": 1e-4}"""
     pairs = (pair.partition("=") for pair in said.split(",") if pair)
     return {name.strip(): float(value) for name, _, value in pairs}
+
+
+def argument(said: str) -> tuple[str, Any]:
+    """`widths=[64,32]` -> ("widths", [64, 32]); what is not JSON is a word."""
+    name, _, value = said.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

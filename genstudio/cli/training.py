@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def train(
     system: str, out: Path | None, resume: bool, fresh: bool, device: str | None, threads: int | None, json: bool,
-    **flags: Any,
+    network: list[tuple[str, Any]] | None, **flags: Any,
 ) -> int | None:  # fmt: skip
     import torch
 
@@ -61,7 +61,7 @@ def train(
     with jobs.at_work(out), interrupts() as stopping:
         asked = jobs.wish(out)
         if asked != jobs.STOP:
-            report, asked = follow(resume=resume, **recipe)
+            report, asked = follow(resume=resume, network=dict(network or ()), **recipe)
         if asked == jobs.STOP:
             report, _ = follow(heeds=False, resume=True, max_minutes=0.0)
     where = sys.stderr if json else sys.stdout
