@@ -155,6 +155,22 @@ def test_the_accuracy_of_a_trait_is_that_of_its_sign(tmp_path, monkeypatch):
     assert list(found) == ["accuracy", "accuracy of glasses"] and found["accuracy of glasses"]["n"] == 30
 
 
+def test_the_accuracy_is_by_the_names_of_classes(digits, monkeypatch):
+    """One that was fine-tuned may hold its classes in another order: here backwards, and it says "7" of everything."""
+    labels = torch.tensor(12 * [7] + 2 * [2] + 16 * [0])
+    monkeypatch.setattr(scores, "pictures", lambda *asked: replace(made_up(*asked), labels=labels))
+    path, model = digits / "classifier_mnist.safetensors", find("classifier_mnist").build()
+    with torch.no_grad():
+        model.head.weight.zero_()
+        model.head.bias.zero_()[2] = 1.0
+    for held, share in ((CLASSES[::-1], 12 / 30), (CLASSES, 2 / 30)):
+        checkpoint.save(path, model, checkpoint.Header("classifier_mnist", data="mnist", classes=list(held)))
+        assert scores.score(str(path))["accuracy"]["value"] == pytest.approx(share, abs=1e-5)
+    checkpoint.save(path, model, checkpoint.Header("classifier_mnist", data="mnist", classes=[*CLASSES[:9], "ten"]))
+    with pytest.raises(ValueError, match="not those of mnist"):
+        scores.score(str(path))
+
+
 def test_scores_neither_depend_on_others_random_numbers_nor_disturb_them(digits):
     torch.manual_seed(5)
     expected = torch.rand(3)
