@@ -25,7 +25,7 @@ class Panel:
     def __init__(
         self, systems: Mapping[str, System], verb: str, place: str, only: Collection[str] | None = None, hints: bool = True
     ):
-        self.verb, self.systems, self.only = verb, dict(systems), only
+        self.verb, self.systems, self.only, self.hints = verb, dict(systems), only, hints
         self.of = {name: self.declared(name, system) for name, system in systems.items()}
         union: dict[str, Control] = {}
         for declared in self.of.values():
@@ -58,22 +58,21 @@ class Panel:
     def shown(self, system: str, name: str, values: dict) -> dict:
         if name not in self.of[system]:
             return gr.update(visible=False)
-        kind, more = self.of[system][name].kind, {}
-        if isinstance(kind, Choice):  # the same options may mean something else to another system
-            more["choices"] = choices(kind, MEANT | self.systems[system].options)
+        facts = described(self.of[system][name].kind, MEANT | self.systems[system].options, self.hints)
         if name in values:
-            more["value"] = values[name]
-        return gr.update(visible=True, **more)
+            facts["value"] = values[name]
+        return gr.update(visible=True, **facts)
 
 
 def draw(control: Control, elem_id: str, meant: Mapping[str, Text], hints: bool) -> gr.components.Component:
     """One control as a component. `meant` are words for options that are no words themselves."""
-    kind = control.kind
-    label, info = t(kind.title), t(kind.hint) if hints else None
+    component = gr.Slider if isinstance(control.kind, Slider) else gr.Dropdown
+    return component(value=control.default, elem_id=elem_id, **described(control.kind, meant, hints))
+
+
+def described(kind: Slider | Choice, meant: Mapping[str, Text], hints: bool) -> dict:
+    """A component's properties: a control of the same name may reach farther in another system, or mean something else."""
+    facts = {"label": t(kind.title), "info": t(kind.hint) if hints else None}
     if isinstance(kind, Slider):
-        return gr.Slider(kind.low, kind.high, control.default, step=kind.step, label=label, info=info, elem_id=elem_id)
-    return gr.Dropdown(choices(kind, meant), value=control.default, label=label, info=info, elem_id=elem_id)
-
-
-def choices(kind: Choice, meant: Mapping[str, Text]) -> list:
-    return [(t(meant[option]), option) if option in meant else option for option in kind.options]
+        return facts | {"minimum": kind.low, "maximum": kind.high, "step": kind.step}
+    return facts | {"choices": [(t(meant[option]), option) if option in meant else option for option in kind.options]}

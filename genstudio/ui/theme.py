@@ -59,7 +59,7 @@ button:focus-visible, a:focus-visible { outline: 2px solid var(--color-accent); 
 .cards { display: flex; flex-wrap: wrap; gap: 10px; padding: 3px; }
 .card { display: flex; align-items: center; gap: 10px; padding: 6px 14px 6px 6px; border: 1px solid var(--line);
   border-radius: 12px; background: var(--panel); color: inherit; text-align: left; cursor: pointer; flex: none; }
-.card img { width: 52px; border-radius: 8px; }
+.card img { width: 52px; height: 52px; object-fit: contain; border-radius: 8px; }
 .card span { display: flex; flex-direction: column; font-size: 13px; line-height: 1.35; }
 .card[aria-pressed=true] { border-color: var(--color-accent); box-shadow: 0 0 0 1px var(--color-accent); }
 .card:hover { border-color: var(--color-accent); }

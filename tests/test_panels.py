@@ -1,0 +1,38 @@
+"""A panel shows the controls of the system that is chosen: what it has, as far as it reaches there."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from genstudio import checkpoint
+from genstudio.registry import find
+from genstudio.ui.panels import Panel
+
+CLASSES = {"stylegan2": [], "cgan_mnist": ["0", "1"]}
+
+
+@pytest.fixture
+def panel(monkeypatch) -> Panel:
+    monkeypatch.setattr(checkpoint, "classes", CLASSES.__getitem__)
+    with gr.Blocks():
+        return Panel({name: find(name) for name in CLASSES}, "sample", "test")
+
+
+def shown(panel: Panel, system: str) -> dict[str, dict]:
+    updates = panel.show(system)
+    return {name: updates[component] for name, component in panel.components.items() if updates[component]["visible"]}
+
+
+def test_a_slider_reaches_as_far_as_the_chosen_system_takes_it(panel):
+    for name, least in (("stylegan2", -1.0), ("cgan_mnist", 0.0), ("stylegan2", -1.0)):
+        knob = shown(panel, name)["truncation"]
+        assert (knob["minimum"], knob["maximum"]) == (least, 1.5)
+        assert panel.of[name]["truncation"].kind.check("truncation", least) == least
+
+
+def test_weights_that_know_no_class_have_no_controls_of_classes(panel):
+    assert {"label", "towards", "blend"} <= shown(panel, "cgan_mnist").keys()
+    assert not {"label", "towards", "blend"} & shown(panel, "stylegan2").keys()
+    inputs = {component: component.value for component in panel.components.values()}
+    assert "label" in panel.values("cgan_mnist", inputs) and "label" not in panel.values("stylegan2", inputs)
