@@ -18,6 +18,7 @@ from genstudio.layers.style import (
     modulated,
     modulated_one_by_one,
     spread,
+    spread_within,
 )
 from genstudio.objectives import ada
 from genstudio.objectives.ada import AdaptiveAugmentation
@@ -135,6 +136,17 @@ def test_where_groups_do_not_come_out_even_all_pictures_are_one(count):
     x = torch.randn(count, 2, 4, 4)
     torch.testing.assert_close(spread(x, 4), x.var(0, unbiased=False).add(1e-8).sqrt().mean().expand(count, 1, 1, 1))
     assert spread(x[:1].expand(4, -1, -1, -1), 4).max() < 1e-3, "the same picture four times has no spread"
+
+
+def test_the_spread_within_a_class_is_that_of_its_pictures_alone():
+    x, kinds = torch.randn(9, 5, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([2, 0, 2, 1, 2, 0, 4, 2, 4])
+    x[kinds == 4] = 1.5
+    found = spread_within(x, kinds, 5)
+    for i, kind in enumerate(kinds):
+        deviation = x[kinds == kind].var(0, unbiased=False).add(1e-8).sqrt().mean()
+        torch.testing.assert_close(found[i], deviation.expand(1, 1, 1))
+    assert found[3] < 1e-3 and found[6] < 1e-3, "one alone, and two that are the same"
+    assert torch.equal(spread_within(x + 10 * (kinds == 1)[:, None, None, None], kinds, 5), found), "another class matters"
 
 
 def test_a_critic_without_a_word_on_the_class_asks_about_the_picture_alone():

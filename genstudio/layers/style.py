@@ -309,14 +309,30 @@ def spread(x: Tensor, group: int = 4) -> Tensor:
     return deviation.flatten(1).mean(1).repeat_interleave(group).to(x.dtype)[:, None, None, None]
 
 
+def spread_within(x: Tensor, kinds: Tensor, count: int) -> Tensor:
+    """The same of the pictures of one class, of `count`, in the whole batch; 0 where there is but one.
+
+    Where classes look unlike each other, a mixed group differs whatever the generator does: of eight drawing styles it came
+    to make one face each, for 170 000 pictures, and the critic did not see it.
+    """
+
+    def mean(values: Tensor) -> Tensor:
+        return values.new_zeros(count, values.shape[1]).index_add(0, kinds, values)[kinds] / many
+
+    x = x.float().flatten(1)
+    many = x.new_zeros(count).index_add(0, kinds, x.new_ones(len(x)))[kinds][:, None]
+    deviation = (mean((x - mean(x)).square()) + 1e-8).sqrt()  # (n, c h w)
+    return deviation.mean(1)[:, None, None, None]
+
+
 class Critic(nn.Module):
     """Pictures (n, channels, h, w) and classes (n,) -> logits (n, 1), each of how real a picture is as one of its class.
 
     widths: channels at 4x4, 8x8, ..., as the generator has them.
     classes: how many it is told of. The logit is a product of what is seen and what is told (Miyato and Koyama 2018,
         arXiv:1802.05637). Class number `classes`, or no word at all, asks about the picture alone.
-    group: pictures of which it sees how much they differ.
-    original: shortcuts are filtered, and what is told of a class may be of any size.
+    group: pictures of which it sees how much they differ, where it is told of no classes; else it sees that of each class.
+    original: shortcuts are filtered, groups are of any classes, and what is told of a class may be of any size.
     """
 
     def __init__(self, channels: int, widths: Sequence[int], classes: int = 0, group: int = 4, original: bool = False):
@@ -330,13 +346,15 @@ class Critic(nn.Module):
         self.kinds = nn.Embedding(classes + 1, last) if classes else None
 
     def forward(self, images: Tensor, kinds: Tensor | None = None) -> Tensor:
+        if kinds is None and self.kinds is not None:
+            kinds = torch.full((len(images),), self.kinds.num_embeddings - 1, device=images.device)
         x = self.halvings(activated(self.entry(images)))
-        x = torch.cat([x, spread(x, self.group).expand(-1, 1, *x.shape[2:])], 1)
+        by_kind = self.kinds is not None and not self.original
+        differ = spread_within(x, kinds, self.kinds.num_embeddings) if by_kind else spread(x, self.group)
+        x = torch.cat([x, differ.to(x.dtype).expand(-1, 1, *x.shape[2:])], 1)
         x = activated(self.conv(x))
         seen = self.exit(activated(self.dense(x.flatten(1)))).float()
         if self.kinds is None:
             return seen
-        if kinds is None:
-            kinds = torch.full((len(images),), self.kinds.num_embeddings - 1, device=images.device)
         told = self.kinds(kinds) if self.original else normalized(self.kinds(kinds))
         return (seen * told).sum(1, keepdim=True) / math.sqrt(seen.shape[1])
