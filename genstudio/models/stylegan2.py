@@ -70,7 +70,7 @@ class StyleGAN2(Model):
     styles: numbers of a style, and of a code.
     depth: layers of the mapping.
     gamma: weight of R1. The heuristic of ADA's code is 0.0002 * side^2 / batch; its settings for faces lie at five times
-        that and more.
+        that and more. Cartoon faces of 64 px at a batch of 16 came nearer to real ones with 0.5 than with 0.15.
     gamma_every, path_every: steps between two uses of a regularizer, which then counts that many times. The paper gives it
         a step of its own; here it joins the step of the loss, so that Adam's numbers need no correction. R1 comes at
         whatever precision the rest has: in bfloat16 its gradient has the direction that it has in float32.
