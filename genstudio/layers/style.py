@@ -312,8 +312,7 @@ def spread(x: Tensor, group: int = 4) -> Tensor:
 def spread_within(x: Tensor, kinds: Tensor, count: int) -> Tensor:
     """The same of the pictures of one class, of `count`, in the whole batch; 0 where there is but one.
 
-    Where classes look unlike each other, a mixed group differs whatever the generator does: of eight drawing styles it came
-    to make one face each, for 170 000 pictures, and the critic did not see it.
+    Where classes look unlike each other, a mixed group differs even if the generator makes one picture of each.
     """
 
     def mean(values: Tensor) -> Tensor:
