@@ -318,10 +318,10 @@ def spread_within(x: Tensor, kinds: Tensor, count: int) -> Tensor:
     def mean(values: Tensor) -> Tensor:
         return values.new_zeros(count, values.shape[1]).index_add(0, kinds, values)[kinds] / many
 
-    x = x.float().flatten(1)
-    many = x.new_zeros(count).index_add(0, kinds, x.new_ones(len(x)))[kinds][:, None]
-    deviation = (mean((x - mean(x)).square()) + 1e-8).sqrt()  # (n, c h w)
-    return deviation.mean(1)[:, None, None, None]
+    flat = x.float().flatten(1)
+    many = flat.new_zeros(count).index_add(0, kinds, flat.new_ones(len(x)))[kinds][:, None]
+    deviation = (mean((flat - mean(flat)).square()) + 1e-8).sqrt()  # (n, c h w)
+    return deviation.mean(1).to(x.dtype)[:, None, None, None]
 
 
 class Critic(nn.Module):
@@ -350,7 +350,7 @@ class Critic(nn.Module):
         x = self.halvings(activated(self.entry(images)))
         by_kind = self.kinds is not None and not self.original
         differ = spread_within(x, kinds, self.kinds.num_embeddings) if by_kind else spread(x, self.group)
-        x = torch.cat([x, differ.to(x.dtype).expand(-1, 1, *x.shape[2:])], 1)
+        x = torch.cat([x, differ.expand(-1, 1, *x.shape[2:])], 1)
         x = activated(self.conv(x))
         seen = self.exit(activated(self.dense(x.flatten(1)))).float()
         if self.kinds is None:

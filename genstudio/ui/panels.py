@@ -37,8 +37,8 @@ class Panel:
         """The controls of a system; its classes are those that its weights have learned, and without any it has none of them."""
         classes = checkpoint.classes(name)
         found = controls(getattr(system.model, self.verb), classes)
-        meant = found if self.only is None else self.only
-        return {key: control for key, control in found.items() if key in meant and (classes or key not in OF_CLASSES)}
+        wanted = found if self.only is None else self.only
+        return {key: control for key, control in found.items() if key in wanted and (classes or key not in OF_CLASSES)}
 
     def offer(self, name: str, system: System) -> None:
         """One more system, opened while the page runs: of its controls, those that are drawn."""
