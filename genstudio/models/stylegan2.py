@@ -9,6 +9,7 @@ Read before: `layers/style.py`, the networks; `objectives/adversarial.py`, the g
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -274,6 +275,16 @@ def stylegan2_avatars() -> StyleGAN2:
 def stylegan_avatars() -> StyleGAN2:
     """The first StyleGAN on the same faces, to compare: styles renormalize what they steer, and leave blobs."""
     return StyleGAN2((3, 64, 64), widths=(128, 128, 96, 48, 24), classes=8, ada=0.6, adain=True)
+
+
+@system(
+    title=Text("StyleGAN2 · faces of one drawing style · 64 px", "StyleGAN2 · visages d’un seul style · 64 px"),
+    data="faces",
+    recipe=replace(RECIPE, images=2_000_000),
+)
+def stylegan2_faces() -> StyleGAN2:
+    """A StyleGAN2 of faces in one drawing style, whose hair, glasses, mouths and clothes are independent."""
+    return StyleGAN2((3, 64, 64), widths=(128, 128, 96, 64, 32), gamma=0.2)
 
 
 @system(
