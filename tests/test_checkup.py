@@ -12,10 +12,11 @@ from torch import nn
 from genstudio.data import Pictures
 from genstudio.model import Batch, Model, Noise
 from genstudio.precision import Precision
-from genstudio.registry import find, systems
+from genstudio.registry import find
 from genstudio.scores import checkup as checkups
 from genstudio.scores.checkup import Checker, Checkup, best, warnings
 from genstudio.scores.intervals import Score
+from tests.small import SMALLEST
 
 CPU = torch.device("cpu")
 SHAPE = (3, 16, 16)
@@ -173,27 +174,26 @@ def test_a_checkup_comes_back_from_json(by_pixels):
 # Every system ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", sorted(systems()))
-@pytest.mark.parametrize("kept", [True, False], ids=["held out", "none held out"])
-def test_every_system_gets_a_number(name, kept, monkeypatch):
+@pytest.mark.parametrize("entry", SMALLEST.values(), ids=lambda entry: entry.name)
+def test_every_model_gets_a_number(entry, monkeypatch):
     """On random pictures. Which number, follows from what it learns; unpaired heaps are of two sizes."""
     for constant, few in {"SAMPLES": 8, "SAMPLES_IN_STEPS": 8, "STEPS": 1, "TRANSLATED": 8, "FEWEST": 8}.items():
         monkeypatch.setattr(checkups, constant, few)
-    entry = find(name)
     model, draw = entry.build(), torch.Generator().manual_seed(0)
     images, sources = torch.randint(0, 256, (2, 12, *model.image_shape), dtype=torch.uint8, generator=draw)
     paired, labels = entry.data != "avatars_glasses", torch.arange(12) % 8
     training = Pictures(entry.data, images, labels, sources=sources if paired else sources[:10], paired=paired)
     held_out = Batch(images.flip(0) / 127.5 - 1, labels, {}, sources.flip(0) / 127.5 - 1)
-    checker = Checker(model, training, held_out if kept else None, CPU)
-    found = checker.checkup(model, 5, 40)
-    assert checker.reason is None and found.held_out is kept and (found.step, found.images) == (5, 40)
-    assert math.isfinite(found.distance.value)
     others = {"classifier": "accuracy", "autoencoder": "squared error", "restoration": "L1"}
     expected = others.get(entry.family, "kernel distance")
-    assert found.what == ("L1" if entry.family == "translation" and paired else expected)
-    assert (found.judge != "") == (found.what == "kernel distance")
-    assert (found.variety is not None) == (found.what == "kernel distance" and entry.family != "translation")
+    for kept in (True, False):
+        checker = Checker(model, training, held_out if kept else None, CPU)
+        found = checker.checkup(model, 5, 40)
+        assert checker.reason is None and found.held_out is kept and (found.step, found.images) == (5, 40)
+        assert math.isfinite(found.distance.value)
+        assert found.what == ("L1" if entry.family == "translation" and paired else expected)
+        assert (found.judge != "") == (found.what == "kernel distance")
+        assert (found.variety is not None) == (found.what == "kernel distance" and entry.family != "translation")
 
 
 def test_a_translator_without_pairs_is_told_why_it_has_no_number():

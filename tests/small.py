@@ -1,0 +1,208 @@
+"""The smallest instance of every model class, and one more for each option that is another way through its code.
+
+Contracts are tested on these, in seconds. A class without an instance here is tested on its smallest system: a new
+system needs no line in this file.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from genstudio.checkpoint import shell
+from genstudio.layers.translators import MirroredResNetGenerator
+from genstudio.model import Model, Text
+from genstudio.models.autoencoder import AutoEncoder
+from genstudio.models.biggan import BigGAN, BigGANDeep
+from genstudio.models.classifier import Classifier
+from genstudio.models.diffusion import Diffusion
+from genstudio.models.gan import CGAN, DCGAN
+from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution
+from genstudio.models.stylegan2 import StyleGAN2
+from genstudio.models.translation import CycleGAN, Pix2Pix
+from genstudio.models.vae import VAE
+from genstudio.registry import systems
+from genstudio.system import Recipe, System, system
+
+CLASSES = ("a", "b", "c")
+RECIPE = Recipe(images=80, batch=8)
+GREY, COLOUR = (1, 16, 16), (3, 16, 16)
+
+
+def small(data: str = "mnist", **facts):
+    return system(title=Text("Small", "Petit"), data=data, recipe=RECIPE, **facts)
+
+
+# Codes
+
+
+@small()
+def small_autoencoder() -> AutoEncoder:
+    return AutoEncoder(GREY, codes=2, widths=(8, 16))
+
+
+@small()
+def small_vae() -> VAE:
+    """A Gaussian likelihood, and pictures that are not square."""
+    return VAE((1, 16, 12), codes=4, widths=(8, 16))
+
+
+@small()
+def small_vae_of_classes() -> VAE:
+    return VAE(GREY, codes=4, widths=(8, 16), likelihood="bernoulli", kinds=len(CLASSES))
+
+
+@small()
+def small_dense_vae() -> VAE:
+    return VAE((1, 8, 8), codes=4, likelihood="bernoulli", dense=16)
+
+
+# Games
+
+
+@small()
+def small_dcgan() -> DCGAN:
+    return DCGAN(COLOUR, codes=8, widths=(16, 8))
+
+
+@small()
+def small_cgan() -> CGAN:
+    return CGAN(GREY, len(CLASSES), codes=8, embedding=4, widths=(16, 8))
+
+
+@small()
+def small_biggan() -> BigGAN:
+    return BigGAN(COLOUR, len(CLASSES), widths=(16, 16, 16), part=4, embedding=8, attends=8)
+
+
+@small()
+def small_biggan_deep() -> BigGANDeep:
+    doubles = (False, True, False, True)
+    return BigGANDeep((32, 32, 32, 32, 16), doubles, codes=8, classes=len(CLASSES), embedding=8, attends=3, rows=5)
+
+
+@small()
+def small_stylegan2() -> StyleGAN2:
+    return StyleGAN2(COLOUR, widths=(16, 16, 8), styles=16, depth=2, classes=len(CLASSES), ada=0.6)
+
+
+@small()
+def small_stylegan2_without_classes() -> StyleGAN2:
+    return StyleGAN2(COLOUR, widths=(16, 16, 8), styles=16, depth=2)
+
+
+@small()
+def small_stylegan2_original() -> StyleGAN2:
+    """The authors' network, with codes of another size than styles."""
+    return StyleGAN2(COLOUR, widths=(16, 16, 8), styles=16, depth=2, z_width=8, ada=0.6, original=True)
+
+
+@small()
+def small_stylegan() -> StyleGAN2:
+    return StyleGAN2(COLOUR, widths=(16, 16, 8), styles=16, depth=2, classes=len(CLASSES), ada=0.6, adain=True)
+
+
+# Diffusion
+
+
+@small(judge="small_classifier")
+def small_diffusion() -> Diffusion:
+    return Diffusion(COLOUR, widths=(8, 16), blocks=1, attention=(1,), classes=len(CLASSES), groups=4)
+
+
+@small()
+def small_diffusion_without_classes() -> Diffusion:
+    """With 2x2 pixels folded into channels, and a learned variance."""
+    return Diffusion(GREY, widths=(8, 16), blocks=1, attention=(1,), groups=4, fold=2, learned_variance=True)
+
+
+# Classifiers
+
+
+@small()
+def small_classifier() -> Classifier:
+    return Classifier(COLOUR, len(CLASSES), widths=(8, 16))
+
+
+@small()
+def small_classifier_of_traits() -> Classifier:
+    return Classifier(COLOUR, len(CLASSES), widths=(8, 16), traits=("glasses",))
+
+
+@small()
+def small_classifier_of_mixtures() -> Classifier:
+    return Classifier(COLOUR, len(CLASSES), widths=(8, 16), halve="pool", dropout=0.1, mixed=0.5, blended=0.7)
+
+
+# Translators
+
+
+@small("emoji_lines")
+def small_pix2pix() -> Pix2Pix:
+    return Pix2Pix(COLOUR, widths=(8, 16), critic_widths=(8, 8))
+
+
+@small("emoji_lines")
+def small_resnet() -> Pix2Pix:
+    return Pix2Pix(COLOUR, critic_widths=(8, 8), generator=MirroredResNetGenerator(3, 3, width=4, blocks=1))
+
+
+@small("emoji_lines")
+def small_resnet_of_grey() -> Pix2Pix:
+    """From one channel to one, of bounded reach."""
+    generator = MirroredResNetGenerator(1, 1, width=4, blocks=1, norm="batch")
+    return Pix2Pix(COLOUR, critic_widths=(8, 8), generator=generator)
+
+
+@small("avatars_glasses")
+def small_cyclegan() -> CycleGAN:
+    return CycleGAN(COLOUR, width=4, blocks=1, critic_widths=(8, 8), folded=True)
+
+
+@small("cifar10")
+def small_denoiser() -> Denoiser:
+    return Denoiser(COLOUR, width=8, blocks=1)
+
+
+@small("cifar10")
+def small_superresolution() -> SuperResolution:
+    return SuperResolution(COLOUR, width=8, blocks=1)
+
+
+@small("cifar10")
+def small_colorizer() -> Colorizer:
+    return Colorizer(COLOUR, widths=(8, 16))
+
+
+def smallest() -> dict[type[Model], System]:
+    """The system of each class that has the fewest parameters."""
+    by_size = sorted(systems().values(), key=lambda entry: -parameters(entry))
+    return {entry.model: entry for entry in by_size}
+
+
+def parameters(entry: System) -> int:
+    return sum(p.numel() for p in shell(entry, {}).parameters())
+
+
+def instances() -> dict[str, System]:
+    """Those above, and the smallest system of each class that has none."""
+    declared = (getattr(build, "system", None) for build in globals().values())
+    found = {entry.name: entry for entry in declared if isinstance(entry, System)}
+    known = {entry.model for entry in found.values()}
+    return found | {entry.name: entry for model, entry in SMALLEST.items() if model not in known}
+
+
+SMALLEST = smallest()
+INSTANCES = instances()
+
+
+def awake(entry: System) -> Model:
+    """The model with random weights of a usual size in place of zeros and of very small ones: as it is born, it may
+    draw nothing, or change nothing, and so hide the effect of a control."""
+    torch.manual_seed(0)
+    model = entry.build().eval().requires_grad_(False)
+    for weights in model.parameters():
+        if weights.dim() > 1:
+            weights.normal_(0, max(weights.std(correction=0).item(), (2 / weights[0].numel()) ** 0.5))
+        elif not weights.any():
+            weights.normal_(0, 0.5)
+    return model
