@@ -1,41 +1,28 @@
 """Jobs: they wait their turn, are paused, stopped and resumed, outlive the server, and break off without loss.
 
-Most of these tests put a few lines of Python in the place of a training; the last ones train.
+A few lines of Python stand in for a training; real ones are in `test_jobs_trained.py`.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
-import numpy as np
 import psutil
 import pytest
-import torch
-from PIL import Image
-from safetensors.torch import load_file
 
-from genstudio import checkpoint, jobs, paths, train, watch
+from genstudio import jobs, paths
 from genstudio.cli import main
 from genstudio.jobs import DONE, FAILED, PAUSED, RUNNING, STOPPED, WAITING, Job, Limits, Order
-from genstudio.registry import systems
 from genstudio.rows import rows
 
 ROOT = Path(__file__).resolve().parent.parent
-AT_LENGTH = os.environ.get("GENSTUDIO_SLOW") == "1"  # `make slow`
-KILLS = 20 if AT_LENGTH else 3
 
 WORKER = """
 import json, os, signal, sys, time
@@ -384,8 +371,9 @@ def test_several_servers_at_once_begin_each_job_once(monkeypatch, tmp_path):
     monkeypatch.setenv("GENSTUDIO_JOBS_AT_ONCE", "0")
     placed = [jobs.start(order()) for _ in range(8)]
     script = (
-        "import time; from pathlib import Path; from genstudio import jobs; from tests.test_jobs import worker\n"
-        f"jobs.command = worker; Path({str(tmp_path)!r}, str(time.monotonic_ns())).touch()\n"
+        "import os, sys; from pathlib import Path; from genstudio import jobs\n"
+        f"jobs.command = lambda job, limits: [sys.executable, '-S', '-c', {WORKER!r}, str(job.folder), 'sleeps']\n"
+        f"Path({str(tmp_path)!r}, str(os.getpid())).touch()\n"
         f"while not Path({str(tmp_path)!r}, 'go').exists(): pass\n"
         "for _ in range(20): jobs.tend()"
     )
@@ -447,299 +435,3 @@ def test_the_command_line_lists_and_steers(pretended, capsys):
     assert "deleted" in said("delete", job.id) and not jobs.all_()
     for words, complaint in ((["stop"], "which one?"), (["stop", "nothing"], "no job is called 'nothing'")):
         assert main(["jobs", *words]) == 2 and complaint in capsys.readouterr().err
-
-
-# Real trainings: a zip of synthetic digits, the smallest system
-
-IMAGES = 3_200  # a few seconds
-ORDERED = {"images": IMAGES, "batch": 32, "warmup": 500}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def as_many_threads():
-    """As a job has: other sums would be other bytes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(jobs.threads())
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    """120 bright squares at random places."""
-    path, draw = tmp_path_factory.mktemp("pictures") / "squares.zip", np.random.default_rng(0)
-    with zipfile.ZipFile(path, "w") as archive:
-        for i in range(120):
-            square, body = np.zeros((28, 28), np.uint8), io.BytesIO()
-            top, left = draw.integers(2, 18, 2)
-            square[top : top + 8, left : left + 8] = draw.integers(120, 256)
-            Image.fromarray(square).save(body, "PNG")
-            archive.writestr(f"{i}.png", body.getvalue())
-    return path
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(pictures, tmp_path_factory) -> dict[str, torch.Tensor]:
-    """What comes of it when nobody interrupts, and nobody watches."""
-    out = tmp_path_factory.mktemp("whole")
-    list(train.train("ae2d_mnist", data=str(pictures), out=out, device="cpu", **ORDERED))
-    return load_file(out / "ae2d_mnist.safetensors")
-
-
-@pytest.fixture
-def on_processor(monkeypatch):
-    """Equal bytes are promised on a processor; and states are written often enough to lose one now and then."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr(jobs, "SAVE_MINUTES", 0.01)
-
-
-def assert_whole(folder: Path) -> None:
-    """Every file that it leaves can be read to its end, and none is a part of one."""
-    for path in filter(Path.is_file, folder.rglob("*")):
-        assert path.suffix != ".part", path
-        if path.suffix == ".json":
-            json.loads(path.read_text())
-        elif path.suffix == ".jsonl":
-            assert path.read_text().endswith("\n")
-            steps = [json.loads(line)["step"] for line in path.read_text().splitlines()]
-            assert steps == sorted(set(steps)), path
-        elif path.suffix == ".safetensors":
-            checkpoint.load(path)
-        elif path.suffix in (".png", ".webp"):
-            with Image.open(path) as picture:
-                picture.load()
-        elif path.name == "state.pt":
-            torch.load(path, weights_only=True)
-
-
-def assert_equal(made: Path, whole: dict[str, torch.Tensor]) -> None:
-    tensors = load_file(made)
-    assert tensors.keys() == whole.keys()
-    assert not [name for name in whole if not torch.equal(tensors[name], whole[name])]
-
-
-def test_a_run_that_is_watched_at_every_step_learns_what_one_that_is_not_learns(pictures, tmp_path, monkeypatch):
-    """Batch norm in both networks, random shifts and mirrors: a look that drew one random number would be seen."""
-    from tests.test_train import state_of, tiny
-
-    monkeypatch.setitem(systems(), "tiny", tiny.system)
-    monkeypatch.setattr(watch, "RARE", 0)
-    monkeypatch.setattr(watch, "SEEN", 64)
-    for name, minutes in (("alone", None), ("watched", 0.0)):
-        options = {"images": 32, "watch_minutes": minutes, "device": "cpu"}
-        list(train.train("tiny", data=str(pictures), out=tmp_path / name, **options))
-    alone, watched = tmp_path / "alone", tmp_path / "watched"
-    assert len(list((watched / "watch").glob("*.png"))) == len(list((watched / "watch" / "raw").glob("*.png"))) == 4
-    assert [checkup.step for checkup in watch.checkups(watched)] == list(range(1, 5))
-    for name in ("tiny.safetensors", "tiny.critic.safetensors"):
-        assert_equal(watched / name, load_file(alone / name))
-    one, other = state_of(alone), state_of(watched)
-    assert one.keys() == other.keys() and not [name for name in one if not torch.equal(one[name], other[name])]
-
-
-@pytest.mark.slow
-def test_a_watched_job_that_was_paused_and_killed_makes_what_an_unwatched_run_makes(pictures, uninterrupted, on_processor):
-    job = jobs.start(Order("ae2d_mnist", str(pictures), recipe=ORDERED))
-    until(lambda: job.reports and (job.folder / "checkups.jsonl").exists())
-    jobs.pause(job.id)
-    paused = wait_for(job, PAUSED)
-    assert paused.weights is None and list((job.folder / "watch" / "raw").glob("*.png"))
-    seen = paused.seen
-    jobs.resume(job.id)
-    until(lambda: job.seen > seen)
-    kill(pid_of(job))
-    assert wait_for(job, FAILED).why == jobs.KILLED
-    jobs.resume(job.id)
-    done = wait_for(job, DONE)
-    assert done.seen == IMAGES and done.why is None
-    assert_equal(done.weights, uninterrupted)
-    assert_whole(job.folder)
-
-
-@pytest.mark.slow
-def test_stopped_is_kept_while_it_runs_and_after_a_pause(pictures, on_processor):
-    job = jobs.start(Order("ae2d_mnist", str(pictures), recipe=ORDERED))
-    until(lambda: job.reports)
-    jobs.pause(job.id)
-    wait_for(job, PAUSED)
-    jobs.stop(job.id)
-    stopped = wait_for(job, STOPPED)
-    first = checkpoint.describe(stopped.weights).images
-    assert 0 < first == stopped.seen < IMAGES
-    jobs.resume(job.id)
-    until(lambda: job.seen > first)
-    jobs.stop(job.id)
-    stopped = wait_for(job, STOPPED)
-    assert first < checkpoint.describe(stopped.weights).images == stopped.seen < IMAGES
-    assert_whole(job.folder)
-
-
-@pytest.mark.slow
-def test_one_that_was_killed_as_it_wrote_its_weights_writes_them_again(pictures, uninterrupted, on_processor):
-    """It has no step left to report."""
-    out = jobs.start(Order("ae2d_mnist", str(pictures), recipe=ORDERED))
-    done = wait_for(out, DONE)
-    for file in (done.weights, out.folder / "ended.json"):
-        file.unlink()
-    until(lambda: state(out) == FAILED)
-    jobs.resume(out.id)
-    assert_equal(wait_for(out, DONE).weights, uninterrupted)
-
-
-SERVER = "from genstudio import jobs; jobs.SAVE_MINUTES = 0.01; keeper = jobs.Keeper(); keeper.start(); keeper.join()"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", range(KILLS))
-def test_killed_at_any_moment_nothing_is_lost_but_what_came_after_the_last_state(
-    number, pictures, uninterrupted, on_processor, monkeypatch
-):
-    """The process at work, the server, or both. Another server goes on, to the bytes of a run that nobody interrupted."""
-    draw = random.Random(number)
-    victims, moment = [("worker",), ("server",), ("worker", "server")][number % 3], draw.uniform(0, 5)
-    print(f"kill {number}: {' and '.join(victims)}, {moment:.2f} s after the first report")
-    monkeypatch.setenv("GENSTUDIO_JOBS_AT_ONCE", "0")
-    job = jobs.start(Order("ae2d_mnist", str(pictures), recipe=ORDERED))
-    server = subprocess.Popen([sys.executable, "-c", SERVER], cwd=ROOT, env=os.environ | {"GENSTUDIO_JOBS_AT_ONCE": "1"})
-    try:
-        until(lambda: job.reports)
-        time.sleep(moment)
-        if "worker" in victims and state(job) == RUNNING:
-            os.kill(pid_of(job), signal.SIGKILL)
-    finally:
-        server.kill() if "server" in victims else None
-        wait_for(job, *((RUNNING, DONE) if victims == ("server",) else (FAILED, DONE)))
-        server.kill()
-        server.wait()
-    saved = torch.load(job.folder / "state.pt", weights_only=True)["step"] if (job.folder / "state.pt").exists() else 0
-    before = [report for report in job.reports if report["step"] <= saved]
-    print(f"{job.seen // 32 - saved} reported steps after the last state, at {saved}")
-
-    monkeypatch.setenv("GENSTUDIO_JOBS_AT_ONCE", "1")
-    if state(job) == FAILED:
-        jobs.resume(job.id)
-    done = wait_for(job, DONE)
-    assert done.reports[: len(before)] == before, "what was there before the last state is there still"
-    assert_equal(done.weights, uninterrupted)
-    assert_whole(job.folder)
-
-
-# Visitors, while a training runs
-
-VISITORS, SECONDS = (64, 180) if AT_LENGTH else (16, 20)
-STAY = 6.0  # seconds until a visitor leaves, and comes again as another
-GROWTH = 400 * 2**20  # bytes that the server may grow by once each visitor has been there
-
-
-class Visitor:
-    """A browser without a screen: it opens the page as one does, and sends what the page's controls hold."""
-
-    def __init__(self, url: str, seed: int):
-        self.http, self.draw = httpx.Client(base_url=url, timeout=120), random.Random(seed)
-        self.answers, self.waits = 0, []
-
-    def visit(self, until: float) -> None:
-        """Again and again, until then."""
-        while time.monotonic() < until:
-            self.open()
-            leaves = min(until, time.monotonic() + STAY)
-            while time.monotonic() < leaves:
-                started = time.monotonic()
-                self.fire(self.event("position", "input"), {"position": self.draw.random()})
-                self.waits.append(time.monotonic() - started)
-                if self.draw.random() < 0.1:
-                    self.fire(self.verb("sample"), {}, ["vae_mnist", [self.draw.randrange(1000)], None, None])
-            self.beat.close()
-
-    def open(self) -> None:
-        assert "<html" in self.http.get("/").raise_for_status().text
-        config = self.http.get("/config").raise_for_status().json()
-        self.session, self.events = f"{self.draw.getrandbits(60):x}", config["dependencies"]
-        self.names = {c["props"].get("elem_id"): c["id"] for c in config["components"]}
-        self.values = {c["id"]: c["props"].get("value") for c in config["components"]}
-        # As long as it lasts, the server keeps what belongs to this visit.
-        self.beat = self.http.send(self.http.build_request("GET", f"/gradio_api/heartbeat/{self.session}"), stream=True)
-        for event in self.events:
-            if any(kind == "load" for _, kind in event["targets"]) and event["backend_fn"]:
-                self.fire(event, {})
-
-    def event(self, name: str, kind: str) -> dict:
-        return next(e for e in self.events if [self.names[name], kind] in e["targets"] and e["backend_fn"])
-
-    def verb(self, name: str) -> dict:
-        return next(e for e in self.events if e["api_name"] == name)
-
-    def fire(self, event: dict, changes: dict[str, object], given: list | None = None) -> None:
-        self.values |= {self.names[name]: value for name, value in changes.items()}
-        data = [self.values.get(id) for id in event["inputs"]] if given is None else given
-        body = {"data": data, "fn_index": event["id"], "session_hash": self.session, "event_data": None, "trigger_id": None}
-        if event["queue"] is False:
-            said = self.http.post("/gradio_api/run/predict", json=body).raise_for_status().json()
-        else:
-            self.http.post("/gradio_api/queue/join", json=body).raise_for_status()
-            said = self.result()
-        self.answers += 1
-        for id, value in zip(event["outputs"], said["data"], strict=given is None):
-            if not (isinstance(value, dict) and value.get("__type__") == "update"):
-                self.values[id] = value
-            elif "value" in value:
-                self.values[id] = value["value"]
-
-    def result(self) -> dict:
-        with self.http.stream("GET", f"/gradio_api/queue/data?session_hash={self.session}") as lines:
-            for line in lines.iter_lines():
-                said = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
-                if said.get("msg") == "process_completed":
-                    assert said["success"], said["output"]
-                    return said["output"]
-        raise AssertionError("the server said nothing more")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300 + 2 * SECONDS)
-def test_visitors_are_served_while_a_training_runs(pictures, on_processor, tmp_path):
-    """They open the page, drag the position and ask the API: no error, and the memory that the server's process has
-    resident (RSS) does not go on growing once each of them has been there."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1"}
-    with (tmp_path / "server.txt").open("w") as log:
-        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        until(lambda: answers(url), 120)
-        job = jobs.start(Order("ae2d_mnist", str(pictures), recipe=ORDERED | {"images": 10**9}))
-        until(lambda: job.reports, 120)
-        visitors = [Visitor(url, seed) for seed in range(VISITORS)]
-        memory, process, end = [], psutil.Process(server.pid), time.monotonic() + SECONDS
-        with ThreadPoolExecutor(VISITORS) as pool:
-            visits = [pool.submit(visitor.visit, end) for visitor in visitors]
-            while not all(visit.done() for visit in visits):
-                if all(visitor.waits for visitor in visitors):
-                    memory.append(process.memory_info().rss)
-                time.sleep(0.5)
-        memory.append(process.memory_info().rss)
-        for visit in visits:
-            visit.result()
-        waits = sorted(wait for visitor in visitors for wait in visitor.waits)
-        print(
-            f"{VISITORS} visitors, {sum(visitor.answers for visitor in visitors)} answers; a drag waits "
-            f"{waits[len(waits) // 2]:.2f} s, one in twenty {waits[int(0.95 * len(waits))]:.2f} s or more; "
-            f"the server holds {memory[0] >> 20} to {max(memory) >> 20} MiB"
-        )
-        assert max(memory) - memory[0] < GROWTH
-        seen = job.seen
-        until(lambda: job.seen > seen)
-        assert state(job) == RUNNING and server.poll() is None
-        assert "Traceback" not in (tmp_path / "server.txt").read_text()
-    finally:
-        server.kill()
-        server.wait()
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False

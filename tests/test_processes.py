@@ -62,11 +62,9 @@ OPTIONS = {"images": STEPS * BATCH, "batch": BATCH, "warmup": 10 * STEPS * BATCH
 OPTIONS |= {"report_steps": 5, "save_minutes": 1000.0}
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> Path:
+def trained(root: Path) -> Path:
     """Folders of runs: `one` by one process; by two `two`, `faulty`, where both play the first one's slice, and
     `stopped`, which went on."""
-    root = tmp_path_factory.mktemp("processes")
     # 90 blurred blots, 81 to train on: epochs end in the middle of a batch.
     pictures, draw = root / "blots", np.random.RandomState(0)
     pictures.mkdir()
@@ -113,37 +111,30 @@ def apart(one: Path, other: Path, which: str = "model") -> float:
 
 
 @pytest.mark.slow
-def test_two_processes_take_the_steps_of_one(runs):
+def test_two_processes_take_the_steps_of_one(tmp_path, subtests):
     """Sums in another order differ in their last digits; on half of the pictures weights would go elsewhere."""
-    assert torch.load(runs / "two" / "state.pt", weights_only=True)["step"] == STEPS
-    assert apart(runs / "one", runs / "two") < 1e-5 and apart(runs / "one", runs / "two", "average") < 1e-5
-
-
-@pytest.mark.slow
-def test_a_process_whose_pictures_are_ignored_would_be_seen(runs):
-    """That the law above can fail: with both halves played, but one of them twice, weights are far away."""
-    assert apart(runs / "one", runs / "faulty") > 1e-4
-
-
-@pytest.mark.slow
-def test_the_first_process_alone_leaves_the_run_and_its_terms_are_those_of_all(runs):
-    """Each wrote a folder of its own once: a run killed between two writes came back with two different steps."""
+    runs = trained(tmp_path)
     one, two = runs / "one", runs / "two"
-    assert {p.name for p in one.iterdir()} == {p.name for p in two.iterdir()}
-    left, right = (list(map(json.loads, (run / "reports.jsonl").read_text().splitlines())) for run in (one, two))
-    assert [r["step"] for r in left] == [r["step"] for r in right] == [5, 10, 15, 20]
-    for a, b in zip(left, right, strict=True):
-        assert a["terms"] == pytest.approx(b["terms"], rel=1e-4)
-    model, header = checkpoint.load(two / "vae_mnist.safetensors")
-    assert header.step == STEPS and header.images == STEPS * BATCH
-
-
-@pytest.mark.slow
-def test_two_processes_stop_at_the_same_step_and_go_on_from_one_state(runs):
-    """To equal bytes: moments of Adam too, and in the process that wrote nothing."""
-    steps = (runs / "steps.txt").read_text().split("\n")
-    assert [line for line in steps if line.startswith("stopped")] == ["stopped 1", f"stopped {STEPS}"]
-    assert apart(runs / "stopped", runs / "two") == 0
+    with subtests.test("the steps are those of one process"):
+        assert torch.load(two / "state.pt", weights_only=True)["step"] == STEPS
+        assert apart(one, two) < 1e-5 and apart(one, two, "average") < 1e-5
+    with subtests.test("a process whose pictures are ignored would be seen"):
+        # With both halves played, but one of them twice, weights are far away: the law above can fail.
+        assert apart(one, runs / "faulty") > 1e-4
+    with subtests.test("the first process alone leaves the run, and its terms are those of all"):
+        # Each wrote a folder of its own once: a run killed between two writes came back with two different steps.
+        assert {p.name for p in one.iterdir()} == {p.name for p in two.iterdir()}
+        left, right = (list(map(json.loads, (run / "reports.jsonl").read_text().splitlines())) for run in (one, two))
+        assert [r["step"] for r in left] == [r["step"] for r in right] == [5, 10, 15, 20]
+        for a, b in zip(left, right, strict=True):
+            assert a["terms"] == pytest.approx(b["terms"], rel=1e-4)
+        model, header = checkpoint.load(two / "vae_mnist.safetensors")
+        assert header.step == STEPS and header.images == STEPS * BATCH
+    with subtests.test("both stop at the same step, and go on from one state"):
+        # To equal bytes: moments of Adam too, and in the process that wrote nothing.
+        steps = (runs / "steps.txt").read_text().split("\n")
+        assert [line for line in steps if line.startswith("stopped")] == ["stopped 1", f"stopped {STEPS}"]
+        assert apart(runs / "stopped", two) == 0
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(monkeypatch, tmp_path):
