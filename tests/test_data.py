@@ -322,16 +322,26 @@ def test_a_named_set_is_what_it_says(name, train, test, shape, classes):
         assert (len(kept), len(held)) == (train, test)
 
 
-def of_the_house(name: str, split: str) -> Pictures:
-    try:
-        return load(name, split)
-    except ValueError as error:
-        pytest.skip(str(error))
+def of_the_house(monkeypatch, name: str, split: str) -> tuple[Pictures, tuple[str, ...]]:
+    """A set, and the files that it is made of."""
+    found = []
+
+    def noted(*arguments, **options) -> Pictures:
+        found.append(read_pictures(*arguments, **options))
+        return found[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "read_pictures", noted)
+        try:
+            pictures = load(name, split)
+        except ValueError as error:
+            pytest.skip(str(error))
+    return pictures, found[0].names
 
 
 def test_lines_and_their_colours_are_pairs_and_no_symbol_is_in_both_splits(monkeypatch):
     """A pair has the same dark lines: where the drawing is black, the picture is mostly dark."""
-    held, kept = (of_the_house("emoji_lines", split) for split in ("test", "train"))
+    (held, of_held), (kept, of_kept) = (of_the_house(monkeypatch, "emoji_lines", split) for split in ("test", "train"))
     assert held.shape == (3, 64, 64) and len(held) > 100 and len(kept) > 8 * len(held) and held.credit
     for pictures in (held, kept):
         assert pictures.paired and pictures.sources.shape == pictures.images.shape
@@ -341,14 +351,14 @@ def test_lines_and_their_colours_are_pairs_and_no_symbol_is_in_both_splits(monke
         shifted = colours.roll(1, 0)
         assert (shifted[drawn] < 128).float().mean() < 0.6, "the next one's lines do as well: they are no pairs"
         assert (lines[:, 0, 0] > 250).all(), "a drawing is not on white"
-    names = {split: files_behind(monkeypatch, "emoji_lines", split) for split in ("test", "train")}
-    symbols = {split: {PurePosixPath(n).name for n in found} for split, found in names.items()}
-    assert symbols["test"] and not symbols["test"] & symbols["train"]
+    folders = ("openmoji/", "openmoji-line/")
+    unseen, seen = ({PurePosixPath(n).name for n in names if n.startswith(folders)} for names in (of_held, of_kept))
+    assert unseen and not unseen & seen
 
 
 def test_glasses_are_pairs_where_held_out_and_strangers_where_learned(monkeypatch):
     """No face of a training heap is in the other, nor in the pairs that are held out: else pairs would be learned after all."""
-    held, kept = (of_the_house("avatars_glasses", split) for split in ("test", "train"))
+    (held, of_held), (kept, of_kept) = (of_the_house(monkeypatch, "avatars_glasses", split) for split in ("test", "train"))
     assert held.paired and not kept.paired and held.shape == (3, 64, 64)
     assert len(held) == len(held.sources) == 200 and min(len(kept), len(kept.sources)) > 1000
     apart = (held.images.float() - held.sources.float()).abs().mean((1, 2, 3))
@@ -359,32 +369,15 @@ def test_glasses_are_pairs_where_held_out_and_strangers_where_learned(monkeypatc
         for other in bodies[i + 1 :]:
             assert not one & other, "a picture is in two heaps"
 
-    def faces(split: str) -> dict[str, set[str]]:
+    def faces(names: tuple[str, ...]) -> dict[str, set[str]]:
         """The faces of pairs by the side that is shown: pairs/plain/..., pairs/glasses/..."""
         sides: dict[str, set[str]] = {}
-        for name in files_behind(monkeypatch, "avatars_glasses", split):
+        for name in names:
             if name.startswith("pairs/"):
                 sides.setdefault(PurePosixPath(name).parts[1], set()).add(PurePosixPath(name).name)
         return sides
 
-    seen, unseen = faces("train"), faces("test")
+    seen, unseen = faces(of_kept), faces(of_held)
     assert len(seen) == len(unseen) == 2
     (plain, worn), (one, other) = seen.values(), unseen.values()
     assert not plain & worn and one == other and not one & (plain | worn)
-
-
-def files_behind(monkeypatch, name: str, split: str) -> tuple[str, ...]:
-    """The files that a set is made of."""
-    found = []
-
-    def noted(*arguments, **options) -> Pictures:
-        found.append(read_pictures(*arguments, **options))
-        return found[-1]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(data, "read_pictures", noted)
-        load(name, split)
-    names = found[0].names
-    if name == "emoji_lines":
-        return tuple(n for n in names if n.startswith(("openmoji/", "openmoji-line/")))
-    return names

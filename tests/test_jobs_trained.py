@@ -63,7 +63,8 @@ def pictures(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def quick():
-    """Few sample grids here and in the processes of jobs, which do not stand back: whatever else runs would stop them."""
+    """Few sample grids, here and in the processes of jobs, which do not stand back: whatever else runs would stop
+    them."""
     plain = jobs.command
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(walls, "FRAMES", 2)
