@@ -8,7 +8,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Before the first import of genstudio or gradio: both read these when they start.
+# Before the first import of torch, genstudio or gradio: they read these when they start.
+WORKER = "PYTEST_XDIST_WORKER" in os.environ  # one of several processes that share the tests
+if WORKER:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # else each has as many threads as there are processors
 HOME = tempfile.mkdtemp(prefix="genstudio-tests-")
 os.environ["GENSTUDIO_HOME"] = HOME
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -26,6 +29,12 @@ from tests import chromium  # noqa: E402
 
 def pytest_sessionfinish() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Among several processes, files of the browser first: they are the longest, and short ones fill what is left."""
+    if WORKER:
+        items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
 @pytest.fixture(scope="session")
