@@ -1,6 +1,7 @@
 """`score --check`: a header is believed as far as it can be measured again."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -15,25 +16,35 @@ from genstudio.scores.intervals import Score
 CLASSES = tuple(str(d) for d in range(10))
 
 
-@pytest.fixture
-def vae(tmp_path, monkeypatch):
-    """The path of an untrained vae_mnist whose header claims what was measured, over 24 samples and 30 pictures."""
-    monkeypatch.setenv("GENSTUDIO_HOME", str(tmp_path))
-    (tmp_path / "checkpoints").mkdir()
+def made_up(name: str, split: str, shape: tuple[int, int, int]) -> Pictures:
+    draw = torch.Generator().manual_seed(int(split == "test"))
+    images = torch.randint(0, 256, (30, *shape), dtype=torch.uint8, generator=draw)
+    return Pictures(name, images, torch.arange(30) % 10, CLASSES)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home with an untrained vae_mnist whose header claims what was measured, over 24 samples and 30 pictures."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "checkpoints").mkdir()
     for name in ("vae_mnist", "classifier_mnist"):
         torch.manual_seed(0)
         header = checkpoint.Header(name, data="mnist", classes=list(CLASSES), credit="Made up (JPEG copy)")
-        checkpoint.save(tmp_path / "checkpoints" / f"{name}.safetensors", find(name).build(), header)
+        checkpoint.save(home / "checkpoints" / f"{name}.safetensors", find(name).build(), header)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENSTUDIO_HOME", str(home))
+        patch.setattr(scores, "pictures", made_up)
+        claim(home / "checkpoints" / "vae_mnist.safetensors", scores.score("vae_mnist", n=24))
+    return home
 
-    def made_up(name, split, shape):
-        draw = torch.Generator().manual_seed(int(split == "test"))
-        images = torch.randint(0, 256, (30, *shape), dtype=torch.uint8, generator=draw)
-        return Pictures(name, images, torch.arange(30) % 10, CLASSES)
 
+@pytest.fixture
+def vae(home, tmp_path, monkeypatch):
+    """The path of that checkpoint in a copy of the home."""
+    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("GENSTUDIO_HOME", str(tmp_path))
     monkeypatch.setattr(scores, "pictures", made_up)
-    path = tmp_path / "checkpoints" / "vae_mnist.safetensors"
-    claim(path, scores.score("vae_mnist", n=24))
-    return path
+    return tmp_path / "checkpoints" / "vae_mnist.safetensors"
 
 
 def claim(path, found: dict) -> None:

@@ -135,6 +135,25 @@ def test_a_checkpoint_is_small_enough_to_ship_and_comes_back_as_it_went(name, tm
     assert checkpoint.digest(once) == checkpoint.digest(twice)
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_a_system_learns_and_draws(name):
+    """The losses of one step, and a picture in as few steps as can be: its layers fit together."""
+    model = find(name).build()
+    batch = tiny_batch(model)
+    for _, terms in model.losses(batch, 0):
+        assert all(value.isfinite() for value in terms.values()), terms
+    model.eval()
+    with torch.no_grad():
+        if generates(model):
+            *_, frame = sample(model, Noise([1]), **({"steps": 2} if steps_many(model) else {}))
+            assert frame.images.shape == (1, *model.image_shape) and frame.images.isfinite().all()
+        if "translate" in verbs(model):
+            made, (channels, height, width) = model.translate(batch.images), model.image_shape
+            assert made.shape == (4, channels, model.scale * height, model.scale * width) and made.isfinite().all()
+        if "classify" in verbs(model):
+            assert model.classify(batch.images).shape == (4, model.classes)
+
+
 def test_every_class_has_a_small_instance():
     assert {entry.model for entry in INSTANCES.values()} == {systems()[name].model for name in ALL}
 
