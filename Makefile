@@ -13,7 +13,7 @@ app: setup
 test: setup .venv/requirements-dev.txt
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
-# Jobs at length: a process killed at twenty random moments, and 64 visitors for three minutes. About twenty minutes.
+# Jobs at length: seven, each killed at three random moments, and 64 visitors for three minutes.
 slow: setup .venv/requirements-dev.txt
 	GENSTUDIO_SLOW=1 .venv/bin/python -m pytest tests/test_jobs_trained.py tests/test_visitors.py -m slow -s $(ARGS)
 
