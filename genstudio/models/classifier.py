@@ -199,7 +199,7 @@ FACE_ATTRIBUTES = {
 @system(
     title=Text("Judge · faces of one drawing style · 64 px", "Juge · visages d’un seul style · 64 px"),
     data="faces",
-    recipe=Recipe(images=600_000, batch=64, rate=2e-3, weight_decay=0.02, warmup=5_000, flip=True, jitter=2, ema=0.998),
+    recipe=Recipe(images=320_000, batch=64, rate=2e-3, weight_decay=0.02, warmup=5_000, flip=True, jitter=2, ema=0.998),
 )
 def judge_faces() -> AttributeClassifier:
     """Sees glasses, beards, head coverings, hair colours and mouths; its 128 features measure how far faces are from real ones."""
