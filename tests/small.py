@@ -7,13 +7,14 @@ system needs no line in this file.
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from genstudio.checkpoint import shell
 from genstudio.layers.translators import MirroredResNetGenerator
 from genstudio.model import Model, Text
 from genstudio.models.autoencoder import AutoEncoder
 from genstudio.models.biggan import BigGAN, BigGANDeep
-from genstudio.models.classifier import Classifier
+from genstudio.models.classifier import AttributeClassifier, Classifier
 from genstudio.models.diffusion import Diffusion
 from genstudio.models.gan import CGAN, DCGAN
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution
@@ -124,13 +125,18 @@ def small_classifier() -> Classifier:
 
 
 @small()
-def small_classifier_of_traits() -> Classifier:
-    return Classifier(COLOUR, len(CLASSES), widths=(8, 16), traits=("glasses",))
+def small_classifier_with_an_attribute() -> Classifier:
+    return Classifier(COLOUR, len(CLASSES), widths=(8, 16), attributes=("glasses",))
 
 
 @small()
 def small_classifier_of_mixtures() -> Classifier:
     return Classifier(COLOUR, len(CLASSES), widths=(8, 16), halve="pool", dropout=0.1, mixed=0.5, blended=0.7)
+
+
+@small()
+def small_attribute_classifier() -> AttributeClassifier:
+    return AttributeClassifier(COLOUR, {"glasses": (), "hair_color": ("black", "red")}, widths=(8, 16))
 
 
 # Translators
@@ -206,3 +212,9 @@ def awake(entry: System) -> Model:
         elif not weights.any():
             weights.normal_(0, 0.5)
     return model
+
+
+def conditions(model: Model, count: int) -> dict[str, Tensor]:
+    """Made-up conditions of pictures, (count,), for every attribute that the model tells."""
+    numbers = torch.arange(count)
+    return {name: numbers % len(values) if values else numbers % 2 == 0 for name, values in model.attributes.items()}

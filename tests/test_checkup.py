@@ -16,7 +16,7 @@ from genstudio.registry import find
 from genstudio.scores import checkup as checkups
 from genstudio.scores.checkup import Checker, Checkup, best, warnings
 from genstudio.scores.intervals import Score
-from tests.small import SMALLEST
+from tests.small import SMALLEST, conditions
 
 CPU = torch.device("cpu")
 SHAPE = (3, 16, 16)
@@ -182,8 +182,10 @@ def test_every_model_gets_a_number(entry, monkeypatch):
     model, draw = entry.build(), torch.Generator().manual_seed(0)
     images, sources = torch.randint(0, 256, (2, 12, *model.image_shape), dtype=torch.uint8, generator=draw)
     paired, labels = entry.data != "avatars_glasses", torch.arange(12) % 8
-    training = Pictures(entry.data, images, labels, sources=sources if paired else sources[:10], paired=paired)
-    held_out = Batch(images.flip(0) / 127.5 - 1, labels, {}, sources.flip(0) / 127.5 - 1)
+    known = conditions(model, 12)
+    drawn_from = sources if paired else sources[:10]
+    training = Pictures(entry.data, images, labels, (), known, sources=drawn_from, paired=paired)
+    held_out = Batch(images.flip(0) / 127.5 - 1, labels, known, sources.flip(0) / 127.5 - 1)
     others = {"classifier": "accuracy", "autoencoder": "squared error", "restoration": "L1"}
     expected = others.get(entry.family, "kernel distance")
     for kept in (True, False):

@@ -395,7 +395,7 @@ def test_scores_are_written_where_asked(monkeypatch, capsys, home):
 def test_data_tells_the_terms_and_builds_nothing_unasked(monkeypatch, capsys, home):
     built = []
 
-    def build(name, out, accept):
+    def build(chosen, out, accept):
         yield "terms"
         if not accept:
             raise ValueError("nothing was downloaded")
@@ -408,6 +408,15 @@ def test_data_tells_the_terms_and_builds_nothing_unasked(monkeypatch, capsys, ho
     assert drawings.SETS["avatars"].terms() in said and "nothing was downloaded" in said and not built
     ok("data", "avatars", "--yes")
     assert built == [home / "data"]
+    for words, sentence in (
+        (["faces", "--count", "-1"], "count must lie between 1 and 190000, not -1"),
+        (["faces", "--style", "realism"], "style must be one of"),
+        (["avatars", "--side", "128"], "side can be chosen for faces alone"),
+    ):
+        assert cli.main(["data", *words, "--yes"]) == 2
+        assert sentence in capsys.readouterr().err and len(built) == 1
+    ok("data", "faces", "--style", "lorelei", "--side", "128", "--yes")
+    assert capsys.readouterr().out.strip() == str(home / "data" / "faces_lorelei_128.zip")
 
 
 def test_the_line_of_progress_renews_itself_only_on_a_terminal(monkeypatch, capsys):

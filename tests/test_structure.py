@@ -45,7 +45,8 @@ BELOW = {
     "models": {"model", "system", "layers", "objectives", "samplers", "models"},
     "registry": {"model", "system", "models"},
     "images": {"paths"},
-    "data": {"paths", "images", "model"},
+    "drawings": {"paths", "images"},
+    "data": {"paths", "images", "model", "drawings"},
 }
 
 
