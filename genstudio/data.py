@@ -5,6 +5,7 @@ Nothing in an archive is unpacked to disk. Every bad item is refused by name and
 
 from __future__ import annotations
 
+import hashlib
 import json
 import lzma
 import zipfile
@@ -20,7 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from genstudio import paths
+from genstudio import paths, pixels
 from genstudio.images import fit, from_uint8, open_picture, to_array
 from genstudio.model import Batch
 
@@ -71,6 +72,15 @@ class Pictures:
         labels = None if self.labels is None else self.labels[index]
         sources = from_uint8(self.sources[index]) if self.sources is not None and self.paired else None
         return Batch(from_uint8(self.images[index]), labels, {name: t[index] for name, t in self.traits.items()}, sources)
+
+    def digest(self) -> str:
+        """SHA-256 of pixels, labels, class names and sources, in order: the same in whatever archive they lie."""
+        tensors = [t for t in (self.images, self.labels, self.sources) if t is not None]
+        facts = [[list(t.shape) for t in tensors], self.classes, self.labels is None, self.paired]
+        found = hashlib.sha256(json.dumps(facts).encode())
+        for block in (block for tensor in tensors for block in tensor.split(4096)):
+            found.update(block.contiguous().numpy().astype("|u1" if block.dtype is torch.uint8 else "<i8", copy=False))
+        return found.hexdigest()
 
 
 # Folders and archives -------------------------------------------------------------------------------------------
@@ -345,12 +355,18 @@ SETS: dict[str, Callable[[str, tuple[int, int, int] | None], Pictures]] = {
 
 
 def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = None) -> Pictures:
-    """A set by name (`SETS`), or a folder or zip of pictures resized to `shape` (c, h, w).
+    """A set by name (`SETS`), or a folder or zip of pictures resized to `shape` (c, h, w), or what `pixels` has packed.
 
     A folder's held-out part is every tenth picture. Raises ValueError, in words, when there is nothing to read.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, not {split!r}")
+    packed = paths.data() / f"{name}.pixels" if name in SETS else Path(name).expanduser()
+    if packed.suffix == ".pixels" and packed.is_file():
+        if split == "train":
+            return _at_shape(Pictures(**pixels.load(packed)), shape)
+        if name not in SETS:
+            raise ValueError(f"{packed.name} holds pictures to train on alone")
     if name in SETS:
         return _at_shape(SETS[name](split, shape), shape)
     whole = load_whole(name, shape)

@@ -45,7 +45,9 @@ BELOW = {
     "models": {"model", "system", "layers", "objectives", "samplers", "models"},
     "registry": {"model", "system", "models"},
     "images": {"paths"},
-    "data": {"paths", "images", "model"},
+    "files": set(),
+    "pixels": {"files"},
+    "data": {"paths", "images", "model", "pixels"},
 }
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from genstudio.cli import commands, labelling, mixing, opening, scoring, sharing, training, translating, working
+from genstudio.cli import commands, labelling, mixing, opening, runs, scoring, sharing, training, translating, working
 
 EXAMPLES = """
 examples:
@@ -241,6 +241,30 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("what", metavar="WHAT", choices=working.WHAT, nargs="?", default="list", help="|".join(working.WHAT))
     made.add_argument("id", metavar="JOB", nargs="?", help="a name that `jobs list` shows")
     gives_json(made, "as JSON")
+
+    about = "Training runs that travel: list them, export one to a file or to parts, import it elsewhere, to --resume there."
+    made = verb(runs.runs, about, "")
+    made.add_argument("what", metavar="WHAT", choices=runs.WHAT, nargs="?", default="list", help="|".join(runs.WHAT))
+    about = "export: a run's name and the file to write; import: that file, one of its parts, or the folder of a run"
+    made.add_argument("words", metavar="NAME FILE", nargs="*", help=about)
+    made.add_argument("--part", type=float, metavar="MB", help="export in parts of at most that size")
+    made.add_argument("--out", type=Path, metavar="DIR", help="import to that folder (GENSTUDIO_HOME/runs/SYSTEM)")
+    made.add_argument("--replace", action="store_true", help="import in place of the run that is there, which is lost")
+    gives_json(made, "as JSON")
+
+    made = verb(runs.pack, "A set's training pictures in one small file, for a machine without the set.", "")
+    made.add_argument("name", metavar="SET", help="a set by name")
+    made.add_argument("file", metavar="FILE.pixels", type=Path, help="the file; as SET.pixels in GENSTUDIO_DATA it is found by name")
+
+    about = "Trains systems in order for some minutes, each resumed from --folder, and exports them in parts. See `make lease`."
+    made = verb(runs.lease, about, "")
+    made.add_argument("systems", metavar="SYSTEM", nargs="+", help="in the order of their turns; one that is done is skipped")
+    made.add_argument("--minutes", type=float, default=9.0, metavar="M", help="in all, the export too (9)")
+    made.add_argument("--folder", type=Path, default="lease", metavar="DIR", help="with data/ and runs/ (lease)")
+    made.add_argument("--out", type=Path, metavar="DIR", help="folder for the parts (out/ in --folder)")
+    made.add_argument("--part", type=float, default=15.0, metavar="MB", help="size of a part at most (15)")
+    made.add_argument("--data", help="a set by name, a folder or a zip, in place of what the runs learned from")
+    made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
 
     verb(commands.app, "Opens the page.", "")
     return parser
