@@ -2,7 +2,7 @@
 
 All lies in one folder inside the checkout, which travels with it:
 
-    data/    sets as GENSTUDIO_DATA holds them; NAME.pixels, which `pack` writes, is less than half of NAME.zip
+    data/    sets as GENSTUDIO_DATA holds them; NAME.pixels, which `data pack` writes, is less than half of NAME.zip
     runs/    NAME.run, or its parts, of each run that goes on; a system without one begins
     out/     where the parts come to lie
 

@@ -30,9 +30,10 @@ from genstudio import files
 
 FORMAT = 1
 SUFFIX = ".pixels"
-FIRST = 2000  # pictures of the first generation; each later one is as large as all before it
+FIRST = 1000  # pictures of the first generation; each later one is as large as all before it
 BLOCK = 16  # pixels along a side of a block
 BITS = 14  # of a probability
+MASK = (1 << BITS) - 1
 LOW = 1 << 16  # a coder's state is at least that
 XZ = {"format": lzma.FORMAT_XZ, "filters": [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 0, "lp": 0, "pb": 0}]}
 MAX_PICTURES, MAX_SIDE, MAX_BYTES = 200_000, 4096, 4 * 2**30  # unpacked
@@ -202,21 +203,22 @@ CHOICES = 6  # reference, west, north, north-west, north-east, another
 
 
 class Counts:
-    """Adaptive frequencies of symbols, by context."""
+    """Adaptive frequencies of symbols, by context. Symbol s of context c has number c * symbols + s."""
 
     def __init__(self, contexts: int, symbols: int):
-        self.counts = np.ones((contexts, symbols), np.int64)
+        self.counts = np.ones((symbols, contexts), np.int64)
 
-    def table(self) -> np.ndarray:
-        """Cumulative frequencies (contexts, symbols + 1) that end at 2^BITS."""
-        symbols = self.counts.shape[1]
-        scaled = self.counts * ((1 << BITS) - symbols) // self.counts.sum(1, keepdims=True) + 1
-        scaled[:, 0] += (1 << BITS) - scaled.sum(1)
-        return np.concatenate([np.zeros((len(scaled), 1), np.int64), scaled.cumsum(1)], 1)
+    def starts(self) -> np.ndarray:
+        """The first slot of each number, and the end: each context has 2^BITS slots, and each symbol one at least."""
+        symbols = len(self.counts)
+        slots = self.counts * ((1 << BITS) - symbols) // self.counts.sum(0) + 1
+        slots[0] += (1 << BITS) - slots.sum(0)
+        return np.concatenate([[0], slots.T.reshape(-1).cumsum()])
 
-    def add(self, contexts: np.ndarray, symbols: np.ndarray) -> None:
-        found = np.bincount(contexts * self.counts.shape[1] + symbols, minlength=self.counts.size)
-        self.counts += 8 * found.reshape(self.counts.shape)  # one that was seen weighs as much as eight that may be
+    def add(self, numbers: np.ndarray) -> None:
+        symbols, contexts = self.counts.shape
+        found = np.bincount(numbers, minlength=self.counts.size).reshape(contexts, symbols)
+        self.counts += 8 * found.T  # one that was seen weighs as much as eight that may be
 
 
 class Walk:
@@ -224,9 +226,8 @@ class Walk:
 
     def __init__(self, predicted: np.ndarray, h: int, w: int):
         self.lanes, self.h, self.w = len(predicted), h, w
-        self.predicted = np.pad(
-            predicted.reshape(-1, h, w).transpose(1, 2, 0), ((2, 0), (2, 1), (0, 0))
-        )  # (h + 2, w + 3, n)
+        around = ((2, 0), (2, 1), (0, 0))  # neighbours outside the picture have the darkest colour
+        self.predicted = np.pad(predicted.reshape(-1, h, w).transpose(1, 2, 0), around)  # (h + 2, w + 3, n)
         self.known = np.zeros_like(self.predicted)
         self.choices, self.others = Counts(1 << 12, CHOICES), Counts(NEARBY + 1, 256)
 
@@ -262,10 +263,10 @@ def _encode(walk: Walk, indices: np.ndarray) -> bytes:
     ] = []  # lanes, starts and frequencies, in decoding order
 
     def note(rows: np.ndarray | None, counts: Counts, context: np.ndarray, symbol: np.ndarray) -> None:
-        table = counts.table()
-        start, end = table[context, symbol], table[context, symbol + 1]
-        steps.append((rows, start.astype(np.uint16), (end - start).astype(np.uint16)))
-        counts.add(context, symbol)
+        starts, numbers = counts.starts(), context * len(counts.counts) + symbol
+        start = starts[numbers]
+        steps.append((rows, (start & MASK).astype(np.uint16), (starts[numbers + 1] - start).astype(np.uint16)))
+        counts.add(numbers)
 
     for y, x in walk:
         value, candidates = truth[y - 2, x - 2], walk.candidates(y, x)
@@ -298,35 +299,30 @@ def _decode(walk: Walk, code: bytes) -> np.ndarray:
     """The pixels (n, h*w) of a generation."""
     states = np.frombuffer(code, "<u4", walk.lanes).astype(np.int64)
     words, place = np.frombuffer(code, "<u2", offset=4 * walk.lanes).astype(np.int64), 0
-    mask = (1 << BITS) - 1
 
-    def symbols(x: np.ndarray, context: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def symbols(x: np.ndarray, context: np.ndarray, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
         """The next symbol of each state, and the states after it."""
         nonlocal place
-        slot, width = x & mask, table.shape[1]
-        # One sorted array for all contexts: each has its own range of numbers.
-        flat = (table + (np.arange(len(table)) << BITS)[:, None])[:, :-1].reshape(-1)
-        found = np.searchsorted(flat, slot + (context << BITS), side="right") - 1
-        symbol = found - context * (width - 1)
-        start = table[context, symbol]
-        x = (table[context, symbol + 1] - start) * (x >> BITS) + slot - start
+        starts, slot = counts.starts(), context << BITS | x & MASK
+        numbers = np.searchsorted(starts, slot, side="right") - 1
+        counts.add(numbers)
+        start = starts[numbers]
+        x = (starts[numbers + 1] - start) * (x >> BITS) + slot - start
         low = x < LOW
         count = int(low.sum())
         x[low] = x[low] << 16 | words[place : place + count]
         place += count
-        return symbol, x
+        return numbers - context * len(counts.counts), x
 
     for y, x in walk:
         candidates = walk.candidates(y, x)
         context = walk.context(y, x, candidates)
-        choice, states = symbols(states, context, walk.choices.table())
-        walk.choices.add(context, choice)
+        choice, states = symbols(states, context, walk.choices)
         value = np.choose(choice, [*candidates, np.zeros(walk.lanes, np.uint8)])
         rows = np.flatnonzero(choice == CHOICES - 1)
         if len(rows):
             base, context = candidates[0][rows], context[rows] & NEARBY
-            other, states[rows] = symbols(states[rows], context, walk.others.table())
-            walk.others.add(context, other)
+            other, states[rows] = symbols(states[rows], context, walk.others)
             value[rows] = base + other.astype(np.uint8)
         walk.known[y, x] = value
     return walk.known[2:, 2:-1].transpose(2, 0, 1).reshape(walk.lanes, -1)

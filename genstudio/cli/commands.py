@@ -414,9 +414,13 @@ def read_end(word: str, engine: Engine, held: Held, search: Callable | None = No
     return {"code": packed.pack(guess.code.numpy())}
 
 
-def data(name: str, yes: bool, out: Path | None) -> None:
+def data(name: str, words: list[str], yes: bool, out: Path | None) -> None:
     from genstudio import drawings, paths
 
+    if name == "pack":
+        return pack(words)
+    if words:
+        raise ValueError(f"data {name} takes no {words[0]!r}")
     if name not in drawings.SETS:
         raise ValueError(f"{name!r} is not a drawn set; there are {', '.join(drawings.SETS)}")
     out = out or paths.data()
@@ -430,6 +434,20 @@ def data(name: str, yes: bool, out: Path | None) -> None:
         for line in said:
             print(line, file=sys.stderr, flush=True)
     print(target)
+
+
+def pack(words: list[str]) -> None:
+    from genstudio import pixels
+    from genstudio.data import SETS, load
+
+    if len(words) != 2:
+        raise ValueError("which set, and where to? `python -m genstudio data pack SET FILE.pixels`")
+    name, file = words
+    if name not in SETS:
+        raise ValueError(f"{name!r} is none of the sets {', '.join(SETS)}")
+    found = load(name)
+    size = pixels.save(found, Path(file).expanduser())
+    print(f"{file}: {len(found)} pictures, {size / 1e6:.1f} MB")
 
 
 def agreed(question: str) -> bool:

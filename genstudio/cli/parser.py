@@ -215,7 +215,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
     gives_json(made, "as JSON")
 
     made = verb(commands.data, "Builds a drawn set, avatars or emoji, from its npm packages. Needs Node.", "")
-    made.add_argument("name", metavar="NAME", help="avatars or emoji")
+    made.add_argument("name", metavar="NAME", help="avatars or emoji; pack: a set's training pictures into one small file")
+    made.add_argument("words", metavar="SET FILE.pixels", nargs="*", help="pack: which set, and the file to write")
     made.add_argument("--yes", action="store_true", help="accept size and licences without being asked")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder for the archive (GENSTUDIO_DATA)")
 
@@ -242,7 +243,7 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("id", metavar="JOB", nargs="?", help="a name that `jobs list` shows")
     gives_json(made, "as JSON")
 
-    about = "Training runs that travel: list them, export one to a file or to parts, import it elsewhere, to --resume there."
+    about = "Training runs that travel: list them, export one to a file or to parts, import it to --resume elsewhere."
     made = verb(runs.runs, about, "")
     made.add_argument("what", metavar="WHAT", choices=runs.WHAT, nargs="?", default="list", help="|".join(runs.WHAT))
     about = "export: a run's name and the file to write; import: that file, one of its parts, or the folder of a run"
@@ -252,13 +253,9 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--replace", action="store_true", help="import in place of the run that is there, which is lost")
     gives_json(made, "as JSON")
 
-    made = verb(runs.pack, "A set's training pictures in one small file, for a machine without the set.", "")
-    made.add_argument("name", metavar="SET", help="a set by name")
-    made.add_argument("file", metavar="FILE.pixels", type=Path, help="the file; as SET.pixels in GENSTUDIO_DATA it is found by name")
-
-    about = "Trains systems in order for some minutes, each resumed from --folder, and exports them in parts. See `make lease`."
+    about = "Trains systems in order for some minutes, each resumed, and exports them in parts. See `make lease`."
     made = verb(runs.lease, about, "")
-    made.add_argument("systems", metavar="SYSTEM", nargs="+", help="in the order of their turns; one that is done is skipped")
+    made.add_argument("systems", metavar="SYSTEM", nargs="+", help="in the order of their turns; what is done is skipped")
     made.add_argument("--minutes", type=float, default=9.0, metavar="M", help="in all, the export too (9)")
     made.add_argument("--folder", type=Path, default="lease", metavar="DIR", help="with data/ and runs/ (lease)")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder for the parts (out/ in --folder)")

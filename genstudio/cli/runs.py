@@ -1,5 +1,4 @@
-"""The verbs of runs that travel: `runs` moves one from machine to machine, `pack` its data set, and `lease` trains on a
-machine that is lent for minutes."""
+"""The verbs of runs that travel: `runs` moves one between machines, `lease` trains on one that is lent for minutes."""
 
 from __future__ import annotations
 
@@ -65,17 +64,6 @@ def _line(line) -> str:
         words.append(f"{line.bytes / MB:.1f} MB of {time.strftime('%Y-%m-%d %H:%M', time.localtime(line.newest))}")
     words += [line.system] if line.system != line.name else []
     return ", ".join(words)
-
-
-def pack(name: str, file: Path) -> None:
-    from genstudio import pixels
-    from genstudio.data import SETS, load
-
-    if name not in SETS:
-        raise ValueError(f"{name!r} is none of the sets {', '.join(SETS)}")
-    found = load(name)
-    size = pixels.save(found, file)
-    print(f"{file}: {len(found)} pictures, {size / MB:.1f} MB")
 
 
 def lease(
