@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from genstudio.data import SETS, Pictures, at_hand
+from genstudio.data import Pictures, at_hand, named
 from genstudio.engine import Engine
 from genstudio.held import Held
 from genstudio.scores.distances import nearest
@@ -76,6 +76,6 @@ def training(held: Held) -> Pictures | None:
     """The pictures that a model learned from, where they are a known set and on this machine: nothing is downloaded."""
     data, shape = held.header.data, tuple(held.model.image_shape)
     try:
-        return pictures(data, "train", shape) if data in SETS and at_hand(data) else None
+        return pictures(data, "train", shape) if named(data) and at_hand(data) else None
     except ValueError:
         return None

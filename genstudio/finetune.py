@@ -182,11 +182,13 @@ def relabelled(pictures: Pictures, names: Sequence[str]) -> Pictures:
 
 
 def placed(pictures: Pictures, model: Model, held: Sequence[str]) -> Pictures:
-    """The pictures with the labels that a model has for them; it `held` these classes before, and is told its new ones.
+    """The pictures with the labels and attributes that a model has for them; it `held` these classes before, and is told
+    its new ones.
 
     A model without classes may see any pictures. One that draws by class learns from pictures without any untold, and
     draws so from then on: the classes that it held are no longer what it draws.
     """
+    pictures = pictures.renumbered(model.attributes)
     if not model.classes:
         return pictures
     if pictures.labels is None and hasattr(model, "classify"):

@@ -10,9 +10,10 @@ Images are float tensors (n, c, h, w) in [-1, 1] everywhere.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import torch
@@ -201,26 +202,39 @@ def moved(numbers: Tensor, device: torch.device | str, **kwargs: Any) -> Tensor:
 
 @dataclass
 class Batch:
-    """What one training step sees: pictures (n, c, h, w) in [-1, 1], and what the set knows of them."""
+    """The pictures of one training step, and all that the set says of them.
+
+    images: (n, c, h, w) in [-1, 1].
+    labels: class numbers (n,).
+    conditions: attributes and inputs by name: booleans (n,) such as "glasses", class numbers (n,) such as "hair_color",
+        -1 where unknown, or whatever else a model adds, (n, ...).
+    sources: pictures to translate from, (n, c, h, w) in [-1, 1].
+    """
 
     images: Tensor
-    labels: Tensor | None = None  # class numbers (n,)
-    traits: dict[str, Tensor] = field(default_factory=dict)  # booleans (n,): "glasses", say
-    sources: Tensor | None = None  # what these pictures are translated from, (n, c, h, w) in [-1, 1]
+    labels: Tensor | None = None
+    conditions: dict[str, Tensor] = field(default_factory=dict)
+    sources: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
+    def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """A batch of the same fields, each of its tensors changed."""
+
+        def changed(value: Tensor | dict[str, Tensor] | None) -> Any:
+            if isinstance(value, dict):
+                return {name: change(tensor) for name, tensor in value.items()}
+            return None if value is None else change(value)
+
+        return Batch(**{f.name: changed(getattr(self, f.name)) for f in fields(self)})
+
     def to(self, device: torch.device | str, **kwargs: Any) -> Batch:
-        labels = None if self.labels is None else moved(self.labels, device)
-        traits = {name: moved(t, device) for name, t in self.traits.items()}
-        sources = None if self.sources is None else moved(self.sources, device, **kwargs)
-        return Batch(moved(self.images, device, **kwargs), labels, traits, sources)
+        """On a device; `kwargs` (a memory format, say) are for images and what is shaped like them."""
+        return self.map(lambda t: moved(t, device, **(kwargs if t.dim() == 4 else {})))
 
     def __getitem__(self, rows: slice) -> Batch:
-        labels = None if self.labels is None else self.labels[rows]
-        sources = None if self.sources is None else self.sources[rows]
-        return Batch(self.images[rows], labels, {name: t[rows] for name, t in self.traits.items()}, sources)
+        return self.map(lambda t: t[rows])
 
     def split(self, parts: int) -> list[Batch]:
         """Smaller batches, as equal as can be."""
@@ -252,12 +266,13 @@ class Model(nn.Module):
         styles(noise, *, <controls>) -> w           (n, layers, d), a style for each layer, and of them
         synthesize(w, noise, *, <controls>) -> images
         translate(images, *, <controls>) -> images
-        classify(images) -> (n, classes)            logits;  features(images) -> (n, d)
+        classify(images) -> (n, classes)            logits;  features(images) -> (n, d);  attribute_logits(images) -> dict
     """
 
     image_shape: tuple[int, int, int]  # (c, h, w) of the pictures that it makes or takes
     classes: int = 0  # class numbers that it can be told of, or tells apart
     class_names: Sequence[str] = ()  # of the class numbers that it learned from: whoever loads it says so
+    attributes: Mapping[str, Sequence[str]] = MappingProxyType({})  # that it tells: their values, none for yes or no
 
     def players(self) -> dict[str, nn.Module]:
         """The parts that take turns in training. A part called `critic` is saved apart: sampling does not need it."""

@@ -40,21 +40,21 @@ MAX_PICTURES, MAX_SIDE, MAX_BYTES = 200_000, 4096, 4 * 2**30  # unpacked
 
 
 def save(pictures: Any, path: Path) -> int:
-    """Packs `Pictures`: images, labels and traits. Returns the size of the file."""
+    """Packs `Pictures`: images, labels and conditions. Returns the size of the file."""
     if pictures.sources is not None:
         raise ValueError(f"{pictures.name} is a set of sources and targets, which is not packed")
-    images, traits = pictures.images.numpy(), pictures.traits
-    said = {key: getattr(pictures, key) for key in ("name", "classes", "credit")}
+    images, conditions = pictures.images.numpy(), pictures.conditions
+    said = {key: getattr(pictures, key) for key in ("name", "classes", "values", "credit")}
     said |= {
         "format": FORMAT,
         "shape": images.shape,
-        "traits": {name: str(t.numpy().dtype) for name, t in traits.items()},
+        "conditions": {name: str(t.numpy().dtype) for name, t in conditions.items()},
     }
     members = {"set.json": json.dumps(said, ensure_ascii=False).encode()}
     if pictures.labels is not None:
         members["labels.xz"] = lzma.compress(pictures.labels.numpy().astype("<u2").tobytes(), **XZ)
-    for i, values in enumerate(traits.values()):
-        members[f"traits/{i}.xz"] = lzma.compress(values.numpy().astype("<i2").tobytes(), **XZ)
+    for i, values in enumerate(conditions.values()):
+        members[f"conditions/{i}.xz"] = lzma.compress(values.numpy().astype("<i2").tobytes(), **XZ)
     indexed = by_palette(images)
     members |= {"images.xz": lzma.compress(images.tobytes(), **XZ)} if indexed is None else _pack(*indexed, images)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def save(pictures: Any, path: Path) -> int:
     return path.stat().st_size
 
 
-KINDS = {"bool": bool, "int64": np.int64}  # of traits
+KINDS = {"bool": bool, "int64": np.int64}  # of conditions
 TORN = (
     zipfile.BadZipFile,
     OSError,
@@ -94,9 +94,9 @@ def load(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path.name} would unpack to {n} pictures of {c}x{h}x{w}, which is too much")
     try:
         labels = _unxz(members["labels.xz"], "<u2", [n]).astype(np.int64) if "labels.xz" in members else None
-        traits = {
-            str(name): torch.from_numpy(_unxz(members[f"traits/{i}.xz"], "<i2", [n]).astype(KINDS[kind]))
-            for i, (name, kind) in enumerate(said["traits"].items())
+        conditions = {
+            str(name): torch.from_numpy(_unxz(members[f"conditions/{i}.xz"], "<i2", [n]).astype(KINDS[kind]))
+            for i, (name, kind) in enumerate(said["conditions"].items())
         }
         images = _unxz(members["images.xz"], "u1", shape) if "images.xz" in members else _unpack(members, shape)
         return {
@@ -104,7 +104,8 @@ def load(path: Path) -> dict[str, Any]:
             "images": torch.from_numpy(np.ascontiguousarray(images)),
             "labels": None if labels is None else torch.from_numpy(labels),
             "classes": tuple(map(str, said["classes"])),
-            "traits": traits,
+            "conditions": conditions,
+            "values": {str(name): tuple(map(str, values)) for name, values in said["values"].items()},
             "credit": str(said["credit"]),
         }
     except TORN as error:

@@ -12,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from genstudio.data import SETS, Pictures
+from genstudio.data import Pictures, named
 
 
 def learned_from(
@@ -42,7 +42,7 @@ def learned_from(
 
 def name_of(data: str) -> str:
     """The name of the set that was given so."""
-    return data if data in SETS else Path(data).stem
+    return data if named(data) else Path(data).stem
 
 
 def credit(entries: list[dict[str, Any]]) -> str:

@@ -57,7 +57,7 @@ def survey(source: str, shape: tuple[int, int, int]) -> Survey:
 
     Raises ValueError, in words, where nothing can be used.
     """
-    if source in data.SETS:
+    if data.named(source):
         parts = [data.load(source, split, shape) for split in ("train", "test")]
         held_out = [split == 1 for split, part in enumerate(parts) for _ in range(len(part))]
         names = [name for split, part in zip(("train", "test"), parts, strict=True) for name in _names(part, split)]

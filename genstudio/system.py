@@ -99,6 +99,7 @@ class System:
     takes: str = ""  # the same for programs: one of `TAKES`, where it is given pictures
     options: dict[str, Text] = field(default_factory=dict)  # what a control's options mean for this system's pictures
     judge: str = ""  # the classifier that it may ask for guidance
+    successor: str = ""  # the system whose weights, where they are here, are offered in place of its own
 
     @property
     def model(self) -> type[Model]:
@@ -127,13 +128,14 @@ def system(
     takes: str = "",
     options: dict[str, Text] | None = None,
     judge: str = "",
+    successor: str = "",
 ) -> Callable[[Callable[..., Model]], Callable[..., Model]]:
     """Declares the decorated builder as a system. `registry` collects them; nothing is built here."""
 
     assert takes in ("", *TAKES), f"takes must be one of {', '.join(TAKES)}, not {takes!r}"
 
     def declare(build: Callable[..., Model]) -> Callable[..., Model]:
-        build.system = System(build.__name__, build, title, data, recipe, knows, takes, options or {}, judge)
+        build.system = System(build.__name__, build, title, data, recipe, knows, takes, options or {}, judge, successor)
         return build
 
     return declare

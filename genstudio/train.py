@@ -374,6 +374,7 @@ def held_out(data: str, model: Model) -> Batch | None:
         test = load(data, "test", model.image_shape)
     except ValueError:
         return None  # too few to hold any out
+    test = test.renumbered(model.attributes)
     if model.classes and test.classes:
         test = finetune.relabelled(test, model.class_names)
     chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:HELD_OUT]

@@ -329,12 +329,12 @@ def faces(monkeypatch):
     """Twenty pictures to train on. What comes after training is cut short: it would take longer than training them."""
     monkeypatch.setattr(film, "make", lambda *_: None)
     monkeypatch.setattr("genstudio.train.FINISH", 16)
-    os.mkdir("faces")
+    os.mkdir("greys")  # no set by name
     for i in range(20):
-        Image.new("L", (28, 28), 12 * i).save(f"faces/{i:02d}.png")
+        Image.new("L", (28, 28), 12 * i).save(f"greys/{i:02d}.png")
 
 
-SMALL = ["train", "vae_mnist", "--data", "faces", "--batch", "2", "--exact", "--out", "run"]
+SMALL = ["train", "vae_mnist", "--data", "greys", "--batch", "2", "--exact", "--out", "run"]
 
 
 def test_train_leaves_weights_that_the_other_verbs_take(faces, capsys):
@@ -344,7 +344,7 @@ def test_train_leaves_weights_that_the_other_verbs_take(faces, capsys):
     assert [r["step"] for r in reports] == [20, 40]
     assert "run/vae_mnist.safetensors" in said.err
     header = checkpoint.describe("run/vae_mnist.safetensors")
-    assert (header.images, header.recipe["batch"], header.data) == (80, 2, "faces")
+    assert (header.images, header.recipe["batch"], header.data) == (80, 2, "greys")
     ok("sample", "run/vae_mnist.safetensors", "--seeds", "0", "--out", "out")
 
 
@@ -395,7 +395,7 @@ def test_scores_are_written_where_asked(monkeypatch, capsys, home):
 def test_data_tells_the_terms_and_builds_nothing_unasked(monkeypatch, capsys, home):
     built = []
 
-    def build(name, out, accept):
+    def build(chosen, out, accept):
         yield "terms"
         if not accept:
             raise ValueError("nothing was downloaded")
@@ -408,6 +408,15 @@ def test_data_tells_the_terms_and_builds_nothing_unasked(monkeypatch, capsys, ho
     assert drawings.SETS["avatars"].terms() in said and "nothing was downloaded" in said and not built
     ok("data", "avatars", "--yes")
     assert built == [home / "data"]
+    for words, sentence in (
+        (["faces", "--count", "-1"], "count must lie between 1 and 190000, not -1"),
+        (["faces", "--style", "realism"], "style must be one of"),
+        (["avatars", "--side", "128"], "side can be chosen for faces alone"),
+    ):
+        assert cli.main(["data", *words, "--yes"]) == 2
+        assert sentence in capsys.readouterr().err and len(built) == 1
+    ok("data", "faces", "--style", "lorelei", "--side", "128", "--yes")
+    assert capsys.readouterr().out.strip() == str(home / "data" / "faces_lorelei_128.zip")
 
 
 def test_the_line_of_progress_renews_itself_only_on_a_terminal(monkeypatch, capsys):

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from genstudio import checkpoint, paths, train
-from genstudio.data import SETS
+from genstudio.data import named
 from genstudio.engine import VIEWS, Engine
 from genstudio.model import Batch, Model, Noise, Slider, Text, controls, generates, sample, verbs
 from genstudio.precision import Precision
@@ -30,13 +30,14 @@ def pictures(engine: Engine, path: str, seeds: list[int], **values) -> np.ndarra
 
 
 def tiny_batch(name: str, count: int = 4) -> Batch:
-    """Random pictures with labels 0, 1, ..., every trait that the model asks for and sources, on the grid of 8 bits as real
+    """Random pictures with labels 0, 1, ..., every attribute that the model tells and sources, on the grid of 8 bits as real
     ones are."""
     model = find(name).build()
     draw = torch.Generator().manual_seed(0)
     images, sources = (torch.randint(0, 256, (count, *model.image_shape), generator=draw) / 127.5 - 1 for _ in range(2))
-    traits = {trait: torch.arange(count) % 2 == 0 for trait in getattr(model, "traits", ())}
-    return Batch(images, torch.arange(count), traits, sources)
+    numbers = torch.arange(count)
+    conditions = {name: numbers % len(values) if values else numbers % 2 == 0 for name, values in model.attributes.items()}
+    return Batch(images, numbers, conditions, sources)
 
 
 def sampling_controls(name: str) -> dict:
@@ -326,7 +327,7 @@ def test_a_shipped_checkpoint_says_where_it_comes_from(path):
     assert header.images > 0 and header.minutes > 0 and header.step > 0 and header.threads > 0
     assert re.fullmatch(r"[0-9a-f]{7,40}\+?", header.commit), f"{header.commit!r} is no commit"
     assert f"genstudio train {header.system}" in header.command, "whoever runs the command gets another system"
-    assert header.data in SETS, f"nobody else has {header.data!r}"
+    assert named(header.data), f"nobody else has {header.data!r}"
     assert all(t.isfinite().all() for t in model.state_dict().values())
     assert path.stat().st_size <= MOST_BYTES
 

@@ -55,18 +55,26 @@ def numbers(images: torch.Tensor) -> list[int]:
 # Folders and archives
 
 
-def test_traits_are_true_and_false_beside_the_class_and_stay_with_their_picture(source):
-    rows = [{"file_name": "a/1.png", "glasses": True}, {"file_name": "b/2.png", "glasses": False}, {"file_name": "b/3.png"}]
+def test_conditions_are_read_beside_the_class_and_stay_with_their_picture(source):
+    rows = [{"file_name": "a/1.png", "glasses": True, "hair_color": "red"}, {"file_name": "b/2.png", "glasses": False},
+            {"file_name": "b/3.png", "hair_color": "blond", "mouth": None, "age": 7}]  # fmt: skip
     files = {"metadata.jsonl": "\n".join(map(json.dumps, rows)).encode()}
     files |= {"a/1.png": png(1), "b/2.png": png(2), "b/3.png": png(3), "b/4.png": png(4)}
-    found = read_pictures(source(files), SHAPE, traits=("glasses",))
-    assert found.traits["glasses"].tolist() == [True, False, False, False]
+    found = read_pictures(source(files), SHAPE)
+    assert found.conditions["glasses"].tolist() == [True, False, False, False]
+    assert found.conditions["hair_color"].tolist() == [1, -1, 0, -1]
+    assert found.values == {"glasses": (), "hair_color": ("blond", "red")}
+    again = found.renumbered({"hair_color": ("green", "red"), "glasses": ("no", "yes")})
+    assert again.conditions["hair_color"].tolist() == [1, -1, -1, -1] and again.values["hair_color"] == ("green", "red")
+    assert torch.equal(again.conditions["glasses"], found.conditions["glasses"])
+    few = found.part(torch.tensor([True, False, True, False]))
+    assert few.conditions["hair_color"].tolist() == [1, 0] and few.names == ("a/1.png", "b/3.png") and few.labels.tolist() == [0, 1]
     batches = Batches(found, 4, seed=3, flip=True)
     for k in range(3):
         batch = batches[k]
-        assert [n == 1 for n in ((batch.images[:, 0, 3, 3] + 1) * 127.5).round().int().tolist()] == batch.traits["glasses"].tolist()
+        assert [n == 1 for n in ((batch.images[:, 0, 3, 3] + 1) * 127.5).round().int().tolist()] == batch.conditions["glasses"].tolist()
         for part in batch.split(2):
-            assert len(part.traits["glasses"]) == len(part.labels) == len(part) == 2
+            assert len(part.conditions["glasses"]) == len(part.labels) == len(part) == 2
 
 
 def test_class_folders_are_classes(source):
@@ -163,10 +171,10 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path):
 
 
 def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("genstudio.data.MAX_BYTES", 1000)
+    monkeypatch.setattr("genstudio.data.archives.MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="would unpack to more than"):
         read_pictures(pack(tmp_path / "set.zip", {f"{i}.png": bytes(100) for i in range(11)}), SHAPE)
-    monkeypatch.setattr("genstudio.data.MAX_FILES", 10)
+    monkeypatch.setattr("genstudio.data.archives.MAX_FILES", 10)
     with pytest.raises(ValueError, match="holds 11 files; at most 10"):
         read_pictures(tmp_path / "set.zip", SHAPE)
 
@@ -382,7 +390,7 @@ def files_behind(monkeypatch, name: str, split: str) -> tuple[str, ...]:
         return found[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(data, "read_pictures", noted)
+        patch.setattr(data.sets, "read_pictures", noted)
         load(name, split)
     names = found[0].names
     if name == "emoji_lines":

@@ -1,5 +1,7 @@
 """The drawn sets: what captions say, what is downloaded, how Node is spoken to; a handful against the real archives."""
 
+import errno
+import hashlib
 import io
 import json
 import os
@@ -7,13 +9,16 @@ import re
 import shutil
 import sys
 import zipfile
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import pytest
+import torch
 from PIL import Image
 
 from genstudio import data, drawings
-from genstudio.drawings import avatars, emoji, npm
+from genstudio.drawings import avatars, emoji, faces, npm
+from genstudio.drawings.faces import Faces
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +28,9 @@ def home(tmp_path, monkeypatch):
     return tmp_path / "home"
 
 
-def png(color: str = "white") -> bytes:
+def png(color: str = "white", side: int = 64) -> bytes:
     stream = io.BytesIO()
-    Image.new("RGB", (64, 64), color).save(stream, "PNG")
+    Image.new("RGB", (side, side), color).save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -55,7 +60,7 @@ def test_every_avatar_style_has_a_licence():
 @pytest.mark.parametrize("name", drawings.SETS)
 def test_the_terms_come_first_and_nothing_is_downloaded_before_they_are_accepted(name, tmp_path, monkeypatch):
     monkeypatch.setattr(npm, "install", lambda *_: pytest.fail("downloaded without consent"))
-    said = drawings.build(name, tmp_path, accept=False)
+    said = drawings.build(drawings.SETS[name], tmp_path, accept=False)
     terms = next(said)
     assert f"{drawings.SETS[name].megabytes} MB" in terms
     assert all(licence in terms for licence in drawings.SETS[name].licences.values())
@@ -78,9 +83,11 @@ def test_a_missing_renderer_is_one_sentence(monkeypatch):
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_set_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match="'faces' is not a drawn set; there are avatars, emoji"):
-        next(drawings.build("faces", tmp_path, accept=True))
+def test_an_unknown_set_is_refused_by_name():
+    with pytest.raises(ValueError, match="'portraits' is not a drawn set; there are avatars, faces, emoji"):
+        drawings.drawn_set("portraits")
+    with pytest.raises(ValueError, match="style, side can be chosen for faces alone, not for emoji"):
+        drawings.drawn_set("emoji", style="noto", side=64)
 
 
 # Avatars --------------------------------------------------------------------------------------------------------
@@ -204,7 +211,115 @@ def test_a_symbol_is_found_with_and_without_its_variation_selector():
     assert emoji.lookup({}, "2708") is None
 
 
-# The split that data.py makes of them ---------------------------------------------------------------------------
+# Faces ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"count": -1}, "count must lie between 1 and 190000, not -1"),
+        ({"count": 10**9}, "count must lie between 1 and 190000, not 1000000000"),
+        ({"count": 100_000, "pairs": "glasses"}, "count must lie between 1 and 95000, not 100000"),
+        ({"style": "realism"}, "style must be one of adventurer, avataaars, .*, not 'realism'"),
+        ({"side": 31}, "side must lie between 32 and 256 pixels, not 31"),
+        ({"pairs": "hats"}, "pairs are of glasses, not of 'hats'"),
+        ({"pairs": "glasses", "style": "personas"}, "personas cannot be drawn without and with glasses: adventurer, .* can"),
+    ],
+)
+def test_faces_that_cannot_be_drawn_are_refused_in_a_sentence(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        drawings.drawn_set("faces", **options)
+
+
+def test_a_set_of_faces_is_known_by_its_name():
+    for options, name in (
+        ({}, "faces"),
+        ({"count": 10}, "faces"),
+        ({"style": "lorelei"}, "faces_lorelei"),
+        ({"side": 128, "pairs": "glasses"}, "faces_128_glasses"),
+        ({"style": "micah", "side": 32, "pairs": "glasses"}, "faces_micah_32_glasses"),
+    ):
+        assert Faces(**options).name == name
+        found = faces.named(name)
+        assert found is not None and (found.name, found.side) == (name, options.get("side", 64))
+    assert Faces("lorelei", side=128).command == "python -m genstudio data faces --style lorelei --side 128"
+    for name in ("mnist", "faces_avataaars", "faces_64", "faces_realism", "faces_7", "faces_glasses_128", "my_faces"):
+        assert faces.named(name) is None, name
+
+
+@pytest.mark.parametrize("pairs", ["", "glasses"])
+def test_training_faces_are_of_other_seeds_than_test_faces_and_avatars(pairs):
+    chosen = Faces(count=30_000, pairs=pairs)
+    parts = {split: [job for face in chosen.jobs(split) for job in face] for split in ("train", "test")}
+    seeds = {split: {int(PurePosixPath(job.file_name).stem) for job in jobs} for split, jobs in parts.items()}
+    assert seeds["test"] == set(range(30_000, 34_000)) and len(seeds["train"]) == 30_000
+    assert min(seeds["train"]) == avatars.FACES and not seeds["train"] & seeds["test"]
+    assert chosen.pictures == sum(map(len, parts.values()))
+    names = [job.file_name for jobs in parts.values() for job in jobs]
+    assert len(set(names)) == len(names)
+
+
+def test_faces_of_a_pair_differ_in_their_glasses_alone():
+    for plain, glasses in islice(Faces("micah", pairs="glasses").jobs("train"), 3):
+        assert plain.file_name.replace("plain", "glasses") == glasses.file_name
+        assert plain.options | {"glassesProbability": 100} == glasses.options | {"glassesProbability": 100}
+        assert (plain.options["glassesProbability"], glasses.options["glassesProbability"]) == (0, 100)
+
+
+def colours(monkeypatch, of_seed) -> None:
+    """In place of Node: pictures of one colour, which depends on the seed."""
+
+    def drawn(folder, todo, side=64):
+        for job in todo:
+            worn = "glasses" in job.file_name
+            row = {"file_name": job.file_name, "glasses": worn, "mouth": "smile", "hair_color": None}
+            yield row, png(of_seed(int(job.options["seed"].partition("-")[2]), worn), side)
+
+    monkeypatch.setattr(avatars, "drawn", drawn)
+    monkeypatch.setattr(npm, "find", lambda name: name)
+    monkeypatch.setattr(npm, "install", lambda folder, packages: None)
+
+
+@pytest.mark.parametrize("pairs", ["", "glasses"])
+def test_a_training_face_that_looks_like_a_test_face_is_left_out(pairs, tmp_path, monkeypatch):
+    def of_seed(seed: int, worn: bool) -> str:
+        return "red" if seed in (2501, 30_001) and not worn else f"#{seed % 200:02x}{seed // 200:02x}{100 * worn:02x}"
+
+    colours(monkeypatch, of_seed)
+    list(drawings.build(drawings.drawn_set("faces", side=32, pairs=pairs), tmp_path, accept=True, limit=3))
+    monkeypatch.setenv("GENSTUDIO_DATA", str(tmp_path))
+    name = "faces_32" + f"_{pairs}" * bool(pairs)
+    train, test = (data.load(name, split) for split in ("train", "test"))
+    seeds = [[int(PurePosixPath(name).stem) for name in part.names] for part in (train, test)]
+    assert seeds == [[2500, 2502], [30_000, 30_001, 30_002]]
+    assert train.shape == (3, 32, 32) and train.labels is None and "avataaars" in train.credit
+    assert train.values["mouth"] == ("smile",) and "hair_color" not in train.values
+    if pairs:
+        assert train.paired and (train.images[:, 2] == 100).all() and (train.sources[:, 2] == 0).all()
+        assert torch.equal(train.images[:, :2], train.sources[:, :2]), "both of a pair are of one seed"
+
+
+def test_faces_that_are_not_there_are_asked_for_by_their_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENSTUDIO_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match="draw it with `python -m genstudio data faces --style lorelei`"):
+        data.load("faces_lorelei")
+
+
+@pytest.mark.parametrize("where", ["move", "write"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_behind(where, tmp_path, home, monkeypatch):
+    def full(source, target=None, *_):
+        Path(target if where == "move" else tmp_path / "rest").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    colours(monkeypatch, lambda seed, worn: "white")
+    monkeypatch.setattr(*(drawings.shutil, "move") if where == "move" else (drawings.ZipFile, "writestr"), full)
+    with pytest.raises(OSError, match="No space left") as error:
+        list(drawings.build(drawings.drawn_set("faces"), tmp_path / "data", accept=True, limit=2))
+    assert "\n" not in str(error.value)
+    assert not any(home.iterdir()) and not any((tmp_path / "data").iterdir())
+
+
+# The split that genstudio.data makes of them ------------------------------------------------------------------------
 
 
 def test_every_tenth_face_is_held_out_and_no_pair_is_a_face(tmp_path, monkeypatch):
@@ -294,7 +409,7 @@ def toy(monkeypatch):
 
 @pytest.mark.parametrize("out", ["", "sub/other.zip"])
 def test_a_built_set_is_pictures_with_their_metadata(toy, tmp_path, home, out):
-    said = list(drawings.build("toy", tmp_path / "data" / out, accept=True))
+    said = list(drawings.build(drawings.SETS["toy"], tmp_path / "data" / out, accept=True))
     built = tmp_path / "data" / (out or "toy.zip")
     assert "1000 pictures are drawn" in " ".join(said)
     with zipfile.ZipFile(built) as archive:
@@ -305,12 +420,39 @@ def test_a_built_set_is_pictures_with_their_metadata(toy, tmp_path, home, out):
 
 
 def test_a_stopped_build_leaves_nothing_behind(toy, tmp_path, home):
-    said = drawings.build("toy", tmp_path / "data", accept=True)
+    said = drawings.build(drawings.SETS["toy"], tmp_path / "data", accept=True)
     while "1000 pictures" not in next(said):
         pass
     said.close()
     assert not any(home.iterdir())
     assert not any((tmp_path / "data").iterdir())
+
+
+# SHA-256 of the decoded pixels of two seeds: drawn at 256 px, Lanczos to 64, a palette of 128 colours.
+KNOWN_FACES = {"test/030000.png": "363d64686962ae39", "train/002500.png": "919f74da6deb2eec"}
+
+
+@pytest.mark.slow
+def test_two_faces_are_drawn_as_ever(tmp_path):
+    drawn = built(drawings.SETS["faces"], tmp_path, limit=1)
+    with zipfile.ZipFile(drawn) as archive:
+        for name, digest in KNOWN_FACES.items():
+            assert hashlib.sha256(pixels(archive.read(name))).hexdigest()[:16] == digest, name
+        rows = {row["file_name"]: row for row in map(json.loads, archive.read("metadata.jsonl").splitlines())}
+    assert set(rows) == set(KNOWN_FACES)
+    for row in rows.values():
+        assert {"glasses", "facial_hair", "covered", "hair_color", "skin", "mouth", "text", "text_fr"} <= row.keys()
+
+
+def built(chosen: drawings.DrawingSet, out: Path, limit: int) -> Path:
+    """The archive of a few of its pictures, downloaded for real where the machine can."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("needs node and npm")
+    try:
+        list(drawings.build(chosen, out, accept=True, limit=limit))
+    except ValueError as error:
+        pytest.skip(str(error)) if re.search("could not install|not installed", str(error)) else pytest.fail(str(error))
+    return drawings.place(chosen, out)
 
 
 @pytest.mark.slow
@@ -320,17 +462,11 @@ def test_a_handful_equals_the_archive_pixel_by_pixel(name, tmp_path):
     archive = Path(os.environ.get("GENSTUDIO_DATA", "nowhere")) / f"{name}.zip"
     if not archive.exists():
         pytest.skip(f"GENSTUDIO_DATA has no {name}.zip to compare with")
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("needs node and npm")
-    try:
-        list(drawings.build(name, tmp_path, accept=True, limit=4))
-    except ValueError as error:
-        pytest.skip(str(error)) if re.search("could not install|not installed", str(error)) else pytest.fail(str(error))
-
-    with zipfile.ZipFile(archive) as known, zipfile.ZipFile(tmp_path / f"{name}.zip") as built:
-        rows = [json.loads(line) for line in built.read("metadata.jsonl").splitlines()]
+    few = built(drawings.SETS[name], tmp_path, limit=4)
+    with zipfile.ZipFile(archive) as known, zipfile.ZipFile(few) as drawn:
+        rows = [json.loads(line) for line in drawn.read("metadata.jsonl").splitlines()]
         known_rows = {row["file_name"]: row for row in map(json.loads, known.read("metadata.jsonl").splitlines())}
         assert len(rows) >= 20
         for row in rows:
             assert row == known_rows[row["file_name"]]
-            assert pixels(built.read(row["file_name"])) == pixels(known.read(row["file_name"])), row["file_name"]
+            assert pixels(drawn.read(row["file_name"])) == pixels(known.read(row["file_name"])), row["file_name"]

@@ -146,11 +146,11 @@ def test_pictures_without_pairs_are_refused_in_words():
 def warm_judge(shift: float = 0.0) -> Network:
     """Sees the mean colour, and calls a picture warm whose red outweighs its blue."""
 
-    def traits(images: Tensor) -> dict[str, Tensor]:
+    def attributes(images: Tensor) -> dict[str, Tensor]:
         red, _, blue = images.mean((2, 3)).unbind(1)
         return {"warmth": red > blue, "size": torch.ones(len(images), dtype=torch.bool)}
 
-    return Network("judge", torch.device("cpu"), lambda x: x.mean((2, 3)) + shift, lambda f: f, traits=traits)
+    return Network("judge", torch.device("cpu"), lambda x: x.mean((2, 3)) + shift, lambda f: f, attributes=attributes)
 
 
 def test_the_wish_is_the_trait_that_tells_both_sides_apart():

@@ -141,7 +141,7 @@ def test_the_accuracy_of_a_trait_is_that_of_its_sign(tmp_path, monkeypatch):
 
     def faces(name, split, shape):
         return replace(made_up(name, split, shape), labels=torch.arange(30) % 8, classes=CLASSES[:8],
-                       traits={"glasses": torch.arange(30) % 4 != 0})  # fmt: skip
+                       conditions={"glasses": torch.arange(30) % 4 != 0})  # fmt: skip
 
     monkeypatch.setattr(scores, "pictures", faces)
     model = find("classifier_avatars").build()

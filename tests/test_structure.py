@@ -47,7 +47,8 @@ BELOW = {
     "images": {"paths"},
     "files": set(),
     "pixels": {"files"},
-    "data": {"paths", "images", "model", "pixels"},
+    "drawings": {"paths", "images"},
+    "data": {"paths", "images", "model", "drawings", "pixels"},
 }
 
 

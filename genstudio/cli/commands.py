@@ -414,36 +414,34 @@ def read_end(word: str, engine: Engine, held: Held, search: Callable | None = No
     return {"code": packed.pack(guess.code.numpy())}
 
 
-def data(name: str, words: list[str], yes: bool, out: Path | None) -> None:
+def data(name: str, words: list[str], yes: bool, out: Path | None, **options: Any) -> None:
     from genstudio import drawings, paths
 
     if name == "pack":
         return pack(words)
     if words:
         raise ValueError(f"data {name} takes no {words[0]!r}")
-    if name not in drawings.SETS:
-        raise ValueError(f"{name!r} is not a drawn set; there are {', '.join(drawings.SETS)}")
+    chosen = drawings.drawn_set(name, **{key: value for key, value in options.items() if value is not None})
     out = out or paths.data()
-    target = out if out.suffix == ".zip" else out / f"{name}.zip"
-    if target.exists():
+    if (target := drawings.place(chosen, out)).exists():
         raise ValueError(f"{target} is there already: remove it, or choose another place with --out")
-    print(drawings.SETS[name].terms(), file=sys.stderr)
+    print(chosen.terms(), file=sys.stderr)
     accept = yes or agreed("Build it?")
-    with closing(drawings.build(name, out, accept)) as said:
-        next(said)  # the terms, told above
-        for line in said:
+    with closing(drawings.build(chosen, out, accept)) as progress:
+        next(progress)  # the terms, printed above
+        for line in progress:
             print(line, file=sys.stderr, flush=True)
     print(target)
 
 
 def pack(words: list[str]) -> None:
     from genstudio import pixels
-    from genstudio.data import SETS, load
+    from genstudio.data import SETS, load, named
 
     if len(words) != 2:
         raise ValueError("which set, and where to? `python -m genstudio data pack SET FILE.pixels`")
     name, file = words
-    if name not in SETS:
+    if not named(name):
         raise ValueError(f"{name!r} is none of the sets {', '.join(SETS)}")
     found = load(name)
     size = pixels.save(found, Path(file).expanduser())

@@ -214,9 +214,13 @@ def build_parser(argv: Sequence[str]) -> Parser:
     which.add_argument("--check", action="store_true", help="measure what the header claims; exit code 1 if not so")
     gives_json(made, "as JSON")
 
-    made = verb(commands.data, "Builds a drawn set, avatars or emoji, from its npm packages. Needs Node.", "")
-    made.add_argument("name", metavar="NAME", help="avatars or emoji; pack: a set's training pictures into one small file")
+    made = verb(commands.data, "Builds a drawn set, avatars, faces or emoji, from its npm packages. Needs Node.", "")
+    made.add_argument("name", metavar="NAME", help="avatars, faces or emoji; pack: a set in one small file")
     made.add_argument("words", metavar="SET FILE.pixels", nargs="*", help="pack: which set, and the file to write")
+    made.add_argument("--style", help="of faces: adventurer, avataaars, bigSmile, ... (avataaars)")
+    made.add_argument("--count", type=int, metavar="N", help="faces to train on; 4 000 more are held out (24000)")
+    made.add_argument("--side", type=int, metavar="PIXELS", help="of a face, 32 to 256 (64)")
+    made.add_argument("--pairs", metavar="glasses", help="each face without and with glasses, all else equal")
     made.add_argument("--yes", action="store_true", help="accept size and licences without being asked")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder for the archive (GENSTUDIO_DATA)")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -194,20 +194,27 @@ def draw(folder: Path, limit: int | None = None) -> Iterator[tuple[dict[str, Any
     """
     seen: set[bytes] = set()
     todo = list(jobs(limit))
-    orders = ({"style": job.style, "options": job.options} for job in todo)
-    with closing(npm.run(folder, Path(__file__).with_name("avatars.mjs"), orders)) as answers:
-        for job, (drawn, pixels) in zip(todo, answers, strict=True):
-            png = pack(Image.frombytes("RGBA", (drawn["width"], drawn["height"]), pixels))
+    with closing(drawn(folder, todo)) as answers:
+        for job, (row, png) in zip(todo, answers, strict=True):
             if not job.paired:
                 if png in seen:
                     continue
                 seen.add(png)
-            yield {"file_name": job.file_name, "style": job.style, **describe(job.style, drawn["parts"])}, png
+            yield row, png
 
 
-def pack(picture: Image.Image) -> bytes:
-    """A PNG of 64x64 with a palette of 128 colours: flat drawings need no more, and the set is half the size."""
-    small = picture.convert("RGB").resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+def drawn(folder: Path, todo: Sequence[Job], side: int = SIZE) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """(metadata, PNG of `side` pixels) of each job, in order."""
+    orders = ({"style": job.style, "options": job.options} for job in todo)
+    with closing(npm.run(folder, Path(__file__).with_name("avatars.mjs"), orders)) as answers:
+        for job, (drawing, pixels) in zip(todo, answers, strict=True):
+            png = pack(Image.frombytes("RGBA", (drawing["width"], drawing["height"]), pixels), side)
+            yield {"file_name": job.file_name, "style": job.style, **describe(job.style, drawing["parts"])}, png
+
+
+def pack(picture: Image.Image, side: int = SIZE) -> bytes:
+    """A square PNG with a palette of 128 colours: flat drawings need no more, and the set is half the size."""
+    small = picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     small.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
     return stream.getvalue()

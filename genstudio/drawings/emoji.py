@@ -69,7 +69,7 @@ def plain(hexcode: str) -> str:
 
 
 def metadata(symbol: dict[str, Any], style: str, french: str | None) -> dict[str, Any]:
-    """The row of a picture. Its folder is its group: that is the class which `data.py` reads."""
+    """The row of a picture. Its folder is its group: that is the class which `genstudio.data` reads."""
     hexcode = symbol["hexcode"].lower()
     return {
         "file_name": f"{style}/{symbol['group']}/{hexcode}.png",

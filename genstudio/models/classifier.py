@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -19,7 +19,7 @@ class Classifier(Model):
     `halve` says how: the pair's first convolution strides, from the second pair on, and costs a quarter; or every pair
     takes the largest of four after it, which reads photographs better.
 
-    `traits` are answered beside the class, yes or no: a picture has glasses whatever its drawing style. `mixed` is the
+    `attributes` are answered beside the class, yes or no: a picture has glasses whatever its drawing style. `mixed` is the
     share of batches in which a box of each picture comes from another one, and its class in part too: CutMix (Yun et
     al. 2019, arXiv:1905.04899), against learning a small set by heart. `blended` is that in which all pixels are a mean of
     two pictures': mixup (Zhang et al. 2018, arXiv:1710.09412). Such a classifier is sure of nothing that is half of each.
@@ -31,26 +31,19 @@ class Classifier(Model):
         classes: int,
         widths: tuple[int, ...],
         halve: Literal["stride", "pool"] = "stride",
-        traits: tuple[str, ...] = (),
+        attributes: tuple[str, ...] = (),
         dropout: float = 0.3,
         mixed: float = 0.0,
         blended: float = 0.0,
     ):
         super().__init__()
-        self.image_shape, self.classes, self.traits = image_shape, classes, traits
+        self.image_shape, self.classes, self.attributes = image_shape, classes, dict.fromkeys(attributes, ())
         self.mixed, self.blended = mixed, blended
-        channels, layers = image_shape[0], []
-        for i, width in enumerate(widths):
-            for first in (True, False):
-                stride = 2 if first and i and halve == "stride" else 1
-                layers += [nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-                layers += [nn.MaxPool2d(2)] if first and halve == "pool" else []
-                channels = width
-        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())  # (n, widths[-1])
+        self.body = pyramid(image_shape[0], widths, halve)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(channels, classes)
-        if traits:
-            self.trait_head = nn.Linear(channels, len(traits))
+        self.head = nn.Linear(widths[-1], classes)
+        if attributes:
+            self.trait_head = nn.Linear(widths[-1], len(attributes))
 
     def features(self, images: Tensor) -> Tensor:
         """What the last layer sees, (n, widths[-1]): pictures that look alike lie near each other."""
@@ -60,10 +53,10 @@ class Classifier(Model):
         """Logits (n, classes)."""
         return self.head(self.dropout(self.features(images)))
 
-    def judge_traits(self, images: Tensor) -> dict[str, Tensor]:
-        """The logit (n,) of each trait: above 0 where the picture has it."""
-        logits = self.trait_head(self.features(images)) if self.traits else torch.empty(len(images), 0)
-        return dict(zip(self.traits, logits.unbind(1), strict=True))
+    def attribute_logits(self, images: Tensor) -> dict[str, Tensor]:
+        """The logit (n,) of each attribute: above 0 where the picture has it."""
+        logits = self.trait_head(self.features(images)) if self.attributes else torch.empty(len(images), 0)
+        return dict(zip(self.attributes, logits.unbind(1), strict=True))
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         images, wanted = batch.images, one_hot(batch.labels, self.classes).float()
@@ -75,10 +68,69 @@ class Classifier(Model):
         logits = self.head(features).float()
         right = (logits.detach().argmax(1) == wanted.argmax(1)).float().mean()
         terms = {"cross entropy": cross_entropy(logits, wanted, label_smoothing=0.05), "accuracy": right}
-        for i, trait in enumerate(self.traits):
-            if (has := batch.traits.get(trait)) is not None:
-                terms[trait] = binary_cross_entropy_with_logits(self.trait_head(features)[:, i].float(), has.float())
+        for i, name in enumerate(self.attributes):
+            if (has := batch.conditions.get(name)) is not None:
+                terms[name] = binary_cross_entropy_with_logits(self.trait_head(features)[:, i].float(), has.float())
         yield "model", terms
+
+
+class AttributeClassifier(Model):
+    """A classifier of attributes that have nothing to do with each other: a linear layer each on the same features.
+
+    attributes: the values that each may have, by name; none for an attribute that a picture has or has not.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        attributes: Mapping[str, Sequence[str]],
+        widths: tuple[int, ...],
+        halve: Literal["stride", "pool"] = "stride",
+        dropout: float = 0.3,
+    ):
+        super().__init__()
+        self.image_shape, self.attributes = image_shape, {name: tuple(values) for name, values in attributes.items()}
+        self.body = pyramid(image_shape[0], widths, halve)
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.ModuleDict({name: nn.Linear(widths[-1], len(v) or 1) for name, v in self.attributes.items()})
+
+    def features(self, images: Tensor) -> Tensor:
+        """The input of the linear layers, (n, widths[-1])."""
+        return self.body(images)
+
+    def attribute_logits(self, images: Tensor) -> dict[str, Tensor]:
+        """Of each attribute (n, values); of one without values (n,), above 0 where the picture has it."""
+        return self._logits(self.features(images))
+
+    def _logits(self, features: Tensor) -> dict[str, Tensor]:
+        logits = {name: head(features).float() for name, head in self.heads.items()}
+        return {name: value if self.attributes[name] else value.squeeze(1) for name, value in logits.items()}
+
+    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Cross entropies, of an attribute with values over the pictures of which its value is known."""
+        terms = {}
+        for name, logits in self._logits(self.dropout(self.features(batch.images))).items():
+            if (truth := batch.conditions.get(name)) is None:
+                continue
+            if logits.dim() == 1:
+                terms[name] = binary_cross_entropy_with_logits(logits, truth.float())
+            elif (truth >= 0).any():
+                terms[name] = cross_entropy(logits, truth, ignore_index=-1)
+        if not terms:
+            raise ValueError(f"these pictures have none of the attributes {', '.join(self.attributes)}")
+        yield "model", terms
+
+
+def pyramid(channels: int, widths: Sequence[int], halve: Literal["stride", "pool"]) -> nn.Sequential:
+    """Pairs of 3x3 convolutions, a pair for each width, and the mean over all pixels: (n, widths[-1])."""
+    layers: list[nn.Module] = []
+    for i, width in enumerate(widths):
+        for first in (True, False):
+            stride = 2 if first and i and halve == "stride" else 1
+            layers += [nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            layers += [nn.MaxPool2d(2)] if first and halve == "pool" else []
+            channels = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 def cut_mix(images: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,7 +180,30 @@ def judge_mnist() -> Classifier:
 )
 def classifier_avatars() -> Classifier:
     """Tells the eight drawing styles apart, and sees glasses; its 128 features measure how far faces are from real ones."""
-    return Classifier((3, 64, 64), classes=8, widths=(16, 32, 64, 128), traits=("glasses",))
+    return Classifier((3, 64, 64), classes=8, widths=(16, 32, 64, 128), attributes=("glasses",))
+
+
+# The values that occur in the set `faces`, whose drawing style is avataaars.
+FACE_ATTRIBUTES = {
+    "glasses": (),
+    "facial_hair": (),
+    "covered": (),
+    "hair_color": ("black", "blond", "brown", "dark brown", "orange", "pink", "red", "white"),
+    "mouth": (
+        "concerned", "default", "disbelief", "eating", "grimace", "sad", "scream open", "serious", "smile", "tongue",
+        "twinkle", "vomit",
+    ),
+}  # fmt: skip
+
+
+@system(
+    title=Text("Judge · faces of one drawing style · 64 px", "Juge · visages d’un seul style · 64 px"),
+    data="faces",
+    recipe=Recipe(images=320_000, batch=64, rate=2e-3, weight_decay=0.02, warmup=5_000, flip=True, jitter=2, ema=0.998),
+)
+def judge_faces() -> AttributeClassifier:
+    """Sees glasses, beards, head coverings, hair colours and mouths; its 128 features measure how far faces are from real ones."""
+    return AttributeClassifier((3, 64, 64), FACE_ATTRIBUTES, widths=(16, 32, 64, 128))
 
 
 @system(

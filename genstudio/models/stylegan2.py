@@ -261,6 +261,7 @@ RECIPE = Recipe(images=640_000, batch=16, rate=2.5e-3, betas=(0.0, 0.99), cosine
     title=Text("StyleGAN2 · cartoon faces · 64 px", "StyleGAN2 · visages dessinés · 64 px"),
     data="avatars",
     recipe=RECIPE,
+    successor="stylegan2_faces",
 )
 def stylegan2_avatars() -> StyleGAN2:
     """A StyleGAN2 of cartoon faces, whose styles can be mixed layer by layer; its class is the drawing style."""

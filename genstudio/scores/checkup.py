@@ -26,7 +26,7 @@ from genstudio.scores.distances import kernel_distance, nearest
 from genstudio.scores.features import Network
 from genstudio.scores.fidelity import absolute_error, translated, ways
 from genstudio.scores.intervals import Score, average, read_score, share
-from genstudio.scores.measure import COPIED, in_batches, judge_of, some, squared_error, stand_in
+from genstudio.scores.measure import COPIED, attribute_hits, in_batches, judge_of, some, squared_error, stand_in
 
 SAMPLES = 256  # that a model makes for a checkup
 SAMPLES_IN_STEPS, STEPS = 48, 20  # where one comes about in steps: 9 s for ddpm_avatars on one core; a VAE 1 s
@@ -105,7 +105,7 @@ class Checker:
                 f"There are only {len(real)} pictures: too few to score a model with.",
                 f"Il n’y a que {len(real)} images : trop peu pour noter un modèle.",
             )
-        elif self.what == "accuracy" and real.labels is None:
+        elif "classify" in verbs(model) and real.labels is None:
             self.reason = Text(
                 "The pictures have no classes to be told apart.",
                 "Les images n’ont pas de classes à distinguer.",
@@ -138,6 +138,10 @@ class Checker:
         return Checkup(step, images, self.what, held_out=self.held_out, **found)
 
     def _score(self, model: Model) -> dict[str, Any]:
+        if self.what == "accuracy" and "classify" not in verbs(model):
+            with best_precision(self.device).autocast():
+                hits = [hits for _, hits in attribute_hits(model, self.real.conditions, self.real.images.to(self.device))]
+            return {"distance": average(torch.stack(hits).nanmean(0))}
         if self.what == "accuracy":
             return {"distance": share(self._run(model.classify).argmax(1) == self.real.labels)}
         if self.what == "squared error":
@@ -203,7 +207,7 @@ class Checker:
 
 def kind_of(model: Model, training: Pictures) -> str | None:
     can = verbs(model)
-    if "classify" in can:
+    if "classify" in can or hasattr(model, "attribute_logits"):
         return "accuracy"
     if "translate" in can:
         return "L1" if training.paired else "kernel distance"

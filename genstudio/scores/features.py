@@ -34,11 +34,11 @@ class Network:
     name: str  # as it stands in the names of numbers
     device: torch.device
     features: Callable[[Tensor], Tensor]  # of pictures in [-1, 1], (n, d)
-    logits: Callable[[Tensor], Tensor]  # of features, (n, classes)
+    logits: Callable[[Tensor], Tensor] | None  # of features, (n, classes); None where it knows no classes
     classes: tuple[str, ...] = ()  # empty where they are too many to tell their shares
     shape: tuple[int, int, int] | None = None  # of the pictures that it reads; None: any
     batch: int = 100
-    traits: Callable[[Tensor], dict[str, Tensor]] | None = None  # of pictures in [-1, 1]: booleans (n,) by name
+    attributes: Callable[[Tensor], dict[str, Tensor]] | None = None  # of pictures in [-1, 1]: booleans or numbers (n,)
     quick: bool = True  # whether all training pictures can be read in minutes on a processor
     remembered: dict[str, Tensor] = field(default_factory=dict)
 
@@ -102,16 +102,22 @@ def _opened(path: Path, changed: int, device: torch.device) -> Network:
 def own(path: Path, device: torch.device) -> Network:
     """One of our classifiers."""
     model, header = checkpoint.load(path)
-    if "classify" not in verbs(model):
+    if not hasattr(model, "features"):
         raise ValueError(f"{path.name} is no classifier: it has no features to measure with")
     model.requires_grad_(False).to(device, memory_format=torch.channels_last)
 
-    def traits(images: Tensor) -> dict[str, Tensor]:
+    def attributes(images: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
-            parts = [model.judge_traits(part.to(device)) for part in images.split(100)]
-        return {trait: torch.cat([part[trait] for part in parts]).cpu() > 0 for trait in model.traits}
+            parts = [model.attribute_logits(part.to(device)) for part in images.split(100)]
+        return {name: decided(torch.cat([part[name] for part in parts])).cpu() for name in model.attributes}
 
     name = path.name.removesuffix(".safetensors")
     if (listed := checkpoint.available().get(name)) is None or listed.resolve() != path.resolve():
         name += f" {checkpoint.digest(path)[:6]}"  # somebody's own must not pass for the one that all have
-    return Network(name, device, model.features, model.head, tuple(header.classes), model.image_shape, traits=traits)
+    classes = (model.head, tuple(header.classes)) if "classify" in verbs(model) else (None, ())
+    return Network(name, device, model.features, *classes, model.image_shape, attributes=attributes if model.attributes else None)
+
+
+def decided(logits: Tensor) -> Tensor:
+    """Booleans of logits (n,), numbers of logits (n, values)."""
+    return logits > 0 if logits.dim() == 1 else logits.argmax(1)

@@ -112,16 +112,18 @@ def judged(way: Way, made: Tensor, nothing: Tensor, unchanged: str, judge: Netwo
     yield f"Frechet distance to the truth{way.name} ({judge.name})", distance
     over = distance.over(max(1e-9, frechet(bare, true)))
     yield f"Frechet distance over that of {unchanged}{way.name} ({judge.name})", over
-    if judge.traits is None:
+    if judge.attributes is None:
         return
-    found = {"results": judge.traits(made), "unchanged pictures": judge.traits(nothing), "true pictures": judge.traits(way.truth)}
-    for trait in found["results"]:
-        before, wanted = (found[kind][trait].float().mean() for kind in ("unchanged pictures", "true pictures"))
+    pictures = {"results": made, "unchanged pictures": nothing, "true pictures": way.truth}
+    found = {kind: {name: v for name, v in judge.attributes(x).items() if v.dtype is torch.bool} for kind, x in pictures.items()}
+    for name in found["results"]:
+        before, wanted = (found[kind][name].float().mean() for kind in ("unchanged pictures", "true pictures"))
         if (wanted - before).abs() < PLAIN:
             continue
         wish = bool(wanted > before)
-        for kind, traits in found.items():
-            yield f"share of {kind} {'with' if wish else 'without'} {trait}{way.name} ({judge.name})", share(traits[trait] == wish)
+        for kind, attributes in found.items():
+            what = f"share of {kind} {'with' if wish else 'without'} {name}{way.name} ({judge.name})"
+            yield what, share(attributes[name] == wish)
 
 
 # Measures -------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from genstudio import checkpoint
-from genstudio.data import SETS, Pictures, load
+from genstudio.data import Pictures, load, named
 from genstudio.finetune import relabelled
 from genstudio.model import Model, Noise, Text, generates, sample, verbs
 from genstudio.precision import choose_device
@@ -34,10 +34,11 @@ from genstudio.scores.distances import (
     precision,
     recall,
 )
-from genstudio.scores.features import Network, as_floats, network
+from genstudio.scores.features import Network, as_floats, decided, network
 from genstudio.scores.features import judge as judge_of_classes
 from genstudio.scores.fidelity import translation
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
+from genstudio.scores.style_mixing import style_mixing
 
 BATCH = 100
 SAMPLES = 2000
@@ -141,7 +142,7 @@ def measure(
     """The numbers that apply to a checkpoint, each with its name and as soon as it is known, computed in float32; samples
     that come about in many steps are drawn in the device's own precision.
 
-    accuracy              of a classifier, on all held-out pictures; also of each trait that it answers
+    accuracy              of a classifier, on all held-out pictures; also of each attribute that it answers
     negative ELBO         of a VAE, on all held-out pictures, in nats; where it is a density, also as bits per dimension
     squared error         of held-out pictures encoded and decoded; that of PCA with as many numbers a code, fitted to
                           the training pictures; and their ratio
@@ -149,13 +150,14 @@ def measure(
     class obeyed          of a conditional model: whether 1 000 samples show the class that was asked for
     variety within        how far two of them of one class are apart, in pixels, over held-out pictures' distance
     L1, PSNR, ...         of a translator, on n held-out pairs: `fidelity.translation` tells them
-    share of <class>      of n samples, seeds 0 to n - 1
+    share of <class>      of n samples, seeds 0 to n - 1; of a judge that knows attributes, shares with each of them
     precision, recall     of these samples against as many held-out pictures
     Frechet distance      between the two; and that over the distance from as many training pictures to the held-out
                           ones: 1 is as near as real pictures come
     inception score       of the samples: how surely each is read, and how differently; also over that of real pictures
     kernel distance       as Frechet's, without its bias
     nearest training picture over held-out pictures': near 0, the samples are copies
+    attributes kept, changed   of a StyleGAN whose styles are mixed: `style_mixing` tells them
 
     From the shares on they name the network that they trust: `features`, as `features.network` understands it, else
     `classifier_<data>`. Where that is not there, neighbours are looked for among pixels, and the rest is left out;
@@ -165,7 +167,7 @@ def measure(
         raise ValueError(f"scores need at least 8 samples, not {n}")
     model, header = checkpoint.load(checkpoint.locate(name))
     data = data or header.data
-    if data not in SETS and not (data and Path(data).exists()):
+    if not named(data) and not (data and Path(data).exists()):
         learned = f"learned from {data!r}, which is no set by name" if data else "does not say what it learned from"
         raise ValueError(f"{name} {learned}: give the folder or zip as data")
     device = choose_device(device).device
@@ -179,9 +181,9 @@ def measure(
             raise ValueError(f"{name} knows the classes {', '.join(header.classes)}, not those of {data}")
         labels = relabelled(test, header.classes).labels  # one that was fine-tuned may hold them in another order, or more
         yield "accuracy", share(in_batches(model.classify, held_out).argmax(1) == labels)
-        for trait in [t for t in model.traits if t in test.traits]:
-            says = in_batches(lambda x, trait=trait: model.judge_traits(x)[trait], held_out) > 0
-            yield f"accuracy of {trait}", share(says == test.traits[trait])
+    if hasattr(model, "attribute_logits"):
+        for attribute, hits in attribute_hits(model, test.renumbered(model.attributes).conditions, held_out):
+            yield f"accuracy of {attribute}", share(hits[~hits.isnan()])
     if hasattr(model, "elbo"):
         with torch.random.fork_rng():
             torch.manual_seed(0)
@@ -213,11 +215,22 @@ def measure(
             yield from reconstruction(model, training, held_out)
         if generates(model):
             yield from likeness(draw(model, n, device), judge, training, held_out)
+        if "synthesize" in can and judge and judge.attributes:
+            yield from style_mixing(model, judge, device)
+
+
+def attribute_hits(model: Model, conditions: Mapping[str, Tensor], images: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """Of each attribute that is known of some of the images: (n,), 1 for a right answer, 0 for a wrong one, else NaN."""
+    for name in [name for name in model.attributes if name in conditions]:
+        truth = conditions[name]
+        logits = in_batches(lambda x, name=name: model.attribute_logits(x)[name], images)
+        hits = (decided(logits) == truth).float()
+        yield name, hits if truth.dtype is torch.bool else hits.where(truth >= 0, math.nan)
 
 
 def pictures(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
     """A set, read once a process; a folder may change, and is read again."""
-    return _kept(data, split, shape) if data in SETS else load(data, split, shape)
+    return _kept(data, split, shape) if named(data) else load(data, split, shape)
 
 
 @lru_cache(maxsize=4)
@@ -227,9 +240,10 @@ def _kept(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
 
 def judge_of(data: str, shape: tuple[int, int, int], features: str | None, device: torch.device) -> Network | None:
     """The network to judge with: the one asked for, else the data's own classifier where it is there and fits."""
-    if features is None and f"classifier_{data}" not in checkpoint.available():
+    here = [name for name in (f"classifier_{data}", f"judge_{data}") if name in checkpoint.available()]
+    if not (word := features or next(iter(here), None)):
         return None
-    judge = network(features or f"classifier_{data}", device)
+    judge = network(word, device)
     if judge.shape in (None, tuple(shape)):
         return judge
     if features is None:
@@ -273,13 +287,12 @@ def likeness(samples: Tensor, judge: Network | None, training: Tensor, held_out:
     held_out = some(held_out, len(samples))
     if judge:
         fake = judge(samples)
-        probabilities = judge.probabilities(fake)
-        for kind, number in class_shares(probabilities.argmax(1), judge.classes).items():
-            yield f"share of {kind} ({judge.name})", number
+        yield from shares(samples, fake, judge)
         yield from gaps(fake, judge, training, held_out)
-        found, best = inception_score(probabilities), inception_score(judge.probabilities(judge(held_out)))
-        yield f"inception score ({judge.name})", found
-        yield f"inception score over held-out pictures' ({judge.name})", found.over(best.value)
+        if judge.logits:
+            found, best = (inception_score(judge.probabilities(of)) for of in (fake, judge(held_out)))
+            yield f"inception score ({judge.name})", found
+            yield f"inception score over held-out pictures' ({judge.name})", found.over(best.value)
 
     # Only distances to all training pictures find copies; a slow network leaves them to pixels.
     if judge and judge.quick:
@@ -288,6 +301,17 @@ def likeness(samples: Tensor, judge: Network | None, training: Tensor, held_out:
         number, name = nearness(samples, held_out, training), "pixels"
     if number:
         yield f"{NEAREST} ({name})", number
+
+
+def shares(samples: Tensor, fake: Tensor, judge: Network) -> Scores:
+    """Shares of classes among samples, whose features are `fake`; else of those that have an attribute."""
+    if judge.logits:
+        for label, number in class_shares(judge.probabilities(fake).argmax(1), judge.classes).items():
+            yield f"share of {label} ({judge.name})", number
+    elif judge.attributes:
+        for name, values in judge.attributes(samples).items():
+            if values.dtype is torch.bool:
+                yield f"share with {name} ({judge.name})", share(values)
 
 
 def gaps(fake: Tensor, judge: Network, training: Tensor, held_out: Tensor) -> Scores:

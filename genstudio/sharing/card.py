@@ -16,7 +16,7 @@ from genstudio.model import generates, verbs
 from genstudio.scores.words import score_text
 from genstudio.system import System
 
-TASKS = {"classify": "image-classification", "translate": "image-to-image", "encode": "image-feature-extraction"}
+TASKS = {"classify": "image-classification", "attribute_logits": "image-classification", "translate": "image-to-image", "encode": "image-feature-extraction"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Card:
         """The Hub's word for what the model does."""
         if generates(self.system.model):
             return "unconditional-image-generation"
-        return next((task for verb, task in TASKS.items() if verb in verbs(self.system.model)), "other")
+        return next((task for verb, task in TASKS.items() if hasattr(self.system.model, verb)), "other")
 
     def metadata(self) -> str:
         """The card's front matter. Scores enter the Hub's index with the value alone; the intervals are in the name."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from genstudio.model import Text
 
 NO_MODELS = Text(
-    "No model with styles is here yet. Train one with: python -m genstudio train stylegan2_avatars",
-    "Aucun modèle à styles n’est encore là. Entraînez-en un : python -m genstudio train stylegan2_avatars",
+    "No model with styles is here yet. Train one with: python -m genstudio train stylegan2_faces",
+    "Aucun modèle à styles n’est encore là. Entraînez-en un : python -m genstudio train stylegan2_faces",
 )
 TITLE = Text("Mix", "Mélanger")
 STARTED = Text(

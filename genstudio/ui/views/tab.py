@@ -224,7 +224,8 @@ class ViewsTab:
 
     def chosen(self, name: str, lang: str) -> dict[gr.components.Component, Any]:
         here = checkpoint.available()  # a file may have gone since
-        cards = [self.card(other, lang) for other in self.systems if other in here]
+        succeeded = {system.name for system in self.systems.values() if system.successor in here} - {name}
+        cards = [self.card(other, lang) for other in self.systems if other in here and other not in succeeded]
         return {self.system: name, self.cards: widgets.cards(cards, name, getattr(w.MODEL, lang))}
 
     def card(self, name: str, lang: str) -> tuple[str, str, str]:

@@ -1,0 +1,232 @@
+"""Sets of pictures by name, and any folder or zip as a set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genstudio import paths, pixels
+from genstudio.data.archives import read_pictures
+from genstudio.data.pictures import Came, Pictures
+from genstudio.drawings import FACE_LICENCES
+from genstudio.drawings.faces import Faces
+from genstudio.drawings.faces import named as faces_named
+
+
+def _local(name: str, advice: str) -> Path:
+    path = paths.data() / name
+    if not path.exists():
+        raise ValueError(f"{path} is not there: {advice}")
+    return path
+
+
+def _downloaded(fetch: Callable[[], Any], name: str, root: Path) -> Any:
+    try:
+        return fetch()
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"{name} is not in {root} and could not be downloaded: {error}") from None
+
+
+DOWNLOADED = {"mnist": ["MNIST/raw/train-images-idx3-ubyte"], "cifar10": ["cifar10.zip", "cifar-10-batches-py"]}
+
+
+def at_hand(name: str) -> bool:
+    """Whether a set by name can be read, or refused, without asking the network for it."""
+    return name not in DOWNLOADED or any((paths.data() / place).exists() for place in DOWNLOADED[name])
+
+
+def mnist(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """MNIST's 60 000 + 10 000 digits, 28x28 grey (LeCun, Cortes, Burges), through torchvision."""
+    from torchvision.datasets import MNIST
+
+    root = paths.data()
+    digits = _downloaded(lambda: MNIST(str(root), train=split == "train", download=not at_hand("mnist")), "MNIST", root)
+    classes = tuple(str(d) for d in range(10))
+    return Pictures("mnist", digits.data[:, None], digits.targets, classes, credit="MNIST, LeCun, Cortes and Burges, CC BY-SA 3.0")
+
+
+def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """CIFAR-10's 50 000 + 10 000 photographs, 32x32: a local cifar10.zip (class folders), else torchvision's download."""
+    credit = "CIFAR-10, Krizhevsky 2009"
+    if (local := paths.data() / "cifar10.zip").exists():
+        found = read_pictures(local, (3, 32, 32), keep=lambda n: n.startswith(split + "/"))
+        classes = tuple(c.partition("/")[2] for c in found.classes)
+        return replace(found, classes=classes, credit=credit + " (JPEG copy)")
+    from torchvision.datasets import CIFAR10
+
+    root = paths.data()
+    photographs = _downloaded(lambda: CIFAR10(str(root), train=split == "train", download=True), "CIFAR-10", root)
+    images = torch.from_numpy(photographs.data).permute(0, 3, 1, 2).contiguous()
+    return Pictures("cifar10", images, torch.tensor(photographs.targets), tuple(photographs.classes), credit=credit)
+
+
+AVATAR_CREDIT = (
+    "DiceBear avatars: lorelei, openPeeps, pixelArt CC0 1.0; adventurer (Lisa Wischofsky), bigSmile (Ashley Seo), micah "
+    "(Micah Lanier), personas (Draftbit) CC BY 4.0; avataaars (Pablo Stanley) free for personal and commercial use"
+)
+
+
+def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Cartoon faces in eight drawing styles, 64x64. Every tenth face of a style is held out."""
+    path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
+
+    def keep(name: str) -> bool:
+        held_out = PurePosixPath(name).stem[-1] == "9"
+        return not name.startswith("pairs/") and held_out == (split == "test")
+
+    found = read_pictures(path, shape or (3, 64, 64), keep=keep, label="style")
+    return replace(found, credit=AVATAR_CREDIT)
+
+
+def faces(split: str, shape: tuple[int, int, int] | None, chosen: Faces | None = None) -> Pictures:
+    """Faces in one drawing style, drawn by seed (`drawings/faces.py`), or each of them without and with glasses."""
+    chosen = chosen or Faces()
+    path = _local(f"{chosen.name}.zip", f"draw it with `{chosen.command}`")
+    found = read_pictures(path, shape or (3, chosen.side, chosen.side), keep=lambda name: name.startswith(split + "/"))
+    found = replace(found, labels=None, classes=(), credit=f"DiceBear avatars: {chosen.style} {FACE_LICENCES[chosen.style]}")
+    if not chosen.pairs:
+        return found
+    with_glasses = torch.tensor(["/glasses/" in name for name in found.names])
+    return replace(found.part(with_glasses), sources=found.images[~with_glasses])
+
+
+EMOJI_CREDIT = "Emoji: Noto Emoji Apache 2.0; Twemoji CC BY 4.0; OpenMoji CC BY-SA 4.0; Fluent Emoji MIT"
+
+
+def emoji(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Emoji in five drawing styles, 64x64. A tenth of the symbols is held out in all styles at once."""
+    path = _local("emoji.zip", "build it with `python -m genstudio data emoji`")
+
+    def keep(name: str) -> bool:
+        held_out = sum(ord(c) * 31**i for i, c in enumerate(PurePosixPath(name).stem)) % 10 == 0
+        return held_out == (split == "test")
+
+    return replace(read_pictures(path, shape or (3, 64, 64), keep=keep, label="group"), credit=EMOJI_CREDIT)
+
+
+def emoji_lines(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """OpenMoji's outlines, black on white, and the same symbols in colour: exact pairs, 64x64. Split as `emoji` is."""
+    drawn = emoji(split, shape)
+    styles = [PurePosixPath(n).parts[0] for n in drawn.names]
+    symbols = [PurePosixPath(n).name for n in drawn.names]
+    lines = {s: i for i, (s, style) in enumerate(zip(symbols, styles, strict=True)) if style == "openmoji-line"}
+    coloured = [i for i, (s, style) in enumerate(zip(symbols, styles, strict=True)) if style == "openmoji" and s in lines]
+    pairs = [lines[symbols[i]] for i in coloured]
+    credit = "OpenMoji, CC BY-SA 4.0"
+    return Pictures("emoji_lines", drawn.images[coloured], credit=credit, sources=drawn.images[pairs])
+
+
+GLASSES_STYLES = ("adventurer", "avataaars", "lorelei", "micah", "pixelArt")  # those that are drawn both ways
+
+
+def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Cartoon faces without glasses, and with: two heaps of different faces to train on, exact pairs held out.
+
+    Of the pairs every tenth is held out; of the others one half is seen without glasses only, the other half with.
+    Faces of the same five styles that `avatars` trains on join the heap where they belong.
+    """
+    path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
+
+    def number(name: str) -> int:
+        return int(PurePosixPath(name).stem.rpartition("-")[2])
+
+    def keep(name: str) -> bool:
+        parts, held_out = PurePosixPath(name).parts, number(name) % 10 == 9
+        if split == "test":
+            return parts[0] == "pairs" and held_out
+        if parts[0] == "pairs":
+            return not held_out and (number(name) % 2 == 0) == (parts[1] == "plain")
+        return parts[0] in GLASSES_STYLES and not held_out
+
+    found = read_pictures(path, shape or (3, 64, 64), keep=keep, label="style")
+    worn = found.conditions["glasses"]
+    with_glasses, without = (torch.nonzero(half).flatten().tolist() for half in (worn, ~worn))
+    if split == "test":
+        with_glasses, without = (sorted(half, key=lambda i: found.names[i].rpartition("/")[2]) for half in (with_glasses, without))
+    images, sources = found.images[with_glasses], found.images[without]
+    return Pictures("avatars_glasses", images, credit=AVATAR_CREDIT, sources=sources, paired=split == "test")
+
+
+def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani). The last 200 of a fixed shuffle are held out."""
+    images = np.load(_local("freyfaces.npz", "put the archive of `images` (1965, 28, 20) there"))["images"]
+    order = np.random.RandomState(123).permutation(len(images))  # the seed of the Sylvester flows' split
+    chosen = order[-200:] if split == "test" else order[:-200]
+    return Pictures("freyfaces", torch.from_numpy(images[chosen][:, None].copy()), credit="Frey faces, Roweis and Ghahramani")
+
+
+SETS: dict[str, Callable[[str, tuple[int, int, int] | None], Pictures]] = {
+    f.__name__: f for f in (mnist, cifar10, avatars, avatars_glasses, faces, emoji, emoji_lines, freyfaces)
+}
+
+
+def named(name: str) -> Callable[[str, tuple[int, int, int] | None], Pictures] | None:
+    """The reader of a set by name: one of `SETS`, or faces of another style or side; None for any other name."""
+    if name in SETS:
+        return SETS[name]
+    return partial(faces, chosen=chosen) if (chosen := faces_named(name)) else None
+
+
+def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = None) -> Pictures:
+    """A set by name (`named`), or a folder or zip of pictures resized to `shape` (c, h, w), or a file of `pixels`.
+
+    A folder's held-out part is every tenth picture. Raises ValueError, in words, when there is nothing to read.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"split must be train or test, not {split!r}")
+    reader = named(name)
+    packed = paths.data() / f"{name}.pixels" if reader else Path(name).expanduser()
+    if packed.suffix == ".pixels" and packed.is_file():
+        if split == "train":
+            return _at_shape(Pictures(**pixels.load(packed)), shape)
+        if not reader:
+            raise ValueError(f"{packed.name} holds pictures to train on alone")
+    if reader:
+        return _at_shape(reader(split, shape), shape)
+    whole = load_whole(name, shape)
+    chosen = every_tenth(len(whole)) == (split == "test")
+    if not chosen.any():
+        raise ValueError(f"{Path(name).name} holds {len(whole)} pictures, too few to hold one in ten out")
+    return whole.part(chosen)
+
+
+def load_whole(name: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """All pictures of a folder or zip, those that are held out among them."""
+    source = Path(name).expanduser()
+    if not source.exists():
+        raise ValueError(f"{name!r} is neither a folder nor a zip, nor one of the sets {', '.join(SETS)}")
+    if shape is None:
+        raise ValueError("a folder or zip needs a shape (channels, height, width)")
+    return read_pictures(source, shape)
+
+
+def every_tenth(count: int) -> Tensor:
+    """Which pictures of a folder are held out, as booleans."""
+    return torch.arange(count) % 10 == 9
+
+
+def _at_shape(pictures: Pictures, shape: tuple[int, int, int] | None) -> Pictures:
+    """The same pictures at another size or number of channels, for a model made for another set."""
+    if shape is None or pictures.shape == shape:
+        return pictures
+
+    def changed(images: Tensor) -> Tensor:
+        images = images.float()
+        if images.shape[1] != shape[0]:
+            luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+            images = (images * luma).sum(1, keepdim=True) if shape[0] == 1 else images.expand(-1, 3, -1, -1)
+        if images.shape[2:] != shape[1:]:
+            images = torch.nn.functional.interpolate(images, shape[1:], mode="bicubic", antialias=True)
+        return images.round().clamp(0, 255).to(torch.uint8)
+
+    channels, height, width = pictures.shape
+    came = pictures.came or (Came((width, height), channels == 1, False),) * len(pictures)
+    sources = None if pictures.sources is None else changed(pictures.sources)
+    return replace(pictures, images=changed(pictures.images), sources=sources, came=came)
