@@ -58,6 +58,14 @@ class Header:
     licence: str = LICENCE
     format: int = FORMAT
 
+    @property
+    def sets(self) -> str:
+        """The data sets that it learned from; of several, in order and with their digests."""
+        if len(self.learned_from) < 2:
+            return self.data
+        pairs = [(str(entry.get("name")), str(entry.get("digest", ""))[:8]) for entry in self.learned_from]
+        return " → ".join(f"{name} ({digest})" if digest else name for name, digest in pairs)
+
 
 def save(path: str | os.PathLike, model: Model, header: Header, pack: bool = True, critic: bool = True) -> list[Path]:
     """Writes the checkpoint, and its critic beside it where there is one. Returns the files written. Unless it may `pack`

@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -227,6 +228,8 @@ def test_another_data_set_is_refused_unless_it_is_asked_for(begin, tmp_path):
     assert [(e["name"], e["images"]) for e in header.learned_from] == [("pictures", 48), ("other", 96)]
     assert header.data == "other" and header.command.count("--data") == 2 and "other" in header.command
     assert checkpoint.load(folder / "tiny.safetensors")[1].learned_from == header.learned_from
+    assert re.fullmatch(r"pictures \(\w{8}\) → other \(\w{8}\)", header.sets)
+    assert replace(header, learned_from=header.learned_from[1:]).sets == "other"
 
 
 def test_the_same_pictures_in_another_place_are_the_same_set(begin, tmp_path, recwarn):
@@ -726,6 +729,10 @@ def test_a_pack_that_is_torn_or_newer_is_refused(tmp_path):
     ]:
         with pytest.raises(ValueError, match=words):
             pixels.load(forge(**changes))
+    with zipfile.ZipFile(tmp_path / "bomb.pixels", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("set.json", b" " * 10_000_000)
+    with pytest.raises(ValueError, match="packed twice"):
+        pixels.load(tmp_path / "bomb.pixels")
     (tmp_path / "half.pixels").write_bytes((tmp_path / "drawn.pixels").read_bytes()[:500])
     with pytest.raises(ValueError, match="not a whole set of pixels"):
         data.load(str(tmp_path / "half.pixels"))
