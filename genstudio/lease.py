@@ -21,7 +21,7 @@ from genstudio import parts, runs
 from genstudio.registry import find
 from genstudio.train import Report, train
 
-RESERVE = 60.0  # seconds for imports and for the export; of a short lease, a quarter
+RESERVE = 45.0  # seconds for imports and for the export; of a short lease, a quarter
 
 
 def lease(

@@ -232,6 +232,13 @@ def test_another_data_set_is_refused_unless_it_is_asked_for(begin, tmp_path):
     assert replace(header, learned_from=header.learned_from[1:]).sets == "other"
 
 
+def test_the_command_line_warns_in_one_line(begin, tmp_path, capsys):
+    words = ["train", "tiny", "--resume", "--out", str(begin()), "--data", str(drawn(tmp_path / "other", 1))]
+    assert main([*words, "--max-minutes", "0", "--device", "cpu"]) == 0
+    [line] = [line for line in capsys.readouterr().err.splitlines() if "learned" in line]
+    assert line.startswith("genstudio: this run has learned from pictures (")
+
+
 def test_the_same_pictures_in_another_place_are_the_same_set(begin, tmp_path, recwarn):
     folder = begin()
     moved = tmp_path / "elsewhere" / "archive"

@@ -10,9 +10,10 @@ import json as jsons
 import re
 import sys
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,14 @@ def device_of(word: str | None) -> str | None:
     if word and word.startswith("cuda") and int(word.partition(":")[2] or 0) >= here:
         raise ValueError(f"there is no {word} here: CUDA devices found: {here}")
     return word
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Warnings in one line each, without their place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"genstudio: {message}", file=sys.stderr)
+        yield
 
 
 def open_engine(device: str | None, exact: bool) -> Engine:

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from genstudio.cli.commands import Progress, device_of
+from genstudio.cli.commands import Progress, device_of, plain_warnings
 
 WHAT = ("list", "export", "import")
 MB = 1_000_000
@@ -80,14 +80,15 @@ def lease(
     if not 0 < minutes <= 10_000:
         raise ValueError(f"minutes must lie between 0 and 10000, not {minutes:g}")
     progress, exported = Progress(30.0), []
-    for system, said in lease(systems, folder, out, minutes, size_of(part), data, device_of(device)):
-        if isinstance(said, list):
-            exported.append(system)
-            for file in said:
-                print(f"{file}, {file.stat().st_size / MB:.1f} MB", flush=True)
-        else:
-            last = said.step == said.steps
-            progress.show(f"{system}: {said.images} images, {said.rate:.4g}/s, {said.terms}", last=last)
+    with plain_warnings():
+        for system, said in lease(systems, folder, out, minutes, size_of(part), data, device_of(device)):
+            if isinstance(said, list):
+                exported.append(system)
+                for file in said:
+                    print(f"{file}, {file.stat().st_size / MB:.1f} MB", flush=True)
+            else:
+                last = said.step == said.steps
+                progress.show(f"{system}: {said.images} images, {said.rate:.4g}/s, {said.terms}", last=last)
     for system in systems:
         if system not in exported:
             print(f"{system}: it is done already, or no time was left for it", file=sys.stderr)
