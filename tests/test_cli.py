@@ -329,12 +329,12 @@ def faces(monkeypatch):
     """Twenty pictures to train on. What comes after training is cut short: it would take longer than training them."""
     monkeypatch.setattr(film, "make", lambda *_: None)
     monkeypatch.setattr("genstudio.train.FINISH", 16)
-    os.mkdir("faces")
+    os.mkdir("greys")  # no set by name
     for i in range(20):
-        Image.new("L", (28, 28), 12 * i).save(f"faces/{i:02d}.png")
+        Image.new("L", (28, 28), 12 * i).save(f"greys/{i:02d}.png")
 
 
-SMALL = ["train", "vae_mnist", "--data", "faces", "--batch", "2", "--exact", "--out", "run"]
+SMALL = ["train", "vae_mnist", "--data", "greys", "--batch", "2", "--exact", "--out", "run"]
 
 
 def test_train_leaves_weights_that_the_other_verbs_take(faces, capsys):
@@ -344,7 +344,7 @@ def test_train_leaves_weights_that_the_other_verbs_take(faces, capsys):
     assert [r["step"] for r in reports] == [20, 40]
     assert "run/vae_mnist.safetensors" in said.err
     header = checkpoint.describe("run/vae_mnist.safetensors")
-    assert (header.images, header.recipe["batch"], header.data) == (80, 2, "faces")
+    assert (header.images, header.recipe["batch"], header.data) == (80, 2, "greys")
     ok("sample", "run/vae_mnist.safetensors", "--seeds", "0", "--out", "out")
 
 

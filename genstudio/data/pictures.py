@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -69,6 +71,15 @@ class Pictures:
             names=tuple(self.names[i] for i in places) if self.names else (),
             came=tuple(self.came[i] for i in places) if self.came else (),
         )
+
+    def digest(self) -> str:
+        """SHA-256 of pixels, labels, class names and sources, in order: the same in whatever archive they lie."""
+        tensors = [t for t in (self.images, self.labels, self.sources) if t is not None]
+        facts = [[list(t.shape) for t in tensors], self.classes, self.labels is None, self.paired]
+        found = hashlib.sha256(json.dumps(facts).encode())
+        for block in (block for tensor in tensors for block in tensor.split(4096)):
+            found.update(block.contiguous().numpy().astype("|u1" if block.dtype == torch.uint8 else "<i8", copy=False))
+        return found.hexdigest()
 
     def renumbered(self, values: Mapping[str, Sequence[str]]) -> Pictures:
         """The same pictures, their conditions numbered as in `values`; -1 for a value that is not named there."""
