@@ -89,4 +89,4 @@ class Pictures:
                 places = [values[name].index(v) if v in values[name] else -1 for v in names[name]]
                 conditions[name] = torch.tensor([*places, -1])[conditions[name]]
                 names[name] = tuple(values[name])
-        return replace(self, conditions=conditions, values=names)
+        return self if names == self.values else replace(self, conditions=conditions, values=names)
