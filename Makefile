@@ -27,6 +27,15 @@ bench: setup .venv/requirements-dev.txt
 space: setup
 	.venv/bin/python -m genstudio space --check $(ARGS)
 
+# Trains SYSTEMS in order on the graphics card at hand, for MINUTES in all, and leaves each run in OUT in parts of at most
+# 15 MB. lease/ holds the data (lease/data/) and the runs that go on (lease/runs/), and travels with the checkout. Nothing is
+# installed: a machine that is lent has its own PyTorch.
+SYSTEMS = stylegan2_faces
+MINUTES = 9
+OUT ?= lease/out
+lease:
+	python3 -m genstudio lease $(SYSTEMS) --minutes $(MINUTES) --out $(OUT) $(ARGS)
+
 lint: setup .venv/requirements-dev.txt
 	.venv/bin/python -m ruff check $(ARGS)
 
@@ -52,4 +61,4 @@ setup: .venv/requirements.txt
 
 # An environment that could not be finished is begun again.
 .DELETE_ON_ERROR:
-.PHONY: app test slow bench space lint setup
+.PHONY: app test slow bench space lease lint setup

@@ -13,7 +13,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +26,8 @@ from genstudio.model import Model, Text, verbs
 from genstudio.registry import find
 from genstudio.sharing import hub
 from genstudio.system import System
+
+T = TypeVar("T")
 
 FORMAT = 1
 KEY = "genstudio"  # the metadata entry that holds the header
@@ -41,6 +43,7 @@ class Header:
     system: str
     arguments: dict[str, Any] = field(default_factory=dict)  # of the system's builder
     data: str = ""
+    learned_from: list[dict[str, Any]] = field(default_factory=list)  # each set: name, digest, images when it was left
     classes: list[str] = field(default_factory=list)
     credit: str = ""  # whose pictures it learned from, and their licence
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -54,6 +57,14 @@ class Header:
     command: str = ""
     licence: str = LICENCE
     format: int = FORMAT
+
+    @property
+    def sets(self) -> str:
+        """The data sets that it learned from; of several, in order and with their digests."""
+        if len(self.learned_from) < 2:
+            return self.data
+        pairs = [(str(entry.get("name")), str(entry.get("digest", ""))[:8]) for entry in self.learned_from]
+        return " → ".join(f"{name} ({digest})" if digest else name for name, digest in pairs)
 
 
 def save(path: str | os.PathLike, model: Model, header: Header, pack: bool = True, critic: bool = True) -> list[Path]:
@@ -114,11 +125,29 @@ def _open(path: str | os.PathLike) -> tuple[Header, dict[str, tuple[int, ...]]]:
         raise ValueError(f"{path.name} was not written by GenStudio: it does not say which system it is") from None
     if not isinstance(header.format, int) or header.format > FORMAT:
         raise ValueError(f"{path.name} has format {header.format}; this GenStudio reads up to {FORMAT}: please update")
-    for name, like in vars(Header(system="")).items():
-        kinds, value = ((int, float) if isinstance(like, float) else type(like)), getattr(header, name)
-        if not isinstance(value, kinds) or (name == "classes" and not all(isinstance(c, str) for c in value)):
-            raise ValueError(f"{path.name} is damaged: its {name} is {str(value)[:80]!r}")
+    check_types(header, Header(system=""), path.name)
     return header, shapes
+
+
+def check_types(header: Any, like: Any, name: str) -> None:
+    """Raises ValueError where a field of a stranger's header has another type than in `like`."""
+    for key, default in vars(like).items():
+        kinds, value = ((int, float) if isinstance(default, float) else type(default)), getattr(header, key)
+        inner = {"classes": str, "learned_from": dict}.get(key, object)
+        if not isinstance(value, kinds) or isinstance(value, list) and not all(isinstance(v, inner) for v in value):
+            raise ValueError(f"{name} is damaged: its {key} is {str(value)[:80]!r}")
+
+
+# Keys that have been renamed: (system or family, old prefix, new prefix).
+RENAMED: list[tuple[str, str, str]] = []
+
+
+def renamed(system: System, tensors: dict[str, T]) -> dict[str, T]:
+    """Parameters and buffers of a checkpoint or a training state under today's keys: files outlive the names in the code."""
+    for whose, old, new in RENAMED:
+        if whose in (system.name, system.family):
+            tensors = {new + key.removeprefix(old) if key.startswith(old) else key: t for key, t in tensors.items()}
+    return tensors
 
 
 def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
@@ -134,7 +163,7 @@ def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
         files.append(companion)
     model = system.build(**arguments)
     kinds = {key: tensor.dtype for key, tensor in model.state_dict().items()}
-    weights = {key: tensor.to(kinds[key]) for file in files for key, tensor in read_tensors(file).items()}
+    weights = {key: t.to(kinds[key]) for file in files for key, t in renamed(system, read_tensors(file)).items()}
     model.load_state_dict(weights, strict=False)
     model.class_names = tuple(header.classes)
     return model.eval(), header
@@ -144,10 +173,10 @@ def check(path: Path, critic: bool = False) -> tuple[System, Header, dict[str, A
     """System, header and builder's arguments of a file that fits them, tensor by tensor. No weight is read or allocated."""
     header, shapes = _open(path)
     system = find(header.system)
+    shapes = renamed(system, shapes)
     arguments = check_arguments(system, header.arguments)
     whole = shell(system, arguments).state_dict()
-    if sum(t.numel() for t in whole.values()) > MAX_PARAMETERS:
-        raise ValueError(f"{path.name} asks for more than {MAX_PARAMETERS // 10**9} billion parameters")
+    check_size(whole, path.name)
     expected = {key: tuple(t.shape) for key, t in whole.items() if key.startswith(CRITIC) == critic}
     for key, shape in expected.items():
         if shapes.get(key) != shape:
@@ -155,6 +184,11 @@ def check(path: Path, critic: bool = False) -> tuple[System, Header, dict[str, A
     if extra := set(shapes) - set(expected):
         raise ValueError(f"{path.name} does not fit {system.name}: {min(extra)} has no place in it")
     return system, header, arguments
+
+
+def check_size(tensors: dict[str, Tensor], name: str) -> None:
+    if sum(t.numel() for t in tensors.values()) > MAX_PARAMETERS:
+        raise ValueError(f"{name} asks for more than {MAX_PARAMETERS // 10**9} billion parameters")
 
 
 def shell(system: System, arguments: dict[str, Any]) -> Model:

@@ -86,7 +86,7 @@ def origin(held: Held, labels: Sequence[str | int], each: int, seed: int, contro
     """Of what these pictures were made: whoever learns from them should know."""
     made = recipe.make(held, "sample", labels=[str(label) for label in labels], each=each, seed=seed, controls=controls)
     header = held.header
-    return made | {"learned from": header.data, "credit": header.credit, "licence": header.licence}
+    return made | {"learned from": header.sets, "credit": header.credit, "licence": header.licence}
 
 
 def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:

@@ -41,6 +41,17 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    @classmethod
+    def of(cls, said: Any) -> Recipe:
+        """The recipe that a file tells. Raises ValueError where a field is unknown, or is no such number."""
+        hints = get_type_hints(cls)
+        for name, value in said.items() if isinstance(said, dict) else [("recipe", said)]:
+            if name not in hints or not _fits(value, hints[name]):
+                raise ValueError(f"a recipe cannot have {name} {str(value)[:80]!r}")
+        if "images" not in said:
+            raise ValueError("a recipe must say how many images are shown")
+        return cls(**said | {"betas": tuple(said.get("betas", cls.betas))})
+
     def flags(self, own: Recipe) -> list[str]:
         """What differs from a system's own recipe, as the command line says it."""
         words: list[str] = []
@@ -50,6 +61,20 @@ class Recipe:
                 value = ",".join(f"{part}={rate}" for part, rate in value.items()) if isinstance(value, dict) else value
                 words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
         return words
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value from JSON is of the type of a field of `Recipe`, and a number that `check_recipe` takes."""
+    if kind is bool:
+        return isinstance(value, bool)
+    if kind == dict[str, float]:
+        return isinstance(value, dict) and all(isinstance(k, str) and _fits(v, float) for k, v in value.items())
+    if kind == tuple[float, float]:
+        return isinstance(value, (list, tuple)) and len(value) == 2 and all(_fits(v, float) and v < 1 for v in value)
+    if value is None:
+        return kind in (int | None, float | None)
+    whole = kind in (int, int | None)
+    return type(value) in ((int,) if whole else (int, float)) and 0 <= value < 2**63
 
 
 def check_recipe(changes: dict[str, Any]) -> None:

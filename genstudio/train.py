@@ -11,6 +11,7 @@ import copy
 import json
 import math
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genstudio import __version__, checkpoint, film, finetune, paths, processes
+from genstudio import __version__, checkpoint, film, files, finetune, paths, processes, provenance
 from genstudio.data import Batches, Pictures, load
 from genstudio.model import Batch, Model, generates
 from genstudio.precision import Precision, best_precision, keep_memory
@@ -55,7 +56,7 @@ class Report:
     parts: int = 1  # that each step is played in: several where memory was too short for the whole
     norms: dict[str, float] = field(default_factory=dict)  # of each player's gradient, before it is clipped
     rates: dict[str, float] = field(default_factory=dict)  # each player's learning rate now
-    memory: int = 0  # bytes that the process holds; the most so far on its card, where it has one
+    memory: int = 0  # bytes that the process holds; the most so far on its card, where it has one; 0 where nobody can tell
 
 
 class Run:
@@ -82,6 +83,7 @@ class Run:
         }
         self.step, self.minutes = 0, 0.0
         self.command, self.licence = command, licence
+        self.learned_from: list[dict[str, Any]] = []  # as `provenance` lists it
         self.commit = commit()  # now: the checkout may move on while this code trains
 
     @property
@@ -91,9 +93,8 @@ class Run:
     def save_state(self, path: Path) -> None:
         if not all(p.isfinite().all() for p in self.model.parameters()):
             raise FloatingPointError(f"training diverged by step {self.step}: the weights are not finite")
-        part = path.with_suffix(".part")
-        torch.save(self.state(), part)
-        os.replace(part, path)
+        with files.replacing(path) as file:
+            torch.save(self.state(), file)
 
     def load_state(self, path: Path) -> None:
         self.take(torch.load(path, map_location="cpu", weights_only=True))
@@ -110,10 +111,11 @@ class Run:
 
     def take(self, state: dict[str, Any]) -> None:
         self.step, self.minutes = state["step"], state["minutes"]
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
+        self.model.load_state_dict(checkpoint.renamed(self.system, state["model"]))
+        self.average.load_state_dict(checkpoint.renamed(self.system, state["average"]))
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+            # The recipe and the device of this session settle the numbers of Adam, not those of an earlier one.
+            optimizer.load_state_dict(state["optimizers"][name] | {"param_groups": optimizer.state_dict()["param_groups"]})
             # A fused step pairs numbers by their place in memory: moments must lie as their parameter does.
             for parameter, moments in optimizer.state.items():
                 for key in moments.keys() - {"step"}:
@@ -152,7 +154,7 @@ def train(
     """
     # What to train, on what.
     system = find(name)
-    recipe, held, begun = replace(system.recipe, **changes), (), {}
+    recipe, held, begun, chosen = replace(system.recipe, **changes), (), {}, data is not None
     rank, world, where = processes.join(device)
     out = out or paths.runs() / name
     out.mkdir(parents=True, exist_ok=True)
@@ -165,8 +167,7 @@ def train(
         if (frozen := said["recipe"].get("freeze", 0)) != changes.get("freeze", frozen):
             raise ValueError(f"this run began with freeze {frozen}, and goes on with it")
         held, begun = said.get("classes", ()), said
-        data, init, recipe = said["data"], said.get("init"), Recipe(**{**said["recipe"], **changes})
-        recipe = replace(recipe, betas=tuple(recipe.betas))
+        data, init, recipe = data or said["data"], said.get("init"), replace(Recipe.of(said["recipe"]), **changes)
     data = data or system.data
     if recipe.batch % world:
         raise ValueError(f"a batch of {recipe.batch} pictures cannot be shared evenly by {world} processes")
@@ -180,22 +181,25 @@ def train(
     if init and not (resume and (out / "state.pt").exists()):
         run.recipe = recipe = finetune.settled(recipe, run.model, init)
         held = finetune.begin(run.model, run.average, init)
-    run.command = command_line(system, data, init, run.arguments, recipe)
-    pictures = finetune.placed(load(data, "train", run.model.image_shape), run.model, held)
+    loaded = load(data, "train", run.model.image_shape)
+    pictures = finetune.placed(loaded, run.model, held)
     run.average.class_names = run.model.class_names
     shuffled = partial(Batches, pictures, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
     whole, batches = shuffled(recipe.batch), shuffled(recipe.batch // world, rank=rank, world=world)
     run.model.to(memory_format=precision.memory_format).train()
     run.average.to(memory_format=precision.memory_format)
+    if rank == 0 and resume and (out / "state.pt").exists():
+        run.load_state(out / "state.pt")
+    run.learned_from = provenance.learned_from(begun, loaded, data, run.step * recipe.batch, chosen)
+    first, *others = (entry["data"] for entry in run.learned_from)
+    run.command = command_line(system, first, init, run.arguments, recipe, *others)
     if rank == 0:
         said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe), "classes": run.model.class_names, **origin}
-        part = out / "run.json.part"
-        part.write_text(json.dumps(said, indent=1))
-        os.replace(part, out / "run.json")  # whole or not at all: nothing can be resumed without it
+        said |= {"learned_from": run.learned_from, "threads": torch.get_num_threads(), "device": device_name(where), "versions": versions()}
+        with files.replacing(out / "run.json") as file:  # nothing can be resumed without it
+            file.write(json.dumps(said, indent=1).encode())
         if not resume:
             (out / "state.pt").unlink(missing_ok=True)
-        elif (out / "state.pt").exists():
-            run.load_state(out / "state.pt")
         _forget_after(run.step, out)
     if world > 1:
         run.take(processes.of_first(run.state()))
@@ -295,8 +299,10 @@ def memory(device: torch.device) -> int:
     """Bytes that this process holds; on its graphics card, where it has one, the most so far."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    import psutil  # here: a machine that is lent for its card may do without
-
+    try:
+        import psutil  # here: a machine that is lent for its card may do without
+    except ImportError:
+        return 0
     return psutil.Process().memory_info().rss
 
 
@@ -391,29 +397,43 @@ def header_of(run: Run, pictures: Pictures) -> checkpoint.Header:
         system=run.system.name,
         arguments=run.arguments,
         data=pictures.name,
+        learned_from=provenance.facts(run.learned_from, run.step * run.recipe.batch),
         classes=list(pictures.classes),
-        credit=pictures.credit,
+        credit=provenance.credit(run.learned_from),
         recipe=run.recipe.as_dict(),
         step=run.step,
         images=run.step * run.recipe.batch,
         minutes=round(run.minutes, 1),
         threads=torch.get_num_threads(),
-        versions={"genstudio": __version__, "torch": torch.__version__, "python": sys.version.split()[0]},
+        versions=versions(),
         commit=run.commit,
         command=run.command,
         licence=run.licence,
     )
 
 
-def command_line(system: System, data: str, init: str | None, network: dict[str, Any], recipe: Recipe) -> str:
-    """What starts this run: the system's name, and what differs from its own data, network and recipe."""
-    words = ["python", "-m", "genstudio", "train", system.name]
-    words += ["--data", data] if data != system.data else []
+def versions() -> dict[str, str]:
+    return {"genstudio": __version__, "torch": torch.__version__, "python": sys.version.split()[0]}
+
+
+def device_name(device: torch.device) -> str:
+    """The card, or the processor's kind: bytes are equal on the same one alone."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
+
+
+def command_line(
+    system: System, data: str, init: str | None, network: dict[str, Any], recipe: Recipe, *others: str
+) -> str:
+    """What leads to this run: the system's name, and what differs from its own data, network and recipe; then the `others`
+    of its data sets, in order."""
+    again = ["python", "-m", "genstudio", "train", system.name]
+    words = again + (["--data", data] if data != system.data else [])
     if init:  # whose network it is, too
         words += ["--init", init]
     else:
         words += [word for name, value in network.items() for word in ("--network", f"{name}={json.dumps(value)}")]
-    return shlex.join(words + recipe.flags(system.recipe))
+    words += recipe.flags(system.recipe)
+    return " && ".join(map(shlex.join, [words, *([*again, "--resume", "--data", other] for other in others)]))
 
 
 def commit() -> str:

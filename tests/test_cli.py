@@ -325,37 +325,37 @@ def test_a_mistake_in_the_words_writes_nothing():
 
 
 @pytest.fixture
-def few(monkeypatch):
+def faces(monkeypatch):
     """Twenty pictures to train on. What comes after training is cut short: it would take longer than training them."""
     monkeypatch.setattr(film, "make", lambda *_: None)
     monkeypatch.setattr("genstudio.train.FINISH", 16)
-    os.mkdir("few")
+    os.mkdir("greys")  # no set by name
     for i in range(20):
-        Image.new("L", (28, 28), 12 * i).save(f"few/{i:02d}.png")
+        Image.new("L", (28, 28), 12 * i).save(f"greys/{i:02d}.png")
 
 
-SMALL = ["train", "vae_mnist", "--data", "few", "--batch", "2", "--exact", "--out", "run"]
+SMALL = ["train", "vae_mnist", "--data", "greys", "--batch", "2", "--exact", "--out", "run"]
 
 
-def test_train_leaves_weights_that_the_other_verbs_take(few, capsys):
+def test_train_leaves_weights_that_the_other_verbs_take(faces, capsys):
     ok(*SMALL, "--images", "80", "--json")
     said = capsys.readouterr()
     reports = [json.loads(line) for line in said.out.splitlines()]
     assert [r["step"] for r in reports] == [20, 40]
     assert "run/vae_mnist.safetensors" in said.err
     header = checkpoint.describe("run/vae_mnist.safetensors")
-    assert (header.images, header.recipe["batch"], header.data) == (80, 2, "few")
+    assert (header.images, header.recipe["batch"], header.data) == (80, 2, "greys")
     ok("sample", "run/vae_mnist.safetensors", "--seeds", "0", "--out", "out")
 
 
-def test_a_run_is_not_overwritten_by_mistake(few, capsys):
+def test_a_run_is_not_overwritten_by_mistake(faces, capsys):
     ok(*SMALL, "--images", "2")
     assert cli.main([*SMALL, "--images", "2"]) == 2
     assert "run holds a run already" in capsys.readouterr().err
     ok(*SMALL, "--images", "2", "--fresh")
 
 
-def test_an_interrupt_stops_after_a_report_and_the_run_can_go_on(few, monkeypatch, capsys):
+def test_an_interrupt_stops_after_a_report_and_the_run_can_go_on(faces, monkeypatch, capsys):
     shown = commands.Progress.show
 
     def interrupt(self, text, last=False):

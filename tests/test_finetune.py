@@ -340,7 +340,7 @@ def test_a_tuned_model_names_its_slots_and_each_is_asked_for_by_its_name(start, 
     model, header = checkpoint.load(tmp_path / "tuned" / "kinds.safetensors")
     assert header.classes == ["dog", "bee", "cat"] and tuple(model.class_names) == ("dog", "bee", "cat")
     weights.unlink()  # a run that goes on needs it no more: its folder knows all
-    start("kinds", out=tmp_path / "tuned", resume=True, images=32)
+    start("kinds", out=tmp_path / "tuned", data=None, resume=True, images=32)
     assert checkpoint.describe(tmp_path / "tuned" / "kinds.safetensors").classes == ["dog", "bee", "cat"]
     with pytest.raises(ValueError, match="of 4 classes, and this model has room for 3"):
         for name in ("x", "y"):

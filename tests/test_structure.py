@@ -45,8 +45,10 @@ BELOW = {
     "models": {"model", "system", "layers", "objectives", "samplers", "models"},
     "registry": {"model", "system", "models"},
     "images": {"paths"},
+    "files": set(),
+    "pixels": {"files"},
     "drawings": {"paths", "images"},
-    "data": {"paths", "images", "model", "drawings"},
+    "data": {"paths", "images", "model", "drawings", "pixels"},
 }
 
 

@@ -10,9 +10,10 @@ import json as jsons
 import re
 import sys
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,14 @@ def device_of(word: str | None) -> str | None:
     if word and word.startswith("cuda") and int(word.partition(":")[2] or 0) >= here:
         raise ValueError(f"there is no {word} here: CUDA devices found: {here}")
     return word
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Warnings in one line each, without their place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"genstudio: {message}", file=sys.stderr)
+        yield
 
 
 def open_engine(device: str | None, exact: bool) -> Engine:
@@ -414,9 +423,13 @@ def read_end(word: str, engine: Engine, held: Held, search: Callable | None = No
     return {"code": packed.pack(guess.code.numpy())}
 
 
-def data(name: str, yes: bool, out: Path | None, **options: Any) -> None:
+def data(name: str, words: list[str], yes: bool, out: Path | None, **options: Any) -> None:
     from genstudio import drawings, paths
 
+    if name == "pack":
+        return pack(words)
+    if words:
+        raise ValueError(f"data {name} takes no {words[0]!r}")
     chosen = drawings.drawn_set(name, **{key: value for key, value in options.items() if value is not None})
     out = out or paths.data()
     if (target := drawings.place(chosen, out)).exists():
@@ -428,6 +441,20 @@ def data(name: str, yes: bool, out: Path | None, **options: Any) -> None:
         for line in progress:
             print(line, file=sys.stderr, flush=True)
     print(target)
+
+
+def pack(words: list[str]) -> None:
+    from genstudio import pixels
+    from genstudio.data import SETS, load, named
+
+    if len(words) != 2:
+        raise ValueError("which set, and where to? `python -m genstudio data pack SET FILE.pixels`")
+    name, file = words
+    if not named(name):
+        raise ValueError(f"{name!r} is none of the sets {', '.join(SETS)}")
+    found = load(name)
+    size = pixels.save(found, Path(file).expanduser())
+    print(f"{file}: {len(found)} pictures, {size / 1e6:.1f} MB")
 
 
 def agreed(question: str) -> bool:

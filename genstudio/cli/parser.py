@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from genstudio.cli import commands, labelling, mixing, opening, scoring, sharing, training, translating, working
+from genstudio.cli import commands, labelling, mixing, opening, runs, scoring, sharing, training, translating, working
 
 EXAMPLES = """
 examples:
@@ -215,7 +215,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
     gives_json(made, "as JSON")
 
     made = verb(commands.data, "Builds a drawn set, avatars, faces or emoji, from its npm packages. Needs Node.", "")
-    made.add_argument("name", metavar="NAME", help="avatars, faces or emoji")
+    made.add_argument("name", metavar="NAME", help="avatars, faces or emoji; pack: a set in one small file")
+    made.add_argument("words", metavar="SET FILE.pixels", nargs="*", help="pack: which set, and the file to write")
     made.add_argument("--style", help="of faces: adventurer, avataaars, bigSmile, ... (avataaars)")
     made.add_argument("--count", type=int, metavar="N", help="faces to train on; 4 000 more are held out (24000)")
     made.add_argument("--side", type=int, metavar="PIXELS", help="of a face, 32 to 256 (64)")
@@ -245,6 +246,26 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("what", metavar="WHAT", choices=working.WHAT, nargs="?", default="list", help="|".join(working.WHAT))
     made.add_argument("id", metavar="JOB", nargs="?", help="a name that `jobs list` shows")
     gives_json(made, "as JSON")
+
+    about = "Training runs that travel: list them, export one to a file or to parts, import it to --resume elsewhere."
+    made = verb(runs.runs, about, "")
+    made.add_argument("what", metavar="WHAT", choices=runs.WHAT, nargs="?", default="list", help="|".join(runs.WHAT))
+    about = "export: a run's name and the file to write; import: that file, one of its parts, or the folder of a run"
+    made.add_argument("words", metavar="NAME FILE", nargs="*", help=about)
+    made.add_argument("--part", type=float, metavar="MB", help="export in parts of at most that size")
+    made.add_argument("--out", type=Path, metavar="DIR", help="import to that folder (GENSTUDIO_HOME/runs/SYSTEM)")
+    made.add_argument("--replace", action="store_true", help="import in place of the run that is there, which is lost")
+    gives_json(made, "as JSON")
+
+    about = "Trains systems in order for some minutes, each resumed, and exports them in parts. See `make lease`."
+    made = verb(runs.lease, about, "")
+    made.add_argument("systems", metavar="SYSTEM", nargs="+", help="in the order of their turns; what is done is skipped")
+    made.add_argument("--minutes", type=float, default=9.0, metavar="M", help="in all, the export too (9)")
+    made.add_argument("--folder", type=Path, default="lease", metavar="DIR", help="with data/ and runs/ (lease)")
+    made.add_argument("--out", type=Path, metavar="DIR", help="folder for the parts (out/ in --folder)")
+    made.add_argument("--part", type=float, default=15.0, metavar="MB", help="size of a part at most (15)")
+    made.add_argument("--data", help="a set by name, a folder or a zip, in place of what the runs learned from")
+    made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
 
     verb(commands.app, "Opens the page.", "")
     return parser

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genstudio.cli.commands import Progress, clock, device_of, given
+from genstudio.cli.commands import Progress, clock, device_of, given, plain_warnings
 
 if TYPE_CHECKING:
     from genstudio.train import Report
@@ -58,7 +58,7 @@ def train(
         stopping.clear()  # too late: it has come to its end
         return report, ""
 
-    with jobs.at_work(out), interrupts() as stopping:
+    with jobs.at_work(out), plain_warnings(), interrupts() as stopping:
         asked = jobs.wish(out)
         if asked != jobs.STOP:
             report, asked = follow(resume=resume, network=dict(network or ()), **recipe)

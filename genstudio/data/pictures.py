@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -70,6 +72,15 @@ class Pictures:
             came=tuple(self.came[i] for i in places) if self.came else (),
         )
 
+    def digest(self) -> str:
+        """SHA-256 of pixels, labels, class names and sources, in order: the same in whatever archive they lie."""
+        tensors = [t for t in (self.images, self.labels, self.sources) if t is not None]
+        facts = [[list(t.shape) for t in tensors], self.classes, self.labels is None, self.paired]
+        found = hashlib.sha256(json.dumps(facts).encode())
+        for block in (block for tensor in tensors for block in tensor.split(4096)):
+            found.update(block.contiguous().numpy().astype("|u1" if block.dtype == torch.uint8 else "<i8", copy=False))
+        return found.hexdigest()
+
     def renumbered(self, values: Mapping[str, Sequence[str]]) -> Pictures:
         """The same pictures, their conditions numbered as in `values`; -1 for a value that is not named there."""
         conditions, names = dict(self.conditions), dict(self.values)
@@ -78,4 +89,4 @@ class Pictures:
                 places = [values[name].index(v) if v in values[name] else -1 for v in names[name]]
                 conditions[name] = torch.tensor([*places, -1])[conditions[name]]
                 names[name] = tuple(values[name])
-        return replace(self, conditions=conditions, values=names)
+        return self if names == self.values else replace(self, conditions=conditions, values=names)

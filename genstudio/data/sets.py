@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genstudio import paths
+from genstudio import paths, pixels
 from genstudio.data.archives import read_pictures
 from genstudio.data.pictures import Came, Pictures
 from genstudio.drawings import FACE_LICENCES
@@ -175,13 +175,20 @@ def named(name: str) -> Callable[[str, tuple[int, int, int] | None], Pictures] |
 
 
 def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = None) -> Pictures:
-    """A set by name (`named`), or a folder or zip of pictures resized to `shape` (c, h, w).
+    """A set by name (`named`), or a folder or zip of pictures resized to `shape` (c, h, w), or a file of `pixels`.
 
     A folder's held-out part is every tenth picture. Raises ValueError, in words, when there is nothing to read.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, not {split!r}")
-    if reader := named(name):
+    reader = named(name)
+    packed = paths.data() / f"{name}.pixels" if reader else Path(name).expanduser()
+    if packed.suffix == ".pixels" and packed.is_file():
+        if split == "train":
+            return _at_shape(Pictures(**pixels.load(packed)), shape)
+        if not reader:
+            raise ValueError(f"{packed.name} holds pictures to train on alone")
+    if reader:
         return _at_shape(reader(split, shape), shape)
     whole = load_whole(name, shape)
     chosen = every_tenth(len(whole)) == (split == "test")

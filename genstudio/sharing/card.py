@@ -88,7 +88,7 @@ class Card:
             rows += [f"| {name} | {score_text(score)} |" for name, score in header.scores.items()]
             parts += ["## Scores", "On pictures held out from training.", "\n".join(rows)]
         parts += ["## Training", self.training(), f"    {header.command}" if header.command else ""]
-        parts += ["## Data and licence", f"Learned from {header.data or 'data not named'}. {header.credit}".strip()]
+        parts += ["## Data and licence", f"Learned from {header.sets or 'data not named'}. {header.credit}".strip()]
         parts.append(f"The weights are under {header.licence}." if header.licence else "The licence of the weights is not known.")
         return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -52,7 +52,7 @@ def story(name: str, lang: str) -> str:
 def facts(header: checkpoint.Header, lang: str) -> str:
     """What a header says, as a table. It may be a stranger's."""
     said = {
-        w.LEARNED_FROM: f"{header.data} · {header.credit}" if header.credit else header.data,
+        w.LEARNED_FROM: f"{header.sets} · {header.credit}" if header.credit else header.sets,
         w.IMAGES_SEEN: f"{header.images:,}".replace(",", "\u202f"),
         w.MINUTES: f"{header.minutes:g}",
         w.COMMAND: header.command,

@@ -1,0 +1,94 @@
+"""The verbs of runs that travel: `runs` moves one between machines, `lease` trains on one that is lent for minutes."""
+
+from __future__ import annotations
+
+import json as jsons
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from genstudio.cli.commands import Progress, device_of, plain_warnings
+
+WHAT = ("list", "export", "import")
+MB = 1_000_000
+
+
+def runs(what: str, words: list[str], part: float | None, out: Path | None, replace: bool, json: bool) -> None:
+    from genstudio import runs
+
+    if what == "list":
+        lines = runs.list_()
+        if json:
+            print(jsons.dumps([asdict(line) for line in lines], indent=1))
+            return
+        for line in lines:
+            print(_line(line))
+        if not lines:
+            print("No runs yet. `python -m genstudio train SYSTEM` begins one.")
+    elif what == "export":
+        if not 1 <= len(words) <= 2:
+            raise ValueError("which run, and where to? `python -m genstudio runs export NAME FILE`")
+        folder = runs.folder_of(words[0])
+        path = Path(words[1]).expanduser() if len(words) > 1 else Path(folder.name + runs.SUFFIX)
+        written = runs.export(folder, path, size_of(part))
+        if json:
+            print(jsons.dumps([{"file": str(file), "bytes": file.stat().st_size} for file in written], indent=1))
+            return
+        for file in written:
+            print(f"{file}, {file.stat().st_size / MB:.1f} MB")
+    else:
+        if len(words) != 1:
+            raise ValueError("which file? `python -m genstudio runs import FILE`, one of its parts, or a folder")
+        folder, header = runs.import_(Path(words[0]).expanduser(), out, replace)
+        if json:
+            print(jsons.dumps({"folder": str(folder), **asdict(header)}, indent=1))
+            return
+        again = f"python -m genstudio train {header.system} --resume" + (f" --out {folder}" if out else "")
+        print(f"{folder}: {header.system}, {header.images} images. To go on: {again}")
+
+
+def size_of(part: float | None) -> int | None:
+    """Bytes of so many MB."""
+    if part is not None and not 0.001 <= part <= 100_000:
+        raise ValueError(f"a part has 0.001 to 100000 MB, not {part:g}")
+    return None if part is None else int(part * MB)
+
+
+def _line(line) -> str:
+    if line.error:
+        return f"{line.name:<32} {line.error}"
+    words = [f"{line.name:<32} {line.images} of {line.of} images"]
+    words += [f"{line.rate:.3g}/s"] if line.rate else []
+    if line.bytes:
+        words.append(f"{line.bytes / MB:.1f} MB of {time.strftime('%Y-%m-%d %H:%M', time.localtime(line.newest))}")
+    words += [line.system] if line.system != line.name else []
+    return ", ".join(words)
+
+
+def lease(
+    systems: list[str],
+    minutes: float,
+    folder: Path,
+    out: Path | None,
+    part: float,
+    data: str | None,
+    device: str | None,
+) -> None:
+    from genstudio.lease import lease
+
+    if not 0 < minutes <= 10_000:
+        raise ValueError(f"minutes must lie between 0 and 10000, not {minutes:g}")
+    progress, exported = Progress(30.0), []
+    with plain_warnings():
+        for system, said in lease(systems, folder, out, minutes, size_of(part), data, device_of(device)):
+            if isinstance(said, list):
+                exported.append(system)
+                for file in said:
+                    print(f"{file}, {file.stat().st_size / MB:.1f} MB", flush=True)
+            else:
+                last = said.step == said.steps
+                progress.show(f"{system}: {said.images} images, {said.rate:.4g}/s, {said.terms}", last=last)
+    for system in systems:
+        if system not in exported:
+            print(f"{system}: it is done already, or no time was left for it", file=sys.stderr)
