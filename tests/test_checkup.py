@@ -208,6 +208,11 @@ def test_a_translator_without_pairs_is_told_why_it_has_no_number():
 # Warnings -------------------------------------------------------------------------------------------------------
 
 
+def test_a_classifier_of_attributes_that_the_pictures_lack_has_a_reason_instead_of_a_number():
+    checker = Checker(find("judge_faces").build(), TRAINING, HELD_OUT, torch.device("cpu"))
+    assert "none of the attributes" in checker.reason.en and checker.reason.en != checker.reason.fr
+
+
 def test_variety_that_falls_is_told_and_variety_that_rises_is_not():
     [fallen] = warnings(in_a_row(0.6, 0.95, 0.6), [])
     assert "fallen to 0.60" in fallen.en and "from 0.95" in fallen.en and "0,60" in fallen.fr

@@ -110,6 +110,11 @@ class Checker:
                 "The pictures have no classes to be told apart.",
                 "Les images n’ont pas de classes à distinguer.",
             )
+        elif self.what == "accuracy" and "classify" not in verbs(model) and not model.attributes.keys() & real.conditions.keys():
+            self.reason = Text(
+                "The pictures have none of the attributes that this model tells.",
+                "Les images n’ont aucun des attributs que ce modèle reconnaît.",
+            )
         elif "translate" in verbs(model):
             try:
                 with undisturbed(model):  # noise for a denoiser, say
