@@ -77,12 +77,13 @@ def browser() -> Iterator:
 
 
 PAGE_SYSTEMS = ("vae_mnist", "vae_avatars", "dcgan_avatars", "ae2d_mnist", "vae2d_mnist", "stylegan2_avatars")
-ASKED_FOR = {"cgan_mnist": tuple("0123456789")}  # systems that are asked for classes  # that the page's tests steer
+ASKED_FOR = {"cgan_mnist": tuple("0123456789")}  # systems that are asked for classes
+SMALL = {"stylegan2.small": {"widths": [16, 16, 16]}}  # 16 px, untrained: for what takes long and needs no good picture
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """The studio over the shipped checkpoints; systems that are not shipped yet stand in with untrained weights."""
+    """The studio over the shipped checkpoints and a small one; untrained weights stand in for what is not shipped."""
     from genstudio.ui import studio
 
     folder = paths.home() / "checkpoints"
@@ -91,6 +92,10 @@ def server(tmp_path_factory):
         if name not in checkpoint.available():
             header = checkpoint.Header(system=name, data=find(name).data, classes=list(ASKED_FOR.get(name, ())))
             checkpoint.save(folder / f"{name}.safetensors", find(name).build(), header)
+    for name, arguments in SMALL.items():
+        system = find(name.partition(".")[0])
+        header = checkpoint.Header(system=system.name, data=system.data, arguments=arguments)
+        checkpoint.save(folder / f"{name}.safetensors", system.build(**arguments), header)
     page = studio.build(Engine())
     page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **studio.settings())
     yield page.local_url

@@ -22,6 +22,8 @@ from genstudio.ui.studio import TABS
 if TYPE_CHECKING:
     from playwright.sync_api import Download, Page, Request
 
+    from genstudio.model import Text
+
 PATIENCE = 120  # seconds: a busy machine is no failure
 JOURNEY = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -107,7 +109,7 @@ def watch(page: Page) -> None:
 
 
 def idle(page: Page, patience: float = PATIENCE) -> None:
-    """Wait until no request is in flight, no event of Gradio's queue is open, and the page has been still for 100 ms."""
+    """Wait until no request is in flight, no event of Gradio's queue is open, and the page is still for 100 ms."""
     end = time.monotonic() + patience
     while True:
         page.evaluate("patience => quiet(patience)", 1000 * patience)
@@ -143,22 +145,22 @@ def wait_for_change(page: Page, before: str, selector: str = "#stage img") -> No
 
 
 def turn_to_tab(page: Page, key: str) -> None:
-    """One of the page's tabs; on a narrow page, where a menu keeps it, by its title."""
-    page.wait_for_selector("#tabs > .tab-wrapper button[role=tab]")
-    tab = page.locator(f"#tabs > .tab-wrapper button[role=tab][data-tab-id={key}]")
-    if tab.count():
+    """One of the page's tabs."""
+    turn_to_view(page, "#tabs", key, next(title for name, title, _ in TABS if name == key))
+
+
+def turn_to_view(page: Page, views: str, key: str, title: Text | None = None) -> None:
+    """One of some tabs; on a narrow page, where a menu keeps it, by its title."""
+    tabs = f"{views} > .tab-wrapper"
+    page.wait_for_selector(f"{tabs} button[role=tab]")
+    tab = page.locator(f"{tabs} button[role=tab][data-tab-id={key}]")
+    if title is None or tab.count():
         tab.click()
     else:
-        title = next(title for name, title, _ in TABS if name == key)
-        page.locator("#tabs > .tab-wrapper .overflow-menu > button").click()
+        page.locator(f"{tabs} .overflow-menu > button").click()
         said = getattr(title, "fr" if page.evaluate("navigator.language").startswith("fr") else "en")
-        page.locator("#tabs > .tab-wrapper .overflow-dropdown button", has_text=said).click()
+        page.locator(f"{tabs} .overflow-dropdown button", has_text=said).click()
     idle(page)
-
-
-def turn_to_view(page: Page, views: str, key: str) -> None:
-    """One of the views of a tab."""
-    press(page, f"{views} > .tab-wrapper button[role=tab][data-tab-id={key}]")
 
 
 def choose(page: Page, name: str, cards: str = "#models") -> None:
@@ -238,7 +240,7 @@ def send(page: Page, button: str, *files: tuple[str, bytes]) -> None:
 
 def toast(page: Page, words: str) -> str:
     """The message that says the words, once it is there."""
-    message = page.locator(".toast-text", has_text=words).first
+    message = page.locator("[data-testid=toast-text]", has_text=words).first
     message.wait_for()
     return message.inner_text()
 

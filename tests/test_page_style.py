@@ -191,7 +191,7 @@ def test_pictures_become_faces(mix, subtests):
         assert np.abs(subject(mix) - before).mean() < 2, "but for the rounding of what a recipe can carry"
 
     with subtests.test("a dropped picture is found to the end"):
-        afresh(mix)
+        choose(mix, "stylegan2.small", MODELS)
         drop(mix, ".masthead", face())
         mix.wait_for_function(FIRST_ROW, timeout=120_000)
         mix.wait_for_selector("#opened >> text=layer by layer")

@@ -7,6 +7,7 @@ import pickle
 import pytest
 
 from genstudio import checkpoint
+from genstudio.ui.tabs.translate import PARTS
 from tests.page import JOURNEY, card, choose, drop, idle, turn_to_tab, turn_to_view
 
 pytestmark = JOURNEY
@@ -61,8 +62,8 @@ def test_a_walk_on_a_phone(page, subtests):
         turn_to_tab(page, "translate")
         page.wait_for_selector("#translate-tiles img")
         assert page.locator("#translated").bounding_box()["y"] < page.locator("#picture").bounding_box()["y"]
-        for part in ("one", "draw", "all", "many"):
-            turn_to_view(page, "#translate-views", part)
+        for part, title, _ in PARTS:
+            turn_to_view(page, "#translate-views", part, title)
             assert fits(page), part
 
     with subtests.test("the Diffusion tab fits"):

@@ -6,7 +6,6 @@ import io
 import os
 import pickle
 
-import pytest
 import torch
 
 from tests.page import JOURNEY, card, drop, idle, press, recipe_of, shown
