@@ -6,6 +6,7 @@ never a fixed time: how long a machine takes to answer depends on its load.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import time
@@ -224,9 +225,9 @@ def drag(page: Page, selector: str, places: list[tuple[float, float]], picture: 
 def drop(page: Page, selector: str, data: bytes, name: str = "dropped.png") -> None:
     """Bytes as a file on an element, as from a mouse."""
     transfer = page.evaluate_handle(
-        """([bytes, name]) => { const t = new DataTransfer();
-        t.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'})); return t; }""",
-        [list(data), name],
+        """([text, name]) => { const t = new DataTransfer(), bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+        t.items.add(new File([bytes], name, {type: 'image/png'})); return t; }""",
+        [base64.b64encode(data).decode(), name],
     )
     for event in ("dragover", "drop"):
         page.locator(selector).first.dispatch_event(event, {"dataTransfer": transfer})

@@ -68,10 +68,10 @@ def test_a_visitor_steers_between_two_pictures(page, subtests):
 
     with subtests.test("the history brings a picture back"):
         idle(page)
-        before, count = shown(page), page.locator("#history button").count()
+        before, count = shown(page), page.locator("#history [data-pick]").count()
         press(page, "#dice")
-        assert shown(page) != before and page.locator("#history button").count() == count + 1
-        page.locator("#history button").nth(1).click()
+        assert shown(page) != before and page.locator("#history [data-pick]").count() == count + 1
+        page.locator("#history [data-pick]").nth(1).click()
         page.wait_for_function("([s, b]) => document.querySelector(s)?.src === b", arg=["#stage img", before])
 
     with subtests.test("a reload brings the scene back"):

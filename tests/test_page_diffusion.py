@@ -53,7 +53,7 @@ def tab(page):
 def runs(page) -> int:
     """Those that can be looked through, when none is under way."""
     page.wait_for_selector("#run-stop", state="hidden")
-    return page.locator("#runs button").count()
+    return page.locator("#runs [data-pick]").count()
 
 
 def step(page, number: int) -> None:
@@ -99,7 +99,7 @@ def test_a_run_is_looked_through_left_and_kept(tab, server, subtests):
         assert branch["at"] == 4 and branch["controls"]["label"] == "8" and branch["controls"]["steps"] == 16
         step(tab, 4)
         assert shown(tab, "#lanes .noised img") == early, "up to there it is the same run"
-        press(tab, "#runs button >> nth=1")
+        press(tab, "#runs [data-pick] >> nth=1")
         assert shown(tab, GUESS) == before
 
     with subtests.test("samplers stand side by side and are chosen by a click"):

@@ -21,9 +21,9 @@ READS = {"permissions": ["clipboard-read", "clipboard-write"]}
 
 def roll(page) -> None:
     """Another start, which enters the history."""
-    before, count = shown(page), page.locator("#history button").count()
+    before, count = shown(page), page.locator("#history [data-pick]").count()
     press(page, "#from-roll")
-    assert shown(page) != before and page.locator("#history button").count() == count + 1
+    assert shown(page) != before and page.locator("#history [data-pick]").count() == count + 1
 
 
 def link(page) -> str:
