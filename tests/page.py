@@ -85,7 +85,7 @@ QUIET = """
     look();
   });
   // Gradio aborts its stream when the page is left, and says so as an error: here it ends before.
-  window.farewell = () => { for (const stream of streams) try { stream.terminate(); } catch {} };
+  window.endStreams = () => { for (const stream of streams) try { stream.terminate(); } catch {} };
 })();
 """
 REQUESTS: WeakKeyDictionary[Page, set[Request]] = WeakKeyDictionary()  # in flight
@@ -122,7 +122,7 @@ def idle(page: Page, patience: float = PATIENCE) -> None:
 def go(page: Page, address: str | None = None) -> None:
     """To another address, or here again, with nothing under way: a page complains of what it drops."""
     idle(page)
-    page.evaluate("farewell()")
+    page.evaluate("endStreams()")
     page.goto(address) if address else page.reload()
     page.wait_for_selector("#tabs > .tab-wrapper button[role=tab]")
     idle(page)

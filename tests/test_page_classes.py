@@ -107,8 +107,8 @@ def test_classes_are_compared_and_sent_home(tab, subtests):
         tab.locator("#board-ask").click()
         tab.wait_for_function("document.querySelectorAll('#board-answers article h4').length >= 2", timeout=120_000)
         idle(tab)
-        told = tab.locator("#board-answers").inner_text()
-        assert "Conditional GAN" in told and "Diffusion" in told and "Parameters" in told and "%" in told
+        text = tab.locator("#board-answers").inner_text()
+        assert all(words in text for words in ("Conditional GAN", "Diffusion", "Parameters", "%"))
         assert recipe_of(tab, "#board-answers")["controls"] == {"label": "7"}
 
     with subtests.test("a set comes as a zip with its classes"):

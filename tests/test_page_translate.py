@@ -91,7 +91,7 @@ def test_a_picture_is_translated(tab, subtests):
         compare = "#translated [data-compare]"
 
         def at() -> float:
-            """Where the handle stands, of the width."""
+            """The place of the handle, as a part of the width."""
             box, handle = (tab.locator(place).bounding_box() for place in (compare, "#translated .handle"))
             return (handle["x"] + handle["width"] / 2 - box["x"]) / box["width"]
 

@@ -15,7 +15,7 @@ PHONE = {"locale": "fr-FR", "viewport": {"width": 400, "height": 800}, "has_touc
 
 
 def fits(page) -> bool:
-    """Whether nothing scrolls sideways."""
+    """No sideways scrolling."""
     return page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
