@@ -14,6 +14,7 @@ if WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # else each has as many threads as there are processors
 HOME = tempfile.mkdtemp(prefix="genstudio-tests-")
 os.environ["GENSTUDIO_HOME"] = HOME
+os.environ["GRADIO_TEMP_DIR"] = os.path.join(HOME, "gradio")  # where visits keep files: another process has its own
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 if "GENSTUDIO_DATA" not in os.environ and SHARED.is_dir():
@@ -21,7 +22,7 @@ if "GENSTUDIO_DATA" not in os.environ and SHARED.is_dir():
 
 import pytest  # noqa: E402
 
-from genstudio import checkpoint  # noqa: E402
+from genstudio import checkpoint, paths  # noqa: E402
 from genstudio.engine import Engine  # noqa: E402
 from genstudio.registry import find  # noqa: E402
 from tests import chromium  # noqa: E402
@@ -67,7 +68,7 @@ def fast() -> Engine:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator:
-    """Headless Chromium, $CHROMIUM or the one on the path. Skips without one, fails where GENSTUDIO_REQUIRE_BROWSER=1."""
+    """Headless Chromium: $CHROMIUM, or the one on the path. Skips without, fails with GENSTUDIO_REQUIRE_BROWSER=1."""
 
     def give_up(reason: str) -> None:
         (pytest.fail if os.environ.get("GENSTUDIO_REQUIRE_BROWSER") == "1" else pytest.skip)(reason)
@@ -85,14 +86,13 @@ def browser() -> Iterator:
 
 
 PAGE_SYSTEMS = ("vae_mnist", "vae_avatars", "dcgan_avatars", "ae2d_mnist", "vae2d_mnist", "stylegan2_avatars")
-ASKED_FOR = {"cgan_mnist": tuple("0123456789")}  # systems that are asked for classes  # that the page's tests steer
+ASKED_FOR = {"cgan_mnist": tuple("0123456789")}  # systems that are asked for classes
+SMALL = {"stylegan2.small": {"widths": [16, 16, 16]}}  # 16 px, untrained: for what takes long and needs no good picture
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """The studio over the shipped checkpoints; systems that are not shipped yet stand in with untrained weights."""
-    from genstudio import paths
-    from genstudio.engine import Engine
+    """The studio over the shipped checkpoints and a small one; untrained weights stand in for what is not shipped."""
     from genstudio.ui import studio
 
     folder = paths.home() / "checkpoints"
@@ -101,6 +101,10 @@ def server(tmp_path_factory):
         if name not in checkpoint.available():
             header = checkpoint.Header(system=name, data=find(name).data, classes=list(ASKED_FOR.get(name, ())))
             checkpoint.save(folder / f"{name}.safetensors", find(name).build(), header)
+    for name, arguments in SMALL.items():
+        system = find(name.partition(".")[0])
+        header = checkpoint.Header(system=system.name, data=system.data, arguments=arguments)
+        checkpoint.save(folder / f"{name}.safetensors", system.build(**arguments), header)
     page = studio.build(Engine())
     page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **studio.settings())
     yield page.local_url
@@ -109,19 +113,35 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, server, request):
-    """A fresh page on its opening picture. No console error, no failed request, none that leaves the machine."""
+    """A fresh page on its opening picture. No console error, no failed request, none that leaves the machine.
+
+    Weights that a visitor brings are gone afterwards.
+    """
+    from tests.page import PATIENCE, idle, watch
+
+    shelf = paths.home() / "checkpoints"
+    shipped = set(shelf.iterdir())
     options = {"locale": "en-US", "viewport": {"width": 1400, "height": 1000}} | getattr(request, "param", {})
     context = browser.new_context(accept_downloads=True, **options)
     page, wrong = context.new_page(), []
     page.on("console", lambda m: wrong.append(f"console: {m.text}") if m.type == "error" else None)
     page.on("pageerror", lambda e: wrong.append(f"page: {e}"))
     page.on("response", lambda r: wrong.append(f"{r.status} {r.url[:200]}") if r.status >= 400 else None)
-    page.on("request", lambda r: wrong.append(f"left: {r.url[:200]}") if not r.url.startswith(("data:", "blob:", server)) else None)
-    page.set_default_timeout(60_000)  # a busy machine is no failure
+    here = ("data:", "blob:", server)
+    page.on("request", lambda r: None if r.url.startswith(here) else wrong.append(f"left: {r.url[:200]}"))
+    page.set_default_timeout(1000 * PATIENCE)
+    watch(page)
     page.goto(server)
     page.wait_for_selector("#stage img")
     page.wait_for_selector("#strip img")
     page.wait_for_selector("#models .card")
+    idle(page)
     yield page
-    context.close()
+    try:
+        if page.url != "about:blank":
+            idle(page)  # a page that is left complains of what it drops
+    finally:
+        context.close()
+        for brought in set(shelf.iterdir()) - shipped:
+            brought.unlink()
     assert not wrong

@@ -4,143 +4,126 @@ from __future__ import annotations
 
 import zipfile
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from tests.test_page import drop, png, shown, turn_to_tab, wait_for_change
-from tests.test_page_views import recipe_of
+from tests.page import (
+    JOURNEY,
+    choose,
+    download,
+    drop,
+    idle,
+    option,
+    png,
+    press,
+    recipe_of,
+    saved,
+    shown,
+    turn_to_tab,
+    turn_to_view,
+)  # fmt: skip
 
-pytestmark = pytest.mark.browser
-
-GRID = "#class-grid img"
+pytestmark = JOURNEY
+GRID, MODELS, VIEWS = "#class-grid img", "#classes-models", "#classes-views"
+LABELS = [str(digit) for digit in range(10)]
 
 
 @pytest.fixture
 def tab(page):
     turn_to_tab(page, "classes")
-    page.wait_for_selector("#classes-models .card")
-    choose(page, "cgan_mnist")
+    choose(page, "cgan_mnist", MODELS)
     return page
 
 
-def choose(page, name: str) -> None:
-    page.locator(f"#classes-models .card[data-pick='{name}']").click()
-    page.wait_for_selector(f"#classes-models .card[data-pick='{name}'][aria-pressed=true]")
-    page.wait_for_timeout(1500)
+def test_classes_are_picked(tab, subtests):
+    with subtests.test("every class of one seed stands in a column and a picture opens"):
+        assert tab.locator(GRID).count() == 80
+        before = shown(tab, "#class-subject img")
+        press(tab, "#class-grid [data-pick='7,2']")
+        assert shown(tab, "#class-subject img") != before
+        made = recipe_of(tab, "#class-subject")
+        assert made["verb"] == "sample" and made["seed"] == 2 and made["controls"]["label"] == "7"
+        assert shown(tab, "#class-grid [data-pick='7,2'] img").partition(",")[0] == "data:image/png;base64"
+
+    with subtests.test("a picture of ours comes back here"):
+        picture = saved(tab, "#class-subject .download")
+        press(tab, "#class-grid [data-pick='0,0']")
+        turn_to_tab(tab, "latent")
+        drop(tab, ".masthead", picture)
+        tab.wait_for_selector("#class-subject >> text=7, seed 2")
+        idle(tab)
+
+    with subtests.test("classes are searched for and more are drawn"):
+        choose(tab, "cgan_mnist", MODELS)
+        for left in range(9, 0, -1):
+            tab.locator("#class-labels .token-remove").first.click()
+            tab.wait_for_function("n => document.querySelectorAll('#class-grid img').length === 8 * n", arg=left)
+            idle(tab)
+        tab.locator("#class-labels input").fill("4")
+        tab.locator("[role=option]", has_text="4").first.click()
+        tab.wait_for_function("document.querySelectorAll('#class-grid img').length === 16")
+        idle(tab)
+        before = shown(tab, GRID)
+        tab.keyboard.press("Escape")
+        press(tab, "#class-draw ~ .dice, .mixing .dice >> visible=true")
+        assert shown(tab, GRID) != before
+
+    with subtests.test("a denoiser is asked first and shows how its pictures come about"):
+        choose(tab, "ddpm_mnist", MODELS)
+        assert tab.locator(GRID).count() == 0 and "press Draw" in tab.locator("#class-grid").inner_text()
+        tab.evaluate("""window.seen = new Set();
+            new MutationObserver(() => seen.add(document.querySelector('#class-grid img')?.src)).observe(
+                document.querySelector('#class-grid'), {childList: true, subtree: true, attributes: true});""")
+        tab.locator("#class-draw").click()
+        tab.wait_for_selector("#class-subject img", timeout=120_000)
+        assert tab.evaluate("seen.size") > 3, "its pictures are seen as they come about"
+        idle(tab)
+        assert tab.locator(GRID).count() == 80
+
+    with subtests.test("a stranger's picture is told where to go"):
+        drop(tab, ".masthead", png(np.zeros((20, 20, 3), np.uint8)))
+        tab.wait_for_selector("#opened >> text=Latent space")
 
 
-def view(page, number: int) -> None:
-    page.locator("#classes-views > .tab-wrapper button[role=tab]").nth(number).click()
-    page.wait_for_timeout(1500)
+def test_classes_are_compared_and_sent_home(tab, subtests):
+    with subtests.test("a class turns into another"):
+        turn_to_view(tab, VIEWS, "between-classes")
+        assert tab.locator("#between-strip img").count() == 9
+        before = shown(tab, "#between-stage img")
+        press(tab, "#between-strip [data-pick='0']")
+        assert shown(tab, "#between-stage img") != before
+        made = recipe_of(tab, "#between-stage")["controls"]
+        assert (made["label"], made["towards"], made["blend"]) == ("0", "9", 0.0)
+        press(tab, "#between-walk button")
+        press(tab, "#between-webp")
+        assert Image.open(download(tab, "#between-file").path()).n_frames > 1
+        choose(tab, "ddpm_mnist", MODELS)
+        tab.wait_for_selector("#between-note >> text=nothing between")
 
+    with subtests.test("the board asks every model that knows the class"):
+        turn_to_view(tab, VIEWS, "board")
+        option(tab, "#board-label", "7")
+        tab.locator("#board-ask").click()
+        tab.wait_for_function("document.querySelectorAll('#board-answers article h4').length >= 2", timeout=120_000)
+        idle(tab)
+        text = tab.locator("#board-answers").inner_text()
+        assert all(words in text for words in ("Conditional GAN", "Diffusion", "Parameters", "%"))
+        assert recipe_of(tab, "#board-answers")["controls"] == {"label": "7"}
 
-def test_every_class_of_one_seed_stands_in_a_column_and_a_picture_opens(tab):
-    assert tab.locator(GRID).count() == 80
-    before = shown(tab, "#class-subject img")
-    tab.locator("#class-grid [data-pick='7,2']").click()
-    wait_for_change(tab, before, "#class-subject img")
-    made = recipe_of(tab, "#class-subject")
-    assert made["verb"] == "sample" and made["seed"] == 2 and made["controls"]["label"] == "7"
-    assert shown(tab, "#class-grid [data-pick='7,2'] img").partition(",")[0] == "data:image/png;base64"
+    with subtests.test("a set comes as a zip with its classes"):
+        choose(tab, "cgan_mnist", MODELS)
+        turn_to_view(tab, VIEWS, "set")
+        tab.locator("#set-make").click()
+        tab.wait_for_selector("#set-file", timeout=120_000)
+        with zipfile.ZipFile(download(tab, "#set-file").path()) as archive:
+            names = archive.namelist()
+        assert len(names) == 202 and {name.partition("/")[0] for name in names if "/" in name} == set(LABELS)
 
-
-def test_classes_are_searched_for_and_more_are_drawn(tab):
-    for _ in range(9):
-        tab.locator("#class-labels .token-remove").first.click()
-        tab.wait_for_timeout(300)
-    tab.wait_for_function("document.querySelectorAll('#class-grid img').length === 8")
-    tab.locator("#class-labels input").fill("4")
-    tab.locator("[role=option]", has_text="4").first.click()
-    tab.wait_for_function("document.querySelectorAll('#class-grid img').length === 16")
-    before = shown(tab, GRID)
-    tab.keyboard.press("Escape")
-    tab.locator("#class-draw ~ .dice, .mixing .dice >> visible=true").first.click()
-    wait_for_change(tab, before, GRID)
-
-
-def test_a_denoiser_is_asked_first_and_shows_how_its_pictures_come_about(tab):
-    choose(tab, "ddpm_mnist")
-    assert tab.locator(GRID).count() == 0 and "press Draw" in tab.locator("#class-grid").inner_text()
-    tab.evaluate("""window.seen = new Set();
-        new MutationObserver(() => seen.add(document.querySelector('#class-grid img')?.src)).observe(
-            document.querySelector('#class-grid'), {childList: true, subtree: true, attributes: true});""")
-    tab.locator("#class-draw").click()
-    tab.wait_for_selector("#class-subject img", timeout=120_000)
-    assert tab.evaluate("seen.size") > 3, "its pictures are seen as they come about"
-    assert tab.locator(GRID).count() == 80
-
-
-def test_a_class_turns_into_another(tab):
-    view(tab, 1)
-    tab.wait_for_selector("#between-strip img")
-    assert tab.locator("#between-strip img").count() == 9
-    before = shown(tab, "#between-stage img")
-    tab.locator("#between-strip [data-pick='0']").click()
-    wait_for_change(tab, before, "#between-stage img")
-    made = recipe_of(tab, "#between-stage")["controls"]
-    assert (made["label"], made["towards"], made["blend"]) == ("0", "9", 0.0)
-    tab.locator("#between-walk button").first.click()
-    tab.locator("#between-webp").click()
-    with tab.expect_download() as waiting:
-        tab.locator("#between-file").click()
-    assert Image.open(waiting.value.path()).n_frames > 1
-    choose(tab, "ddpm_mnist")
-    tab.wait_for_selector("#between-note >> text=nothing between")
-
-
-def test_the_board_asks_every_model_that_knows_the_class(tab):
-    view(tab, 2)
-    tab.locator("#board-label input").click()
-    tab.locator("[role=option]", has_text="7").first.click()
-    tab.locator("#board-ask").click()
-    tab.wait_for_function("document.querySelectorAll('#board-answers article h4').length >= 2", timeout=120_000)
-    told = tab.locator("#board-answers").inner_text()
-    assert "Conditional GAN" in told and "Diffusion" in told and "Parameters" in told and "%" in told
-    assert recipe_of(tab, "#board-answers")["controls"] == {"label": "7"}
-
-
-def test_a_set_comes_as_a_zip_with_its_classes(tab):
-    view(tab, 3)
-    tab.locator("#set-make").click()
-    tab.wait_for_selector("#set-file", timeout=120_000)
-    with tab.expect_download() as waiting:
-        tab.locator("#set-file").click()
-    with zipfile.ZipFile(waiting.value.path()) as archive:
-        names = archive.namelist()
-    assert len(names) == 202 and {name.partition("/")[0] for name in names if "/" in name} == set("0123456789")
-
-
-def test_whether_they_help_is_tried_or_said_to_be_impossible(tab):
-    view(tab, 3)
-    tab.locator("#set-study button").first.click()
-    tab.locator("#set-try").click()
-    tab.wait_for_selector("#set-found progress, .toast-body", timeout=120_000)
-    if tab.locator(".toast-body").count():
-        assert "not on this machine" in tab.locator(".toast-body").first.inner_text()
-        return
-    tab.locator("#set-enough").click()
-    tab.wait_for_selector("#set-found progress", state="detached")
-
-
-def test_a_picture_of_ours_comes_back_here(tab):
-    tab.locator("#class-grid [data-pick='7,2']").click()
-    tab.wait_for_selector("#class-subject >> text=7, seed 2")
-    with tab.expect_download() as waiting:
-        tab.locator("#class-subject .download").click()
-    turn_to_tab(tab, "latent")
-    drop(tab, ".masthead", waiting.value.path().read_bytes())
-    tab.wait_for_selector("#class-subject >> text=7, seed 2")
-
-
-def test_a_strangers_picture_is_told_where_to_go(tab):
-    import numpy as np
-
-    drop(tab, ".masthead", png(np.zeros((20, 20, 3), np.uint8)))
-    tab.wait_for_selector("#opened >> text=Latent space")
-
-
-@pytest.mark.parametrize("page", [{"viewport": {"width": 400, "height": 800}}], indirect=True)
-def test_on_a_telephone_it_fits(page):
-    turn_to_tab(page, "classes")
-    page.wait_for_selector("#classes-models .card")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    with subtests.test("whether they help is tried, or said to be impossible"):
+        press(tab, "#set-study button")
+        tab.locator("#set-try").click()
+        tab.wait_for_selector("#set-found progress, .toast-body:has-text('not on this machine')", timeout=120_000)
+        if tab.locator("#set-found progress").count():
+            tab.locator("#set-enough").click()
+            tab.wait_for_selector("#set-found progress", state="detached")

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from genstudio.ui.widgets import read_uri
-from tests.test_page import drop, go, png, shown, turn_to_tab, wait_for_change
-from tests.test_page_views import recipe_of
+from tests.page import (
+    JOURNEY,
+    choose,
+    download,
+    drop,
+    go,
+    idle,
+    key,
+    opened,
+    option,
+    png,
+    press,
+    recipe_of,
+    saved,
+    shown,
+    turn_to_tab,
+    wait_for_change,
+)  # fmt: skip
 
-pytestmark = pytest.mark.browser
-
-SUBJECT = "#mix-subject img"
+pytestmark = JOURNEY
+SUBJECT, MODELS, MODEL = "#mix-subject img", "#style-models", "stylegan2_avatars"
+FIRST_ROW = "document.querySelectorAll('#mix-matrix .head small')[5]?.innerText === 'A'"
 
 
 @pytest.fixture
@@ -26,11 +40,17 @@ def mix(page):
     return page
 
 
+def afresh(page) -> None:
+    """The model chosen anew: layers, truncation, directions and cell as they were, no face kept; seeds stay."""
+    choose(page, MODEL, MODELS)
+
+
 def cells(page) -> list[str]:
     return page.eval_on_selector_all("#mix-matrix button:not(.head) img", "found => found.map(i => i.src)")
 
 
 def heads(page) -> list[str]:
+    """Columns, then rows."""
     return page.eval_on_selector_all("#mix-matrix .head img", "found => found.map(i => i.src)")
 
 
@@ -38,15 +58,29 @@ def names(page) -> list[str]:
     return page.locator("#mix-matrix .head small").all_inner_texts()
 
 
-def settled(page) -> None:
-    page.wait_for_timeout(1500)
+def side(page, name: str):
+    """The text of a side's faces."""
+    return page.locator(f"#mix-{name} input, #mix-{name} textarea").first
 
 
-def click_and_wait(page, selector: str, changes: str = SUBJECT) -> None:
-    before = shown(page, changes)
-    page.locator(selector).first.click()
-    wait_for_change(page, before, changes)
-    settled(page)
+def apart(some: list[str], others: list[str]) -> float:
+    """The mean difference of two rows of pictures in grey levels: a quick engine's last digit depends on the batch."""
+
+    def pixels(uris: list[str]) -> np.ndarray:
+        return np.stack([np.asarray(opened(read_uri(uri)).convert("RGB"), float) for uri in uris])
+
+    return np.abs(pixels(some) - pixels(others)).mean()
+
+
+def subject(page) -> np.ndarray:
+    return np.asarray(opened(saved(page, "#mix-subject .download")).convert("RGB")).astype(int)
+
+
+def press_anew(page, selector: str) -> None:
+    """Click what gives another subject."""
+    before = shown(page, SUBJECT)
+    press(page, selector)
+    assert shown(page, SUBJECT) != before
 
 
 def face() -> bytes:
@@ -59,170 +93,139 @@ def face() -> bytes:
     return png(picture)
 
 
-def test_layers_of_the_columns_enter_the_mixtures_and_leave_the_faces(mix):
-    assert len(cells(mix)) == 25 and len(heads(mix)) == 10
-    faces, mixtures = heads(mix), cells(mix)
-    click_and_wait(mix, "#mix-layers .group >> nth=2", "#mix-matrix button:not(.head) img")
-    assert apart(heads(mix), faces) < 1 < apart(cells(mix), mixtures)
-    for group in (0, 2):  # none is taken any more: each mixture is its row's face
-        mix.locator("#mix-layers .group").nth(group).click()
-        settled(mix)
-    assert [pressed.get_attribute("aria-pressed") for pressed in mix.locator("#mix-layers button").all()] == ["false"] * 13
-    assert apart(cells(mix), [uri for uri in heads(mix)[5:] for _ in range(5)]) < 1
+def test_faces_are_mixed_layer_by_layer(mix, subtests):
+    with subtests.test("layers of the columns enter the mixtures and leave the faces"):
+        assert len(cells(mix)) == 25 and len(heads(mix)) == 10
+        faces, mixtures = heads(mix), cells(mix)
+        press(mix, "#mix-layers .group >> nth=2")
+        assert cells(mix)[0] != mixtures[0] and apart(heads(mix), faces) < 1 < apart(cells(mix), mixtures)
+        for group in (0, 2):  # none is taken any more: each mixture is its row's face
+            press(mix, f"#mix-layers .group >> nth={group}")
+        switches = mix.locator("#mix-layers button").all()
+        assert [switch.get_attribute("aria-pressed") for switch in switches] == ["false"] * 13
+        assert apart(cells(mix), [uri for uri in heads(mix)[5:] for _ in range(5)]) < 1
+
+    with subtests.test("a cell becomes the subject with its recipe"):
+        afresh(mix)
+        rows, columns = (side(mix, name).input_value().split() for name in ("rows", "columns"))
+        press_anew(mix, "#mix-matrix [data-pick='2,3']")
+        made = recipe_of(mix, "#mix-subject")
+        assert made["verb"] == "mix" and made["layers"] == "0-2"
+        assert (made["from"], made["to"]) == ({"seed": int(rows[2])}, {"seed": int(columns[3])})
+        assert shown(mix, SUBJECT) != shown(mix, "#mix-matrix .head img")
+        press_anew(mix, "#mix-matrix [data-pick=',1']")  # a face itself
+        made = recipe_of(mix, "#mix-subject")
+        assert made["from"] == {"seed": int(columns[1])} and made["to"] is None
+        assert mix.locator("#mix-matrix [aria-current]").count() == 1
+
+    with subtests.test("truncation 0 is one face for all seeds and the strip sets it"):
+        afresh(mix)
+        assert len(set(heads(mix))) == 10
+        press_anew(mix, "#mix-psi [data-pick='0']")
+        assert mix.locator("#mix-truncation input[type=number]").input_value() == "0"
+        assert recipe_of(mix, "#mix-subject")["controls"]["truncation"] == 0.0
+        assert len(set(heads(mix))) <= 8, "one face a class"
+        option(mix, "#mix-label", "none")
+        assert apart(heads(mix), heads(mix)[:1] * 10) < 1
+        before = shown(mix, SUBJECT)
+        assert key(mix, "#mix-truncation", "End") == 1.5 and shown(mix, SUBJECT) != before
+        assert recipe_of(mix, "#mix-subject")["controls"]["truncation"] == 1.5
+
+    with subtests.test("a picture of ours brings its mixture back, and so does its link"):
+        afresh(mix)
+        press_anew(mix, "#mix-matrix [data-pick='2,3']")
+        press_anew(mix, "#mix-layers .single >> nth=4")
+        picture, made = saved(mix, "#mix-subject .download"), recipe_of(mix, "#mix-subject")
+        press(mix, "#style-share button")
+        query = mix.locator("#style-link .link").get_attribute("data-query")
+        press_anew(mix, ".mixing .dice")
+        turn_to_tab(mix, "latent")
+        drop(mix, ".masthead", picture)
+        mix.wait_for_selector("#opened .fine, #opened .found")
+        idle(mix)
+        assert recipe_of(mix, "#mix-subject") == made
+        go(mix, f"{mix.url.partition('?')[0]}?{query}")
+        mix.wait_for_selector("#opened >> text=mix")
+        mix.wait_for_selector(SUBJECT)
+        idle(mix)
+        assert recipe_of(mix, "#mix-subject") == made
+
+    with subtests.test("faces are named by seeds and what is no face is refused in a sentence"):
+        side(mix, "rows").fill("1, 2 77")
+        side(mix, "rows").press("Enter")
+        mix.wait_for_function("document.querySelectorAll('#mix-matrix .head').length === 8")
+        idle(mix)
+        assert names(mix)[5:] == ["1", "2", "77"] and len(cells(mix)) == 15
+        side(mix, "rows").fill("1 2 Q")
+        side(mix, "rows").press("Enter")
+        mix.wait_for_selector("text=neither a seed nor a face")
+        idle(mix)
+        assert names(mix)[5:] == ["1", "2", "77"]
 
 
-def apart(some: list[str], others: list[str]) -> float:
-    """The mean difference of two rows of pictures in grey levels: a quick engine's last digit depends on the batch."""
-    pixels = [np.stack([np.asarray(Image.open(io.BytesIO(read_uri(uri))).convert("RGB"), float) for uri in uris]) for uris in (some, others)]
-    return np.abs(pixels[0] - pixels[1]).mean()
+def test_pictures_become_faces(mix, subtests):
+    with subtests.test("a picture is searched for and the search can be cancelled"):
+        with mix.expect_file_chooser() as chooser:
+            mix.locator("#mix-upload").click()
+        chooser.value.set_files([{"name": "face.png", "mimeType": "image/png", "buffer": face()}])
+        mix.wait_for_selector("#mix-search progress")
+        assert mix.locator("#mix-search .pair img").count() == 3, "the picture, what was found, and where they differ"
+        mix.locator("#mix-stop").click()
+        mix.wait_for_function(FIRST_ROW)
+        mix.wait_for_selector("#mix-search progress", state="detached")
+        idle(mix)
+        assert "code" in recipe_of(mix, "#mix-subject")["from"]
+        assert side(mix, "rows").input_value().startswith("A ")
+        before = heads(mix)
+        press(mix, ".mixing .dice")
+        after = heads(mix)
+        assert apart(after[5:6], before[5:6]) < 1 < apart(after[6:], before[6:]), "what was searched for stays"
+
+    with subtests.test("a mixture is kept as a row and looks the same"):
+        afresh(mix)
+        press_anew(mix, "#mix-matrix [data-pick='2,3']")
+        before = subject(mix)
+        mix.locator("#mix-keep").click()
+        mix.wait_for_function(FIRST_ROW)
+        idle(mix)
+        assert np.abs(subject(mix) - before).mean() < 2, "but for the rounding of what a recipe can carry"
+
+    with subtests.test("a dropped picture is found to the end"):
+        choose(mix, "stylegan2.small", MODELS)
+        drop(mix, ".masthead", face())
+        mix.wait_for_function(FIRST_ROW, timeout=120_000)
+        mix.wait_for_selector("#opened >> text=layer by layer")
+        idle(mix)
+        assert "code" in recipe_of(mix, "#mix-subject")["from"]
 
 
-def test_a_cell_becomes_the_subject_with_its_recipe(mix):
-    rows, columns = (mix.locator(f"#mix-{side} input, #mix-{side} textarea").first.input_value().split() for side in ("rows", "columns"))
-    click_and_wait(mix, "#mix-matrix [data-pick='2,3']")
-    made = recipe_of(mix, "#mix-subject")
-    assert made["verb"] == "mix" and made["layers"] == "0-2"
-    assert (made["from"], made["to"]) == ({"seed": int(rows[2])}, {"seed": int(columns[3])})
-    assert shown(mix, SUBJECT) != shown(mix, "#mix-matrix .head img")
-    click_and_wait(mix, "#mix-matrix [data-pick=',1']")  # a face itself
-    assert recipe_of(mix, "#mix-subject")["from"] == {"seed": int(columns[1])} and recipe_of(mix, "#mix-subject")["to"] is None
-    assert mix.locator("#mix-matrix [aria-current]").count() == 1
+def test_a_face_is_moved_along_directions(mix, subtests):
+    with subtests.test("a walk through the rows is saved"):
+        press(mix, "#mix-walk button")
+        mix.locator("#mix-walk-webp").click()
+        assert Image.open(download(mix, "#mix-walk-file").path()).n_frames == 5 * 24
 
-
-def test_truncation_0_is_one_face_for_all_seeds_and_the_strip_sets_it(mix):
-    assert len(set(heads(mix))) == 10
-    page = mix
-    click_and_wait(page, "#mix-psi [data-pick='0']")
-    assert page.locator("#mix-truncation input[type=number]").input_value() == "0"
-    assert recipe_of(page, "#mix-subject")["controls"]["truncation"] == 0.0
-    assert len(set(heads(page))) <= 8, "one face a class"
-    page.locator("#mix-label input").click()
-    page.locator("[role=option]", has_text="none").first.click()
-    settled(page)
-    assert apart(heads(page), heads(page)[:1] * 10) < 1
-    before = shown(page, SUBJECT)
-    page.locator("#mix-truncation input[type=range]").focus()
-    page.keyboard.press("End")
-    wait_for_change(page, before, SUBJECT)
-    settled(page)
-    assert recipe_of(page, "#mix-subject")["controls"]["truncation"] == 1.5
-
-
-def test_faces_are_named_by_seeds_and_what_is_no_face_is_refused_in_a_sentence(mix):
-    box = mix.locator("#mix-rows input, #mix-rows textarea").first
-    box.fill("1, 2 77")
-    box.press("Enter")
-    mix.wait_for_function("document.querySelectorAll('#mix-matrix .head').length === 8")
-    settled(mix)
-    assert names(mix)[5:] == ["1", "2", "77"] and len(cells(mix)) == 15
-    box.fill("1 2 Q")
-    box.press("Enter")
-    mix.wait_for_selector("text=neither a seed nor a face")
-    assert names(mix)[5:] == ["1", "2", "77"]
-
-
-def test_a_picture_is_searched_for_and_the_search_can_be_cancelled(mix):
-    with mix.expect_file_chooser() as chooser:
-        mix.locator("#mix-upload").click()
-    chooser.value.set_files([{"name": "face.png", "mimeType": "image/png", "buffer": face()}])
-    mix.wait_for_selector("#mix-search progress")
-    assert mix.locator("#mix-search .pair img").count() == 3, "the picture, what was found, and where they differ"
-    mix.locator("#mix-stop").click()
-    mix.wait_for_function("document.querySelectorAll('#mix-matrix .head small')[5]?.innerText === 'A'")
-    mix.wait_for_selector("#mix-search progress", state="detached")
-    settled(mix)
-    assert "code" in recipe_of(mix, "#mix-subject")["from"] and mix.locator("#mix-rows input, #mix-rows textarea").first.input_value().startswith("A ")
-    before = heads(mix)
-    click_and_wait(mix, ".mixing .dice", "#mix-matrix .head img")
-    after = heads(mix)
-    assert apart(after[5:6], before[5:6]) < 1 < apart(after[6:], before[6:]), "other faces come, but what one has searched for stays"
-
-
-def test_a_dropped_picture_is_found_to_the_end(mix):
-    drop(mix, ".masthead", face())
-    mix.wait_for_function("document.querySelectorAll('#mix-matrix .head small')[5]?.innerText === 'A'", timeout=120_000)
-    mix.wait_for_selector("#opened >> text=layer by layer")
-    assert "code" in recipe_of(mix, "#mix-subject")["from"]
-
-
-def test_a_mixture_is_kept_as_a_row_and_looks_the_same(mix):
-    before = np.asarray(Image.open(io.BytesIO(download(mix))).convert("RGB")).astype(int)
-    mix.locator("#mix-keep").click()
-    mix.wait_for_function("document.querySelectorAll('#mix-matrix .head small')[5]?.innerText === 'A'")
-    settled(mix)
-    after = np.asarray(Image.open(io.BytesIO(download(mix))).convert("RGB")).astype(int)
-    assert np.abs(after - before).mean() < 2, "but for the rounding of what a recipe can carry"
-
-
-def download(page) -> bytes:
-    with page.expect_download() as waiting:
-        page.locator("#mix-subject .download").click()
-    return waiting.value.path().read_bytes()
-
-
-def test_a_direction_moves_chosen_layers_and_can_be_named(mix):
-    mix.locator("#mix-directions button").first.click()
-    before = shown(mix, SUBJECT)
-    mix.locator("#mix-direction-0 input[type=range]").focus()
-    for _ in range(20):
-        mix.keyboard.press("ArrowRight")
-    wait_for_change(mix, before, SUBJECT)
-    mix.wait_for_selector("#mix-subject output >> text=sefa 1 +1.00")
-    settled(mix)
-    made = recipe_of(mix, "#mix-subject")
-    assert made["by"] == {"sefa 1": 1.0} and made["moved"] == "0-9"
-    moved = shown(mix, SUBJECT)
-    mix.locator("#mix-moved .group").first.click()  # no longer the coarse ones
-    wait_for_change(mix, moved, SUBJECT)
-    settled(mix)
-    assert recipe_of(mix, "#mix-subject")["moved"] == "3-9"
-    mix.locator("#mix-name input, #mix-name textarea").first.fill("older")
-    mix.locator("#mix-save").click()
-    mix.wait_for_selector("#mix-names .chip >> text=older")
-    click_and_wait(mix, "#mix-reset")
-    assert recipe_of(mix, "#mix-subject")["by"] == {}
-    click_and_wait(mix, "#mix-names [data-pick='use:older']")
-    assert recipe_of(mix, "#mix-subject")["by"] == {"sefa 1": 1.0} and recipe_of(mix, "#mix-subject")["moved"] == "3-9"
-    go(mix)
-    turn_to_tab(mix, "style")
-    mix.wait_for_selector("#mix-matrix .matrix img")
-    mix.locator("#mix-directions button").first.click()
-    mix.wait_for_selector("#mix-names [data-pick='use:older']")
-
-
-def test_a_picture_of_ours_brings_its_mixture_back_and_so_does_its_link(mix):
-    click_and_wait(mix, "#mix-matrix [data-pick='2,3']")
-    click_and_wait(mix, "#mix-layers .single >> nth=4")
-    picture, made = download(mix), recipe_of(mix, "#mix-subject")
-    mix.locator("#style-share button").first.click()
-    query = mix.locator("#style-link .link").get_attribute("data-query")
-    click_and_wait(mix, ".mixing .dice")
-    turn_to_tab(mix, "latent")
-    drop(mix, ".masthead", picture)
-    mix.wait_for_selector("#opened .fine, #opened .found")
-    settled(mix)
-    assert recipe_of(mix, "#mix-subject") == made
-    address = mix.url.partition("?")[0]
-    go(mix, f"{address}?{query}")
-    mix.wait_for_selector("#opened >> text=mix")
-    mix.wait_for_selector(SUBJECT)
-    settled(mix)
-    assert recipe_of(mix, "#mix-subject") == made
-
-
-def test_a_walk_through_the_rows_is_saved(mix):
-    mix.locator("#mix-walk button").first.click()
-    mix.locator("#mix-walk-webp").click()
-    with mix.expect_download() as waiting:
-        mix.locator("#mix-walk-file").click()
-    film = Image.open(waiting.value.path())
-    assert film.n_frames == 5 * 24
-
-
-@pytest.mark.parametrize("page", [{"viewport": {"width": 400, "height": 800}, "locale": "fr-FR"}], indirect=True)
-def test_on_a_telephone_it_fits_and_speaks_french(page):
-    turn_to_tab(page, "style")
-    page.wait_for_selector("#mix-matrix .matrix img")
-    settled(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
-    assert page.locator("#mix-layers b").inner_text() == "Pris aux colonnes"
+    with subtests.test("a direction moves chosen layers and can be named"):
+        press(mix, "#mix-directions button")
+        before, slider = shown(mix, SUBJECT), mix.locator("#mix-direction-0 input[type=range]")
+        for _ in range(20):
+            slider.press("ArrowRight")
+        wait_for_change(mix, before, SUBJECT)
+        mix.wait_for_selector("#mix-subject output >> text=sefa 1 +1.00")
+        idle(mix)
+        made = recipe_of(mix, "#mix-subject")
+        assert made["by"] == {"sefa 1": 1.0} and made["moved"] == "0-9"
+        press_anew(mix, "#mix-moved .group")  # no longer the coarse ones
+        assert recipe_of(mix, "#mix-subject")["moved"] == "3-9"
+        mix.locator("#mix-name input, #mix-name textarea").first.fill("older")
+        press(mix, "#mix-save")
+        assert mix.locator("#mix-names .chip >> text=older").count() == 1
+        press_anew(mix, "#mix-reset")
+        assert recipe_of(mix, "#mix-subject")["by"] == {}
+        press_anew(mix, "#mix-names [data-pick='use:older']")
+        made = recipe_of(mix, "#mix-subject")
+        assert made["by"] == {"sefa 1": 1.0} and made["moved"] == "3-9"
+        go(mix)
+        turn_to_tab(mix, "style")
+        press(mix, "#mix-directions button")
+        mix.wait_for_selector("#mix-names [data-pick='use:older']")

@@ -6,14 +6,11 @@ import io
 import os
 import pickle
 
-import pytest
 import torch
 
-from tests.test_page import drop, shown, wait_for_change
-from tests.test_page_door import card
-from tests.test_page_views import recipe_of
+from tests.page import JOURNEY, card, drop, idle, press, recipe_of, shown
 
-pytestmark = pytest.mark.browser
+pytestmark = JOURNEY
 
 
 def digits() -> bytes:
@@ -28,27 +25,29 @@ def digits() -> bytes:
     return stream.getvalue()
 
 
-def test_a_weight_file_is_named_kept_and_drawn_from(page):
-    before = shown(page)
-    drop(page, ".masthead", digits(), "vae epoch 25.pth")
-    text = card(page, "dense_vae.vae-epoch-25")
-    for words in ("pickle", "vae epoch 25.pth", "28 × 28", "652\u202f824", "Kept as"):
-        assert words in text
-    wait_for_change(page, before)
-    assert page.locator("#models .card[aria-pressed=true]").get_attribute("data-pick") == "dense_vae.vae-epoch-25"
-    made = recipe_of(page, "#stage")
-    assert made["system"] == "dense_vae.vae-epoch-25" and made["verb"] == "interpolate"
-    before = shown(page)
-    page.locator("#dice").click()
-    wait_for_change(page, before)
+def test_weight_files_of_others_are_opened(page, tmp_path, subtests):
+    with subtests.test("a file that would run something is refused by its name"):
 
+        class Armed:
+            def __reduce__(self):
+                return os.system, (f"touch {tmp_path / 'canary'}",)
 
-def test_a_file_that_would_run_something_is_refused_by_its_name(page, tmp_path):
-    class Armed:
-        def __reduce__(self):
-            return os.system, (f"touch {tmp_path / 'canary'}",)
+        before = shown(page)
+        drop(page, ".masthead", pickle.dumps({"G_ema": Armed()}), "stylegan2.pkl")
+        assert "system, which weights have no need of" in card(page, "stylegan2.pkl")
+        idle(page)
+        assert shown(page) == before and not (tmp_path / "canary").exists()
 
-    before = shown(page)
-    drop(page, ".masthead", pickle.dumps({"G_ema": Armed()}), "stylegan2.pkl")
-    assert "system, which weights have no need of" in card(page, "stylegan2.pkl")
-    assert shown(page) == before and not (tmp_path / "canary").exists()
+    with subtests.test("a weight file is named, kept and drawn from"):
+        drop(page, ".masthead", digits(), "vae epoch 25.pth")
+        text = card(page, "dense_vae.vae-epoch-25")
+        for words in ("pickle", "vae epoch 25.pth", "28 × 28", "652\u202f824", "Kept as"):
+            assert words in text
+        idle(page)
+        assert shown(page) != before
+        assert page.locator("#models .card[aria-pressed=true]").get_attribute("data-pick") == "dense_vae.vae-epoch-25"
+        made = recipe_of(page, "#stage")
+        assert made["system"] == "dense_vae.vae-epoch-25" and made["verb"] == "interpolate"
+        before = shown(page)
+        press(page, "#dice")
+        assert shown(page) != before
