@@ -24,7 +24,7 @@ QUICKLY = {"steps": 5}  # of the pictures on a card, where they come about in st
 class ClassesTab(ViewsTab):
     place = "classes-"
     needs = ("sample",)
-    opens_on = "cgan_mnist"
+    opens_on = ("cgan_mnist",)
     kinds = (Pick, Between, Board, Sets)
     empty = w.NO_MODELS
     started = w.STARTED

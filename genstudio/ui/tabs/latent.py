@@ -14,7 +14,7 @@ from genstudio.ui.views.way import Way
 class LatentTab(ViewsTab):
     place = ""
     needs = ("latents", "decode")
-    opens_on = "vae_avatars"
+    opens_on = ("vae_avatars",)
     kinds = (Way, Plane, Directions, Atlas, Learned)
     empty = w.NO_MODELS
     started = w.BECAME_START

@@ -11,7 +11,7 @@ from genstudio.ui.views.tab import ViewsTab
 class StyleTab(ViewsTab):
     place = "style-"
     needs = ("styles", "synthesize")
-    opens_on = "stylegan2_faces"
+    opens_on = ("stylegan2_faces", "stylegan2_avatars")
     kinds = (Mixing, Learned)
     empty = w.NO_MODELS
     started = w.STARTED

@@ -27,7 +27,7 @@ class ViewsTab:
 
     place: str  # before the names of its elements
     needs: tuple[str, ...]  # verbs of the models that it shows
-    opens_on: str
+    opens_on: tuple[str, ...]  # the first of these that is here; else the first of all
     kinds: tuple[type[View], ...]
     empty: Text  # said where there are no such models
     started: Text  # what became of a visitor's picture
@@ -77,7 +77,7 @@ class ViewsTab:
 
     def showcase(self) -> str:
         """The system that the page opens on."""
-        return self.opens_on if self.opens_on in self.systems else next(iter(self.systems))
+        return next(name for name in (*self.opens_on, *self.systems) if name in self.systems)
 
     # what a visitor does --------------------------------------------------------------------------------------------
 
