@@ -15,13 +15,13 @@ test: setup .venv/requirements-dev.txt
 
 # Jobs at length: seven, each killed at three random moments, and 64 visitors for three minutes.
 slow: setup .venv/requirements-dev.txt
-	GENSTUDIO_SLOW=1 .venv/bin/python -m pytest tests/test_jobs_trained.py tests/test_visitors.py -m slow -s $(ARGS)
+	GENSTUDIO_SLOW=1 .venv/bin/python -m pytest tests/training/test_jobs_trained.py tests/ui/test_visitors.py -m slow -s $(ARGS)
 
 bench: setup .venv/requirements-dev.txt
-	.venv/bin/python -m tests.bench $(ARGS)
-	.venv/bin/python -m tests.bench_diffusion
-	.venv/bin/python -m tests.bench_imports
-	.venv/bin/python -m tests.bench_page
+	.venv/bin/python -m tests.bench.engine $(ARGS)
+	.venv/bin/python -m tests.bench.diffusion
+	.venv/bin/python -m tests.bench.imports
+	.venv/bin/python -m tests.bench.page
 
 # What a Hugging Face Space needs, in build/space, and a trial of it: minutes, and 3 GB to download.
 space: setup

@@ -10,7 +10,7 @@ try:
 except ImportError:  # it is there on every Space, and needed nowhere else
     spaces = None
 
-from genstudio.lent import Call
+from genstudio.engine.zero_gpu import Call
 from genstudio.ui.studio import launch
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
+ROOT = Path(__file__).resolve().parent.parent  # of the checkout, or of what is installed
+SHIPPED = ROOT / "checkpoints"
 
 
 def home() -> Path:

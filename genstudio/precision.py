@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from genstudio.model import Text
+from genstudio.controls import Text
 
 Item = TypeVar("Item")
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_type_hints
 
-from genstudio.model import Model, Text
+from genstudio.controls import Text
+from genstudio.model import Model
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ if "GENSTUDIO_DATA" not in os.environ and SHARED.is_dir():
 
 import pytest  # noqa: E402
 
-from genstudio import checkpoint, paths  # noqa: E402
-from genstudio.engine import Engine  # noqa: E402
+from genstudio import catalog, checkpoint, paths  # noqa: E402
+from genstudio.engine.engine import Engine  # noqa: E402
 from genstudio.registry import find  # noqa: E402
 from tests import chromium  # noqa: E402
 
@@ -47,7 +47,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory):
         path = folder / f"{name}.safetensors"
         if not path.exists():
             judge = find(name).judge  # what is asked for guidance has to know the same classes
-            classes = checkpoint.describe(checkpoint.locate(judge)).classes if judge in checkpoint.available() else []
+            classes = checkpoint.describe(catalog.locate(judge)).classes if judge in catalog.available() else []
             checkpoint.save(path, find(name).build(), checkpoint.Header(name, classes=classes))
         return str(path)
 
@@ -98,7 +98,7 @@ def server(tmp_path_factory):
     folder = paths.home() / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*PAGE_SYSTEMS, *ASKED_FOR):
-        if name not in checkpoint.available():
+        if name not in catalog.available():
             header = checkpoint.Header(system=name, data=find(name).data, classes=list(ASKED_FOR.get(name, ())))
             checkpoint.save(folder / f"{name}.safetensors", find(name).build(), header)
     for name, arguments in SMALL.items():
@@ -117,7 +117,7 @@ def page(browser, server, request):
 
     Weights that a visitor brings are gone afterwards.
     """
-    from tests.page import PATIENCE, idle, watch
+    from tests.ui.page import PATIENCE, idle, watch
 
     shelf = paths.home() / "checkpoints"
     shipped = set(shelf.iterdir())

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from genstudio.checkpoint import shell
-from genstudio.layers.translators import MirroredResNetGenerator
-from genstudio.model import Model, Text
+from genstudio.controls import Text
+from genstudio.layers.image_to_image import MirroredResNetGenerator
+from genstudio.model import Model
 from genstudio.models.autoencoder import AutoEncoder
 from genstudio.models.biggan import BigGAN, BigGANDeep
 from genstudio.models.classifier import AttributeClassifier, Classifier

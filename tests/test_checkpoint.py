@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from genstudio import checkpoint
+from genstudio import catalog, checkpoint
 from genstudio.checkpoint import KEY, Header
-from genstudio.model import Model, Text
+from genstudio.controls import Text
+from genstudio.model import Model
 from genstudio.models.gan import DCGAN
 from genstudio.registry import systems
 from genstudio.system import Recipe, system
@@ -210,19 +211,19 @@ def test_a_critic_that_does_not_fit_is_refused_too(file):
 def test_the_users_own_checkpoint_replaces_a_shipped_one(tmp_path, monkeypatch, file):
     monkeypatch.setenv("GENSTUDIO_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("genstudio.paths.SHIPPED", tmp_path)
-    assert checkpoint.locate("tiny") == file and checkpoint.available() == {"tiny": file}
+    assert catalog.locate("tiny") == file and catalog.available() == {"tiny": file}
     own = tmp_path / "home" / "checkpoints" / "tiny.safetensors"
     own.parent.mkdir(parents=True)
     own.write_bytes(file.read_bytes())
-    assert checkpoint.locate("tiny") == own and checkpoint.available() == {"tiny": own}
+    assert catalog.locate("tiny") == own and catalog.available() == {"tiny": own}
 
 
 def test_a_name_without_weights_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setattr("genstudio.paths.SHIPPED", tmp_path)
     with pytest.raises(ValueError, match="no weights of tiny yet: train them with `python -m genstudio train tiny`"):
-        checkpoint.locate("tiny")
+        catalog.locate("tiny")
     for name in ("", "nothing", "nothing.tag"):
         with pytest.raises(ValueError, match="no system is called"):
-            checkpoint.locate(name)
+            catalog.locate(name)
     with pytest.raises(ValueError, match="does not exist"):
-        checkpoint.describe(checkpoint.locate("~nobody-here/x.safetensors"))
+        checkpoint.describe(catalog.locate("~nobody-here/x.safetensors"))

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,16 +16,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from genstudio import engine as engine_module
-from genstudio import precision, train
+from genstudio import precision
 from genstudio.engine import Engine
-from genstudio.held import Held
+from genstudio.engine import engine as engine_module
+from genstudio.engine.cuda_graph import AFTER, Recorded
+from genstudio.engine.loaded import Held
 from genstudio.model import Batch, Frame, Noise, generates, sample
 from genstudio.models.gan import DCGAN
-from genstudio.recorded import AFTER, Recorded
 from genstudio.registry import find, systems
+from genstudio.training import loop
+from genstudio.training.run import Run
+from tests import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 GENERATORS = sorted(name for name, entry in systems().items() if generates(entry.model))
 
 
@@ -224,15 +225,15 @@ def test_what_is_too_much_for_the_memory_is_computed_in_parts(untrained, monkeyp
 @pytest.mark.parametrize("name", ["dcgan_avatars", "vae_mnist", "vae_avatars"])
 def test_no_training_step_waits_for_the_card(name):
     system, best = find(name), precision.best_precision("cuda")
-    run = train.Run(system, {}, system.recipe, torch.device("cuda"))
+    run = Run(system, {}, system.recipe, torch.device("cuda"))
     run.model.to(memory_format=best.memory_format).train()
     run.average.to(memory_format=best.memory_format)
     pictures = Batch(torch.rand(8, *run.model.image_shape) * 2 - 1)
 
     def step() -> None:
-        train.set_rates(run)
-        train.play(run, pictures.to("cuda", memory_format=best.memory_format), best)
-        train.update_average(run)
+        loop.set_rates(run)
+        loop.play(run, pictures.to("cuda", memory_format=best.memory_format), best)
+        loop.update_average(run)
         run.step += 1
 
     for _ in range(3):  # kernels and moments are there
@@ -248,9 +249,9 @@ def test_a_run_goes_on_to_equal_bytes_on_a_card_too(tmp_path):
     for i in range(30):
         Image.fromarray(draw.randint(0, 256, (28, 28), dtype=np.uint8)).save(folder / f"{i:02d}.png")
     options = {"data": str(folder), "device": "cuda", "images": 48, "batch": 8}
-    list(train.train("vae_mnist", out=tmp_path / "whole", **options))
-    list(train.train("vae_mnist", out=tmp_path / "cut", max_minutes=0.0, **options))
-    list(train.train("vae_mnist", out=tmp_path / "cut", resume=True, device="cuda"))
+    list(loop.train("vae_mnist", out=tmp_path / "whole", **options))
+    list(loop.train("vae_mnist", out=tmp_path / "cut", max_minutes=0.0, **options))
+    list(loop.train("vae_mnist", out=tmp_path / "cut", resume=True, device="cuda"))
     one, other = (torch.load(tmp_path / run / "state.pt", weights_only=True) for run in ("whole", "cut"))
     assert one["step"] == other["step"] == 6
     assert not [key for key in one["model"] if not torch.equal(one["model"][key], other["model"][key])]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genstudio.model import Choice, Model, Noise, Slider, Text, Truncation, check_controls, controls
+from genstudio.controls import Choice, Slider, Text, Truncation, check_controls, controls
+from genstudio.model import Model, Noise
 
 WORDS = {"title": Text("t", "t"), "hint": Text("h", "h")}
 REAL = Slider(0.0, 1.5, 0.05, **WORDS)

@@ -10,12 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genstudio import checkpoint, engine as engine_module, precision
+from genstudio import checkpoint, precision
+from genstudio.controls import Text
 from genstudio.engine import Engine
+from genstudio.engine import engine as engine_module
+from genstudio.engine.cuda_graph import AFTER, MOST, Recorded
 from genstudio.images import to_pictures
-from genstudio.model import Frame, Model, Noise, Text
+from genstudio.model import Frame, Model, Noise
 from genstudio.precision import Precision
-from genstudio.recorded import AFTER, MOST, Recorded
 from genstudio.registry import systems
 from genstudio.system import Recipe, system
 
@@ -211,7 +213,7 @@ def old_card(monkeypatch) -> Engine:
     """An engine that computes in float16."""
     reason = Text("Computed in float16.", "Calcul en float16.")
     half = Precision("cpu", torch.float16, torch.contiguous_format, reason)
-    monkeypatch.setattr("genstudio.engine.best_precision", lambda device: half)
+    monkeypatch.setattr("genstudio.engine.engine.best_precision", lambda device: half)
     return Engine("cpu")
 
 

@@ -6,13 +6,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from genstudio.cli.commands import Progress, controls_of, open_engine, print_json
+from genstudio.cli.common import Progress, controls_of, open_engine, print_json
 
 
 def dataset(
     system: str, labels: str, each: int, seed: str, out: Path | None, exact: bool, device: str | None, json: bool, **flags: Any
 ) -> None:
-    from genstudio import labelled, recipe
+    from genstudio.recipes import recipe
+    from genstudio.tasks import labelled_dataset
 
     engine = open_engine(device, exact)
     held = engine.hold(system)
@@ -23,7 +24,7 @@ def dataset(
         raise ValueError(f"a data set is written into a .zip, not into {target.name!r}")
     target.parent.mkdir(parents=True, exist_ok=True)
     progress, counts = Progress(), dict[str, int]()
-    with closing(labelled.export(engine, system, wanted, each, target, recipe.check_seed(seed), **controls)) as parts:
+    with closing(labelled_dataset.export(engine, system, wanted, each, target, recipe.check_seed(seed), **controls)) as parts:
         for part in parts:
             for label in part.labels:
                 counts[label] = counts.get(label, 0) + 1

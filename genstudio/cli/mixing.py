@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genstudio.cli.commands import Pictures, chunks, controls_of, open_engine, read_end, seed_ranges
+from genstudio.cli.common import Pictures, chunks, controls_of, open_engine, seed_ranges
+from genstudio.cli.generate import read_end
 
 if TYPE_CHECKING:
     from genstudio.engine import Engine
-    from genstudio.held import Held
+    from genstudio.engine.loaded import Held
 
 MOST = 64  # faces of a side
 
@@ -20,14 +21,14 @@ def mix(
     system: str, rows: str, columns: str | None, layers: str, by: str | None, moved: str | None,
     out: Path, exact: bool, device: str | None, json: bool, **flags: Any,
 ) -> None:  # fmt: skip
-    from genstudio import mixing, recipe
-    from genstudio.style import layers_of, mixed, word_of
+    from genstudio.latent.style_layers import layers_of, mixed, word_of
+    from genstudio.recipes import links, mixing, recipe
 
     engine = open_engine(device, exact)
     held = engine.hold(system)
     controls, count = controls_of(held, "mix", flags), held.model.layers
     taken, steered = layers_of(layers, count), layers_of(f"0-{count - 1}" if moved is None else moved, count)
-    steps = recipe.check_styles_by(recipe.by_from_word(by or ""))
+    steps = recipe.check_styles_by(links.by_from_word(by or ""))
     left, top = faces(rows, engine, held), faces(columns or "", engine, held)
     w = mixing.styles_of([*left, *top], engine, system, controls)
     pairs = [(row, column) for row in range(len(left)) for column in (range(len(left), len(w)) if top else [row])]

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genstudio.cli.commands import print_json
+from genstudio.cli.common import print_json
 
 
 def open_(file: Path, name: str | None, json: bool) -> None:
-    from genstudio import checkpoint, opening
+    from genstudio import catalog
+    from genstudio.importers import identify, keep
     from genstudio.model import verbs
 
     if not file.exists():
         raise ValueError(f"{file} does not exist")
-    found = opening.identify(file)
+    found = identify.identify(file)
     if found.kind != "weights":
         raise ValueError(f"{file.name}: {found.reason or 'there are no weights in it that are read here'}")
     if name:
         found.name = f"{found.facts['system']}.{name}.safetensors" if found.reading is None else name
-    with opening.as_ours(file, found) as ours:
-        kept = opening.keep(ours, found)
+    with keep.as_ours(file, found) as ours:
+        kept = keep.keep(ours, found)
     facts = {key: value for key, value in found.facts.items() if key in ("maker", "parameters", "pixels", "licence", "credit") and value}
-    can = list(verbs(checkpoint.system_of(kept).model))
+    can = list(verbs(catalog.system_of(kept).model))
     if json:
-        return print_json({"name": kept, "file": str(checkpoint.locate(kept)), "system": found.facts["system"], "verbs": can} | facts)
+        return print_json({"name": kept, "file": str(catalog.locate(kept)), "system": found.facts["system"], "verbs": can} | facts)
     sides = "x".join(map(str, found.facts.get("pixels", ())))
     told = [found.facts.get("maker"), sides and f"{sides} px", found.facts.get("parameters") and f"{found.facts['parameters']:,} parameters"]
     print(", ".join(filter(None, told)) or found.facts["system"])

@@ -14,7 +14,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from genstudio.cli import commands, labelling, mixing, opening, runs, scoring, sharing, training, translating, working
+from genstudio.cli import (
+    generate,
+    labelling,
+    listing,
+    mixing,
+    opening,
+    runs,
+    scoring,
+    sharing,
+    training,
+    translating,
+    working,
+)
 
 EXAMPLES = """
 examples:
@@ -114,10 +126,15 @@ def build_parser(argv: Sequence[str]) -> Parser:
     def gives_json(made: Parser, about: str) -> None:
         made.add_argument("--json", action="store_true", help=about)
 
-    made = verb(commands.list_, "The systems by family: title, shape, size and scores of their weights.", "")
+    made = verb(listing.list_, "The systems by family: name, title, size, and whether their weights are shipped or yours.", "")
+    made.add_argument("--scores", action="store_true", help="their scores, too")
     gives_json(made, "all that is known of each, as JSON")
 
-    made = verb(commands.sample, "Pictures from seeds: one PNG each, named by the seed, with its recipe inside.")
+    made = verb(listing.show, "All that is known of a system: paper, data, cost, scores, licence.", "")
+    made.add_argument("name", metavar="NAME", help="a name that `list` shows")
+    gives_json(made, "as JSON")
+
+    made = verb(generate.sample, "Pictures from seeds: one PNG each, named by the seed, with its recipe inside.")
     made.add_argument("--seeds", required=True, help="as in 0-63 or 1,5,9-12; any number of them")
     made.add_argument("--grid", action="store_true", help="also all of them on one sheet, grid.png")
     makes_pictures(made, "sample")
@@ -132,17 +149,17 @@ def build_parser(argv: Sequence[str]) -> Parser:
     gives_json(made, "what was written, as JSON")
     controlled(made, "dataset", by="sample")
 
-    made = verb(commands.encode, "The codes of pictures: words for decode and interpolate, a line each, or one file.")
+    made = verb(generate.encode, "The codes of pictures: words for decode and interpolate, a line each, or one file.")
     made.add_argument("pictures", metavar="PICTURE", nargs="+", help="picture files of any size")
     made.add_argument("--out", type=Path, metavar="FILE.npz", help="write them there as an array `codes`")
     computes(made)
     gives_json(made, "as JSON")
 
-    made = verb(commands.decode, "The pictures of codes.")
+    made = verb(generate.decode, "The pictures of codes.")
     made.add_argument("codes", metavar="CODES", nargs="+", help="what encode gave: .npz files, or words code:...")
     makes_pictures(made, "decode")
 
-    made = verb(commands.interpolate, "The way between two pictures. An END is a seed, code:... or a picture file.")
+    made = verb(generate.interpolate, "The way between two pictures. An END is a seed, code:... or a picture file.")
     made.add_argument("--from", dest="start", metavar="END", required=True)
     made.add_argument("--to", dest="end", metavar="END", required=True)
     which = made.add_mutually_exclusive_group()
@@ -172,13 +189,13 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--detail", type=float, metavar="0-1", help=about)
     makes_pictures(made, "translate", "what became of each file, as JSON", ", or .zip,")
 
-    made = verb(commands.redraw, "A picture noised and brought back by a diffusion model: other versions of it.")
+    made = verb(generate.redraw, "A picture noised and brought back by a diffusion model: other versions of it.")
     made.add_argument("picture", metavar="PICTURE", help="a picture file of any size")
     made.add_argument("--seeds", default="0", help="as in 0-63 or 1,5,9-12: one version each (0)")
     made.add_argument("--mask", metavar="FILE", help="a picture, white where it is to be drawn anew; the rest stays")
     makes_pictures(made, "redraw")
 
-    made = verb(commands.again, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
+    made = verb(generate.again, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
     made.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")
     made.add_argument("--out", type=Path, default="pictures/again.png", metavar="FILE.png", help="where to (pictures/again.png)")
     made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
@@ -214,7 +231,7 @@ def build_parser(argv: Sequence[str]) -> Parser:
     which.add_argument("--check", action="store_true", help="measure what the header claims; exit code 1 if not so")
     gives_json(made, "as JSON")
 
-    made = verb(commands.data, "Builds a drawn set, avatars, faces or emoji, from its npm packages. Needs Node.", "")
+    made = verb(generate.data, "Builds a drawn set, avatars, faces or emoji, from its npm packages. Needs Node.", "")
     made.add_argument("name", metavar="NAME", help="avatars, faces or emoji; pack: a set in one small file")
     made.add_argument("words", metavar="SET FILE.pixels", nargs="*", help="pack: which set, and the file to write")
     made.add_argument("--style", help="of faces: adventurer, avataaars, bigSmile, ... (avataaars)")
@@ -267,19 +284,19 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--data", help="a set by name, a folder or a zip, in place of what the runs learned from")
     made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
 
-    verb(commands.app, "Opens the page.", "")
+    verb(generate.app, "Opens the page.", "")
     return parser
 
 
 def add_controls(parser: Parser, name: str, verb: str) -> None:
     """A flag for each control of what the verb asks of the model."""
-    from genstudio import checkpoint
-    from genstudio.held import maker
-    from genstudio.model import Slider, controls
+    from genstudio import catalog, checkpoint
+    from genstudio.controls import Slider, controls
+    from genstudio.engine.loaded import maker
 
     group = parser.add_argument_group("controls of this system")
-    header = checkpoint.describe(checkpoint.locate(name))
-    for control, (kind, default) in controls(maker(checkpoint.system_of(name), verb), header.classes).items():
+    header = checkpoint.describe(catalog.locate(name))
+    for control, (kind, default) in controls(maker(catalog.system_of(name), verb), header.classes).items():
         about = f"{kind.title.en} ({default}). {kind.hint.en}".replace("%", "%%")
         values = f"{kind.low}-{kind.high}" if isinstance(kind, Slider) else "|".join(kind.options)
         flags = dict.fromkeys((f"--{control.replace('_', '-')}", f"--{control}"))  # recipes write the second

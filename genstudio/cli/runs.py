@@ -8,14 +8,15 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from genstudio.cli.commands import Progress, device_of, plain_warnings
+from genstudio.cli.common import Progress, device_of
+from genstudio.cli.generate import plain_warnings
 
 WHAT = ("list", "export", "import")
 MB = 1_000_000
 
 
 def runs(what: str, words: list[str], part: float | None, out: Path | None, replace: bool, json: bool) -> None:
-    from genstudio import runs
+    from genstudio.training import runs
 
     if what == "list":
         lines = runs.list_()
@@ -75,7 +76,7 @@ def lease(
     data: str | None,
     device: str | None,
 ) -> None:
-    from genstudio.lease import lease
+    from genstudio.training.lease import lease
 
     if not 0 < minutes <= 10_000:
         raise ValueError(f"minutes must lie between 0 and 10000, not {minutes:g}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from genstudio.cli.commands import device_of, print_json
+from genstudio.cli.common import device_of, print_json
 from genstudio.scores.words import score_text
 
 
@@ -15,10 +15,10 @@ def score(
     system: str, n: int | None, data: str | None, device: str | None, features: str | None, write: bool, check: bool,
     json: bool,
 ) -> int | None:  # fmt: skip
-    from genstudio import checkpoint
+    from genstudio import catalog, checkpoint
     from genstudio.scores.measure import SAMPLES, measure, notes
 
-    path, found = checkpoint.locate(system), {}
+    path, found = catalog.locate(system), {}
     header, device = checkpoint.describe(path), device_of(device)
     if check and (n is not None or data is not None):
         raise ValueError("--check takes n and data from the header: leave --n and --data out")
@@ -46,7 +46,7 @@ def score(
 
 def check_claims(system: str, device: str | None, features: str | None, json: bool) -> int | None:
     """Every score of a header, claimed and measured; 1 where one does not agree."""
-    from genstudio.scores.claims import check
+    from genstudio.scores.verify import check
 
     found = {}
     for name, verdict in check(system, device, features):

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from genstudio.cli.commands import agreed
-from genstudio.sharing import hub
+from genstudio.cli.common import agreed
+from genstudio.sharing import hub, hub_cache
 
 
 def pull(name: str, yes: bool) -> None:
@@ -17,7 +17,7 @@ def pull(name: str, yes: bool) -> None:
 
 def obtain(name: str, yes: bool = False) -> str:
     """The pinned name of what was downloaded, once somebody has agreed to its size and licence."""
-    offer = hub.look(hub.parse(name))
+    offer = hub.look(hub_cache.parse(name))
     print(offer.terms(), file=sys.stderr)
     if not (yes or agreed("Download it?")):
         raise ValueError("nothing was downloaded: answer y at a terminal, or give --yes")
@@ -25,12 +25,12 @@ def obtain(name: str, yes: bool = False) -> str:
 
 
 def push(system: str, repo: str, private: bool) -> None:
-    from genstudio import checkpoint
+    from genstudio import catalog
 
-    name = hub.parse(repo)
+    name = hub_cache.parse(repo)
     if name.revision:
         raise ValueError(f"a push makes a new revision: write {name.repo}, not {repo}")
-    files = hub.parcel(checkpoint.locate(system), name.repo)
+    files = hub.parcel(catalog.locate(system), name.repo)
     sizes = {file: len(f) if isinstance(f, bytes) else f.stat().st_size for file, f in files.items()}
     listed = ", ".join(f"{file} {size / 1e6:.1f} MB" for file, size in sizes.items())
     print(f"To {name.repo}: {listed}", file=sys.stderr)
@@ -58,10 +58,10 @@ def at_hand(words: Sequence[str]) -> list[str]:
 
     def pinned(word: str) -> str:
         flag, name = re.fullmatch(r"(--[\w-]+=)?(.*)", word, re.DOTALL).groups()
-        if not name.startswith(hub.PREFIX):
+        if not name.startswith(hub_cache.PREFIX):
             return word
         try:
-            return (flag or "") + hub.pin(name)
+            return (flag or "") + hub_cache.pin(name)
         except ValueError:
             if not sys.stdin.isatty():
                 raise

@@ -16,10 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genstudio.cli.commands import Progress, clock, device_of, given, plain_warnings
+from genstudio.cli.common import Progress, clock, device_of, given
+from genstudio.cli.generate import plain_warnings
 
 if TYPE_CHECKING:
-    from genstudio.train import Report
+    from genstudio.training.run import Report
 
 
 def train(
@@ -28,10 +29,11 @@ def train(
 ) -> int | None:  # fmt: skip
     import torch
 
-    from genstudio import jobs, paths
+    from genstudio import paths
     from genstudio.registry import find
     from genstudio.system import check_recipe
-    from genstudio.train import train
+    from genstudio.training import jobs
+    from genstudio.training.loop import train
 
     out = out or paths.runs() / find(system).name
     if (out / "state.pt").exists() and not (resume or fresh):

@@ -9,14 +9,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from genstudio.cli.commands import Progress, given, open_engine, print_json
+from genstudio.cli.common import Progress, given, open_engine, print_json
 
 
 def translate(
     system: str, pictures: list[str], view: str, background: str, detail: float | None, out: Path, exact: bool,
     device: str | None, json: bool, **flags: Any,
 ) -> int | None:  # fmt: skip
-    from genstudio.batch import translate_files
+    from genstudio.tasks.translate_files import translate_files
 
     engine, progress, outcomes = open_engine(device, exact), Progress(), []
     settings = dict(view=view, background=background, detail=detail, **given(flags, "control_"))

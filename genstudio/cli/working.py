@@ -5,13 +5,13 @@ from __future__ import annotations
 import json as jsons
 from dataclasses import asdict
 
-from genstudio.cli.commands import clock
+from genstudio.cli.common import clock
 
 WHAT = ("list", "pause", "resume", "stop", "delete")
 
 
 def jobs(what: str, id: str | None, json: bool) -> None:
-    from genstudio import jobs
+    from genstudio.training import jobs
 
     jobs.tend()
     if what == "list":

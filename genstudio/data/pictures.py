@@ -90,3 +90,11 @@ class Pictures:
                 conditions[name] = torch.tensor([*places, -1])[conditions[name]]
                 names[name] = tuple(values[name])
         return self if names == self.values else replace(self, conditions=conditions, values=names)
+
+
+def relabelled(pictures: Pictures, names: Sequence[str]) -> Pictures:
+    """The same pictures, each labelled by the place of its class among `names`."""
+    labels = pictures.labels
+    if labels is not None:
+        labels = torch.tensor([names.index(name) for name in pictures.classes])[labels]
+    return replace(pictures, labels=labels, classes=tuple(names))

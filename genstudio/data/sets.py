@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genstudio import paths, pixels
+from genstudio import paths
+from genstudio.data import pixels
 from genstudio.data.archives import read_pictures
+from genstudio.data.drawings import FACE_LICENCES
+from genstudio.data.drawings.faces import Faces
+from genstudio.data.drawings.faces import named as faces_named
 from genstudio.data.pictures import Came, Pictures
-from genstudio.drawings import FACE_LICENCES
-from genstudio.drawings.faces import Faces
-from genstudio.drawings.faces import named as faces_named
 
 
 def _local(name: str, advice: str) -> Path:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, interpolate, pad, scaled_dot_product_attention, silu
 
-from genstudio.layers.norm import GroupNorm
+from genstudio.layers.group_norm import GroupNorm
 
 
 class DenoisingUNet(nn.Module):

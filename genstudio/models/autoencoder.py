@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
+from genstudio.controls import Text, Truncation
 from genstudio.layers.conv import Decoder, Encoder
-from genstudio.layers.prior import FittedPrior
-from genstudio.model import Batch, Text, Truncation
+from genstudio.model import Batch
+from genstudio.models.fitted_prior import FittedPrior
 from genstudio.objectives.likelihood import bernoulli
 from genstudio.system import Recipe, system
 

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from genstudio.controls import ANY, Blend, Label, Text, Towards, Truncation
 from genstudio.layers import biggan_deep as deep
 from genstudio.layers.biggan import LEVELS, ConditionalBatchNorm, Critic, Generator
-from genstudio.model import ANY, Batch, Blend, Frame, Label, Model, Noise, Text, Towards, Truncation, kinds_of, told
+from genstudio.model import Batch, Frame, Model, Noise, kinds_of, told
 from genstudio.objectives.adversarial import critic_hinge, generator_hinge, watch
 from genstudio.system import Recipe, system
 

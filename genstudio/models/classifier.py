@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
-from genstudio.model import Batch, Model, Text
+from genstudio.controls import Text
+from genstudio.model import Batch, Model
 from genstudio.system import Recipe, system
 
 

@@ -16,8 +16,9 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
+from genstudio.controls import ANY, Choice, Label, Slider, Text
 from genstudio.layers.unet import DenoisingUNet
-from genstudio.model import ANY, Batch, Choice, Frame, Label, Model, Noise, Slider, Text, kinds_of, told
+from genstudio.model import Batch, Frame, Model, Noise, kinds_of, told
 from genstudio.objectives import denoising
 from genstudio.objectives.denoising import ImportantTimes, Predicts
 from genstudio.samplers import SAMPLERS

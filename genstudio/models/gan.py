@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from genstudio.model import ANY, Batch, Blend, Frame, Label, Model, Noise, Text, Towards, Truncation, kinds_of, told
+from genstudio.controls import ANY, Blend, Label, Text, Towards, Truncation
+from genstudio.model import Batch, Frame, Model, Noise, kinds_of, told
 from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, watch
 from genstudio.system import Recipe, system
 

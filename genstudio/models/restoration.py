@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss, pixel_shuffle, pixel_unshuffle
 
+from genstudio.controls import Slider, Text
 from genstudio.layers.conv import Residual
-from genstudio.layers.translators import UNet
-from genstudio.model import Batch, Slider, Text
+from genstudio.layers.image_to_image import UNet
+from genstudio.model import Batch
 from genstudio.models.translation import Pix2Pix, Translator, luma
 from genstudio.system import Recipe, system
 

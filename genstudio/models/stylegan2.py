@@ -15,8 +15,9 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from genstudio.layers.style import AdaINSynthesis, Critic, Mapping, Synthesis
-from genstudio.model import ANY, Batch, Blend, Choice, Frame, Label, Model, Noise, Slider, Text, Towards, kinds_of, told
+from genstudio.controls import ANY, Blend, Choice, Label, Slider, Text, Towards
+from genstudio.layers.stylegan2 import AdaINSynthesis, Critic, Mapping, Synthesis
+from genstudio.model import Batch, Frame, Model, Noise, kinds_of, told
 from genstudio.objectives.ada import AdaptiveAugmentation
 from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, path_lengths, r1, watch
 from genstudio.system import Recipe, system

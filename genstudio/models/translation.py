@@ -12,9 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from genstudio.layers.domain import Domain
-from genstudio.layers.translators import InstanceNorm, MirroredResNetGenerator, Norm, PatchCritic, ResNetGenerator, UNet
-from genstudio.model import Batch, Choice, Model, Slider, Text
+from genstudio.controls import Choice, Slider, Text
+from genstudio.layers.image_to_image import (
+    InstanceNorm,
+    MirroredResNetGenerator,
+    Norm,
+    PatchCritic,
+    ResNetGenerator,
+    UNet,
+)
+from genstudio.layers.novelty import Domain
+from genstudio.model import Batch, Model
 from genstudio.objectives.adversarial import LEAST_SQUARES, LOGISTIC, Game, watch
 from genstudio.system import Recipe, system
 

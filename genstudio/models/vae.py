@@ -13,9 +13,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from genstudio.controls import Text, Truncation
 from genstudio.layers.conv import Decoder, Encoder
-from genstudio.layers.prior import FittedPrior
-from genstudio.model import Batch, Text, Truncation
+from genstudio.model import Batch
+from genstudio.models.fitted_prior import FittedPrior
 from genstudio.objectives.likelihood import bernoulli, gaussian, kl_standard_normal
 from genstudio.system import Recipe, system
 

@@ -1,6 +1,6 @@
 """How far two sets of pictures are from each other, in the features (n, d) of a network (`features.py`).
 
-torchmetrics knows the first three and agrees (tests/test_distances.py). It is not used here: its
+torchmetrics knows the first three and agrees (tests/scores/test_distances.py). It is not used here: its
 classes hold network and pictures, its subsets come from the global random stream, and no number has an interval.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from genstudio.scores.features import as_floats
 from genstudio.scores.intervals import Z95, Score, bootstrap, share
+from genstudio.scores.network import as_floats
 
 
 def frechet(a: Tensor, b: Tensor) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, linear, max_pool2d
 from torchvision.models.inception import Inception3, InceptionE
 
-from genstudio.scores.features import Network
+from genstudio.scores.network import Network
 
 KNOWN = {  # how a file's name begins -> what its numbers are called
     "pt_inception-2015-12-05": "inception",  # pytorch-fid's file of the weights that FID was defined with

@@ -9,7 +9,7 @@ Inception numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,13 +17,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from genstudio import checkpoint
+from genstudio import catalog, checkpoint
+from genstudio.controls import Text
 from genstudio.data import Pictures, load, named
-from genstudio.finetune import relabelled
-from genstudio.model import Model, Noise, Text, generates, sample, verbs
+from genstudio.data.pictures import relabelled
+from genstudio.model import Model, Noise, generates, sample, verbs
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
-from genstudio.scores import classes, denoisers
+from genstudio.scores import conditional, diffusion
 from genstudio.scores.distances import (
     class_shares,
     frechet,
@@ -34,13 +35,15 @@ from genstudio.scores.distances import (
     precision,
     recall,
 )
-from genstudio.scores.features import Network, as_floats, decided, network
-from genstudio.scores.features import judge as judge_of_classes
-from genstudio.scores.fidelity import translation
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
+from genstudio.scores.judges import decided, network
+from genstudio.scores.judges import judge as judge_of_classes
+from genstudio.scores.likelihood import bits_per_dimension, is_density, negative_elbo
+from genstudio.scores.network import BATCH, Network, as_floats, in_batches
+from genstudio.scores.pca import PCA
 from genstudio.scores.style_mixing import style_mixing
+from genstudio.scores.translation import translation
 
-BATCH = 100
 SAMPLES = 2000
 FEW = 2048  # of fewer pictures than Inception has features, the covariance is singular
 COPIED = 0.7
@@ -50,77 +53,9 @@ NEAREST = "nearest training picture over held-out pictures'"
 # Likelihood and reconstruction ----------------------------------------------------------------------------------
 
 
-def in_batches(run: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """run(images) in parts of `BATCH`, gathered in float32 on the CPU. Bytes are turned into [-1, 1] on the way."""
-    return torch.cat([run(as_floats(part)).float().cpu() for part in images.split(BATCH)])
-
-
-def is_density(model: Model) -> bool:
-    """Whether a VAE's likelihood is a density over grey levels; else it is a probability of bits."""
-    return model.likelihood == "gaussian"
-
-
-def negative_elbo(model: Model, images: Tensor, passes: int = 2) -> Tensor:
-    """-ELBO in nats (n,): the mean over `passes` draws of the code, and of the bits where `elbo` draws them.
-
-    A density sees grey levels blurred by uniform noise one level wide, without which it could grow beyond all bounds
-    over the few values that bytes take (Theis et al. 2016, arXiv:1511.01844, section 3.1).
-    """
-
-    def run(x: Tensor) -> Tensor:
-        if is_density(model):
-            x = x + (torch.rand_like(x) - 0.5) / 127.5
-        log_likelihood, kl = model.elbo(x)
-        return kl - log_likelihood
-
-    return torch.stack([in_batches(run, images) for _ in range(passes)]).mean(0)
-
-
-def bits_per_dimension(nats: Tensor, dimensions: int) -> Tensor:
-    """Nats of a density on [-1, 1] as bits for each of `dimensions` grey levels, which are 1 / 127.5 wide."""
-    return nats / (dimensions * math.log(2)) + math.log2(127.5)
-
-
 def squared_error(images: Tensor, others: Tensor) -> Tensor:
     """Mean over the pixels of each picture, on [-1, 1]: (n,)."""
     return (images - others).square().flatten(1).mean(1)
-
-
-class PCA(NamedTuple):
-    """The flat subspace that loses least of a set of pictures: the best that a linear auto-encoder can do."""
-
-    mean: Tensor  # (d,)
-    basis: Tensor  # (d, codes), orthonormal columns
-
-    @staticmethod
-    def fit(images: Tensor, codes: int, tolerance: float = 1e-3, sweeps: int = 40) -> PCA:
-        """Of pictures (n, c, h, w), bytes or floats, by subspace iteration (Halko et al. 2011, algorithm 4.4).
-
-        Twice the directions asked for are swept, until one more sweep explains less than `tolerance` of what is still
-        left: stopping early handicaps PCA by no more than that.
-        """
-        parts = images.split(1024)
-        n, d = len(images), images[0].numel()
-        mean = (sum(as_floats(p).flatten(1).sum(0, dtype=torch.float64) for p in parts) / n).float()
-
-        def centred() -> Iterator[Tensor]:
-            return (as_floats(p).flatten(1) - mean for p in parts)
-
-        total = sum(x.square().sum(dtype=torch.float64).item() for x in centred())
-        start = torch.randn(d, min(2 * codes + 8, n, d), generator=torch.Generator().manual_seed(0))
-        basis, explained = torch.linalg.qr(start.to(mean.device))[0], 0.0
-        for _ in range(sweeps):
-            swept = sum(x.T @ (x @ basis) for x in centred())  # (d, width): the covariance times the basis
-            basis, values, _ = torch.linalg.svd(swept, full_matrices=False)
-            before, explained = explained, values[:codes].sum(dtype=torch.float64).item()
-            if explained - before < tolerance * max(total - explained, 1e-6 * total):
-                break
-        return PCA(mean, basis[:, :codes])
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Pictures as they come back from their codes."""
-        x = images.flatten(1) - self.mean
-        return (self.mean + x @ self.basis @ self.basis.T).reshape(images.shape)
 
 
 # Of a checkpoint ------------------------------------------------------------------------------------------------
@@ -165,7 +100,7 @@ def measure(
     """
     if n < 8:
         raise ValueError(f"scores need at least 8 samples, not {n}")
-    model, header = checkpoint.load(checkpoint.locate(name))
+    model, header = checkpoint.load(catalog.locate(name))
     data = data or header.data
     if not named(data) and not (data and Path(data).exists()):
         learned = f"learned from {data!r}, which is no set by name" if data else "does not say what it learned from"
@@ -195,12 +130,12 @@ def measure(
     if hasattr(model, "nats"):
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            yield "bits per dimension", denoisers.bits_per_dimension(model, some(held_out, denoisers.LIKELIHOODS))
+            yield "bits per dimension", diffusion.bits_per_dimension(model, some(held_out, diffusion.LIKELIHOODS))
     if judge and getattr(model, "classes", 0) and generates(model) and tuple(header.classes) == judge.classes:
         asker = network(by, device) if features is None and (by := judge_of_classes(data)) else judge
-        pictures_asked, labels = classes.asked(model, model.class_names, device)
-        yield f"class obeyed ({asker.name})", classes.obeyed(pictures_asked, labels, asker)
-        yield "variety within classes, of held-out pictures'", classes.varied(pictures_asked, labels, held_out, test.labels)
+        pictures_asked, labels = conditional.asked(model, model.class_names, device)
+        yield f"class obeyed ({asker.name})", conditional.obeyed(pictures_asked, labels, asker)
+        yield "variety within classes, of held-out pictures'", conditional.varied(pictures_asked, labels, held_out, test.labels)
 
     if "translate" in can:
         batch = test.batch(some(torch.arange(len(test)), n))
@@ -240,7 +175,7 @@ def _kept(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
 
 def judge_of(data: str, shape: tuple[int, int, int], features: str | None, device: torch.device) -> Network | None:
     """The network to judge with: the one asked for, else the data's own classifier where it is there and fits."""
-    here = [name for name in (f"classifier_{data}", f"judge_{data}") if name in checkpoint.available()]
+    here = [name for name in (f"classifier_{data}", f"judge_{data}") if name in catalog.available()]
     if not (word := features or next(iter(here), None)):
         return None
     judge = network(word, device)
@@ -253,7 +188,7 @@ def judge_of(data: str, shape: tuple[int, int, int], features: str | None, devic
 
 def stand_in(shape: tuple[int, int, int], device: torch.device) -> Network | None:
     """A classifier of other pictures of this shape, which also sees colours and edges."""
-    there = checkpoint.available()
+    there = catalog.available()
     judges = (network(system.name, device) for system in with_verbs("classify") if system.name in there)
     return next((judge for judge in judges if judge.shape == tuple(shape)), None)
 
@@ -274,7 +209,7 @@ def draw(model: Model, n: int, device: torch.device) -> Tensor:
 
     def of(seeds: Tensor) -> Tensor:
         if hasattr(model, "sample"):
-            return denoisers.drawn(model, seeds, device)
+            return diffusion.drawn(model, seeds, device)
         *_, frame = sample(model, Noise(seeds.tolist(), device))
         return frame.images.float().clamp(-1, 1).cpu()
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from genstudio.model import Model, Noise
-from genstudio.scores.features import Network
 from genstudio.scores.intervals import Score, share
+from genstudio.scores.network import Network
 
 PAIRS = 1000
 FINE_SIDES = 2  # the sizes that count as fine, from the largest down

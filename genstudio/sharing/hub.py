@@ -20,12 +20,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from genstudio import paths
+from genstudio.sharing.hub_cache import CONFIG, Name, is_commit
 
-PREFIX = "hf:"
-CONFIG = "config.json"
 SECONDS = 10.0  # that the Hub may take to answer a question
 MOST_BYTES = 8 * 10**9  # of weights: four for each parameter that a checkpoint may have
 MOST_CONFIG = 64 * 1024  # bytes
@@ -33,58 +32,6 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 # Names ----------------------------------------------------------------------------------------------------------
-
-
-class Name(NamedTuple):
-    """`hf:owner/name@revision` in its parts."""
-
-    repo: str
-    revision: str | None = None
-
-    def __str__(self) -> str:
-        return PREFIX + self.repo + (f"@{self.revision}" if self.revision else "")
-
-
-def parse(word: str) -> Name:
-    """A name with or without `hf:`. It becomes a folder, so it is held to letters that cannot lead elsewhere."""
-    part = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
-    found = re.fullmatch(rf"(?:hf:)?({part}/{part})(?:@(\w[\w./-]*))?", word, re.ASCII)
-    if not found or ".." in word:
-        raise ValueError(f"a checkpoint on the Hub is written owner/name or owner/name@revision, not {word!r}")
-    return Name(found[1], found[2])
-
-
-def is_commit(revision: str, least: int = 40) -> bool:
-    return bool(re.fullmatch(rf"[0-9a-f]{{{least},40}}", revision))
-
-
-def pulled() -> dict[str, Path]:
-    """The checkpoints that were fetched, by their pinned names."""
-    found = {}
-    for path in sorted(paths.hub().glob("*/*/*/*.safetensors")):
-        owner, name, commit = path.parts[-4:-1]
-        if is_commit(commit) and not path.name.endswith(".critic.safetensors"):
-            found[str(Name(f"{owner}/{name}", commit))] = path
-    return found
-
-
-def pin(word: str) -> str:
-    """The pinned name of what is here under that name: what was fetched last, where it names no commit."""
-    name, here = parse(word), pulled()
-
-    def fits(pinned: str) -> bool:
-        repo, commit = parse(pinned)
-        wanted = name.revision or commit
-        return repo == name.repo and is_commit(wanted, least=7) and commit.startswith(wanted)
-
-    if not (found := [pinned for pinned in here if fits(pinned)]):
-        raise ValueError(f"{name} is not on this machine: get it with `python -m genstudio pull {name}`")
-    return max(found, key=lambda pinned: here[pinned].parent.stat().st_mtime)
-
-
-def locate(word: str) -> Path:
-    """The file of a checkpoint that was fetched. Visitors of the page come by here too, so the network is not asked."""
-    return pulled()[pin(word)]
 
 
 # Downloads ------------------------------------------------------------------------------------------------------

@@ -11,14 +11,15 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import checkpoint, recipe
+from genstudio import catalog
 from genstudio.engine import Engine
-from genstudio.held import check_labels, find_verb
+from genstudio.engine.loaded import check_labels, find_verb
 from genstudio.images import open_picture
 from genstudio.model import verbs
-from genstudio.outlines import prepared
-from genstudio.ui.widgets import png_uri
-from genstudio.ui.words import friendly
+from genstudio.recipes import recipe, replay
+from genstudio.tasks.edges import prepared
+from genstudio.ui.html import png_uri
+from genstudio.ui.language import friendly
 
 MOST = 256  # pictures a call
 MOST_BYTES = 40 * 10**6  # of a picture sent
@@ -31,7 +32,7 @@ def expose(engine: Engine) -> None:
     @friendly
     def systems() -> list[dict]:
         """The systems that are here: name, title, verbs."""
-        found = checkpoint.offered()
+        found = catalog.offered()
         return [{"name": n, "title": s.title.en, "verbs": list(verbs(s.model))} for n, s in found.items()]
 
     @friendly
@@ -41,7 +42,7 @@ def expose(engine: Engine) -> None:
         """One PNG per seed, as data URIs, each with its recipe inside; of the class `labels` says beside it, where given."""
         bounded(len(seeds), "seeds")
         seeds = [recipe.check_seed(seed) for seed in seeds]
-        held, values = engine.hold(checkpoint.listed(system)), controls or {}
+        held, values = engine.hold(catalog.listed(system)), controls or {}
         named = None if labels is None else check_labels(held, seeds, labels)
         *_, images = engine.sample(system, seeds, named, **values)
         told = [values | ({"label": label} if label else {}) for label in named or [None] * len(seeds)]
@@ -58,9 +59,9 @@ def expose(engine: Engine) -> None:
         bounded(len(positions), "positions")
         positions = [recipe.check_position(p) for p in positions]
         ends = {"from": recipe.check_end(start), "to": recipe.check_end(end)}
-        held, values = engine.hold(checkpoint.listed(system)), controls or {}
+        held, values = engine.hold(catalog.listed(system)), controls or {}
         find_verb(held.system, "decode")
-        codes: Sequence[np.ndarray] = [recipe.latent_of(e, engine, system) for e in ends.values()]
+        codes: Sequence[np.ndarray] = [replay.latent_of(e, engine, system) for e in ends.values()]
         images = engine.interpolate(system, (codes[0], codes[1]), positions, recipe.check_path(path), **values)
         made = [recipe.make(held, "interpolate", **ends, position=p, path=path, controls=values) for p in positions]
         return [png_uri(image, r) for image, r in zip(images, made, strict=True)]
@@ -79,7 +80,7 @@ def expose(engine: Engine) -> None:
         detail: 0 to 1, to turn it into that many lines first.
         """
         settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
-        held, values, body = engine.hold(checkpoint.listed(system)), controls or {}, sent(picture)
+        held, values, body = engine.hold(catalog.listed(system)), controls or {}, sent(picture)
         find_verb(held.system, "translate")
         if recipe.check_detail(detail) is not None:
             settings["detail"] = detail
@@ -111,14 +112,14 @@ def sent(picture: str) -> bytes:
 
 def warm_up(engine: Engine) -> None:
     """Loads every model that is here and runs it once: kernels are compiled before the first visitor waits for them."""
-    names = list(checkpoint.offered("latents", "decode"))
+    names = list(catalog.offered("latents", "decode"))
     for name in names:
         engine.decode(name, engine.latents(name, [0, 1]))
-    for name in checkpoint.offered("translate"):
+    for name in catalog.offered("translate"):
         side = engine.image_shape(name)[1]
         for _ in engine.translate(name, np.zeros((1, side, side, 3), np.uint8)):
             pass
-    for name in checkpoint.offered("redraw"):
+    for name in catalog.offered("redraw"):
         for _ in engine.denoise(name, [0], steps=2):
             pass
     for name in names:  # each takes seconds

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 
 import gradio as gr
 
-from genstudio import checkpoint
-from genstudio.model import ANY, NONE, OF_CLASSES, Choice, Control, Slider, Text, controls
+from genstudio import catalog
+from genstudio.controls import ANY, NONE, OF_CLASSES, Choice, Control, Slider, Text, controls
 from genstudio.system import System
 from genstudio.ui import words as w
-from genstudio.ui.words import t
+from genstudio.ui.language import t
 
 MEANT = {ANY: w.ANY_CLASS, NONE: w.NO_CLASS}  # options that stand for something, whatever the system
 
@@ -35,7 +35,7 @@ class Panel:
 
     def declared(self, name: str, system: System) -> dict[str, Control]:
         """The controls of a system; its classes are those that its weights have learned, and without any it has none of them."""
-        classes = checkpoint.classes(name)
+        classes = catalog.classes(name)
         found = controls(getattr(system.model, self.verb), classes)
         wanted = found if self.only is None else self.only
         return {key: control for key, control in found.items() if key in wanted and (classes or key not in OF_CLASSES)}

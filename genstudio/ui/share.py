@@ -8,30 +8,14 @@ from typing import Any
 import gradio as gr
 import segno
 
-from genstudio import recipe
+from genstudio.recipes import links
 from genstudio.ui import words as w
+from genstudio.ui.assets import asset
 from genstudio.ui.events import QUIET
-from genstudio.ui.words import friendly, t
+from genstudio.ui.language import friendly, t
 
 # The address is the one that the visitor sees: behind a proxy or in a tunnel the server does not know it.
-LINK = """
-element.addEventListener('click', async event => {
-  const share = element.querySelector('[data-query]');
-  const link = share && location.origin + location.pathname + '?' + share.dataset.query;
-  const copy = event.target.closest('[data-copied]');
-  if (event.target.closest('[data-code]')) trigger('select', {link});
-  if (!copy) return;
-  if (navigator.clipboard) await navigator.clipboard.writeText(link);
-  else {  // on a plain http address, as in a class room, there is only the old way
-    const field = Object.assign(document.createElement('textarea'), {value: link});
-    document.body.append(field);
-    field.select();
-    document.execCommand('copy');
-    field.remove();
-  }
-  copy.textContent = copy.dataset.copied;
-});
-"""
+LINK = asset("link.js")
 
 
 class Share:
@@ -49,7 +33,7 @@ class Share:
     def show(self, made: dict, lang: str) -> dict:
         """Updates that show the link of a recipe; its code is drawn when it is asked for."""
         try:
-            query = escape(recipe.check_link(recipe.to_query(made)), quote=True)
+            query = escape(links.check_link(links.to_query(made)), quote=True)
         except ValueError:
             return {self.link: f'<p class="legend">{getattr(w.LINK_TOO_LONG, lang)}</p>', self.code: ""}
         copy, code, copied = (getattr(text, lang) for text in (w.COPY_LINK, w.QR_CODE, w.COPIED))
@@ -66,6 +50,6 @@ class Share:
 
 def qr(link: Any) -> str:
     """The QR code of a link as SVG, dark on light whatever the theme: cameras want it so."""
-    if not isinstance(link, str) or not link.startswith(("http://", "https://")) or len(link) > recipe.MAX_LINK + 300:
+    if not isinstance(link, str) or not link.startswith(("http://", "https://")) or len(link) > links.MAX_LINK + 300:
         raise ValueError(w.NO_LINK.en)
     return segno.make(link, error="l", micro=False).svg_inline(border=4, omitsize=True, light="white", svgclass="qr")

@@ -9,12 +9,13 @@ from typing import Any
 
 import gradio as gr
 
-from genstudio import jobs
 from genstudio.engine import Engine
-from genstudio.lent import Borrower, Call
+from genstudio.engine.zero_gpu import Borrower, Call
+from genstudio.training import jobs
 from genstudio.ui import api
 from genstudio.ui import words as w
-from genstudio.ui.door import MOST, Door
+from genstudio.ui.language import t
+from genstudio.ui.open_file import MOST, Door
 from genstudio.ui.tabs.classes import ClassesTab
 from genstudio.ui.tabs.diffusion import DiffusionTab
 from genstudio.ui.tabs.latent import LatentTab
@@ -22,7 +23,7 @@ from genstudio.ui.tabs.style import StyleTab
 from genstudio.ui.tabs.train import TrainTab
 from genstudio.ui.tabs.translate import TranslateTab
 from genstudio.ui.theme import CSS, HEAD, THEME, TOGGLE
-from genstudio.ui.words import TABLE, t
+from genstudio.ui.words import TABLE
 
 TABS = (
     ("latent", w.LATENT_TAB, LatentTab),

@@ -10,16 +10,17 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import checkpoint, recipe
+from genstudio import catalog
+from genstudio.controls import controls
 from genstudio.images import save_walk
-from genstudio.model import controls
-from genstudio.ui import widgets
+from genstudio.recipes import recipe, replay
+from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.classes import words as w
 from genstudio.ui.events import DRAG, LAST, ONCE
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
-from genstudio.ui.words import friendly, language, t
 
 STEPS = [i / 8 for i in range(9)]
 FRAMES = 32  # of the film, one way
@@ -37,9 +38,9 @@ class Between(View):
             self.stage = gr.HTML(elem_id="between-stage")
             self.how_far = gr.Slider(0, 1, 0.5, step=0.01, label=t(w.HOW_FAR), elem_id="between-blend")
             gr.Markdown(t(w.IN_NINE), elem_classes="caption")
-            self.strip = gr.HTML(elem_id="between-strip", js_on_load=widgets.PICK)
+            self.strip = gr.HTML(elem_id="between-strip", js_on_load=html.PICK)
             with gr.Row(elem_classes="tools"):
-                names = checkpoint.classes(self.first["system"])
+                names = catalog.classes(self.first["system"])
                 self.start = gr.Dropdown(names, value=self.first["label"], label=t(w.FIRST), elem_id="between-first", min_width=140)
                 self.end = gr.Dropdown(names, value=self.first["towards"], label=t(w.SECOND), elem_id="between-second", min_width=140)
                 self.seed = gr.Number(3, precision=0, minimum=0, label=t(page_words.SEED), elem_id="between-seed", min_width=100)
@@ -69,7 +70,7 @@ class Between(View):
         return "blend" in controls(self.systems[system].model.sample)
 
     def begin(self, system: str) -> dict:
-        names = checkpoint.classes(system)
+        names = catalog.classes(system)
         return super().begin(system) | {"label": names[0], "towards": names[-1]}
 
     def changed_to(self, scene: dict, system: str) -> dict:
@@ -77,7 +78,7 @@ class Between(View):
 
     def read(self, inputs: dict) -> dict:
         scene = super().read(inputs)
-        fresh, names = self.begin(scene["system"]), checkpoint.classes(scene["system"])
+        fresh, names = self.begin(scene["system"]), catalog.classes(scene["system"])
         ends = {key: scene[key] if scene[key] in names else fresh[key] for key in ("label", "towards")}
         return scene | ends | {"seed": recipe.check_seed(scene["seed"] or 0), "blend": recipe.check_position(scene["blend"])}
 
@@ -115,11 +116,11 @@ class Between(View):
         updates = {self.note: "" if can else f'<p class="empty">{getattr(w.NOTHING_BETWEEN, lang)}</p>', self.all: gr.update(visible=can)}
         if not can:
             return updates
-        names = checkpoint.classes(scene["system"])
-        uris = [widgets.png_uri(self.image(scene | {"blend": step})) for step in STEPS]
+        names = catalog.classes(scene["system"])
+        uris = [html.png_uri(self.image(scene | {"blend": step})) for step in STEPS]
         return updates | {
             self.stage: self.stage_html(scene, lang),
-            self.strip: widgets.strip([("", uris)], STEPS, scene["blend"]),
+            self.strip: html.strip([("", uris)], STEPS, scene["blend"]),
             self.start: gr.update(choices=names, value=scene["label"]),
             self.end: gr.update(choices=names, value=scene["towards"]),
             self.seed: scene["seed"],
@@ -128,12 +129,12 @@ class Between(View):
         }
 
     def image(self, scene: dict) -> np.ndarray:
-        return recipe.image(self.made(scene), self.engine)
+        return replay.image(self.made(scene), self.engine)
 
     def stage_html(self, scene: dict, lang: str) -> str:
         made = self.made(scene)
         said = f"{scene['label']} → {scene['towards']}"
         caption = f"<output>{scene['blend']:.2f}</output>"
-        uri = widgets.png_uri(recipe.image(made, self.engine), made)
+        uri = html.png_uri(replay.image(made, self.engine), made)
         name = f"{scene['system']}-{scene['label']}-{scene['towards']}.png"
         return f'<div class="stage one">{figure(uri, escape(said), escape(name, quote=True), lang, caption)}</div>'

@@ -9,13 +9,15 @@ from typing import Any
 
 import gradio as gr
 
-from genstudio import board, checkpoint, recipe
-from genstudio.ui import widgets
+from genstudio import catalog
+from genstudio.recipes import recipe
+from genstudio.tasks import compare_models
+from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.classes import words as w
 from genstudio.ui.events import ONCE
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View
-from genstudio.ui.words import friendly, language, t
 
 
 class Board(View):
@@ -43,20 +45,20 @@ class Board(View):
         self.go.click(self.on_ask, self.inputs, self.outputs, **ONCE)
 
     def begin(self, system: str) -> dict:
-        return super().begin(system) | {"label": checkpoint.classes(system)[0]}
+        return super().begin(system) | {"label": catalog.classes(system)[0]}
 
     def names(self) -> list[str]:
         """All classes that any model has learned."""
-        return sorted({name for system in self.systems for name in checkpoint.classes(system)})
+        return sorted({name for system in self.systems for name in catalog.classes(system)})
 
     @friendly
     def on_ask(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         scene, lang = self.read(inputs), language(request)
         seed, label = recipe.check_seed(scene["seed"] or 0), str(scene["label"])
-        names = [name for name in self.systems if label in checkpoint.classes(name)]
+        names = [name for name in self.systems if label in catalog.classes(name)]
         told: list[str] = []
         yield {self.scene: scene, self.answers: self.table(told, len(names))}
-        with closing(board.ask(self.engine, names, label, seed)) as answers:
+        with closing(compare_models.ask(self.engine, names, label, seed)) as answers:
             for answer in answers:
                 told.append(self.card(answer, label, seed, lang))
                 yield {self.answers: self.table(told, len(names) - len(told))}
@@ -74,10 +76,10 @@ class Board(View):
     def table(self, told: list[str], waiting: int) -> str:
         return f'<div class="board">{"".join(told)}{"<article class=waiting><figure></figure></article>" * waiting}</div>'
 
-    def card(self, answer: board.Answer, label: str, seed: int, lang: str) -> str:
+    def card(self, answer: compare_models.Answer, label: str, seed: int, lang: str) -> str:
         """What one model drew, beside what is known of it."""
         held = self.engine.hold(answer.name)
-        uri = widgets.png_uri(answer.picture, recipe.make(held, "sample", seed=seed, controls={"label": label}))
+        uri = html.png_uri(answer.picture, recipe.make(held, "sample", seed=seed, controls={"label": label}))
         title = escape(getattr(held.system.title, lang))
         seen = getattr(w.NO_JUDGE, lang)
         if answer.seen:
@@ -86,7 +88,7 @@ class Board(View):
         near = f'<p class="legend">{getattr(w.NOT_AT_HAND, lang)}</p>'
         if answer.original is not None:
             apart = getattr(w.APART, lang).format(apart=f"{answer.apart:.2f}")
-            original = widgets.picture(widgets.png_uri(answer.original), getattr(w.NEAREST, lang))
+            original = html.picture(html.png_uri(answer.original), getattr(w.NEAREST, lang))
             near = f"<figure>{original}<figcaption>{getattr(w.NEAREST, lang)}, {apart}</figcaption></figure>"
         facts = {
             w.TOOK: f"{answer.seconds:.2f} s".replace(".", "," if lang == "fr" else "."),
@@ -95,5 +97,5 @@ class Board(View):
         }
         rows = "".join(f"<div><dt>{getattr(name, lang)}</dt><dd>{said}</dd></div>" for name, said in facts.items())
         name = f"{answer.name}-{label}-{seed}.png"
-        large = widgets.downloadable(uri, title, name, getattr(page_words.DOWNLOAD, lang))
+        large = html.downloadable(uri, title, name, getattr(page_words.DOWNLOAD, lang))
         return f'<article><h4>{title}</h4><div class="pair"><figure>{large}</figure>{near}</div><dl>{rows}</dl></article>'

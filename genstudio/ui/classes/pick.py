@@ -10,14 +10,16 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import checkpoint, recipe
-from genstudio.model import OF_CLASSES, Text, controls, steps_many
-from genstudio.ui import widgets
+from genstudio import catalog
+from genstudio.controls import OF_CLASSES, Text, controls
+from genstudio.model import steps_many
+from genstudio.recipes import recipe, replay
+from genstudio.ui import html
 from genstudio.ui.classes import words as w
 from genstudio.ui.events import LAST, ONCE
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.views.view import View, figure
-from genstudio.ui.words import friendly, language, t
 
 MOST = 24  # classes in a grid
 MOST_EACH = 12
@@ -32,7 +34,7 @@ class Pick(View):
     def draw(self) -> None:
         with gr.Row(elem_classes="mixing"):
             with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
-                self.grid = gr.HTML(elem_id="class-grid", js_on_load=widgets.PICK, min_height=240)
+                self.grid = gr.HTML(elem_id="class-grid", js_on_load=html.PICK, min_height=240)
                 gr.Markdown(t(w.CLICK), elem_classes="caption")
                 with gr.Row(elem_classes="tools"):
                     self.go = gr.Button(t(w.DRAW), elem_id="class-draw", scale=0, min_width=120)
@@ -41,7 +43,7 @@ class Pick(View):
             with gr.Column(scale=6, min_width=300, elem_classes="subject-column"):
                 self.subject = gr.HTML(elem_id="class-subject")
                 self.labels = gr.Dropdown(
-                    checkpoint.classes(self.first["system"]), value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="class-labels",
+                    catalog.classes(self.first["system"]), value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="class-labels",
                     info=t(Text(*(said.format(most=MOST) for said in w.CLASSES_HINT))),
                 )  # fmt: skip
                 with gr.Row(elem_classes="tools"):
@@ -70,7 +72,7 @@ class Pick(View):
     # the scene ------------------------------------------------------------------------------------------------------
 
     def begin(self, system: str) -> dict:
-        return super().begin(system) | {"labels": checkpoint.classes(system)[:AT_FIRST]}
+        return super().begin(system) | {"labels": catalog.classes(system)[:AT_FIRST]}
 
     def changed_to(self, scene: dict, system: str) -> dict:
         return self.begin(system) | {"each": scene["each"], "seed": scene["seed"]}
@@ -79,14 +81,14 @@ class Pick(View):
         label = (found.get("controls") or {}).get("label")
         controls = {key: value for key, value in (found.get("controls") or {}).items() if key not in OF_CLASSES}
         scene = self.begin(found["system"]) | {"seed": int(found["seed"]), "controls": controls}
-        if label in checkpoint.classes(found["system"]):
+        if label in catalog.classes(found["system"]):
             scene |= {"labels": [label, *(name for name in scene["labels"] if name != label)][:AT_FIRST]}
         return scene
 
     def read(self, inputs: dict) -> dict:
         """What a visitor chose, checked."""
         scene = super().read(inputs)
-        names = checkpoint.classes(scene["system"])
+        names = catalog.classes(scene["system"])
         labels = [label for label in scene["labels"] or [] if label in names]
         return scene | {"labels": labels, "each": min(MOST_EACH, max(1, int(scene["each"] or 1))), "seed": recipe.check_seed(scene["seed"] or 0)}
 
@@ -139,7 +141,7 @@ class Pick(View):
         yield {
             self.subject: self.subject_html(scene, chosen, made, lang),
             self.stop: gr.update(visible=False),
-            **self.trail.keep(made, inputs[self.trail.history], lang, widgets.png_uri(chosen, made)),
+            **self.trail.keep(made, inputs[self.trail.history], lang, html.png_uri(chosen, made)),
         }
 
     @friendly
@@ -153,8 +155,8 @@ class Pick(View):
             raise ValueError(getattr(w.NO_CELL, lang))
         scene |= {"cell": (row, column)}
         made = self.made(scene)
-        image = recipe.image(made, self.engine)
-        kept = self.trail.keep(made, inputs[self.trail.history], lang, widgets.png_uri(image, made))
+        image = replay.image(made, self.engine)
+        kept = self.trail.keep(made, inputs[self.trail.history], lang, html.png_uri(image, made))
         return {self.scene: scene, self.subject: self.subject_html(scene, image, made, lang), **kept}
 
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
@@ -164,7 +166,7 @@ class Pick(View):
     # what they see --------------------------------------------------------------------------------------------------
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        names = checkpoint.classes(scene["system"])
+        names = catalog.classes(scene["system"])
         updates = {
             self.labels: gr.update(choices=names, value=scene["labels"]),
             self.each: scene["each"],
@@ -186,12 +188,12 @@ class Pick(View):
             body += f"<b>{escape(label)}</b>"
             for column in range(each):
                 said = escape(getattr(w.NOTE, lang).format(label=label, seed=scene["seed"] + column), quote=True)
-                uri = widgets.png_uri(images[row * each + column])
-                body += f'<button data-pick="{row},{column}" aria-label="{said}" title="{said}">{widgets.picture(uri, "")}</button>'
+                uri = html.png_uri(images[row * each + column])
+                body += f'<button data-pick="{row},{column}" aria-label="{said}" title="{said}">{html.picture(uri, "")}</button>'
         label = getattr(w.GRID, lang).format(classes=len(scene["labels"]), each=each)
         return f'<div class="grid-of-runs classes-by-seeds" role="group" aria-label="{label}" style="--columns:{each}">{body}</div>'
 
     def subject_html(self, scene: dict, image: np.ndarray, made: dict, lang: str) -> str:
         note = getattr(w.NOTE, lang).format(label=made["controls"]["label"], seed=made["seed"])
         name = f"{scene['system']}-{made['controls']['label']}-{made['seed']}.png"
-        return f'<div class="stage one">{figure(widgets.png_uri(image, made), getattr(w.CHOSEN, lang), name, lang, f"<span>{escape(note)}</span>")}</div>'
+        return f'<div class="stage one">{figure(html.png_uri(image, made), getattr(w.CHOSEN, lang), name, lang, f"<span>{escape(note)}</span>")}</div>'

@@ -11,16 +11,17 @@ from typing import Any
 
 import gradio as gr
 
-from genstudio import checkpoint, labelled
-from genstudio.model import Text
-from genstudio.scores.augmenting import KINDS
+from genstudio import catalog
+from genstudio.controls import Text
+from genstudio.scores.augmentation import KINDS
 from genstudio.scores.intervals import Score
-from genstudio.ui import widgets
+from genstudio.tasks import labelled_dataset
+from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.classes import words as w
 from genstudio.ui.events import ONCE
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View
-from genstudio.ui.words import friendly, language, t
 
 MOST_EACH = 500  # pictures of a class that a visitor may ask for
 STUDIED = 400  # real pictures, and drawn ones, that classifiers learn from
@@ -33,7 +34,7 @@ class Sets(View):
 
     def draw(self) -> None:
         gr.Markdown(t(w.SET_HINT), elem_classes="caption")
-        names = checkpoint.classes(self.first["system"])
+        names = catalog.classes(self.first["system"])
         self.labels = gr.Dropdown(names, value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="set-labels")
         with gr.Row(elem_classes="tools"):
             self.each = gr.Slider(1, MOST_EACH, 20, step=1, label=t(w.EACH), elem_id="set-each")
@@ -65,7 +66,7 @@ class Sets(View):
             stop.click(None, cancels=[work]).then(lambda: (gr.update(visible=False), ""), None, [stop, shown], **ONCE)
 
     def begin(self, system: str) -> dict:
-        return super().begin(system) | {"labels": checkpoint.classes(system)[:100]}
+        return super().begin(system) | {"labels": catalog.classes(system)[:100]}
 
     @friendly
     def on_make(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
@@ -76,10 +77,10 @@ class Sets(View):
         each = min(MOST_EACH, max(1, int(scene["each"] or 1)))
         target = Path(tempfile.mkdtemp(prefix="set-")) / f"{name}-{each * len(labels)}.zip"
         yield {self.stop: gr.update(visible=True), self.file: gr.update(visible=False)}
-        with closing(labelled.export(self.engine, name, labels, each, target)) as parts:
+        with closing(labelled_dataset.export(self.engine, name, labels, each, target)) as parts:
             for part in parts:
                 note = getattr(w.MADE, lang).format(done=part.done, of=part.of)
-                yield {self.progress: widgets.progress(part.done / part.of, note)}
+                yield {self.progress: html.progress(part.done / part.of, note)}
         label = f"{getattr(page_words.DOWNLOAD, lang)}: ZIP, {target.stat().st_size // 1000} kB"
         yield {self.stop: gr.update(visible=False), self.file: gr.update(value=str(target), label=label, visible=True)}
 
@@ -88,21 +89,21 @@ class Sets(View):
         """Draws as many pictures as there are real ones to learn from, and tells how three classifiers learn."""
         scene, lang = self.read(inputs), language(request)
         yield {self.enough: gr.update(visible=True)}
-        with closing(labelled.helps(self.engine, scene["system"], STUDIED)) as stands:
+        with closing(labelled_dataset.helps(self.engine, scene["system"], STUDIED)) as stands:
             for stand in stands:
                 if stand.kind == "drawing":
                     share, note = 0.2 * stand.step / stand.steps, getattr(w.DRAWING, lang)
                 else:
                     share = 0.2 + 0.8 * (KINDS.index(stand.kind) + stand.step / stand.steps) / len(KINDS)
                     note = f"{getattr(w.LEARNING[stand.kind], lang)}, {stand.step} / {stand.steps}"
-                yield {self.found: bars(stand.accuracies, lang) + widgets.progress(share, note)}
+                yield {self.found: bars(stand.accuracies, lang) + html.progress(share, note)}
         yield {self.found: bars(stand.accuracies, lang), self.enough: gr.update(visible=False)}
 
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         return self.whole(scene, language(request))
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        names = checkpoint.classes(scene["system"])
+        names = catalog.classes(scene["system"])
         return {
             self.labels: gr.update(choices=names, value=scene["labels"]),
             self.each: scene["each"],

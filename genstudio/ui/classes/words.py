@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genstudio.model import Text
+from genstudio.controls import Text
 
 NO_MODELS = Text(
     "No model that can be asked for a class is here yet. Train one with: python -m genstudio train cgan_mnist",

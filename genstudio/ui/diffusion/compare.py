@@ -10,12 +10,12 @@ from html import escape
 import gradio as gr
 
 from genstudio.samplers import SAMPLERS
-from genstudio.ui import widgets
+from genstudio.ui import html
 from genstudio.ui.diffusion import words as w
 from genstudio.ui.diffusion.visit import Visit
 from genstudio.ui.diffusion.work import Work
-from genstudio.ui.widgets import progress
-from genstudio.ui.words import t
+from genstudio.ui.html import progress
+from genstudio.ui.language import t
 
 COUNTS = (2, 5, 10, 20, 50)
 
@@ -28,7 +28,7 @@ class Compare:
             self.start = gr.Button(t(w.COMPARE_GO), elem_id="grid-run", variant="primary", scale=0, min_width=140)
             self.stop = gr.Button(t(w.STOP), elem_id="grid-stop", variant="stop", scale=0, min_width=110, visible=False)
         self.progress = gr.HTML(elem_id="grid-progress")
-        self.grid = gr.HTML(elem_id="sampler-grid", js_on_load=widgets.PICK)
+        self.grid = gr.HTML(elem_id="sampler-grid", js_on_load=html.PICK)
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -48,7 +48,7 @@ class Compare:
                         break
             if run.stopped:
                 break
-            picture = widgets.png_uri(last.guess[0], self.work.recipe(visit, changed))
+            picture = html.png_uri(last.guess[0], self.work.recipe(visit, changed))
             cells[sampler, count] = picture, time.monotonic() - started
             note = getattr(w.COMPARE_PROGRESS, lang).format(done=len(cells), of=len(order))
             yield {self.grid: self.table(cells, lang), self.progress: progress(len(cells) / len(order), note)}
@@ -69,7 +69,7 @@ class Compare:
                 name = f"{sampler}, {getattr(w.STEPS, lang).format(steps=count)}"
                 body += (
                     f'<button data-pick="{escape(sampler)} {count}" aria-label="{escape(name, quote=True)}">'
-                    f"{widgets.picture(uri, '')}<small>{took.replace('.', ',') if lang == 'fr' else took}</small></button>"
+                    f"{html.picture(uri, '')}<small>{took.replace('.', ',') if lang == 'fr' else took}</small></button>"
                 )
         return f'<div class="grid-of-runs" style="--columns:{len(COUNTS)}">{body}</div>'
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gradio as gr
 import numpy as np
 
+from genstudio.engine.trajectory import noised
 from genstudio.samplers.schedule import Schedule
-from genstudio.steps import noised
-from genstudio.ui import widgets
+from genstudio.ui import html
 from genstudio.ui.diffusion import words as w
 from genstudio.ui.diffusion.visit import Visit
 from genstudio.ui.diffusion.work import Work
-from genstudio.ui.words import t
+from genstudio.ui.language import t
 
 PLANS = (("linear", w.LINEAR), ("cosine", w.COSINE))
 COLOURS = {"linear": "linear", "cosine": "spherical"}  # the page's two
@@ -23,9 +23,9 @@ class Schedules:
     def __init__(self, work: Work):
         self.work = work
         gr.Markdown(t(w.SCHEDULES_HINT), elem_classes="caption")
-        self.stage = gr.HTML(widgets.WAITING, elem_id="plans")
+        self.stage = gr.HTML(html.WAITING, elem_id="plans")
         self.time = gr.Slider(0, 999, 600, step=1, label=t(w.TIME), elem_id="plan-time")
-        self.strip = gr.HTML(elem_id="plan-strip", js_on_load=widgets.PICK)
+        self.strip = gr.HTML(elem_id="plan-strip", js_on_load=html.PICK)
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -42,7 +42,7 @@ class Schedules:
             plan = Schedule(kind)
             [image] = noised(picture, plan, [time], scene["seed"])
             said = f"ᾱ = {plan.left(time):.3f}"
-            shown = f'<div class="frame">{widgets.picture(widgets.png_uri(image), getattr(label, lang))}</div>'
+            shown = f'<div class="frame">{html.picture(html.png_uri(image), getattr(label, lang))}</div>'
             figures += (
                 f'<figure class="{COLOURS[kind]}">{shown}<figcaption><b>{getattr(label, lang)}</b>'
                 f"<output>{said.replace('.', ',') if lang == 'fr' else said}</output></figcaption></figure>"
@@ -52,13 +52,13 @@ class Schedules:
         curves = ""
         for lines, reference, label in ((alphas, 0.5, w.LEFT), (ratios, 0.0, w.RATIO)):
             note = getattr(label, lang)
-            curves += f'<div>{widgets.curve(lines, time / 999, reference, note)}<p class="legend">{note}</p></div>'
+            curves += f'<div>{html.curve(lines, time / 999, reference, note)}<p class="legend">{note}</p></div>'
         return {self.stage: f'<div class="stage">{figures}</div><div class="curves">{curves}</div>'}
 
     def rows(self, visit: Visit, scene: dict, time: int, lang: str) -> str:
         picture, times = self.work.fitted(visit, scene["system"]), np.linspace(0, 999, COLUMNS).astype(int).tolist()
         rows = [
-            (getattr(label, lang), [widgets.png_uri(i) for i in noised(picture, Schedule(kind), times, scene["seed"])])
+            (getattr(label, lang), [html.png_uri(i) for i in noised(picture, Schedule(kind), times, scene["seed"])])
             for kind, label in PLANS
         ]
-        return widgets.strip(rows, times, time)
+        return html.strip(rows, times, time)

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genstudio.steps import Step, thinned
-from genstudio.ui.visits import Running, Taken
+from genstudio.engine.trajectory import Step, thinned
+from genstudio.ui.sessions import Running, Taken
 
 MOST_BYTES = 24 * 2**20  # of all steps that are kept for a visitor
 

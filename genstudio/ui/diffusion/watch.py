@@ -14,18 +14,19 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import recipe
+from genstudio.engine.trajectory import Step, after
 from genstudio.images import enlarged, save_loop, save_png, to_pictures
-from genstudio.steps import Step, after
-from genstudio.ui import widgets
+from genstudio.recipes import commands, recipe
+from genstudio.ui import html
 from genstudio.ui import words as page_words
+from genstudio.ui.assets import asset
 from genstudio.ui.diffusion import words as w
 from genstudio.ui.diffusion.visit import MOST_BYTES, Kept, Visit
 from genstudio.ui.diffusion.work import Work
+from genstudio.ui.html import progress
+from genstudio.ui.language import t
 from genstudio.ui.panels import Panel
 from genstudio.ui.share import Share
-from genstudio.ui.widgets import progress
-from genstudio.ui.words import t
 
 SHOW_EVERY = 0.04  # seconds between two looks at a run
 COLUMNS = 9  # of the strip
@@ -35,21 +36,7 @@ FILM_SIDE, FILM_SECONDS, HELD = 256, 4.0, 0.25  # pixels of a lane; and the part
 BRANCHES_BY = ("label", "guidance", "sampler")  # what a branch may change
 
 # Moves the slider through the run, a step at a time; a second click stops it.
-PLAY = """
-() => {
-  const slider = document.querySelector('#scrub input[type=range]');
-  if (window.genstudioPlaying) { clearInterval(window.genstudioPlaying); window.genstudioPlaying = null; return; }
-  const go = to => { slider.value = to; slider.dispatchEvent(new Event('input', {bubbles: true})); };
-  if (+slider.value >= +slider.max) go(slider.min);
-  window.genstudioPlaying = setInterval(() => {
-    if (!slider.isConnected || +slider.value >= +slider.max) {
-      clearInterval(window.genstudioPlaying);
-      window.genstudioPlaying = null;
-      slider.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
-    } else go(+slider.value + 1);
-  }, Math.max(80, 3000 / (slider.max - slider.min)));
-}
-"""
+PLAY = asset("play.js")
 
 
 class Watch:
@@ -64,7 +51,7 @@ class Watch:
             self.stop = gr.Button(t(w.STOP), elem_id="run-stop", variant="stop", scale=0, min_width=110, visible=False)
         self.progress = gr.HTML(elem_id="run-progress")
         gr.Markdown(t(w.STRIP), elem_classes="caption")
-        self.strip = gr.HTML(elem_id="run-strip", js_on_load=widgets.PICK)
+        self.strip = gr.HTML(elem_id="run-strip", js_on_load=html.PICK)
         with gr.Accordion(t(w.BRANCH), open=True, elem_id="branch"):
             gr.Markdown(t(w.BRANCH_HINT), elem_classes="caption")
             with gr.Row(elem_classes="tools"):
@@ -72,7 +59,7 @@ class Watch:
                 self.panel = Panel(work.systems, "go_on", "branch", BRANCHES_BY, hints=False)
                 self.branch = gr.Button(t(w.BRANCH_GO), elem_id="branch-go", variant="primary", scale=0, min_width=140)
         gr.Markdown(t(w.RUNS), elem_classes="caption")
-        self.runs = gr.HTML(elem_id="runs", js_on_load=widgets.PICK)
+        self.runs = gr.HTML(elem_id="runs", js_on_load=html.PICK)
         with gr.Accordion(t(w.KEEP), open=False, elem_id="run-save"), gr.Row(elem_classes="tools"):
             self.savers = {
                 suffix: gr.Button(t(label), elem_id=f"run-{suffix[1:]}", size="sm", scale=0, min_width=140)
@@ -169,7 +156,7 @@ class Watch:
             **self.panel.show(scene["system"], {name: latest[name] for name in BRANCHES_BY if name in latest}),
             self.runs: self.history(visit, lang),
             self.saved: gr.update(value=None, visible=False),
-            self.command: recipe.command(run.recipe),
+            self.command: commands.command(run.recipe),
             **self.share.show(run.recipe, lang),
         }
 
@@ -187,8 +174,8 @@ class Watch:
             said = [getattr(w.LEFT_AT, lang).format(at=branch["at"]) for branch in run.scene["branches"]]
             label = run.scene["branches"][-1]["controls"].get("label") if said else run.scene["controls"].get("label")
             title = " · ".join([f"{getattr(page_words.SEED, lang)} {run.scene['seed']}", *([str(label)] if label else []), *said])
-            items.append((widgets.png_uri(run.steps[-1].guess[0]), title))
-        return widgets.thumbnails(items, getattr(w.RUNS_EMPTY, lang))
+            items.append((html.png_uri(run.steps[-1].guess[0]), title))
+        return html.thumbnails(items, getattr(w.RUNS_EMPTY, lang))
 
     def save(self, run: Kept, suffix: str, lang: str) -> Any:
         """A file of the run: its strip, or all of it as a film."""
@@ -222,11 +209,11 @@ def lanes(step: Step, made: dict | None, scene: dict, lang: str) -> str:
         image, final = getattr(step, lane)[0], lane == "guess" and step.step == step.steps and made is not None
         label, note = (getattr(text, lang) for text in ((w.PICTURE, w.PICTURE_NOTE) if final else (label, note)))
         if final:
-            shown = widgets.downloadable(
-                widgets.png_uri(image, made), label, f"{scene['system']}.png", getattr(page_words.DOWNLOAD, lang)
+            shown = html.downloadable(
+                html.png_uri(image, made), label, f"{scene['system']}.png", getattr(page_words.DOWNLOAD, lang)
             )
         else:
-            shown = f'<div class="frame">{widgets.picture(widgets.png_uri(image), label)}</div>'
+            shown = f'<div class="frame">{html.picture(html.png_uri(image), label)}</div>'
         figures += f'<figure class="{lane}">{shown}<figcaption><b>{escape(label)}</b> <span>{escape(note)}</span></figcaption></figure>'
     return f'<div class="stage three" data-step="{step.step}">{figures}</div>'
 
@@ -245,13 +232,13 @@ def stand(step: Step, schedule: Any, lang: str) -> str:
     times = np.linspace(0, schedule.steps - 1, 61).astype(int)
     alpha = [schedule.left(int(t)) for t in times]
     note = getattr(w.ALPHA, lang)
-    return f'<p class="stand"><output>{said}</output></p>{widgets.curve([("spherical", alpha)], mark, 0.5, note)}<p class="legend">{note}</p>'
+    return f'<p class="stand"><output>{said}</output></p>{html.curve([("spherical", alpha)], mark, 0.5, note)}<p class="legend">{note}</p>'
 
 
 def strip_of(run: Kept, step: Step, lang: str) -> str:
     some = spaced(run.steps)
     rows = [
-        (getattr(label, lang), [widgets.png_uri(getattr(s, lane)[0]) for s in some]) for lane, label, _ in LANES[:2]
+        (getattr(label, lang), [html.png_uri(getattr(s, lane)[0]) for s in some]) for lane, label, _ in LANES[:2]
     ]
-    return widgets.strip(rows, [s.step for s in some], step.step)
+    return html.strip(rows, [s.step for s in some], step.step)
 

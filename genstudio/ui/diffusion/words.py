@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genstudio.model import Text
+from genstudio.controls import Text
 
 NO_DIFFUSION = Text(
     "No diffusion model is here yet. Train one with: python -m genstudio train ddpm_mnist",

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from genstudio import examples, packed, recipe
+from genstudio.controls import controls
 from genstudio.engine import Engine
+from genstudio.engine.trajectory import Step
 from genstudio.images import border, fit, flatten, grid, invert
-from genstudio.model import controls
-from genstudio.steps import Step
+from genstudio.recipes import encoding, recipe, replay
 from genstudio.system import System
-from genstudio.ui import widgets
+from genstudio.tasks import example_inputs
+from genstudio.ui import html
 from genstudio.ui.diffusion.visit import Visit
-from genstudio.ui.visits import Taken, Visits, of_ours
+from genstudio.ui.sessions import Taken, Visits, of_ours
 
 VERBS = {"noise": "sample", "picture": "redraw"}
 OPENS_WITH = 4  # the seed of the run that the tab opens on
@@ -57,7 +58,7 @@ class Work:
         if scene["begin"] == "picture":
             said["picture"] = self.picture(visit, scene["system"]).digest
             if (mask := self.mask(visit, scene["system"])) is not None:
-                said["mask"] = packed.pack_mask(mask)
+                said["mask"] = encoding.pack_mask(mask)
         held = self.engine.hold(scene["system"])
         return recipe.make(held, VERBS[scene["begin"]], **said, controls=scene["controls"])
 
@@ -74,7 +75,7 @@ class Work:
     def steps(self, visit: Visit, scene: dict) -> Iterator[Step]:
         made = recipe.check(self.recipe(visit, scene))
         own = self.shown_to(visit, scene["system"]) if scene["begin"] == "picture" else None
-        return recipe.steps(made, self.engine, own)
+        return replay.steps(made, self.engine, own)
 
     def schedule(self, system: str):
         return self.engine.hold(system).model.schedule
@@ -109,7 +110,7 @@ class Work:
         """A picture to begin with: a face, or a digit by the model itself."""
         if system not in self._examples:
             if self.engine.image_shape(system)[0] == 3:
-                self._examples[system] = of_ours(examples.face(self.engine))
+                self._examples[system] = of_ours(example_inputs.face(self.engine))
             else:
                 *_, last = self.engine.denoise(system, [1], steps=CARD_STEPS)
                 self._examples[system] = of_ours(Image.fromarray(last.guess[0, :, :, 0]))
@@ -120,5 +121,5 @@ class Work:
         key = system, self.engine.hold(system).digest
         if key not in self._cards:
             *_, pictures = self.engine.sample(system, [1, 2, 3, 5], steps=CARD_STEPS)
-            self._cards[key] = widgets.png_uri(grid(pictures, columns=2, gap=0))
+            self._cards[key] = html.png_uri(grid(pictures, columns=2, gap=0))
         return system, getattr(self.systems[system].title, lang), self._cards[key]

@@ -12,21 +12,21 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio import mixing, packed, recipe
 from genstudio.images import enlarged, flatten, open_picture, save_loop
+from genstudio.latent.style_layers import groups, layers_of, loop, mixed, word_of
 from genstudio.models.stylegan2 import FIXED, NEW
-from genstudio.style import groups, layers_of, loop, mixed, word_of
-from genstudio.ui import widgets
+from genstudio.recipes import encoding, mixing, recipe
+from genstudio.ui import html
 from genstudio.ui import words as page_words
-from genstudio.ui.ends import searched, searching
+from genstudio.ui.endpoint import searched, searching
 from genstudio.ui.events import DRAG, LAST, ONCE
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.style import pieces
 from genstudio.ui.style import words as w
 from genstudio.ui.views.directions import MOST_OWN, mine
 from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
-from genstudio.ui.words import friendly, language, t
 
 MOST = 8  # faces of a side
 MOST_KEPT = 26  # one for each letter
@@ -52,9 +52,9 @@ class Mixing(View):
         self.named = gr.BrowserState({}, storage_key="genstudio-style-directions", secret="genstudio")
         with gr.Row(elem_classes="mixing"):
             with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
-                self.taken = gr.HTML(elem_id="mix-layers", js_on_load=widgets.PICK)
+                self.taken = gr.HTML(elem_id="mix-layers", js_on_load=html.PICK)
                 gr.Markdown(t(w.TAKEN_HINT), elem_classes="caption")
-                self.matrix = gr.HTML(elem_id="mix-matrix", js_on_load=widgets.PICK, min_height=300)
+                self.matrix = gr.HTML(elem_id="mix-matrix", js_on_load=html.PICK, min_height=300)
                 with gr.Row(elem_classes="tools"):
                     self.sides = {
                         key: gr.Textbox(label=t(title), elem_id=f"mix-{key}", max_lines=1, min_width=150)
@@ -67,9 +67,9 @@ class Mixing(View):
                 self.search = gr.HTML(elem_id="mix-search")
                 self.stop = gr.Button(t(page_words.STOP_SEARCH), visible=False, elem_id="mix-stop", size="sm", variant="stop")
             with gr.Column(scale=6, min_width=300, elem_classes="subject-column"):
-                self.subject = gr.HTML(widgets.WAITING_ONE, elem_id="mix-subject")
+                self.subject = gr.HTML(html.WAITING_ONE, elem_id="mix-subject")
                 gr.Markdown(t(w.PSI), elem_classes="caption")
-                self.strip = gr.HTML(elem_id="mix-psi", js_on_load=widgets.PICK)
+                self.strip = gr.HTML(elem_id="mix-psi", js_on_load=html.PICK)
                 with gr.Row(elem_classes="tools"):
                     self.keep = gr.Button(t(w.KEEP), elem_id="mix-keep", size="sm", min_width=120)
                 self.panel = Panel(self.systems, "sample", "mix")
@@ -78,14 +78,14 @@ class Mixing(View):
                 self.kind = gr.Radio(
                     [(t(label), kind) for kind, label in KINDS.items()], value="sefa", label=t(w.KIND), info=t(w.KIND_HINT), elem_id="mix-kind",
                 )  # fmt: skip
-                self.moved = gr.HTML(elem_id="mix-moved", js_on_load=widgets.PICK)
+                self.moved = gr.HTML(elem_id="mix-moved", js_on_load=html.PICK)
                 gr.Markdown(t(w.NAMES_HINT), elem_classes="caption")
                 with gr.Row(elem_classes="tools"):
                     self.name = gr.Textbox(
                         placeholder=t(page_words.OWN_NAME), show_label=False, container=False, max_lines=1, elem_id="mix-name", min_width=120
                     )
                     self.save = gr.Button(t(page_words.SAVE), elem_id="mix-save", size="sm", scale=0, min_width=90)
-                self.names = gr.HTML(elem_id="mix-names", js_on_load=widgets.PICK)
+                self.names = gr.HTML(elem_id="mix-names", js_on_load=html.PICK)
             with gr.Column(scale=9, min_width=340):
                 self.steps = [
                     gr.Slider(-REACH, REACH, 0, step=0.05, label=str(i + 1), elem_id=f"mix-direction-{i}") for i in range(AT_ONCE)
@@ -252,7 +252,7 @@ class Mixing(View):
         """The chosen face, as it is before any truncation, which its row goes through again."""
         scene = self.read(inputs)
         whole = self.made(scene) | {"controls": scene["controls"] | {"truncation": 1.0}}
-        end = {"code": packed.pack(mixing.mix(whole, self.engine).ravel())}
+        end = {"code": encoding.pack(mixing.mix(whole, self.engine).ravel())}
         return self.result(with_face(scene, end) | {"by": {}}, inputs, request)
 
     @friendly
@@ -342,7 +342,7 @@ class Mixing(View):
         own = mine(inputs[self.named], scene["system"], checked)
         chosen = next((o["name"] for o in own if o["by"] == scene["by"] and o["moved"] == scene["moved"]), None)
         said = (getattr(text, lang) for text in (page_words.REMOVE, page_words.OWN_EMPTY))
-        return {self.names: widgets.chips([o["name"] for o in own], chosen, *said)}
+        return {self.names: html.chips([o["name"] for o in own], chosen, *said)}
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         model = self.engine.hold(scene["system"]).model
@@ -386,7 +386,7 @@ class Mixing(View):
         seeds = [mixing.grain_seed(end) for end in (*self.faces(scene, "rows"), *self.faces(scene, "columns"))]
         drawn = [*seeds, *(seed for seed in seeds[: len(rows)] for _ in columns)]
         images = self.engine.synthesize(scene["system"], np.stack([*rows, *columns, *mixtures]), drawn, grain=self.grain(scene))
-        uris = [widgets.png_uri(image) for image in images]
+        uris = [html.png_uri(image) for image in images]
         heads, cells = uris[: len(rows) + len(columns)], uris[len(rows) + len(columns) :]
         names = tuple([name_of(face) for face in scene[key]] for key in ("rows", "columns"))
         table = [cells[i * len(columns) : (i + 1) * len(columns)] for i in range(len(rows))]
@@ -398,7 +398,7 @@ class Mixing(View):
         styles = mixing.mix(made, self.engine)[None]
         quickly = {"side": QUICK_SIDE} if quick and side > QUICK_SIDE else {}
         [image] = self.engine.synthesize(name, styles, [mixing.grain_seed(made["from"])], grain=self.grain(scene), **quickly)
-        uri = widgets.png_uri(image, None if quickly else made)
+        uri = html.png_uri(image, None if quickly else made)
         return f'<div class="stage one" data-truncation="{self.controls(scene)["truncation"]:g}">{figure(uri, getattr(w.SUBJECT, lang), f"{name}-mix.png", lang, self.caption(scene, lang))}</div>'
 
     def caption(self, scene: dict, lang: str) -> str:
@@ -420,7 +420,7 @@ class Mixing(View):
         w = np.stack([none + np.float32(psi) * (whole - none) for psi in TICKS])
         seed = mixing.grain_seed(made["from"])
         images = self.engine.synthesize(name, w, [seed] * len(TICKS), grain=here["grain"])
-        return pieces.truncations([widgets.png_uri(image) for image in images], TICKS, here["truncation"])
+        return pieces.truncations([html.png_uri(image) for image in images], TICKS, here["truncation"])
 
 
 # Faces of a side: {"seed": n}, or {"kept": letter} of what the scene keeps under that letter ------------------------

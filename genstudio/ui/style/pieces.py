@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from html import escape
 
-from genstudio.style import Group, word_of
-from genstudio.ui import widgets
+from genstudio.latent.style_layers import Group, word_of
+from genstudio.ui import html
 from genstudio.ui.style import words as w
 
 
@@ -22,7 +22,7 @@ def matrix(
         said = name or getattr(w.CELL, lang).format(row=names[0][row], column=names[1][column])
         here = ' aria-current="true"' if (row, column) == chosen else ""
         note = f"<small>{escape(name)}</small>" if name else ""
-        return f'<button data-pick="{pick}" class="{"head" if name else ""}" aria-label="{escape(said, quote=True)}"{here}>{widgets.picture(uri, "")}{note}</button>'
+        return f'<button data-pick="{pick}" class="{"head" if name else ""}" aria-label="{escape(said, quote=True)}"{here}>{html.picture(uri, "")}{note}</button>'
 
     rows, columns = names
     corner = f'<span class="corner"><span>{getattr(w.COLUMNS, lang)} →</span><span>{getattr(w.ROWS, lang)} ↓</span></span>'
@@ -59,7 +59,7 @@ def layers(groups: Sequence[Group], sides: Sequence[int], chosen: Collection[int
 def truncations(uris: Sequence[str], ticks: Sequence[float], psi: float) -> str:
     cells = "".join(
         f'<button data-pick="{tick:g}" aria-label="ψ = {tick:g}"{" class=here" if abs(tick - psi) < 1e-6 else ""}>'
-        f"{widgets.picture(uri, '')}<small>{tick:g}</small></button>"
+        f"{html.picture(uri, '')}<small>{tick:g}</small></button>"
         for tick, uri in zip(ticks, uris, strict=True)
     )
     return f'<div class="strip psi"><div class="row">{cells}</div></div>'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genstudio.model import Text
+from genstudio.controls import Text
 
 NO_MODELS = Text(
     "No model with styles is here yet. Train one with: python -m genstudio train stylegan2_faces",

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Sequence
 import gradio as gr
 import numpy as np
 
-from genstudio import checkpoint
-from genstudio.model import controls, steps_many
+from genstudio import catalog
+from genstudio.controls import controls
+from genstudio.model import steps_many
 from genstudio.system import System
 from genstudio.ui.classes import words as w
 from genstudio.ui.classes.between import Between
 from genstudio.ui.classes.board import Board
 from genstudio.ui.classes.pick import Pick
 from genstudio.ui.classes.sets import Sets
+from genstudio.ui.language import language
 from genstudio.ui.views.tab import ViewsTab
-from genstudio.ui.words import language
 
 QUICKLY = {"steps": 5}  # of the pictures on a card, where they come about in steps
 
@@ -32,7 +33,7 @@ class ClassesTab(ViewsTab):
     def offered(self) -> dict[str, System]:
         """Those that can be asked for a class, and have learned some."""
         found = {name: system for name, system in super().offered().items() if "label" in controls(system.model.sample)}
-        return {name: system for name, system in found.items() if checkpoint.classes(name)}
+        return {name: system for name, system in found.items() if catalog.classes(name)}
 
     def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:
         *_, images = self.engine.sample(name, seeds, **(QUICKLY if steps_many(self.systems[name].model) else {}))

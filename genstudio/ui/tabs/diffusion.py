@@ -13,11 +13,12 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import checkpoint, packed, recipe
+from genstudio import catalog
+from genstudio.controls import controls
 from genstudio.engine import Engine
 from genstudio.images import open_picture
-from genstudio.model import controls
-from genstudio.ui import widgets
+from genstudio.recipes import encoding, recipe
+from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.diffusion import words as w
 from genstudio.ui.diffusion.compare import Compare, picked
@@ -26,10 +27,10 @@ from genstudio.ui.diffusion.visit import Visit
 from genstudio.ui.diffusion.watch import PLAY, Watch
 from genstudio.ui.diffusion.work import Work
 from genstudio.ui.events import DIRECT, DRAG, EACH, LAST, ONCE
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
+from genstudio.ui.sessions import taken
 from genstudio.ui.views.learned import Learned, story
-from genstudio.ui.visits import taken
-from genstudio.ui.words import friendly, language, t
 
 OPENS_ON = "ddpm_mnist"  # the better trained of the two
 MAIN = ("label", "steps", "guidance")  # the other controls are folded away
@@ -50,7 +51,7 @@ class DiffusionTab:
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        systems = dict(sorted(checkpoint.offered("redraw").items(), key=lambda item: item[1].title))
+        systems = dict(sorted(catalog.offered("redraw").items(), key=lambda item: item[1].title))
         self.systems, self.work = systems, Work(engine, systems)
         if systems:
             self.draw()
@@ -62,8 +63,8 @@ class DiffusionTab:
 
     def draw(self) -> None:
         self.system, self.looked = gr.State(self.showcase()), gr.State("watch")
-        self.cards = gr.HTML(elem_id="denoisers", js_on_load=widgets.PICK, min_height=70)
-        self.mounted = gr.HTML(elem_id="diffusion-mounted", js_on_load=widgets.MOUNTED)
+        self.cards = gr.HTML(elem_id="denoisers", js_on_load=html.PICK, min_height=70)
+        self.mounted = gr.HTML(elem_id="diffusion-mounted", js_on_load=html.MOUNTED)
         with gr.Row(elem_classes="latent"):
             with gr.Column(scale=3, min_width=250, elem_classes="end-column wide"):
                 begins = [(t(w.FROM_NOISE), "noise"), (t(w.FROM_PICTURE), "picture")]
@@ -74,7 +75,7 @@ class DiffusionTab:
                     self.picture_panel = Panel(self.systems, "redraw", "redraw", OF_PICTURE)
                     with gr.Accordion(t(w.PAINT), open=False, elem_id="paint"):
                         gr.Markdown(t(w.PAINT_HINT), elem_classes="caption")
-                        self.sheet = gr.HTML(elem_id="mask", js_on_load=widgets.PAD)
+                        self.sheet = gr.HTML(elem_id="mask", js_on_load=html.PAD)
                 self.panel = Panel(self.systems, "sample", "diffusion", MAIN)
                 with gr.Row(elem_classes="tools"):
                     self.seed = gr.Number(
@@ -184,7 +185,7 @@ class DiffusionTab:
     def on_paint(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
         """What is painted over is drawn anew."""
         visit = self.work.visits.of(request)
-        paint = open_picture(widgets.read_uri(event.png)).convert("RGBA")
+        paint = open_picture(html.read_uri(event.png)).convert("RGBA")
         visit.mask = np.asarray(paint.getchannel("A")) > 127
         yield from self.part("watch", visit, self.read(inputs), language(request))
 
@@ -310,7 +311,7 @@ class DiffusionTab:
         visit = self.work.visits.of(request)
         visit.mask = None
         if found.get("mask"):
-            visit.mask = packed.unpack_mask(found["mask"], self.engine.image_shape(found["system"])[1:])
+            visit.mask = encoding.unpack_mask(found["mask"], self.engine.image_shape(found["system"])[1:])
         updates: dict = {}
         for more in self.on(self.work.scene_of(found), request):
             updates |= more
@@ -329,7 +330,7 @@ class DiffusionTab:
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
         """New weights are chosen, where they are of a kind that this tab shows."""
-        system = checkpoint.offered("redraw").get(name)
+        system = catalog.offered("redraw").get(name)
         if not self.systems or system is None:
             return None
         self.systems = self.systems | {name: system}  # a new dict: others may be walking through the old one
@@ -383,12 +384,12 @@ class DiffusionTab:
 
     def chosen(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         """The cards, and the side as the scene has it."""
-        name, here = scene["system"], checkpoint.available()  # a file may have gone since
+        name, here = scene["system"], catalog.available()  # a file may have gone since
         cards = [self.work.card(other, lang) for other in self.systems if other in here]
         visit.scene = scene
         updates = {
             self.system: name,
-            self.cards: widgets.cards(cards, name, getattr(page_words.MODEL, lang)),
+            self.cards: html.cards(cards, name, getattr(page_words.MODEL, lang)),
             self.begin: scene["begin"],
             self.of_picture: gr.update(visible=scene["begin"] == "picture"),
             self.seed: scene["seed"],
@@ -397,11 +398,11 @@ class DiffusionTab:
             known = {key: value for key, value in scene["controls"].items() if key in panel.of[name]}
             updates |= panel.show(name, known)
         if scene["begin"] == "picture":
-            uri = widgets.png_uri(self.work.fitted(visit, name))
+            uri = html.png_uri(self.work.fitted(visit, name))
             title = getattr(w.PHOTO if visit.own else w.PHOTO_EXAMPLE, lang)
             hint = f'<p class="legend">{getattr(w.PHOTO_HINT, lang)}</p>'
-            updates[self.photo] = f"<h3>{title}</h3>{widgets.picture(uri, title)}{hint}"
-            updates[self.sheet] = widgets.pad("×", BRUSH, width=0.12, every=400, behind=uri)
+            updates[self.photo] = f"<h3>{title}</h3>{html.picture(uri, title)}{hint}"
+            updates[self.sheet] = html.pad("×", BRUSH, width=0.12, every=400, behind=uri)
         for key, component in self.more.components.items():  # what a picture's noising has no use for
             if key not in scene["controls"]:
                 updates[component] = gr.update(visible=False)

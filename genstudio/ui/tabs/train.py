@@ -12,22 +12,22 @@ from typing import Any
 
 import gradio as gr
 
-from genstudio import jobs
+from genstudio.controls import Text
 from genstudio.engine import Engine
-from genstudio.jobs import Job
-from genstudio.model import Text
-from genstudio.ui import widgets
+from genstudio.training import jobs
+from genstudio.training.jobs import Job
+from genstudio.ui import html
 from genstudio.ui import words as page_words
-from genstudio.ui.door import PUBLIC
 from genstudio.ui.events import DRAG, EACH, LAST, ONCE
+from genstudio.ui.language import friendly, language, t
+from genstudio.ui.open_file import PUBLIC
+from genstudio.ui.sessions import Visits
 from genstudio.ui.train import follow as following
 from genstudio.ui.train import words as w
 from genstudio.ui.train.follow import Follow
 from genstudio.ui.train.game import Game
 from genstudio.ui.train.order import Order
 from genstudio.ui.train.visit import Visit
-from genstudio.ui.visits import Visits
-from genstudio.ui.words import friendly, language, t
 
 CARDS = 24
 
@@ -43,7 +43,7 @@ class TrainTab:
         # Who this is, on a Space, and the training that was looked at: a reload finds it again.
         self.memory = gr.BrowserState({}, storage_key="genstudio-train", secret="genstudio")
         self.job = gr.State("")
-        self.cards = gr.HTML(elem_id="jobs", js_on_load=widgets.PICK)
+        self.cards = gr.HTML(elem_id="jobs", js_on_load=html.PICK)
         with gr.Tabs(elem_id="train-views", selected="order") as self.switch:
             with gr.Tab(t(w.NEW), id="order", elem_id="train-order"):
                 self.order = Order(self.visits)
@@ -259,4 +259,4 @@ class TrainTab:
         cards = [following.card(one, lang) for one in self.jobs_of(inputs)[:CARDS]]
         if not cards:
             return f'<p class="empty">{getattr(w.NONE_YET, lang)}</p>'
-        return widgets.cards(cards, job.id if job else "", getattr(w.TRAININGS, lang))
+        return html.cards(cards, job.id if job else "", getattr(w.TRAININGS, lang))

@@ -13,13 +13,15 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio import checkpoint
+from genstudio import catalog
+from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.images import flatten
-from genstudio.model import Text
-from genstudio.ui import widgets
+from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.events import DIRECT, EACH, LAST, ONCE
+from genstudio.ui.language import friendly, language, t
+from genstudio.ui.sessions import taken
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.draw import Draw
@@ -29,8 +31,6 @@ from genstudio.ui.translate.settings import DETAIL, Settings
 from genstudio.ui.translate.several import Several
 from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import Work
-from genstudio.ui.visits import taken
-from genstudio.ui.words import friendly, language, t
 
 OPENS_ON = "pix2pix_sketch"
 SHOWN = 480  # pixels of the visitor's picture at the side
@@ -45,7 +45,7 @@ class TranslateTab:
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        systems = dict(sorted(checkpoint.offered("translate").items(), key=lambda item: item[1].title))
+        systems = dict(sorted(catalog.offered("translate").items(), key=lambda item: item[1].title))
         self.systems, self.work = systems, Work(engine, systems)
         if systems:
             self.draw()
@@ -57,8 +57,8 @@ class TranslateTab:
 
     def draw(self) -> None:
         self.system, self.looked = gr.State(self.showcase()), gr.State("one")
-        self.cards = gr.HTML(elem_id="translators", js_on_load=widgets.PICK, min_height=70)
-        self.knows = gr.HTML(elem_id="knows", js_on_load=widgets.MOUNTED)
+        self.cards = gr.HTML(elem_id="translators", js_on_load=html.PICK, min_height=70)
+        self.knows = gr.HTML(elem_id="knows", js_on_load=html.MOUNTED)
         with gr.Row(elem_classes="latent"):
             with gr.Column(scale=3, min_width=240, elem_classes="end-column wide"):
                 self.source = gr.HTML(elem_id="picture", elem_classes="drop", min_height=150)
@@ -165,7 +165,7 @@ class TranslateTab:
     @friendly
     def on_drawing(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
         visit = self.work.visits.of(request)
-        visit.drawing = widgets.read_uri(event.png)
+        visit.drawing = html.read_uri(event.png)
         return self.sheet.run(visit, self.read(inputs), language(request))
 
     @friendly
@@ -254,7 +254,7 @@ class TranslateTab:
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
         """New weights are chosen, where they are of a kind that this tab shows."""
-        system = checkpoint.offered("translate").get(name)
+        system = catalog.offered("translate").get(name)
         if not self.systems or system is None:
             return None
         self.systems = self.systems | {name: system}  # a new dict: others may be walking through the old one
@@ -303,14 +303,14 @@ class TranslateTab:
 
     def chosen(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         """The cards, what the system knows, the picture at the side, and the settings."""
-        name, here = scene["system"], checkpoint.available()  # a file may have gone since
+        name, here = scene["system"], catalog.available()  # a file may have gone since
         cards = [(n, getattr(s.title, lang), self.work.thumbnail(n)) for n, s in self.systems.items() if n in here]
         system = self.systems[name]
         visit.scene = scene
         knows = getattr(w.KNOWS, lang).format(knows=getattr(system.knows, lang)) if system.knows else ""
         return {
             self.system: name,
-            self.cards: widgets.cards(cards, name, getattr(page_words.MODEL, lang)),
+            self.cards: html.cards(cards, name, getattr(page_words.MODEL, lang)),
             self.knows: f'<p class="knows">{knows}</p>',
             self.camera: pieces.camera(self.upload.elem_id, lang),
             self.forget: gr.update(visible=visit.own is not None),

@@ -14,20 +14,21 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio import checkpoint, jobs
-from genstudio.jobs import Job
+from genstudio import checkpoint
 from genstudio.registry import find
-from genstudio.scores import checkup
-from genstudio.sharing import hub
-from genstudio.ui import widgets
+from genstudio.scores import evaluation
+from genstudio.sharing import hub, hub_cache
+from genstudio.training import jobs
+from genstudio.training.jobs import Job
+from genstudio.training.monitor import checkups
+from genstudio.training.sample_grid import makes_pictures
+from genstudio.ui import html
 from genstudio.ui import words as page_words
-from genstudio.ui.door import PUBLIC, amount
+from genstudio.ui.language import t
+from genstudio.ui.open_file import PUBLIC, amount
+from genstudio.ui.sessions import url
 from genstudio.ui.train import words as w
 from genstudio.ui.train.visit import Visit
-from genstudio.ui.visits import url
-from genstudio.ui.words import t
-from genstudio.walls import makes_pictures
-from genstudio.watch import checkups
 
 EVERY = 1.5  # seconds between two looks
 POINTS = 160  # of a curve
@@ -134,7 +135,7 @@ class Follow:
         raw = (path.parent / "raw" / path.name for path in reversed(walls[: at + 1]))
         shown += [(path, w.RAW, w.RAW_NOTE) for path in islice(filter(Path.exists, raw), 1)]
         figures = "".join(
-            f'<figure><div class="frame">{widgets.picture(uri(wall), getattr(title, lang))}</div><figcaption>'
+            f'<figure><div class="frame">{html.picture(uri(wall), getattr(title, lang))}</div><figcaption>'
             f"<b>{getattr(title, lang)}</b>{getattr(note, lang)}"
             f"<output>{getattr(w.AT_STEP, lang).format(step=int(wall.stem))}</output></figcaption></figure>"
             for wall, title, note in shown
@@ -156,8 +157,8 @@ class Follow:
         return f'<div class="done">{links}</div><p class="legend">{getattr(w.COMMAND, lang)}: <code>{escape(command)}</code></p>'
 
     def share(self, job: Job, which: str, repo: str, private: bool, lang: str) -> Iterator[dict]:
-        weights, name = chosen(job, which, lang), hub.parse(repo.strip())
-        yield {self.pushed: widgets.progress(None, getattr(w.PUSH, lang))}
+        weights, name = chosen(job, which, lang), hub_cache.parse(repo.strip())
+        yield {self.pushed: html.progress(None, getattr(w.PUSH, lang))}
         found = hub.push(hub.parcel(weights, name.repo), name.repo, private)
         yield {self.pushed: f'<p class="legend">{getattr(w.PUSHED, lang).format(url=escape(found))}</p>'}
 
@@ -203,13 +204,13 @@ def head(job: Job, lang: str) -> str:
     state = getattr(w.STATES[job.state], lang)
     said, bar = "", ""
     if job.state in jobs.ACTIVE and not job.reports:
-        bar = widgets.progress(None, getattr(w.STARTING, lang))
+        bar = html.progress(None, getattr(w.STARTING, lang))
     elif job.reports:
         now = job.reports[-1]
         whole = now["images"] // now["step"] * now["steps"]
         numbers = {"images": thousands(now["images"]), "whole": thousands(whole), "rate": f"{now['rate']:.3g}", "left": left(now["eta"], lang)}
         said = getattr(w.LEFT if job.state == jobs.RUNNING else w.SO_FAR, lang).format(**numbers)
-        bar = widgets.progress(now["step"] / now["steps"], said)
+        bar = html.progress(now["step"] / now["steps"], said)
     why = ""
     if job.why:
         go_on = getattr(w.GOES_ON, lang) if job.state == jobs.FAILED else ""
@@ -237,25 +238,25 @@ def card(job: Job, lang: str) -> tuple[str, str, str]:
 def thumbnail(job: Job) -> str:
     walls = snapshots(job.folder)
     if not walls:
-        return widgets.png_uri(np.full((2, 2, 3), 226, np.uint8))
+        return html.png_uri(np.full((2, 2, 3), 226, np.uint8))
     with Image.open(walls[-1]) as wall:
         side = wall.width * THUMBNAIL // 8
-        return widgets.png_uri(np.asarray(wall.convert("RGB").crop((0, 0, side, min(side, wall.height)))))
+        return html.png_uri(np.asarray(wall.convert("RGB").crop((0, 0, side, min(side, wall.height)))))
 
 
 def uri(path: Path) -> str:
     with Image.open(path) as wall:
-        return widgets.png_uri(np.asarray(wall.convert("RGB")))
+        return html.png_uri(np.asarray(wall.convert("RGB")))
 
 
 # Curves -----------------------------------------------------------------------------------------------------------------
 
 
-def curves(job: Job, found: Sequence[checkup.Checkup], lang: str) -> str:
+def curves(job: Job, found: Sequence[evaluation.Checkup], lang: str) -> str:
     """What goes wrong, in words; then the score and every number of the reports, each on its own scale."""
     rows = job.reports
     terms = [row["terms"] for row in rows]
-    warned = "".join(f'<p class="warning">{escape(getattr(text, lang))}</p>' for text in checkup.warnings(found, terms))
+    warned = "".join(f'<p class="warning">{escape(getattr(text, lang))}</p>' for text in evaluation.warnings(found, terms))
     panels = [scores(found, lang)] if found else []
     if any("D(real)" in term for term in terms):
         names = ("D(fake)", "D(real)")
@@ -292,13 +293,13 @@ def panel(name: str, lines: Mapping[str, Sequence[float]], lang: str, reference:
     keys = "".join(f'<i class="{css}"></i>{escape(label)} ' for css, label in zip(LINES, lines, strict=False) if label)
     return (
         f'<figure class="multiple"><figcaption><b>{escape(name)}</b><output>{escape(now)}</output></figcaption>'
-        f'{widgets.curve(drawn, None, reference, name)}<p class="legend">{keys}</p></figure>'
+        f'{html.curve(drawn, None, reference, name)}<p class="legend">{keys}</p></figure>'
     )
 
 
-def scores(found: Sequence[checkup.Checkup], lang: str) -> str:
+def scores(found: Sequence[evaluation.Checkup], lang: str) -> str:
     """The score over time, and beside it variety, where the model draws from noise."""
-    kind, best, last = checkup.KINDS[found[-1].what], checkup.best(found), found[-1]
+    kind, best, last = evaluation.KINDS[found[-1].what], evaluation.best(found), found[-1]
     name = getattr(w.SCORE, lang).format(title=getattr(kind.title, lang))
     drawn = panel(name, {"": [c.distance.value for c in found if c.what == last.what]}, lang)
     said = [getattr(w.BETWEEN, lang).format(low=f"{last.distance.low:.3g}", high=f"{last.distance.high:.3g}")]

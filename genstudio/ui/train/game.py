@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import gradio as gr
 import numpy as np
 
-from genstudio import jobs
 from genstudio.engine import Engine
-from genstudio.jobs import Job
-from genstudio.stepping import Stand, Stepper
-from genstudio.ui import widgets
+from genstudio.training import jobs
+from genstudio.training.jobs import Job
+from genstudio.training.step_by_step import Stand, Stepper
+from genstudio.ui import html
+from genstudio.ui.language import t
 from genstudio.ui.train import words as w
 from genstudio.ui.train.visit import Visit
-from genstudio.ui.words import t
 
 HEATED = 0.65  # how strongly the heat lies over a picture where D looks most
 
@@ -45,7 +45,7 @@ class Game:
             yield {self.note: f'<p class="empty">{getattr(w.NO_GAME, lang)}</p>', self.tools: gr.update(visible=False), self.table: ""}
             return
         if visit.game is None or visit.game[0] != job.id:
-            yield {self.note: widgets.progress(None, getattr(w.SETTING_UP, lang)), self.tools: gr.update(visible=False)}
+            yield {self.note: html.progress(None, getattr(w.SETTING_UP, lang)), self.tools: gr.update(visible=False)}
             try:
                 visit.game = job.id, self.engine.turn(lambda: Stepper(job.folder, heat=True))
             except ValueError:  # no game is played here, or none with a critic of pictures
@@ -80,7 +80,7 @@ def table(stand: Stand, heat: bool, lang: str) -> str:
 def tile(picture: np.ndarray, verdict: float, lang: str) -> str:
     number = f"{verdict:.2f}".replace(".", ",") if lang == "fr" else f"{verdict:.2f}"
     return (
-        f'<figure>{widgets.picture(widgets.png_uri(picture), number)}<meter min="0" max="1" value="{verdict:.3f}"></meter>'
+        f'<figure>{html.picture(html.png_uri(picture), number)}<meter min="0" max="1" value="{verdict:.3f}"></meter>'
         f"<figcaption>{number}</figcaption></figure>"
     )
 

@@ -10,16 +10,17 @@ from typing import Any
 
 import gradio as gr
 
-from genstudio import checkpoint, data, finetune, jobs, paths
+from genstudio import catalog, checkpoint, data, paths
+from genstudio.data.report import Survey, survey
 from genstudio.registry import find, systems
-from genstudio.survey import Survey, survey
 from genstudio.system import Recipe, check_recipe
-from genstudio.ui import widgets
-from genstudio.ui.door import PUBLIC, amount
+from genstudio.training import finetune, jobs
+from genstudio.ui import html
+from genstudio.ui.language import t
+from genstudio.ui.open_file import PUBLIC, amount
+from genstudio.ui.sessions import Visits
 from genstudio.ui.train import words as w
 from genstudio.ui.train.visit import Visit
-from genstudio.ui.visits import Visits
-from genstudio.ui.words import t
 
 OPENS_ON = "vae_avatars"
 MAIN = ("images", "rate")  # the other numbers are folded away
@@ -44,7 +45,7 @@ def allowed(word: str) -> str:
 
 def starts(system: str) -> list[str]:
     """The checkpoints that it can start from."""
-    return [name for name in checkpoint.available() if name.partition(".")[0] == system]
+    return [name for name in catalog.available() if name.partition(".")[0] == system]
 
 
 class Order:
@@ -130,7 +131,7 @@ class Order:
 
     def read(self, visit: Visit, inputs: dict, lang: str) -> Iterator[dict]:
         """The report on the pictures, and the numbers that suit them."""
-        yield {self.report: widgets.progress(None, getattr(w.READING, lang)), self.go: gr.update(interactive=False)}
+        yield {self.report: html.progress(None, getattr(w.READING, lang)), self.go: gr.update(interactive=False)}
         found = None
         try:
             found = survey(self.pictures(visit, inputs, lang), finetune.image_shape(find(inputs[self.system]), self.begin(inputs)))
@@ -161,7 +162,7 @@ class Order:
         said, names = inputs[self.start] or "", starts(inputs[self.system])
         if said in ("", *names):
             return said
-        if said not in checkpoint.available():
+        if said not in catalog.available():
             raise ValueError(f"no checkpoint is called {said!r}")
         return names[0] if names else ""
 
@@ -200,7 +201,7 @@ def number(name: str, recipe: Recipe) -> gr.components.Component:
 def pace(system: str, recipe: Recipe, lang: str) -> str:
     """How long it may take, where our own weights say how long they took."""
     said, names = "", starts(system)
-    if names and (header := checkpoint.describe(checkpoint.locate(names[0]))).images:
+    if names and (header := checkpoint.describe(catalog.locate(names[0]))).images:
         minutes = max(1, round(recipe.images * header.minutes / header.images))
         said = getattr(w.PACE, lang).format(minutes=minutes)
     if limit := jobs.Limits.here().minutes:
@@ -226,7 +227,7 @@ def report(found: Survey, lang: str) -> str:
     }
     table = "".join(f"<tr><th>{getattr(k, lang)}</th><td>{v}</td></tr>" for k, v in rows.items() if v)
     warned = "".join(f'<p class="warning">{escape(getattr(line, lang))}</p>' for line in found.warnings)
-    sheet = widgets.picture(widgets.png_uri(found.sheet), getattr(w.SHEET, lang))
+    sheet = html.picture(html.png_uri(found.sheet), getattr(w.SHEET, lang))
     return (
         f'{warned}<div class="survey"><figure><div class="frame">{sheet}</div><figcaption>{getattr(w.SHEET, lang)}</figcaption>'
         f"</figure><table>{table}</table></div>"

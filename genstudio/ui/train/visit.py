@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from genstudio.stepping import Stepper
-from genstudio.ui.visits import Filing
+from genstudio.training.step_by_step import Stepper
+from genstudio.ui.sessions import Filing
 
 
 class Visit(Filing):

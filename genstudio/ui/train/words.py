@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from genstudio import jobs
-from genstudio.model import Text
+from genstudio.controls import Text
+from genstudio.training import jobs
 
 NEW = Text("New training", "Nouvel entraînement")
 WATCH = Text("Watch", "Suivre")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import gradio as gr
 import numpy as np
 
-from genstudio.examples import drawing
 from genstudio.images import flatten
-from genstudio.ui import widgets, words
+from genstudio.tasks.example_inputs import drawing
+from genstudio.ui import html, words
+from genstudio.ui.language import t
+from genstudio.ui.sessions import of_ours, taken
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import Work
-from genstudio.ui.visits import of_ours, taken
-from genstudio.ui.words import t
 
 PENS = ("#000000", "#ffffff")
 WIDTH = 8 / 280  # of the sheet: about as thick as the lines that such a system learned from
@@ -24,8 +24,8 @@ class Draw:
         self.work = work
         gr.Markdown(t(w.DRAW_HINT), elem_classes="caption")
         with gr.Row(elem_classes="drawing"):
-            sheet = widgets.pad("×", PENS, WIDTH, every=60, start=pieces.uri(np.asarray(drawing())))
-            self.pad = gr.HTML(sheet, elem_id="sheet", js_on_load=widgets.PAD)
+            sheet = html.pad("×", PENS, WIDTH, every=60, start=pieces.uri(np.asarray(drawing())))
+            self.pad = gr.HTML(sheet, elem_id="sheet", js_on_load=html.PAD)
             self.drawn = gr.HTML(WAITING, elem_id="drawn")
 
     @property
@@ -39,7 +39,7 @@ class Draw:
         made = self.work.recipe(scene, sheet.digest)
         coloured = self.work.at_once(np.array(flatten(sheet.picture)), scene)
         label = getattr(w.DRAWN, lang)
-        shown = widgets.downloadable(pieces.uri(coloured, made), label, f"{scene['system']}.png", getattr(words.DOWNLOAD, lang))
+        shown = html.downloadable(pieces.uri(coloured, made), label, f"{scene['system']}.png", getattr(words.DOWNLOAD, lang))
         return {self.drawn: shown}
 
 

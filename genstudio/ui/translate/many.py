@@ -10,14 +10,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from genstudio.batch import Outcome, translate_files
-from genstudio.ui import widgets
-from genstudio.ui.door import amount
+from genstudio.tasks.translate_files import Outcome, translate_files
+from genstudio.ui import html
+from genstudio.ui.language import t
+from genstudio.ui.open_file import amount
+from genstudio.ui.sessions import url
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import SHOW_EVERY, Work
-from genstudio.ui.visits import url
-from genstudio.ui.words import t
 
 LISTED = 400  # lines of the report that the page shows, the last ones
 
@@ -67,7 +67,7 @@ class Many:
         lines: list[Outcome] = []
         begun = looked = time.monotonic()
         busy = {self.start: gr.update(visible=False), self.upload: gr.update(visible=False), self.stop: gr.update(visible=True)}
-        yield {**busy, self.report: widgets.progress(0, getattr(w.WORKING, lang))}
+        yield {**busy, self.report: html.progress(0, getattr(w.WORKING, lang))}
         with closing(translate_files(self.work.engine, scene["system"], visit.files, target, **settings)) as outcomes:
             for outcome in outcomes:
                 lines.append(outcome)
@@ -77,7 +77,7 @@ class Many:
                     looked = now
                     left = round((now - begun) / outcome.done * (outcome.of - outcome.done))
                     note = getattr(w.COUNTED, lang).format(done=outcome.done, of=outcome.of, left=left)
-                    yield {self.report: widgets.progress(outcome.done / outcome.of, note) + listed(lines, lang)}
+                    yield {self.report: html.progress(outcome.done / outcome.of, note) + listed(lines, lang)}
         if run.stopped and not run.cancelled:
             return
         yield self.show(visit, lang) | {self.report: self.done(lines, target, run.stopped, lang)}

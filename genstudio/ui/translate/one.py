@@ -8,15 +8,15 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio import recipe
 from genstudio.images import error_map, save_png
-from genstudio.ui import widgets, words
+from genstudio.recipes import commands
+from genstudio.ui import html, words
+from genstudio.ui.language import t
+from genstudio.ui.sessions import url
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import WAYS, Work
-from genstudio.ui.visits import url
-from genstudio.ui.words import t
 
 WAITING = '<div class="stage one waiting"><figure></figure></div>'
 LIVE = 256 * 256  # pixels up to which the picture follows a slider while it moves
@@ -51,7 +51,7 @@ class One:
         """Updates while the picture is translated, and at last with it there. Not `whole`: as a slider moves, the stage alone."""
         run, taken = visit.begin("one"), self.work.picture(visit, scene["system"])
         if not self.live(visit, scene):
-            yield {self.progress: widgets.progress(None, getattr(w.WORKING, lang)), self.cancel: gr.update(visible=True)}
+            yield {self.progress: html.progress(None, getattr(w.WORKING, lang)), self.cancel: gr.update(visible=True)}
         before, seconds, after = self.work.prepared(taken, scene), 0.0, None
         for part, seconds in self.work.step_by_step(before, scene, run):
             if part.images is not None:
@@ -59,7 +59,7 @@ class One:
             elif part.done < part.of:
                 left = max(1, round(seconds * (part.of - part.done) / part.done))
                 note = getattr(w.PART, lang).format(done=part.done, of=part.of, left=left)
-                yield {self.progress: widgets.progress(part.done / part.of, note)}
+                yield {self.progress: html.progress(part.done / part.of, note)}
         if after is None:
             if run.cancelled:  # else a newer run shows what it comes to
                 visit.made = None
@@ -91,8 +91,8 @@ class One:
             self.stage: f'<figure class="translated">{shown}<figcaption><output>{size}</output><output>{took}</output></figcaption></figure>',
             self.progress: "",
             self.cancel: gr.update(visible=False),
-            self.command: recipe.command(made),
-            self.script: recipe.script(made),
+            self.command: commands.command(made),
+            self.script: commands.script(made),
         }
 
     def warning(self, scene: dict, before: np.ndarray, lang: str) -> str:

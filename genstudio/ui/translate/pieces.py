@@ -10,80 +10,17 @@ import numpy as np
 from PIL import Image
 
 from genstudio.images import save_png
+from genstudio.ui.assets import asset
 from genstudio.ui.translate import words as w
 
 EXACT = 512  # pixels of a side up to which a picture is shown as it is; above, a copy for the eye
 SHOWN = 1280  # pixels of a copy's longer side
 
 # Two pictures on one place: the handle follows mouse, finger and arrow keys, and stays where it is when they change.
-COMPARE = """
-let held = false, at = 50;
-const box = () => element.querySelector('[data-compare]');
-const put = to => {
-  at = Math.min(100, Math.max(0, to));
-  element.style.setProperty('--at', at + '%');
-  if (box()) box().setAttribute('aria-valuenow', Math.round(at));
-};
-const point = event => {
-  const place = box().getBoundingClientRect();
-  put(100 * (event.clientX - place.left) / place.width);
-};
-put(at);
-new MutationObserver(() => { if (box() && +box().getAttribute('aria-valuenow') !== Math.round(at)) put(at); })
-  .observe(element, {childList: true, subtree: true});
-element.addEventListener('pointerdown', event => {
-  if (!event.target.closest('[data-compare]') || event.target.closest('a')) return;
-  held = true;
-  element.setPointerCapture(event.pointerId);
-  box().focus({preventScroll: true});
-  point(event);
-  event.preventDefault();
-});
-element.addEventListener('pointermove', event => held && box() && point(event));
-for (const end of ['pointerup', 'pointercancel']) element.addEventListener(end, () => { held = false; });
-element.addEventListener('genstudio:move', event => put(at + 2 * event.detail));
-element.addEventListener('keydown', event => {
-  const to = {ArrowLeft: at - 2, ArrowRight: at + 2, Home: 0, End: 100}[event.key];
-  if (to === undefined || !event.target.closest('[data-compare]')) return;
-  put(to);
-  event.preventDefault();
-});
-"""
+COMPARE = asset("compare.js")
 
 # The camera's picture goes where a chosen file goes. A stream that nobody sees any more is ended.
-CAMERA = """
-let stream = null;
-const end = () => { if (stream) stream.getTracks().forEach(track => track.stop()); stream = null; };
-new MutationObserver(() => { if (stream && !element.querySelector('video')) end(); }).observe(element, {childList: true, subtree: true});
-element.addEventListener('click', async event => {
-  const button = event.target.closest('[data-camera]');
-  if (!button) return;
-  const place = element.querySelector('.camera'), video = place.querySelector('video');
-  if (!video) {
-    try {
-      stream = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 1280}}});
-    } catch {
-      place.textContent = button.dataset.refused;
-      return;
-    }
-    const fresh = document.createElement('video');
-    fresh.autoplay = fresh.playsInline = fresh.muted = true;
-    fresh.srcObject = stream;
-    place.replaceChildren(fresh);
-    button.textContent = button.dataset.take;
-    return;
-  }
-  const sheet = document.createElement('canvas');
-  sheet.width = video.videoWidth;
-  sheet.height = video.videoHeight;
-  sheet.getContext('2d').drawImage(video, 0, 0);
-  end();
-  place.replaceChildren();
-  button.textContent = button.dataset.open;
-  sheet.toBlob(blob => dispatchEvent(new CustomEvent('genstudio:give', {
-    detail: {id: button.dataset.camera, files: [new File([blob], 'camera.png', {type: 'image/png'})]}})));
-});
-"""
+CAMERA = asset("camera.js")
 
 
 def uri(image: np.ndarray, recipe: dict | None = None) -> str:

@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 from PIL import ImageColor
 
-from genstudio import recipe
+from genstudio.recipes import recipe
+from genstudio.ui.language import t
 from genstudio.ui.panels import Panel
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit, clear
 from genstudio.ui.translate.work import Work
-from genstudio.ui.words import t
 
 DETAIL = 0.5
 

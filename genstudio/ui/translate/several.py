@@ -9,15 +9,15 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from genstudio.controls import Text
 from genstudio.images import flatten
-from genstudio.model import Text
-from genstudio.outlines import outlines
-from genstudio.ui import widgets
+from genstudio.tasks.edges import outlines
+from genstudio.ui import html
+from genstudio.ui.language import t
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import Work
-from genstudio.ui.words import t
 
 SIDE = 384  # pixels: of a copy small enough that five systems take a second
 
@@ -27,7 +27,7 @@ class Several:
         self.work = work
         hint = Text(*(said.format(side=SIDE) for said in w.ALL_HINT))
         gr.Markdown(t(hint), elem_classes="caption")
-        self.grid = gr.HTML(elem_id="systems", js_on_load=widgets.PICK)
+        self.grid = gr.HTML(elem_id="systems", js_on_load=html.PICK)
 
     @property
     def outputs(self) -> list[gr.components.Component]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from genstudio.ui.visits import Filing, Taken
+from genstudio.ui.sessions import Filing, Taken
 
 
 def clear(picture: Image.Image) -> bool:

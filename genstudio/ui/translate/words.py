@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genstudio.model import Text
+from genstudio.controls import Text
 
 NO_TRANSLATORS = Text(
     "No model that translates pictures is here yet. Train one with: python -m genstudio train denoise_photo",

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from genstudio import examples, recipe
+from genstudio.controls import Choice, controls
 from genstudio.engine import Engine
-from genstudio.model import Choice, controls
-from genstudio.outlines import prepared
+from genstudio.engine.tiling import Progress
+from genstudio.recipes import recipe
 from genstudio.system import System
-from genstudio.tiles import Progress
+from genstudio.tasks import example_inputs
+from genstudio.tasks.edges import prepared
+from genstudio.ui.sessions import Run, Taken, Visits, of_ours
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate.visit import Visit
-from genstudio.ui.visits import Run, Taken, Visits, of_ours
 
 SHOW_EVERY = 0.25  # seconds between two looks at the progress
 WAYS = ("there", "back")  # a control with these options undoes itself
@@ -61,7 +62,7 @@ class Work:
 
     def example(self, system: str) -> Taken:
         if system not in self._examples:
-            self._examples[system] = of_ours(examples.example(self.engine, system))
+            self._examples[system] = of_ours(example_inputs.example(self.engine, system))
         return self._examples[system]
 
     def thumbnail(self, system: str) -> str:

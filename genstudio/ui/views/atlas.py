@@ -12,17 +12,17 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import packed, recipe
+from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.images import grid
-from genstudio.model import Text
+from genstudio.recipes import encoding, recipe
 from genstudio.system import System
-from genstudio.ui import widgets
+from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.events import DRAG, EACH, LAST, ONCE
-from genstudio.ui.trail import Trail
+from genstudio.ui.history import Trail
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View, figure
-from genstudio.ui.words import friendly, language, t
 
 MOST = 2  # maps side by side
 SHEET = 20  # pictures along a side of the plane
@@ -60,7 +60,7 @@ class Atlas(View):
                 with gr.Column(min_width=320, elem_classes="stage-column"):
                     gr.Markdown(f"### {t(self.systems[name].title)}")
                     with gr.Row(elem_classes="map"):
-                        self.fields[name] = gr.HTML(elem_id=f"map-{name}", js_on_load=widgets.FIELD)
+                        self.fields[name] = gr.HTML(elem_id=f"map-{name}", js_on_load=html.FIELD)
                         self.stages[name] = gr.HTML(elem_id=f"map-stage-{name}")
                     self.rows[name] = gr.HTML(elem_id=f"map-random-{name}")
         with gr.Row(elem_classes="maps"):
@@ -91,7 +91,7 @@ class Atlas(View):
         return system in self.flat
 
     def scene_of(self, found: dict) -> dict:
-        place = [float(number) for number in packed.unpack(found["code"])]
+        place = [float(number) for number in encoding.unpack(found["code"])]
         return self.begin(found["system"]) | {"places": {found["system"]: place}}
 
     def code_at(self, scene: dict, name: str) -> np.ndarray:
@@ -109,7 +109,7 @@ class Atlas(View):
         return low - MARGIN * (high - low), (1 + 2 * MARGIN) * (high - low)
 
     def made_at(self, name: str, code: np.ndarray) -> dict:
-        return recipe.make(self.engine.hold(name), "decode", code=packed.pack(code), controls={})
+        return recipe.make(self.engine.hold(name), "decode", code=encoding.pack(code), controls={})
 
     # what a visitor does --------------------------------------------------------------------------------------------
 
@@ -168,23 +168,23 @@ class Atlas(View):
             steps = (np.arange(SHEET) + 0.5) / SHEET
             y, x = (axis.ravel() for axis in np.meshgrid(1 - steps, steps, indexing="ij"))
             images = self.engine.decode(name, low + side * np.stack([x, y], 1))
-            sheet = widgets.picture(widgets.png_uri(grid(images, columns=SHEET, gap=0)), "")
-        points = widgets.scatter(self.on_map(name, codes), labels, self.on_map(name, drawn), faint=scene["sheet"])
+            sheet = html.picture(html.png_uri(grid(images, columns=SHEET, gap=0)), "")
+        points = html.scatter(self.on_map(name, codes), labels, self.on_map(name, drawn), faint=scene["sheet"])
         x, y = self.on_map(name, self.code_at(scene, name)[None])[0]
         label = getattr(w.MAP, lang)
-        legend = widgets.legend(classes, getattr(w.DRAWN_CODES, lang))
-        return widgets.field(sheet + points, float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1)), label) + legend
+        legend = html.legend(classes, getattr(w.DRAWN_CODES, lang))
+        return html.field(sheet + points, float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1)), label) + legend
 
     def stage_html(self, scene: dict, name: str, lang: str) -> str:
         code = self.code_at(scene, name)
         [image] = self.engine.decode(name, code[None])
         caption = f"<output>z = ({code[0]:.2f}, {code[1]:.2f})</output>"
-        uri = widgets.png_uri(image, self.made_at(name, code))
+        uri = html.png_uri(image, self.made_at(name, code))
         return figure(uri, getattr(w.HERE, lang), f"{name}-map.png", lang, caption)
 
     def random_html(self, scene: dict, name: str, lang: str) -> str:
         images = self.engine.decode(name, self.engine.latents(name, self.seeds(scene)))
-        sheet = widgets.picture(widgets.png_uri(grid(images, columns=8, gap=1, background=128)), getattr(w.RANDOM_CODES, lang))
+        sheet = html.picture(html.png_uri(grid(images, columns=8, gap=1, background=128)), getattr(w.RANDOM_CODES, lang))
         note = w.WHY_GENERATES if hasattr(self.systems[name].model, "elbo") else w.WHY_NOT
         return f'<h4>{getattr(w.RANDOM_CODES, lang)}</h4>{sheet}<p class="legend">{getattr(note, lang)}</p>'
 

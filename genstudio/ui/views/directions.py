@@ -9,14 +9,14 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import recipe
-from genstudio.model import Text
-from genstudio.ui import widgets
+from genstudio.controls import Text
+from genstudio.recipes import recipe, replay
+from genstudio.ui import html
 from genstudio.ui import words as w
-from genstudio.ui.ends import End
+from genstudio.ui.endpoint import End
 from genstudio.ui.events import DRAG, LAST, ONCE
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View, figure
-from genstudio.ui.words import friendly, language, t
 
 KINDS = {"effect": w.BY_EFFECT, "pca": w.BY_PCA, "dimension": w.BY_DIMENSION}
 AT_ONCE = 6  # sliders
@@ -37,9 +37,9 @@ class Directions(View):
             with gr.Column(scale=3, min_width=200, elem_classes="end-column"):
                 self.ends = {"from": End("directions-from", "from", w.FROM, self.opening["from"]["seed"])}
             with gr.Column(scale=8, min_width=320, elem_classes="stage-column"):
-                self.stage = gr.HTML(widgets.WAITING_ONE, elem_id="directions-stage")
+                self.stage = gr.HTML(html.WAITING_ONE, elem_id="directions-stage")
                 gr.Markdown(t(w.TICKS_HINT), elem_classes="caption")
-                self.strip = gr.HTML(elem_id="directions-strip", js_on_load=widgets.PICK)
+                self.strip = gr.HTML(elem_id="directions-strip", js_on_load=html.PICK)
                 with gr.Row(elem_classes="tools"):
                     self.add_panel()
                     self.dice = gr.Button(t(w.DICE), elem_classes="dice", variant="primary", scale=0, min_width=170)
@@ -60,7 +60,7 @@ class Directions(View):
                 with gr.Row(elem_classes="tools"):
                     self.name = gr.Textbox(placeholder=t(w.OWN_NAME), show_label=False, container=False, max_lines=1, elem_id="own-name", min_width=120)
                     self.save = gr.Button(t(w.SAVE), elem_id="own-save", size="sm", scale=0, min_width=90)
-                self.own = gr.HTML(elem_id="own-list", js_on_load=widgets.PICK)
+                self.own = gr.HTML(elem_id="own-list", js_on_load=html.PICK)
                 self.amount = gr.Slider(-REACH, REACH, 0, step=0.05, label=t(w.HOW_FAR), elem_id="own-amount", visible=False)
 
     @property
@@ -197,7 +197,7 @@ class Directions(View):
     def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
         names = [own["name"] for own in mine(inputs[self.kept], scene["system"])]
         chosen = scene["own"] and scene["own"]["name"]
-        return {self.own: widgets.chips(names, chosen, getattr(w.REMOVE, lang), getattr(w.OWN_EMPTY, lang))}
+        return {self.own: html.chips(names, chosen, getattr(w.REMOVE, lang), getattr(w.OWN_EMPTY, lang))}
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         page = self.page(scene)
@@ -217,7 +217,7 @@ class Directions(View):
 
     def stage_html(self, scene: dict, lang: str) -> str:
         by = self.moved_by(scene)
-        code = recipe.steered(self.code(scene, "from"), by, self.engine, scene["system"])
+        code = replay.steered(self.code(scene, "from"), by, self.engine, scene["system"])
         [uri] = self.pictures(scene, code[None], [self.made(scene)])
         said = " · ".join(f"{name} {amount:+.2f}" for name, amount in list(by.items())[:4])
         caption = f"<output>{said}{' …' if len(by) > 4 else ''}</output>"
@@ -227,13 +227,13 @@ class Directions(View):
     def strip_html(self, scene: dict, page: list[str]) -> str:
         """What each slider does from end to end, everything else as it stands."""
         by, start = self.moved_by(scene), self.code(scene, "from")
-        codes = [recipe.steered(start, by | {name: tick}, self.engine, scene["system"]) for name in page for tick in TICKS]
+        codes = [replay.steered(start, by | {name: tick}, self.engine, scene["system"]) for name in page for tick in TICKS]
         uris, rows = self.pictures(scene, np.stack(codes)), ""
         for i, name in enumerate(page):
             nearest = min(TICKS, key=lambda tick, name=name: abs(tick - by.get(name, 0.0)))
             cells = "".join(
                 f'<button data-pick="{name}:{tick}" class="{"here" if tick == nearest else ""}" aria-label="{name} {tick:+d}">'
-                f"{widgets.picture(uri, '')}</button>"
+                f"{html.picture(uri, '')}</button>"
                 for tick, uri in zip(TICKS, uris[i * len(TICKS) :], strict=False)
             )
             rows += f'<div class="row"><span class="row-label">{name.partition(" ")[2]}</span>{cells}</div>'

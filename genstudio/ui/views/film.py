@@ -10,7 +10,7 @@ import gradio as gr
 
 from genstudio.ui import words as w
 from genstudio.ui.events import ONCE
-from genstudio.ui.words import friendly, language, t
+from genstudio.ui.language import friendly, language, t
 
 SUFFIXES = {".webp": w.WALK_WEBP, ".mp4": w.WALK_MP4}
 

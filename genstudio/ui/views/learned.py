@@ -7,12 +7,12 @@ from html import escape
 
 import gradio as gr
 
-from genstudio import checkpoint
-from genstudio.model import Text
+from genstudio import catalog, checkpoint
+from genstudio.controls import Text
 from genstudio.scores.words import score_text
 from genstudio.ui import words as w
+from genstudio.ui.language import language, t
 from genstudio.ui.views.view import View
-from genstudio.ui.words import language, t
 
 
 class Learned(View):
@@ -40,13 +40,13 @@ class Learned(View):
 
 def story(name: str, lang: str) -> str:
     """The film of a system's training, where there is one, beside what its file says."""
-    film = checkpoint.locate(name).with_suffix(".webp")
+    film = catalog.locate(name).with_suffix(".webp")
     if film.exists():
         uri = "data:image/webp;base64," + base64.b64encode(film.read_bytes()).decode()
         shown = f'<img src="{uri}" alt="{getattr(w.FILM, lang)}">'
     else:
         shown = f'<p class="empty">{getattr(w.NO_FILM, lang)}</p>'
-    return f'<div class="learned"><figure>{shown}</figure>{facts(checkpoint.describe(checkpoint.locate(name)), lang)}</div>'
+    return f'<div class="learned"><figure>{shown}</figure>{facts(checkpoint.describe(catalog.locate(name)), lang)}</div>'
 
 
 def facts(header: checkpoint.Header, lang: str) -> str:

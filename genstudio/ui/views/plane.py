@@ -7,16 +7,16 @@ import random
 import gradio as gr
 import numpy as np
 
-from genstudio import recipe
+from genstudio.controls import Text
 from genstudio.images import grid
-from genstudio.latent import within
-from genstudio.model import Text
-from genstudio.ui import widgets
+from genstudio.latent.paths import within
+from genstudio.recipes import recipe
+from genstudio.ui import html
 from genstudio.ui import words as w
-from genstudio.ui.ends import End
+from genstudio.ui.endpoint import End
 from genstudio.ui.events import DRAG, EACH, LAST
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View, figure
-from genstudio.ui.words import friendly, language, t
 
 CORNERS = {"nw": w.NORTH_WEST, "ne": w.NORTH_EAST, "sw": w.SOUTH_WEST, "se": w.SOUTH_EAST}  # row by row
 SIDE = 9  # pictures along a side of the sheet
@@ -38,7 +38,7 @@ class Plane(View):
                 corner("sw")
             with gr.Column(scale=10, min_width=320, elem_classes="stage-column"):
                 with gr.Row(elem_classes="stage"):
-                    self.field = gr.HTML(elem_id="plane-field", js_on_load=widgets.FIELD)
+                    self.field = gr.HTML(elem_id="plane-field", js_on_load=html.FIELD)
                     self.stage = gr.HTML(elem_id="plane-stage")
                 with gr.Row(elem_classes="tools"):
                     self.add_panel()
@@ -97,10 +97,10 @@ class Plane(View):
         places = np.linspace(0, 1, SIDE)
         y, x = (axis.ravel() for axis in np.meshgrid(places, places, indexing="ij"))
         images = self.engine.decode(scene["system"], within(self.corners(scene), x, y), **self.controls(scene))
-        sheet = widgets.png_uri(grid(images, columns=SIDE, gap=0))
+        sheet = html.png_uri(grid(images, columns=SIDE, gap=0))
         label = getattr(w.PLANE, lang)
         return {
-            self.field: widgets.field(widgets.picture(sheet, label), scene["x"], scene["y"], label),
+            self.field: html.field(html.picture(sheet, label), scene["x"], scene["y"], label),
             self.stage: self.stage_html(scene, lang),
         }
 

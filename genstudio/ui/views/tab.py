@@ -8,17 +8,17 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import checkpoint
+from genstudio import catalog
+from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.images import flatten, grid, open_picture
-from genstudio.model import Text
 from genstudio.system import System
-from genstudio.ui import widgets
+from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.events import EACH, LAST, ONCE
-from genstudio.ui.trail import Trail
+from genstudio.ui.history import Trail
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View
-from genstudio.ui.words import friendly, language, t
 
 
 class ViewsTab:
@@ -45,7 +45,7 @@ class ViewsTab:
 
     def offered(self) -> dict[str, System]:
         """The systems that are here and that it shows."""
-        return checkpoint.offered(*self.needs)
+        return catalog.offered(*self.needs)
 
     # the page -----------------------------------------------------------------------------------------------------
 
@@ -55,8 +55,8 @@ class ViewsTab:
         # The chosen model, and the view on the screen: none until there is anything to see.
         self.system, self.looked = gr.State(first), gr.State(self.front if self.at_once else None)
         self.trail = Trail(self.engine, self.systems, self.place)
-        self.mounted = None if self.at_once else gr.HTML(elem_id=f"{self.place}mounted", js_on_load=widgets.MOUNTED)
-        self.cards = gr.HTML(elem_id=f"{self.place}models", elem_classes="models", js_on_load=widgets.PICK)
+        self.mounted = None if self.at_once else gr.HTML(elem_id=f"{self.place}mounted", js_on_load=html.MOUNTED)
+        self.cards = gr.HTML(elem_id=f"{self.place}models", elem_classes="models", js_on_load=html.PICK)
         self.views: dict[str, View] = {}
         self.tabs: dict[str, gr.Tab] = {}
         with gr.Tabs(elem_id=f"{self.place}views", elem_classes="views", selected=self.front) as self.switch:
@@ -223,16 +223,16 @@ class ViewsTab:
         return self.chosen(found["system"], lang) | turned | view.whole(view.scene_of(found), lang) | kept
 
     def chosen(self, name: str, lang: str) -> dict[gr.components.Component, Any]:
-        here = checkpoint.available()  # a file may have gone since
+        here = catalog.available()  # a file may have gone since
         succeeded = {system.name for system in self.systems.values() if system.successor in here} - {name}
         cards = [self.card(other, lang) for other in self.systems if other in here and other not in succeeded]
-        return {self.system: name, self.cards: widgets.cards(cards, name, getattr(w.MODEL, lang))}
+        return {self.system: name, self.cards: html.cards(cards, name, getattr(w.MODEL, lang))}
 
     def card(self, name: str, lang: str) -> tuple[str, str, str]:
         """A system's choice: its title, and four of its pictures."""
         weights = self.engine.hold(name).digest
         if (name, weights) not in self.sheets:
-            self.sheets[name, weights] = widgets.png_uri(grid(self.examples(name, [1, 2, 3, 5]), columns=2, gap=0))
+            self.sheets[name, weights] = html.png_uri(grid(self.examples(name, [1, 2, 3, 5]), columns=2, gap=0))
         return name, getattr(self.systems[name].title, lang), self.sheets[name, weights]
 
     def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:

@@ -12,17 +12,17 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import recipe
+from genstudio.controls import Text
 from genstudio.engine import Engine
-from genstudio.model import Text
+from genstudio.recipes import recipe, replay
 from genstudio.system import System
-from genstudio.ui import widgets
+from genstudio.ui import html
 from genstudio.ui import words as w
-from genstudio.ui.ends import End, encodes
+from genstudio.ui.endpoint import End, encodes
 from genstudio.ui.events import LAST
+from genstudio.ui.history import Trail
+from genstudio.ui.language import friendly, language
 from genstudio.ui.panels import Panel
-from genstudio.ui.trail import Trail
-from genstudio.ui.words import friendly, language
 
 
 class View:
@@ -104,12 +104,12 @@ class View:
         return {name: control.default for name, control in declared.items()} | scene["controls"]
 
     def code(self, scene: dict, which: str) -> np.ndarray:
-        return recipe.latent_of(scene[which], self.engine, scene["system"])
+        return replay.latent_of(scene[which], self.engine, scene["system"])
 
     def pictures(self, scene: dict, codes: np.ndarray, recipes: Sequence[dict | None] | None = None) -> list[str]:
         """Codes (n, d) as data URIs of PNGs, each with its recipe where given."""
         images = self.engine.decode(scene["system"], codes, **self.controls(scene))
-        return [widgets.png_uri(image, r) for image, r in zip(images, recipes or [None] * len(images), strict=True)]
+        return [html.png_uri(image, r) for image, r in zip(images, recipes or [None] * len(images), strict=True)]
 
     # events ---------------------------------------------------------------------------------------------------------
 
@@ -184,5 +184,5 @@ class View:
 
 def figure(uri: str, label: str, filename: str, lang: str, caption: str = "", css: str = "") -> str:
     """A large picture with its name, a note, and a button that saves it."""
-    shown = widgets.downloadable(uri, label, filename, getattr(w.DOWNLOAD, lang))
+    shown = html.downloadable(uri, label, filename, getattr(w.DOWNLOAD, lang))
     return f'<figure class="{css}">{shown}<figcaption><b>{label}</b> {caption}</figcaption></figure>'

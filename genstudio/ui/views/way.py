@@ -11,17 +11,17 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio import recipe
+from genstudio.controls import Text
 from genstudio.images import save_walk
-from genstudio.latent import PATHS, between
-from genstudio.model import Text
-from genstudio.ui import widgets
+from genstudio.latent.paths import PATHS, between
+from genstudio.recipes import recipe
+from genstudio.ui import html
 from genstudio.ui import words as w
-from genstudio.ui.ends import End
+from genstudio.ui.endpoint import End
 from genstudio.ui.events import DRAG, LAST, ONCE
+from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
-from genstudio.ui.words import friendly, language, t
 
 STEPS = [i / 8 for i in range(9)]  # of the strip
 FRAMES = 60  # of a walk, one way
@@ -38,12 +38,12 @@ class Way(View):
             with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
                 start = End("from", "from", w.FROM, self.opening["from"]["seed"])
             with gr.Column(scale=10, min_width=320, elem_classes="stage-column"):
-                self.stage = gr.HTML(widgets.WAITING, elem_id="stage")
+                self.stage = gr.HTML(html.WAITING, elem_id="stage")
                 self.position = gr.Slider(
                     0, 1, 0.5, step=0.005, label=t(w.POSITION), info=t(w.POSITION_HINT), elem_id="position"
                 )
                 gr.Markdown(t(w.STRIP), elem_classes="caption")
-                self.strip = gr.HTML(elem_id="strip", js_on_load=widgets.PICK, min_height=100)
+                self.strip = gr.HTML(elem_id="strip", js_on_load=html.PICK, min_height=100)
                 with gr.Row(elem_classes="tools"):
                     self.add_panel()
                     self.dice = gr.Button(t(w.DICE), elem_id="dice", variant="primary", scale=0, min_width=170)
@@ -128,7 +128,7 @@ class Way(View):
         return {
             self.stage: self.stage_html(scene, lang),
             self.position: scene["position"],
-            self.strip: widgets.strip(rows, STEPS, scene["position"]),
+            self.strip: html.strip(rows, STEPS, scene["position"]),
             **self.film.cleared,
         }
 
@@ -147,7 +147,7 @@ class Way(View):
         typical = float(np.sqrt(len(ends[0])))
         legend = f"{getattr(w.NORM, lang)} ‖z‖ · {getattr(w.TYPICAL, lang)} = {typical:.1f}"
         return (
-            f'<div class="stage" data-position="{position:g}">{figures}</div>{widgets.curve(lines, position, typical, legend)}'
+            f'<div class="stage" data-position="{position:g}">{figures}</div>{html.curve(lines, position, typical, legend)}'
             f'<p class="legend"><i class="linear"></i>{getattr(w.LINEAR, lang)} <i class="spherical"></i>'
             f'{getattr(w.SPHERICAL, lang)} <i class="reference"></i>{legend}</p>'
         )

@@ -1,0 +1,171 @@
+"""Pieces of several commands: words to values, progress, results."""
+
+from __future__ import annotations
+
+import json as jsons
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genstudio.engine import Engine
+    from genstudio.engine.loaded import Held
+
+
+CHUNK = 64  # pictures made, written and reported at a time
+
+
+MOST_ON_A_SHEET = 4096
+
+
+def given(flags: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """The flags of a group that were given, by their own names."""
+    return {name.removeprefix(prefix): v for name, v in flags.items() if name.startswith(prefix) and v is not None}
+
+
+def controls_of(held: Held, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
+    """The controls of a verb as the flags have them, the others as declared."""
+    from genstudio.controls import check_controls
+    from genstudio.engine.loaded import maker
+
+    return check_controls(maker(held.system, verb), given(flags, "control_"), held.header.classes)
+
+
+def device_of(word: str | None) -> str | None:
+    """A device that is here."""
+    import torch
+
+    if word is not None and not re.fullmatch(r"cpu|mps|cuda(:\d+)?", word, re.ASCII):
+        raise ValueError(f"device must be like cpu, cuda or cuda:1, not {word!r}")
+    here = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if word and word.startswith("cuda") and int(word.partition(":")[2] or 0) >= here:
+        raise ValueError(f"there is no {word} here: CUDA devices found: {here}")
+    return word
+
+
+def open_engine(device: str | None, exact: bool) -> Engine:
+    from genstudio.engine import Engine
+
+    return Engine(device_of(device), exact)
+
+
+def seed_ranges(text: str) -> list[range]:
+    """ "1,5,9-12" -> ranges, which may be long: nothing is listed yet."""
+    from genstudio.recipes.recipe import check_seed
+
+    ranges = []
+    for part in text.split(","):
+        if not (found := re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part, re.ASCII)):
+            raise ValueError(f"seeds are written like 0-63 or 1,5,9-12, not {text!r}")
+        first = check_seed(found[1])
+        last = check_seed(found[2] or found[1])
+        if last < first:
+            raise ValueError(f"the seeds {part.strip()!r} run backwards")
+        ranges.append(range(first, last + 1))
+    return ranges
+
+
+class Progress:
+    """Where a long command stands, on stderr: a line that renews itself on a terminal, else a line now and then."""
+
+    def __init__(self, seconds: float = 10.0):
+        self.live, self.seconds = sys.stderr.isatty(), seconds
+        self.started = self.shown = time.monotonic()
+
+    def show(self, text: str, last: bool = False) -> None:
+        if self.live:
+            print(f"\r\x1b[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
+        elif last or time.monotonic() - self.shown >= self.seconds:
+            print(text, file=sys.stderr, flush=True)
+            self.shown = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        print(f"\r\x1b[K{text}" if self.live else text, file=sys.stderr, flush=True)
+
+    def count(self, done: int, total: int, what: str = "pictures") -> None:
+        rate = done / max(1e-9, time.monotonic() - self.started)
+        left = f", {clock((total - done) / rate / 60)} left" if done < total else ""
+        self.show(f"{done} of {total} {what}, {rate:.3g}/s{left}", last=done == total)
+
+
+def clock(minutes: float) -> str:
+    """1.5 -> 1:30 and 100 -> 1 h 40."""
+    seconds = round(60 * minutes)
+    return f"{seconds // 60}:{seconds % 60:02d}" if seconds < 3600 else f"{seconds // 3600} h {seconds // 60 % 60:02d}"
+
+
+def print_json(value: Any) -> None:
+    print(jsons.dumps(value, ensure_ascii=False, indent=1))
+
+
+class Pictures:
+    """Writes pictures with their recipes into a folder, as they come, and tells of them at the end."""
+
+    def __init__(self, out: Path, total: int, json: bool, sheet: str | None = None):
+        if sheet and total > MOST_ON_A_SHEET:
+            raise ValueError(f"a sheet holds at most {MOST_ON_A_SHEET} pictures, not {total}")
+        out.mkdir(parents=True, exist_ok=True)
+        self.out, self.total, self.json, self.sheet = out, total, json, sheet
+        self.written: list[dict[str, Any]] = []
+        self.on_sheet: list[Any] = []
+        self.done, self.progress = 0, Progress()
+
+    def add(self, images: Any, names: Sequence[str], recipes: Sequence[dict]) -> None:
+        """uint8 (n, h, w, c)."""
+        from genstudio.images import save_png, to_pictures
+
+        for picture, name, recipe in zip(to_pictures(images), names, recipes, strict=True):
+            save_png(picture, self.out / name, recipe)
+            if self.json:
+                self.written.append({"file": str(self.out / name), "recipe": recipe})
+        if self.sheet:
+            self.on_sheet.append(images)
+        self.done += len(images)
+        self.progress.count(self.done, self.total)
+
+    def finish(self, columns: int | None = None) -> None:
+        import numpy as np
+
+        from genstudio.images import grid, save_png, to_pictures
+
+        if self.sheet:
+            [sheet] = to_pictures(grid(np.concatenate(self.on_sheet), columns)[None])
+            save_png(sheet, self.out / self.sheet)
+        if self.json:
+            print_json(self.written)
+        else:
+            also = f" and {self.sheet}" if self.sheet else ""
+            print(f"{self.done} picture{'s' * (self.done != 1)}{also} in {self.out}")
+
+
+def chunks(items: Iterable) -> Iterator[list]:
+    part = []
+    for item in items:
+        part.append(item)
+        if len(part) == CHUNK:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def open_named(name: str) -> Any:
+    """A picture file, whose name goes into the complaint."""
+    from genstudio.images import open_picture
+
+    try:
+        return open_picture(name)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def agreed(question: str) -> bool:
+    """Asks, where somebody is there to answer."""
+    if not sys.stdin.isatty():
+        return False
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

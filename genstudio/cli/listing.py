@@ -1,0 +1,96 @@
+"""The verbs `list` and `show`: systems and checkpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from genstudio.cli.common import print_json
+from genstudio.scores.words import score_text
+
+if TYPE_CHECKING:
+    from genstudio.system import System
+
+
+def list_(json: bool, scores: bool) -> None:
+    """A line a family and a line a system: name, title, size, where its weights come from."""
+    rows = described()
+    if json:
+        return print_json(rows)
+    names, titles = (max(len(row[key]) for row in rows) for key in ("name", "title"))
+    for family in dict.fromkeys(row["family"] for row in rows):
+        print(family)
+        for row in (r for r in rows if r["family"] == family):
+            size = f"{row['bytes'] / 1e6:.1f} MB" if row["file"] else ""
+            line = f"  {row['name']:<{names}}  {row['title']:<{titles}}  {size:>8}  {row['problem'] or row['origin']}"
+            print(line.rstrip())
+            if scores:
+                print_scores(row["scores"], indent=6)
+
+
+def show(name: str, json: bool) -> None:
+    """All that is known of a system or checkpoint, as its card on the page has it."""
+    from genstudio import catalog, checkpoint
+
+    if not (found := [row for row in described() if row["name"] == name]):
+        catalog.locate(name)  # says, in words, why there is none
+    [row] = found
+    if json:
+        return print_json(row)
+    print(f"{row['name']}: {row['title']}")
+    print(row["summary"])
+    facts = {"family": row["family"], "size": "x".join(map(str, row["shape"])), "verbs": ", ".join(row["verbs"])}
+    if row["file"] and not row["problem"]:
+        header = checkpoint.describe(row["file"])
+        facts |= {
+            "weights": f"{row['file']}, {row['bytes'] / 1e6:.1f} MB, {row['origin']}",
+            "learned from": header.sets,
+            "credit": header.credit,
+            "cost": f"{header.images} images, {header.minutes:.0f} minutes, {header.threads} thread{'s' * (header.threads != 1)}",
+            "command": header.command,
+            "licence": header.licence,
+        }
+    else:
+        facts |= {"weights": row["problem"] or row["origin"], "learns from": row["data"]}
+    for fact, value in facts.items():
+        if value:
+            print(f"  {fact:<13} {value}")
+    print_scores(row["scores"], indent=2)
+
+
+def print_scores(scores: dict[str, Any], indent: int) -> None:
+    for name, number in scores.items():
+        print(f"{' ' * indent}{name}: {score_text(number)}")
+
+
+def described() -> list[dict[str, Any]]:
+    """What is known of every checkpoint, and of every system that has none; by family, then by system."""
+    from genstudio import catalog, checkpoint, paths
+    from genstudio.model import verbs
+    from genstudio.registry import find, systems
+    from genstudio.sharing.hub_cache import PREFIX
+
+    def of_system(system: System, arguments: dict[str, Any]) -> dict[str, Any]:
+        shape = checkpoint.shell(system, arguments).image_shape
+        known = {"system": system.name, "family": system.family, "title": system.title.en, "summary": system.summary}
+        return known | {"data": system.data, "shape": shape, "verbs": verbs(system.model)}
+
+    rows, order = [], list(systems())
+    files = catalog.available()
+    for name in dict.fromkeys([*order, *files]):
+        row = {"name": name, "system": "", "family": "unreadable", "title": "", "shape": (), "problem": None, "verbs": ()}
+        row |= {"file": None, "origin": "not trained", "bytes": 0, "images": 0, "minutes": 0.0, "scores": {}}
+        if name in order:
+            row |= of_system(systems()[name], {})
+        if path := files.get(name):
+            origin = "shipped" if path.parent == paths.SHIPPED else "from the Hub" if name.startswith(PREFIX) else "yours"
+            row |= {"file": str(path), "origin": origin, "bytes": path.stat().st_size}
+            try:
+                header = checkpoint.describe(path)
+                system = find(header.system)
+                row |= of_system(system, checkpoint.check_arguments(system, header.arguments))
+                row |= {key: getattr(header, key) for key in ("data", "images", "minutes", "scores")}
+            except ValueError as error:
+                row["problem"] = str(error)
+        rows.append(row)
+    place = {name: i for i, name in enumerate(order)}
+    return sorted(rows, key=lambda row: (place.get(row["system"], len(order)), row["name"]))

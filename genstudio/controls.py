@@ -1,0 +1,146 @@
+"""Controls: keyword arguments of a model's verbs, each declared once and checked wherever it comes from."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, NamedTuple, get_type_hints
+
+
+class Text(NamedTuple):
+    """A sentence that a visitor reads, whole, in each language of the page."""
+
+    en: str
+    fr: str
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number between `low` and `high`, both reachable."""
+
+    low: float
+    high: float
+    step: float
+    title: Text
+    hint: Text
+
+    def check(self, name: str, value: Any) -> float | int:
+        kind = int if isinstance(self.step, int) else float
+        try:
+            number = kind(value)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"{name} must be a number, not {value!r}") from None
+        if not self.low <= number <= self.high:  # also refuses NaN
+            raise ValueError(f"{name} must lie between {self.low} and {self.high}, not {value}")
+        return number
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words. An empty `options` is filled from the system's facts (its class names, say)."""
+
+    options: tuple[str, ...]
+    title: Text
+    hint: Text
+    numbered: tuple[str, ...] = ()  # words that may also be said by their number, from 0
+
+    def check(self, name: str, value: Any) -> str:
+        word = value if isinstance(value, str) else str(value)
+        if word in self.options:
+            return word
+        if word.isdecimal() and len(word) < 7 and int(word) < len(self.numbered):
+            return self.numbered[int(word)]
+        few = self.options if len(self.options) <= 24 else (*self.options[:20], f"... ({len(self.options)} in all)")
+        raise ValueError(f"{name} must be one of {', '.join(few)}, not {str(value)[:80]!r}")
+
+
+ANY, NONE = "any", "none"  # labels that ask for no class: each picture has one drawn for it, or is told of none
+
+
+class Control(NamedTuple):
+    kind: Slider | Choice
+    default: Any
+
+
+def controls(verb: Callable, classes: Sequence[str] = ()) -> dict[str, Control]:
+    """The controls of a verb, read from its signature: annotated keyword arguments, in order.
+
+    An empty choice is filled with the names of `classes`, which depend on what a model learned from.
+    """
+    hints = get_type_hints(verb, include_extras=True)
+    found = {}
+    for name, parameter in inspect.signature(verb).parameters.items():
+        for kind in getattr(hints.get(name), "__metadata__", ()):
+            if isinstance(kind, Choice) and not kind.options:
+                kind = replace(kind, options=(ANY, NONE, *classes), numbered=tuple(classes))
+            if isinstance(kind, (Slider, Choice)):
+                found[name] = Control(kind, parameter.default)
+    return found
+
+
+def check_controls(verb: Callable, values: dict[str, Any], classes: Sequence[str] = ()) -> dict[str, Any]:
+    """`values` with the defaults filled in; `classes` are the names that a label may have.
+
+    Raises ValueError, in words, on an unknown name or a value out of range.
+    """
+    known = controls(verb, classes)
+    for name in values:
+        if name not in known:
+            has = ", ".join(known) or "no controls"
+            raise ValueError(f"unknown control {name!r}; this model has {has}")
+    return {name: c.kind.check(name, values.get(name, c.default)) for name, c in known.items()}
+
+
+Truncation = Annotated[
+    float,
+    Slider(
+        0.0,
+        1.5,
+        0.05,
+        title=Text("Truncation ψ: variety or quality", "Troncature ψ : variété ou qualité"),
+        hint=Text(
+            "Pulls codes towards the average picture. 0 is the average itself, 1 is as trained, above 1 is bolder.",
+            "Rapproche les codes de l’image moyenne. 0 : la moyenne ; 1 : comme à l’entraînement ; au-delà : audace.",
+        ),
+    ),
+]
+
+
+Label = Annotated[
+    str,
+    Choice(
+        (),
+        title=Text("Class", "Classe"),
+        hint=Text(
+            "What to draw. «any» draws a class for each seed, «none» leaves it to the model.",
+            "Que dessiner. « any » tire une classe par graine, « none » laisse faire le modèle.",
+        ),
+    ),
+]
+
+
+Towards = Annotated[
+    str,
+    Choice(
+        (),
+        title=Text("Towards class", "Vers la classe"),
+        hint=Text("The class on the other end, where a picture is to lie between two.", "La classe à l’autre bout, pour une image entre deux."),
+    ),
+]
+
+
+Blend = Annotated[
+    float,
+    Slider(
+        0.0,
+        1.0,
+        0.05,
+        title=Text("How far towards it", "Jusqu’où"),
+        hint=Text("0 is the first class, 1 the second; in between what the model knows of both is blended.",
+                  "0 : la première classe ; 1 : la seconde ; entre elles se mêle ce que le modèle sait des deux."),
+    ),
+]
+
+
+OF_CLASSES = frozenset({"label", "towards", "blend"})  # controls that mean nothing to weights that know no class

@@ -1,0 +1,114 @@
+"""A model on the device, ready to run, and which of its methods makes what."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from genstudio import catalog, checkpoint
+from genstudio.controls import ANY, controls
+from genstudio.engine.cuda_graph import Recorded
+from genstudio.images import to_uint8
+from genstudio.model import Model, Noise, sample
+from genstudio.precision import Precision
+from genstudio.registry import find
+from genstudio.system import System
+
+
+@dataclass
+class Held:
+    """A model on the device, ready to run."""
+
+    name: str  # as it was asked for: a system, `system.tag`, or a file
+    model: Model
+    system: System
+    header: checkpoint.Header
+    digest: str  # of the weights, for the recipe
+    precision: Precision
+    bytes: int
+    codes: int | None = None  # numbers in a code, where it has codes
+    seconds: dict[str, float] = field(default_factory=dict)  # per picture, by verb, as last seen
+    most: int | None = None  # pictures that there is memory for at once, once more were too many
+    directions: dict[str, np.ndarray] = field(default_factory=dict)  # by kind, once asked for
+
+
+def load(name: str, path: Path, device: torch.device, precision: Precision, exact: bool) -> Held:
+    """A checkpoint's model on the device; unless it is to be `exact`, with layers folded into others where that is faster."""
+    model, header = checkpoint.load(path)
+    if precision.dtype is torch.float32 and max(model.image_shape) < 32:
+        # Reordering so little costs more than it gains.
+        precision = replace(precision, memory_format=torch.contiguous_format)
+    if not exact:
+        model = fused(model)
+    prior = dict(model.named_buffers(recurse=False))  # what codes are drawn from: the same on every device
+    model = model.to(device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False)
+    for key, numbers in prior.items():
+        setattr(model, key, numbers.to(device))
+    if device.type == "cuda" and hasattr(model, "decode"):
+        model.decode = Recorded(model.decode)
+    size = sum(t.nbytes for t in model.state_dict().values())
+    codes = model.latents(Noise([0], device)).shape[1] if hasattr(model, "latents") else None
+    system = find(header.system)
+    if system.judge in catalog.available():
+        judge, _ = checkpoint.load(catalog.locate(system.judge))
+        model.judged_by(judge.to(device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False))
+    return Held(name, model, system, header, checkpoint.digest(path), precision, size, codes)
+
+
+def maker(system: System, verb: str) -> Callable:
+    """The model's method that makes the pictures: its own where it has one of that name, else `decode`."""
+    if verb == "mix":
+        find_verb(system, "styles")
+        return find_verb(system, "sample")  # has the controls of styles and of what is made of them
+    own = verb in ("translate", "redraw") or verb == "sample" and hasattr(system.model, "sample")
+    return find_verb(system, verb if own else "decode")
+
+
+def find_verb(system: System, verb: str) -> Callable:
+    if not hasattr(system.model, verb):
+        raise ValueError(f"{system.name} cannot {verb}")
+    return getattr(system.model, verb)
+
+
+def fused(model: Model) -> Model:
+    """A copy in which every batch norm that follows a convolution is folded into it: one pass over memory less."""
+    model = copy.deepcopy(model).eval()
+    for module in model.modules():
+        if hasattr(module, "fuse"):
+            module.fuse()
+        if not isinstance(module, nn.Sequential):
+            continue
+        for i, (layer, norm) in enumerate(zip(module, list(module)[1:])):
+            if isinstance(norm, nn.BatchNorm2d) and isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                module[i] = fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.ConvTranspose2d))
+                module[i + 1] = nn.Identity()
+    return model
+
+
+def check_labels(held: Held, seeds: Sequence[int], labels: Sequence[str | int]) -> list[str]:
+    """Class names, one for each seed."""
+    if "label" not in (known := controls(maker(held.system, "sample"), held.header.classes)):
+        raise ValueError(f"{held.system.name} draws no classes that could be asked for")
+    if len(labels) != len(seeds):
+        raise ValueError(f"there are {len(labels)} labels for {len(seeds)} seeds")
+    names = [known["label"].kind.check("label", label) for label in labels]
+    if ANY in names:
+        raise ValueError("each picture needs a class of its own, or none")
+    return names
+
+
+def side_by_side(held: Held, parts: Sequence[Noise], asked: Sequence[dict[str, Any]]) -> Iterator[np.ndarray]:
+    """Frames, uint8 (n, h, w, c), of samples that are computed part by part, each as asked, and shown together."""
+    with ExitStack() as stack:
+        games = [stack.enter_context(closing(sample(held.model, noise, **values))) for noise, values in zip(parts, asked, strict=True)]
+        for frames in held.precision.stepwise(zip(*games, strict=True)):
+            yield np.concatenate([to_uint8(frame.images) for frame in frames])

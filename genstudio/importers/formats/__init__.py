@@ -1,0 +1,1 @@
+"""A file for each weight format found in the wild, each with one `recognise`."""

@@ -1,0 +1,81 @@
+"""Generators of PyTorch's DCGAN tutorial, and of the many that follow it: `main.0.weight`, `main.1.weight`, ..."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor
+
+from genstudio.importers.convert import Reading
+from genstudio.importers.lazy_tensor import Refused, shown
+from genstudio.importers.weight_file import Network, Wild
+
+KEY = r"(main\.)?(\d{1,3})\.(weight|bias|running_mean|running_var|num_batches_tracked)"
+NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+SIZE = 4  # pixels of a kernel that doubles the picture
+
+
+def recognise(wild: Wild) -> Reading | None:
+    networks = [network for network in wild.networks.values() if all(re.fullmatch(KEY, key) for key in network.tensors)]
+    for network in networks:
+        if found := generator(network):
+            return found
+    if any(map(is_critic, networks)):
+        raise Refused("it is a critic: its generator is what draws")
+    return None
+
+
+def prefix_of(network: Network) -> str:
+    return "main." if "main.0.weight" in network.tensors else ""
+
+
+def places(network: Network) -> list[int]:
+    """Which layers are convolutions."""
+    return sorted(int(re.fullmatch(KEY, key)[2]) for key, stored in network.tensors.items() if len(stored.shape) == 4)
+
+
+def generator(network: Network) -> Reading | None:
+    """Transposed convolutions, each but the last with a batch norm and a ReLU after it: every third layer."""
+    prefix = prefix_of(network)
+    first = network.shape(f"{prefix}0.weight")
+    if len(first) != 4 or network.shape(f"{prefix}1.running_mean") != first[1:2]:
+        return None
+    convs = places(network)
+    if convs != list(range(0, 3 * len(convs), 3)) or len(convs) < 2:
+        raise Refused(f"its convolutions do not follow one another as a DCGAN's do: they are layers {shown(convs)}")
+    shapes = [network.shape(f"{prefix}{i}.weight") for i in convs]
+    # Strides are not in the file; kernels tell, so far as they are the tutorial's.
+    if other := [shape[2:] for shape in shapes[1:] if shape[2:] != (SIZE, SIZE)]:
+        size = shown("x".join(map(str, other[0])))
+        raise Refused(f"it has kernels of {size} pixels, and only of {SIZE}x{SIZE} it is known how far they enlarge")
+    if first[2] != first[3]:
+        raise Refused(f"its pictures begin as {first[3]} by {first[2]} pixels, and only squares are known")
+    if (channels := shapes[-1][1]) not in (1, 3):
+        raise Refused(f"its pictures have {channels} channels, and not 1 or 3")
+    keys = {f"{i}.{part}" for i in convs for part in ("weight", "bias")}
+    keys |= {f"{i + 1}.{part}" for i in convs[:-1] for part in NORM}
+    if extra := {key.removeprefix(prefix) for key in network.tensors} - keys:
+        raise Refused(f"its layer {shown(min(extra))} has no place in a DCGAN's generator")
+
+    def state() -> dict[str, Tensor]:
+        read = {key: network.read(f"{prefix}{key}") for key in sorted(keys) if f"{prefix}{key}" in network.tensors}
+        read.setdefault(f"{convs[-1]}.bias", torch.zeros(channels))  # the tutorial's has none
+        for i in convs[:-1]:
+            read.setdefault(f"{i + 1}.num_batches_tracked", torch.tensor(0))  # of no use, and unknown before PyTorch 0.4.1
+            bias, mean = read.get(f"{i}.bias"), read.get(f"{i + 1}.running_mean")
+            if bias is not None and mean is not None and bias.shape == mean.shape:  # the norm takes it away again
+                read[f"{i + 1}.running_mean"] = mean - read.pop(f"{i}.bias")
+        return {f"generator.{key}": value for key, value in read.items()}
+
+    widths = tuple(shape[1] for shape in shapes[:-1])
+    arguments = {"channels": channels, "side": first[2] << len(widths), "codes": first[0], "widths": widths}
+    return Reading("dcgan", arguments, state, "PyTorch's DCGAN")
+
+
+def is_critic(network: Network) -> bool:
+    """Convolutions, of which the first two have no norm between them, and the last has one output."""
+    prefix = prefix_of(network)
+    first, second = (network.shape(f"{prefix}{i}.weight") for i in (0, 2))
+    last = network.shape(f"{prefix}{places(network)[-1]}.weight") if places(network) else ()
+    return len(first) == len(second) == len(last) == 4 and second[1] == first[0] and last[0] == 1

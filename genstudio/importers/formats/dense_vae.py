@@ -1,0 +1,47 @@
+"""The VAE of PyTorch's examples: two dense layers on the way in, two on the way out, mostly of handwritten digits."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from genstudio.importers.convert import Reading
+from genstudio.importers.lazy_tensor import Refused
+from genstudio.importers.weight_file import Wild
+from genstudio.registry import find
+
+
+def recognise(wild: Wild) -> Reading | None:
+    network = next((n for n in wild.networks.values() if len(n.tensors) == 10 and len(n.shape("fc21.weight")) == 2), None)
+    if network is None or len(network.shape("fc1.weight")) != 2:
+        return None
+    (hidden, pixels), codes = network.shape("fc1.weight"), network.shape("fc21.weight")[0]
+    layers = {"fc1": (hidden, pixels), "fc21": (codes, hidden), "fc22": (codes, hidden)}
+    layers |= {"fc3": (hidden, codes), "fc4": (pixels, hidden)}
+    for layer, shape in layers.items():
+        for key, due in ((f"{layer}.weight", shape), (f"{layer}.bias", shape[:1])):
+            if network.shape(key) != due:
+                raise Refused(f"its {key} should be {due}, and is {network.shape(key) or 'not there'}")
+    side = math.isqrt(pixels)
+    if side**2 != pixels:
+        raise Refused(f"its pictures have {pixels} pixels, which make no square of grey ones")
+    arguments = {"side": side, "codes": codes, "hidden": hidden}
+
+    def state() -> dict[str, Tensor]:
+        w, b = ({layer: network.read(f"{layer}.{part}") for layer in layers} for part in ("weight", "bias"))
+        born = find("dense_vae").build(**arguments).state_dict()  # with the prior N(0, I), as theirs
+        return {key: value for key, value in born.items() if key.startswith(("prior_", "map_"))} | {
+            # Theirs sees x in [0, 1], ours in [-1, 1]: W (x + 1) / 2 + b.
+            "encoder.1.weight": w["fc1"] / 2,
+            "encoder.1.bias": b["fc1"] + w["fc1"].double().sum(1).float() / 2,
+            "encoder.3.weight": torch.cat([w["fc21"], w["fc22"]]),  # means, log variances
+            "encoder.3.bias": torch.cat([b["fc21"], b["fc22"]]),
+            "decoder.0.weight": w["fc3"],
+            "decoder.0.bias": b["fc3"],
+            "decoder.2.weight": w["fc4"],
+            "decoder.2.bias": b["fc4"],
+        }
+
+    return Reading("dense_vae", arguments, state, "PyTorch's example of a VAE")

@@ -1,0 +1,211 @@
+"""Hugging Face's diffusers: the folder of a U-Net that denoises pictures, told a class or not, and of its schedule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genstudio.importers.convert import Reading
+from genstudio.importers.lazy_tensor import Refused, shown
+from genstudio.importers.weight_file import Network, Wild, numbered
+
+MOST = 4096  # of whatever is counted
+
+# What such a network may be asked for and ours is not: each has to be as it stands here, or not to be told.
+FIXED = {
+    "_class_name": "UNet2DModel", "center_input_sample": False, "time_embedding_type": "positional",
+    "mid_block_type": "UNetMidBlock2D", "mid_block_scale_factor": 1, "downsample_type": "conv", "upsample_type": "conv",
+    "resnet_time_scale_shift": "default", "add_attention": True, "class_embed_type": None,
+}  # fmt: skip
+FIXED_NOISE = {"trained_betas": None, "rescale_betas_zero_snr": False}  # the same of a schedule
+# What they call scaled_linear goes with codes of pictures, which would pass here for pictures.
+SCHEDULES = {"linear": "linear", "squaredcos_cap_v2": "cosine"}
+PREDICTS = {"epsilon": "epsilon", "sample": "x_0", "v_prediction": "v"}
+
+# Their names of a network's parts and ours, in the order in which they are replaced. Attention has older names as well.
+NAMES = {
+    "conv_in": "entry",
+    "time_embedding.linear_1": "time.0",
+    "time_embedding.linear_2": "time.2",
+    "class_embedding": "kinds",
+    "mid_block.resnets.0": "middle.0",
+    "mid_block.attentions.0": "middle.1",
+    "mid_block.resnets.1": "middle.2",
+    "down_blocks": "downs",
+    "up_blocks": "ups",
+    "downsamplers.0.conv": "halve",
+    "upsamplers.0.conv": "enlarge.conv",
+    "resnets": "blocks",
+    "attentions": "attention",
+    "time_emb_proj": "told",
+    "conv_shortcut": "short",
+    "group_norm": "norm",
+    "to_q": "query",
+    "to_k": "key",
+    "to_v": "value",
+    "to_out.0": "out",
+    "proj_attn": "out",
+    "conv_norm_out": "norm",
+    "conv_out": "exit",
+}
+
+
+def recognise(wild: Wild) -> Reading | None:
+    network = wild.only
+    if network is None or not network.shape("conv_in.weight") or len(network.shape("time_embedding.linear_1.weight")) != 2:
+        return None
+    if not wild.settings:
+        raise Refused("it does not say how it was built: it has to be a folder, with its config.json")
+    noise = wild.more.get("scheduler", {})
+    arguments = layout(wild.settings, network) | noising(noise)
+    if noise.get("variance_type") == "learned_range" and not arguments["learned_variance"]:
+        raise Refused("its schedule needs a learned variance, and the network says none")
+    read = partial(state, network, sine_first=not wild.settings.get("flip_sin_to_cos", True))
+    classes = [str(kind) for kind in range(arguments.get("classes", 0))]
+    return Reading("unet_diffusion", arguments, read, "Hugging Face's diffusers", classes=classes)
+
+
+def state(network: Network, sine_first: bool) -> dict[str, Tensor]:
+    ours = translated({key: network.read(key) for key in network.tensors})
+    if not sine_first:
+        weight = ours["time.0.weight"]
+        ours["time.0.weight"] = weight.roll(weight.shape[1] // 2, 1)
+    if "kinds.weight" in ours:
+        # Ours has one more, of no class at all, which theirs was never told: what lies in the middle of all classes.
+        told = torch.atleast_2d(ours["kinds.weight"].float())
+        ours["kinds.weight"] = torch.cat([told, told.mean(0, keepdim=True)])
+    return {f"network.{name}": tensor for name, tensor in ours.items()}
+
+
+def translated(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a `UNet2DModel` as a `DenoisingUNet` calls them."""
+    ours = {}
+    for name, weight in theirs.items():
+        for old, new in NAMES.items():
+            name = name.replace(old, new)
+        ours[name] = weight
+    for name in [name for name in ours if ".query." in name]:
+        parts = [ours.pop(name.replace("query", part), None) for part in ("query", "key", "value")]
+        if any(part is None or not part.dim() or part.shape != parts[0].shape for part in parts):
+            raise Refused(f"its {name} has no key and value of its shape")
+        ours[name.replace("query", "query_key_value")] = torch.cat(parts)
+    return ours
+
+
+# What config.json says ------------------------------------------------------------------------------------------------
+
+
+def layout(said: dict[str, Any], network: Network) -> dict[str, Any]:
+    """The network, in our builder's words. What is not told is as diffusers has it."""
+    check(said, FIXED)
+    one_of(said, "act_fn", ("silu", "swish"))  # two words for one
+    channels, says = one_of(said, "in_channels", (3, 1)), count(said, "out_channels", 3)
+    if says not in (channels, 2 * channels):
+        raise Refused(f"it is shown {channels} channels and says {says}")
+    widths, groups = counts(said, "block_out_channels"), count(said, "norm_num_groups", 32)
+    for key, due in (("time_embedding_dim", 4 * widths[0]), ("attn_norm_num_groups", groups)):
+        if said.get(key) not in (None, due):
+            raise Refused(f"its {key} is {shown(said[key])}, and only {due} is known beside the rest")
+    blocks = count(said, "layers_per_block", 2)
+    if len(numbered(network, r"down_blocks\.0\.resnets\.(\d+)\.conv1\.weight")) != blocks:
+        raise Refused(f"it says that each level has {blocks} blocks, and its first has not")
+    down, up = attends(said, "Down"), attends(said, "Up")
+    if down != up[::-1] or len(down) != len(widths):
+        raise Refused("its levels on the way up are not those on the way down, turned around")
+    found = {
+        "size": side(said.get("sample_size")),
+        "channels": channels,
+        "widths": widths,
+        "blocks": blocks,
+        "attention": tuple(level for level, looks in enumerate(down) if looks),
+        "conditional": said.get("num_class_embeds") is not None,
+        "groups": groups,
+        "epsilon": units(said, "norm_eps", 1e-5, 1e-6),
+        "centred": one_of(said, "downsample_padding", (1, 0)) == 1,
+        "full_range": one_of(said, "freq_shift", (0, 1)) == 1,
+        "learned_variance": says == 2 * channels,
+    }
+    if found["conditional"]:
+        found["classes"] = count(said, "num_class_embeds")
+    if said.get("attention_head_dim", 8) is not None:
+        found["head"] = count(said, "attention_head_dim", 8)
+    return found
+
+
+def noising(said: dict[str, Any]) -> dict[str, Any]:
+    """The schedule, in our builder's words; without one, DDPM's."""
+    check(said, FIXED_NOISE)
+    if said.get("variance_type") == "learned":
+        raise Refused("its variance_type is learned, and only learned_range is known, beside fixed ones")
+    if "beta_schedule" not in said and said.get("_class_name") not in (None, "DDPMScheduler", "DDIMScheduler"):
+        raise Refused(f"its {shown(said['_class_name'])} knows no betas, and only schedules of betas are known")
+    kind = one_of(said, "beta_schedule", tuple(SCHEDULES))
+    found = {"schedule": SCHEDULES[kind], "times": count(said, "num_train_timesteps", 1000)}
+    usual = "epsilon" if said.get("predict_epsilon", True) else "sample"  # as it was said before version 0.9
+    found["predicts"] = PREDICTS[one_of({"prediction_type": usual} | said, "prediction_type", tuple(PREDICTS))]
+    if kind == "linear":
+        found["betas"] = units(said, "beta_start", 1e-4, 1e-5), units(said, "beta_end", 0.02, 1e-5)
+    return found
+
+
+def attends(said: dict[str, Any], way: str) -> list[bool]:
+    """Of each level, whether there is attention in it."""
+    kinds, plain = said.get(f"{way.lower()}_block_types"), f"{way}Block2D"
+    if not isinstance(kinds, list):
+        raise Refused(f"its {way.lower()}_block_types are {shown(kinds)}")
+    kinds = [str(kind).removeprefix("UNetRes") for kind in kinds]  # as the first versions called them
+    for kind in kinds:
+        if kind not in (plain, f"Attn{plain}"):
+            raise Refused(f"it is built of {shown(kind)}, and only {plain} and Attn{plain} are known")
+    return [kind != plain for kind in kinds]
+
+
+def side(size: Any) -> int:
+    """Of a picture, which has to be square."""
+    two = size if isinstance(size, list) else [size, size]
+    if len(two) != 2 or two[0] != two[1]:
+        raise Refused(f"its sample_size is {shown(size)}, and only squares are known")
+    return count({"sample_size": two[0]}, "sample_size")
+
+
+def check(said: dict[str, Any], fixed: dict[str, Any]) -> None:
+    for key, due in fixed.items():
+        if said.get(key, due) != due:
+            raise Refused(f"its {key} is {shown(json.dumps(said[key]))}, and only {json.dumps(due)} is known")
+
+
+def one_of(said: dict[str, Any], key: str, known: tuple[Any, ...]) -> Any:
+    """One of the values that are known, the first of which is meant where none is told."""
+    value = said.get(key, known[0])
+    if value not in known:
+        raise Refused(f"its {key} is {shown(value)}, and only {' and '.join(map(str, known))} are known")
+    return value
+
+
+def count(said: dict[str, Any], key: str, usual: int | None = None) -> int:
+    value = said.get(key, usual)
+    if type(value) is not int or not 1 <= value <= MOST:
+        raise Refused(f"its {key} is {shown(value)}, and should be a whole number from 1 to {MOST}")
+    return value
+
+
+def counts(said: dict[str, Any], key: str) -> tuple[int, ...]:
+    values = said.get(key)
+    if not isinstance(values, list) or not values:
+        raise Refused(f"its {key} are {shown(values)}")
+    return tuple(count({key: value}, key) for value in values)
+
+
+def units(said: dict[str, Any], key: str, usual: float, unit: float) -> int:
+    """How often a small number has a unit in it: what a builder is told has to be whole."""
+    value = said.get(key, usual)
+    if isinstance(value, (int, float)) and 0 < value < 1:  # so no bool, and not NaN
+        times = round(value / unit)
+        if 1 <= times <= MOST and abs(times * unit - value) < 1e-6 * value:
+            return times
+    raise Refused(f"its {key} is {shown(value)}, and only whole multiples of {unit:g} up to {MOST * unit:g} are known")

@@ -1,0 +1,265 @@
+"""StyleGAN2 as NVIDIA's programs keep it, StyleGAN2-ADA and the repository of StyleGAN3: `G_ema`, `G` and `D` of a `.pkl`.
+
+Their networks are those of `layers/style.py` with `original`, and most of the weights go by other names alone. Two
+things differ. They clamp what their float16 layers give to 256, and those of float32 along with them: sound weights come
+nowhere near, and here nothing is clamped. And the classes pass through a layer, or all of a mapping, that sees nothing
+else: here there is a table of what comes out.
+
+A critic of another architecture, or of other widths than its generator's, is left out: it is then a fresh one that learns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from genstudio.importers.convert import Reading
+from genstudio.importers.lazy_tensor import Refused, shown
+from genstudio.importers.weight_file import Network, Wild, dict_of, numbered
+from genstudio.layers.stylegan2 import GAIN, activated, normalized
+
+LICENCE = "NVIDIA Source Code License: non-commercial"
+PACE = 0.01  # of our mapping's layers, and of theirs unless it is said
+MOST = 4096  # of anything
+LARGEST = 1024  # pixels
+FILTERS = ".resample_filter"  # each layer keeps its own
+FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+
+
+def recognise(wild: Wild) -> Reading | None:
+    generator = next((wild.networks[name] for name in ("G_ema", "G") if name in wild.networks), wild.only)
+    if generator is None or "mapping.fc0.weight" not in generator.tensors:
+        return None
+    if "synthesis.input.freqs" in generator.tensors:
+        raise Refused("it is a StyleGAN3, and there is only StyleGAN2 here")
+    if "synthesis.b4.const" not in generator.tensors:
+        return None
+    found = Generator(generator)
+    found.check()
+    critic = Critic(wild.networks["D"], found) if "D" in wild.networks else None
+    critic = critic if critic is not None and critic.fits() else None
+
+    def state() -> dict[str, Tensor]:
+        return found.state() | ({} if critic is None else critic.state())
+
+    arguments = {
+        "widths": found.widths,
+        "channels": found.channels,
+        "styles": found.styles,
+        "depth": found.depth,
+        "z_width": found.z_width,
+        **({"classes": found.classes} if found.classes else {}),
+        **({"group": critic.group} if critic else {}),
+    }
+    classes = [str(kind) for kind in range(found.classes)]
+    licence = LICENCE if generator.name else ""  # a pickle of their code; plain weights may be of anybody's training
+    return Reading("stylegan2", arguments, state, "NVIDIA's StyleGAN2", licence, classes)
+
+
+# What both networks have ----------------------------------------------------------------------------------------
+
+
+def given(network: Network, key: str, dimensions: int) -> tuple[int, ...]:
+    """The shape of a tensor that has to be there."""
+    if key not in network.tensors:
+        raise Refused(f"its {key} is not there")
+    shape = network.shape(key)
+    if len(shape) != dimensions or not all(1 <= n <= MOST for n in shape):
+        raise Refused(f"its {key} has the shape {shown(shape)}")
+    return shape
+
+
+def layers_of(network: Network) -> int:
+    """How deep its mapping is."""
+    found = numbered(network, r"mapping\.fc(\d{1,3})\.weight")
+    if found != list(range(len(found))):
+        raise Refused(f"its mapping has the layers {shown(found)}")
+    return len(found)
+
+
+def pace_of(network: Network) -> float:
+    """By what the weights of its mapping are multiplied as they are used."""
+    pace = dict_of(network.settings, "mapping_kwargs").get("lr_multiplier", PACE)
+    if type(pace) not in (int, float) or not 0 < pace < math.inf:
+        raise Refused(f"its lr_multiplier is {shown(pace)}")
+    return pace
+
+
+def check_words(network: Network) -> None:
+    """What no tensor tells, but for the filter's numbers."""
+    nested = ("synthesis_kwargs", "mapping_kwargs", "block_kwargs", "epilogue_kwargs")
+    for settings in (network.settings, *(dict_of(network.settings, name) for name in nested)):
+        if (activation := settings.get("activation", "lrelu")) != "lrelu":
+            raise Refused(f"its activation is {shown(activation)}, and there is only lrelu here")
+
+
+def usually_filtered(network: Network) -> bool:
+    """Whether all that is doubled and halved is so by the usual filter."""
+    usual, found = FILTER.outer(FILTER), [key for key in network.tensors if key.endswith(FILTERS)]
+    return all(network.shape(key) == (4, 4) and torch.allclose(network.read(key).float(), usual, atol=1e-6) for key in found)
+
+
+def table(network: Network, classes: int) -> Tensor:
+    """What a layer makes of each class, which it is told as a row of zeros and a one; and last, of zeros alone."""
+    weight, bias = (network.read(f"mapping.embed.{kind}").float() for kind in ("weight", "bias"))
+    return torch.cat([weight.T / math.sqrt(classes) + bias, bias[None]])
+
+
+# The generator --------------------------------------------------------------------------------------------------
+
+
+class Generator:
+    """What its shapes say."""
+
+    def __init__(self, network: Network):
+        self.network = network
+        self.sides = numbered(network, r"synthesis\.b(\d{1,5})\.conv1\.weight")
+        if self.sides != [4 << level for level in range(len(self.sides))] or not self.sides:
+            raise Refused(f"its sizes are {shown(self.sides)}, and each should be twice the one before, from 4")
+        if self.sides[-1] > LARGEST:
+            raise Refused(f"its pictures have {self.sides[-1]} pixels a side, and {LARGEST} is the most here")
+        for side in self.sides:
+            if f"synthesis.b{side}.torgb.weight" not in network.tensors:
+                raise Refused(f"it adds no picture at {side} pixels: its architecture is not 'skip', the only one here")
+        self.widths = tuple(given(network, f"synthesis.b{side}.conv1.weight", 4)[0] for side in self.sides)
+        self.channels = given(network, "synthesis.b4.torgb.weight", 4)[0]
+        if self.channels not in (1, 3):
+            raise Refused(f"its pictures have {self.channels} channels, and not 1 or 3")
+        self.depth, self.pace = layers_of(network), pace_of(network)
+        inner = [given(network, f"mapping.fc{i}.weight", 2)[0] for i in range(self.depth)]
+        if len(set(inner)) > 1:
+            raise Refused(f"the layers of its mapping are of several widths: {shown(inner)}")
+        self.styles, self.classes = inner[0], 0
+        self.z_width = given(network, "mapping.fc0.weight", 2)[1]
+        if "mapping.embed.weight" in network.tensors:
+            self.classes = given(network, "mapping.embed.weight", 2)[1]
+            width = given(network, "mapping.embed.weight", 2)[0], *given(network, "mapping.embed.bias", 1)
+            if set(width) != {self.styles}:
+                raise Refused(f"its classes have {width[0]} numbers and its styles {self.styles}, which are to be as many")
+            self.z_width -= self.styles
+        if self.z_width < 1:
+            raise Refused("it makes pictures of a class alone, without noise")
+        self.noisy = any(key.endswith(".noise_strength") for key in network.tensors)
+
+    def check(self) -> None:
+        check_words(self.network)
+        due = {theirs for _, theirs in self.names()}
+        if self.classes:
+            due |= {"mapping.embed.weight", "mapping.embed.bias"}
+        held = {key for key in self.network.tensors if not key.endswith(FILTERS)}
+        if missing := due - held:
+            raise Refused(f"its {min(missing)} is not there")
+        if extra := held - due:
+            raise Refused(f"its {shown(min(extra))} has no place in a StyleGAN2")
+        given(self.network, "synthesis.b4.const", 3)
+        if given(self.network, "mapping.w_avg", 1) != (self.styles,):
+            raise Refused("its average style, mapping.w_avg, has not the width of its styles")
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Ours and theirs of all that is copied."""
+        for i in range(self.depth):
+            yield from pairs(f"mapping.layers.{i}", f"mapping.fc{i}")
+        for level, side in enumerate(self.sides):
+            block = f"synthesis.b{side}"
+            for i, conv in ((2 * level - 1, "conv0"), (2 * level, "conv1")):
+                if i < 0:
+                    continue
+                ours, theirs = f"synthesis.convs.{i}", f"{block}.{conv}"
+                yield from (*pairs(ours, theirs), *pairs(f"{ours}.affine", f"{theirs}.affine"))
+                if self.noisy:
+                    yield from ((f"{ours}.strength", f"{theirs}.noise_strength"), (f"{ours}.grain", f"{theirs}.noise_const"))
+            ours, theirs = f"synthesis.pictures.{level}", f"{block}.torgb"
+            yield from (*pairs(f"{ours}.conv", theirs), *pairs(f"{ours}.affine", f"{theirs}.affine"))
+        yield "synthesis.start", "synthesis.b4.const"
+        yield "averages", "mapping.w_avg"
+
+    def state(self) -> dict[str, Tensor]:
+        if not usually_filtered(self.network):
+            raise Refused("it doubles pictures by another filter than 1, 3, 3, 1")
+        state = {ours: self.network.read(theirs).float() for ours, theirs in self.names()}
+        for key, value in state.items():
+            if key.startswith("mapping."):
+                state[key] = value * (self.pace / PACE)
+            elif key.endswith(".grain"):
+                state[key] = value[None, None]
+        if not self.noisy:
+            for i, side in enumerate([side for side in self.sides for _ in range(2)][1:]):
+                conv = f"synthesis.convs.{i}"
+                state |= {f"{conv}.strength": torch.zeros(()), f"{conv}.grain": torch.zeros(1, 1, side, side)}
+        state["synthesis.start"] = state["synthesis.start"][None]
+        if self.classes:
+            state["mapping.kinds.weight"] = table(self.network, self.classes)
+        average = state.pop("averages").expand(self.classes + 1, -1).clone()  # theirs is of all classes
+        state = {f"generator.{key}": value for key, value in state.items()}
+        # What training goes on from: nothing is known of it, and nothing is lost.
+        return state | {"averages": average, **{key: torch.zeros(()) for key in ("path_mean", "ada.p", "ada.sign")}}
+
+
+def pairs(ours: str, theirs: str) -> list[tuple[str, str]]:
+    return [(f"{ours}.{kind}", f"{theirs}.{kind}") for kind in ("weight", "bias")]
+
+
+# The critic -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Critic:
+    network: Network
+    generator: Generator
+
+    @property
+    def group(self) -> Any:
+        """Pictures of which it sees how much they differ."""
+        return dict_of(self.network.settings, "epilogue_kwargs").get("mbstd_group_size", 4)
+
+    def fits(self) -> bool:
+        """Whether it is the mirror image of the generator, as ours is: then all that it has has its place."""
+        last, classes = self.generator.widths[0], self.generator.classes
+        due = {theirs: shape for _, theirs, shape in self.names()}
+        try:
+            check_words(self.network)
+            depth, _ = layers_of(self.network), pace_of(self.network)
+        except Refused:
+            return False
+        if classes:
+            due |= {"mapping.embed.weight": (last, classes), "mapping.embed.bias": (last,)}
+        for i in range(depth):
+            due |= {f"mapping.fc{i}.weight": (last, last), f"mapping.fc{i}.bias": (last,)}
+        held = {key: stored.shape for key, stored in self.network.tensors.items() if not key.endswith(FILTERS)}
+        return due == held and type(self.group) is int and 1 <= self.group <= MOST
+
+    def names(self) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+        """Ours, theirs and their shapes, of all that is copied."""
+        widths, sides = self.generator.widths, self.generator.sides
+        last, told = widths[0], self.generator.classes
+
+        def layer(ours: str, theirs: str, *shape: int, bias: bool = True) -> list[tuple[str, str, tuple[int, ...]]]:
+            found = [(f"critic.{ours}.weight", f"{theirs}.weight", shape)]
+            return [*found, (f"critic.{ours}.bias", f"{theirs}.bias", shape[:1])] if bias else found
+
+        yield from layer("entry", f"b{sides[-1]}.fromrgb", widths[-1], self.generator.channels, 1, 1)
+        for i, (side, narrow, wide) in enumerate(zip(sides[:0:-1], widths[:0:-1], widths[-2::-1], strict=True)):
+            yield from layer(f"halvings.{i}.conv1", f"b{side}.conv0", narrow, narrow, 3, 3)
+            yield from layer(f"halvings.{i}.conv2", f"b{side}.conv1", wide, narrow, 3, 3)
+            yield from layer(f"halvings.{i}.short", f"b{side}.skip", wide, narrow, 1, 1, bias=False)
+        yield from layer("conv", "b4.conv", last, last + 1, 3, 3)
+        yield from layer("dense", "b4.fc", last, last * 4 * 4)
+        yield from layer("exit", "b4.out", last if told else 1, last)
+
+    def state(self) -> dict[str, Tensor]:
+        if not usually_filtered(self.network):
+            return {}
+        state = {ours: self.network.read(theirs).float() for ours, theirs, _ in self.names()}
+        if classes := self.generator.classes:
+            x, pace = normalized(table(self.network, classes)), pace_of(self.network)
+            for i in range(layers_of(self.network)):
+                weight, bias = (self.network.read(f"mapping.fc{i}.{kind}").float() * pace for kind in ("weight", "bias"))
+                x = GAIN * activated(linear(x, weight / math.sqrt(weight.shape[1]), bias))
+            state["critic.kinds.weight"] = x
+        return state

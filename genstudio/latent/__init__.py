@@ -1,0 +1,1 @@
+"""Latents and styles as numbers: paths between them, directions among them, projection of a picture."""

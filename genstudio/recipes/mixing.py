@@ -1,0 +1,68 @@
+"""What a recipe of `mix` means: styles of two ends, layers of one in the other, moved along directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from genstudio.controls import controls
+from genstudio.engine import Engine
+from genstudio.engine.loaded import Held, find_verb
+from genstudio.latent import style_layers
+from genstudio.latent.paths import along
+from genstudio.recipes.encoding import unpack
+
+PULLS = ("truncation", "cutoff")  # controls of `styles` that mean something for a picture of no seed
+
+
+def part_of(held: Held, verb: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Those of a recipe's controls that one of the model's verbs has."""
+    known = controls(find_verb(held.system, verb))
+    return {name: value for name, value in values.items() if name in known}
+
+
+def styles_of(ends: Sequence[dict[str, Any]], engine: Engine, name: str, values: dict[str, Any]) -> np.ndarray:
+    """Styles w (n, layers, d) of ends, under the controls of `styles`; each seed and each code is asked for once."""
+    held = engine.hold(name)
+    values, found = part_of(held, "styles", values), {}
+    seeds = {int(end["seed"]) for end in ends if "seed" in end}
+    codes = {end["code"] for end in ends if "seed" not in end}
+    if seeds:
+        found |= dict(zip(seeds, engine.styles(name, list(seeds), **values), strict=True))
+    if codes:
+        pull = {key: values.get(key, control.default) for key, control in controls(held.model.styles).items() if key in PULLS}
+        shape = (held.model.layers, held.model.codes)
+        found |= dict(zip(codes, engine.truncate(name, np.stack([unpack_styles(code, shape) for code in codes]), **pull), strict=True))
+    return np.stack([found[int(end["seed"])] if "seed" in end else found[end["code"]] for end in ends])
+
+
+def mix(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
+    """The styles w (layers, d) that a checked recipe of `mix` means."""
+    name, count = recipe["system"], engine.hold(recipe["system"]).model.layers
+    ends = [recipe["from"], recipe.get("to") or recipe["from"]]
+    w, other = styles_of(ends, engine, name, recipe.get("controls") or {})
+    w = style_layers.mixed(w, other, style_layers.layers_of(recipe.get("layers"), count))
+    return restyled(w, recipe.get("by") or {}, style_layers.layers_of(recipe.get("moved"), count), engine, name)
+
+
+def restyled(w: np.ndarray, by: dict[str, float], layers: Sequence[int], engine: Engine, name: str) -> np.ndarray:
+    """Styles w (layers, d) of which these layers are moved along directions: {"sefa 1": 2.0}."""
+    if not layers:
+        return w
+    w = w.copy()
+    w[list(layers)] = along(w[list(layers)], by, lambda kind: engine.style_directions(name, kind, layers), name)
+    return w
+
+
+def grain_seed(end: dict[str, Any]) -> int:
+    """What new detail is drawn from."""
+    return int(end.get("seed", 0))
+
+
+def unpack_styles(text: Any, shape: tuple[int, int]) -> np.ndarray:
+    w = unpack(text)
+    if len(w) != shape[0] * shape[1]:
+        raise ValueError(f"the styles of a picture in this recipe are {len(w)} numbers, not {shape[0]} layers of {shape[1]}")
+    return w.reshape(shape)

@@ -1,0 +1,215 @@
+"""A recipe is all that makes a picture again: weights, ends or seed, controls, precision and library versions.
+
+The same small JSON stands in the PNG, in the history and on the command line. A dropped picture enters a recipe as its
+half-precision code, never as the picture; one that was translated, as the first digits of its file's SHA-256.
+
+    {"verb": "interpolate", "system": "vae_mnist", "weights": "06799f88e308", "from": {"seed": 3}, "to": {"code": "..."},
+     "position": 0.5, "path": "spherical", "controls": {"truncation": 1.0}, "precision": "bfloat16", ...}
+    {"verb": "sample", "system": "dcgan_avatars", "seed": 7, "controls": {...}, ...}
+    {"verb": "plane", ..., "corners": [{"seed": 1}, {"seed": 2}, {"seed": 3}, {"code": "..."}], "x": 0.2, "y": 0.7}
+    {"verb": "steer", ..., "from": {"seed": 3}, "by": {"effect 1": 2.0, "dimension 17": -1.5}}
+    {"verb": "decode", ..., "code": "..."}
+    {"verb": "mix", ..., "from": {"seed": 3}, "to": {"seed": 54}, "layers": "4-9", "by": {"sefa 1": 2.0}, "moved": "0-3"}
+    {"verb": "translate", ..., "picture": "9f86d081884c7d65", "view": "own", "background": "white", "detail": 0.5}
+    {"verb": "sample", ..., "seed": 7, "branches": [{"at": 8, "seed": 3, "controls": {"steps": 12, "label": "4"}}]}
+    {"verb": "redraw", ..., "seed": 7, "picture": "9f86d081884c7d65", "mask": "..."}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection
+from typing import Any
+
+import torch
+from PIL import ImageColor
+
+from genstudio import __version__, catalog, checkpoint
+from genstudio.controls import check_controls
+from genstudio.engine.engine import VIEWS
+from genstudio.engine.loaded import Held, find_verb, maker
+from genstudio.latent import style_layers
+from genstudio.latent.paths import DIRECTIONS, PATHS
+from genstudio.model import Noise
+from genstudio.recipes.encoding import check_mask, unpack
+from genstudio.registry import find
+
+
+def make(held: Held, verb: str, **what: Any) -> dict[str, Any]:
+    """A recipe for what the held model has just made."""
+    return {
+        "genstudio": __version__,
+        "verb": verb,
+        "system": held.name,
+        "weights": held.digest,
+        **what,
+        "precision": held.precision.name,
+        "torch": torch.__version__,
+    }
+
+
+def check(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe, if everything in it can be obeyed. Raises ValueError with what cannot: recipes come from strangers."""
+    header = checkpoint.describe(catalog.locate(str(recipe.get("system"))))
+    system = find(header.system)
+    if recipe.get("verb") not in tuple(CHECKS):
+        raise ValueError(f"the recipe's verb must be one of {', '.join(CHECKS)}, not {recipe.get('verb')!r}")
+    for key, checked in CHECKS[recipe["verb"]].items():
+        checked(recipe.get(key))
+    controls = recipe.get("controls") or {}
+    if not isinstance(controls, dict):
+        raise ValueError(f"the recipe's controls must be named, not {controls!r}")
+    check_controls(maker(system, recipe["verb"]), controls, header.classes)
+    for branch in recipe.get("branches") or ():
+        check_controls(find_verb(system, "go_on"), branch["controls"], header.classes)
+    return recipe
+
+
+def differences(recipe: dict[str, Any], held: Held) -> list[str]:
+    """What is not as it was when the picture was made: then it comes back alike, but not bit for bit."""
+    now = {"weights": held.digest, "precision": held.precision.name, "torch": torch.__version__, "genstudio": __version__}
+    return [key for key, value in now.items() if recipe.get(key) != value]
+
+
+# The two ends of a path -----------------------------------------------------------------------------------------
+
+
+def check_seed(seed: Any) -> int:
+    try:
+        number = int(seed)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"a seed is a whole number, not {seed!r}") from None
+    if not 0 <= number <= Noise.MAX_SEED:
+        raise ValueError(f"a seed is a whole number from 0 to {Noise.MAX_SEED}, not {number}")
+    return number
+
+
+def check_end(end: Any) -> dict[str, Any]:
+    """An end is {"seed": n} or {"code": base64 of float16 numbers}."""
+    if isinstance(end, dict) and "seed" in end:
+        check_seed(end["seed"])
+    elif isinstance(end, dict) and "code" in end:
+        unpack(end["code"])
+    else:
+        raise ValueError(f"an end of a path is a seed or a code, not {end!r}")
+    return end
+
+
+def check_position(position: Any) -> float:
+    if not isinstance(position, (int, float)) or not 0 <= position <= 1:
+        raise ValueError(f"a position lies between 0 and 1, not {position!r}")
+    return float(position)
+
+
+def check_path(path: Any) -> str:
+    if path not in tuple(PATHS):
+        raise ValueError(f"path must be one of {', '.join(PATHS)}, not {path!r}")
+    return path
+
+
+def check_corners(corners: Any) -> list[dict[str, Any]]:
+    if not isinstance(corners, list) or len(corners) != 4:
+        raise ValueError(f"a plane has four corners, not {corners!r}")
+    return [check_end(corner) for corner in corners]
+
+
+def check_by(by: Any, kinds: Collection[str] = tuple(DIRECTIONS)) -> dict[str, float]:
+    """Directions are named by kind and number, counted from 1; how far is in standard deviations."""
+    if not isinstance(by, dict) or len(by) > 64:
+        raise ValueError(f"directions are given by name, at most 64 of them, not {str(by)[:80]!r}")
+    for name, amount in by.items():
+        kind, _, number = str(name).partition(" ")
+        if kind not in kinds or not number.isdecimal() or not 1 <= int(number) <= 4096:
+            raise ValueError(f"a direction is called {', '.join(f'{k} 1' for k in kinds)} and so on, not {name!r}")
+        if not isinstance(amount, (int, float)) or not -20 <= amount <= 20:
+            raise ValueError(f"{name} must move by -20 to 20 standard deviations, not {amount!r}")
+    return by
+
+
+def check_styles_by(by: Any) -> dict[str, float]:
+    return check_by({} if by is None else by, tuple(style_layers.DIRECTIONS))
+
+
+# A translated picture --------------------------------------------------------------------------------------------
+
+
+def picture_name(body: bytes) -> str:
+    """What a recipe calls a picture's file: it says which it was, and nothing of it."""
+    return hashlib.sha256(body).hexdigest()[:16]
+
+
+def check_picture(digest: Any) -> str:
+    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{16}", digest):
+        raise ValueError(f"a picture is named by the first 16 digits of its SHA-256, not {str(digest)[:80]!r}")
+    return digest
+
+
+def check_view(view: Any) -> str:
+    if view not in tuple(VIEWS):
+        raise ValueError(f"view must be one of {', '.join(VIEWS)}, not {str(view)[:80]!r}")
+    return view
+
+
+def check_background(colour: Any) -> str:
+    try:
+        ImageColor.getrgb(colour)
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(f"background is a colour like white or #ffcc00, not {str(colour)[:80]!r}") from None
+    return colour
+
+
+def check_detail(detail: Any) -> float | None:
+    """How many lines are drawn first; None: none, the picture is shown as it is."""
+    if detail is not None and (isinstance(detail, bool) or not isinstance(detail, (int, float)) or not 0 <= detail <= 1):
+        raise ValueError(f"detail must lie between 0 and 1, not {detail!r}")
+    return detail
+
+
+# A denoised picture ---------------------------------------------------------------------------------------------
+
+MOST_BRANCHES = 8
+
+
+def check_branches(branches: Any) -> list[dict[str, Any]]:
+    """Where a run was left, one after the other: at which step, and with what it went on."""
+    if branches is None:
+        return []
+    if not isinstance(branches, list) or len(branches) > MOST_BRANCHES:
+        raise ValueError(f"branches are a list of at most {MOST_BRANCHES}, not {str(branches)[:80]!r}")
+    for branch in branches:
+        if not isinstance(branch, dict) or not isinstance(branch.get("controls"), dict):
+            raise ValueError(f"a branch has at, seed and controls, not {str(branch)[:80]!r}")
+        check_seed(branch.get("seed"))
+        if type(branch.get("at")) is not int or not 0 <= branch["at"] < 10_000:
+            raise ValueError(f"a branch leaves at a step, not at {str(branch.get('at'))[:80]!r}")
+    return branches
+
+
+# What each verb asks for, and how it is checked.
+CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "sample": {"seed": check_seed, "branches": check_branches},
+    "redraw": {"seed": check_seed, "picture": check_picture, "mask": check_mask, "branches": check_branches},
+    "interpolate": {"from": check_end, "to": check_end, "position": check_position, "path": check_path},
+    "plane": {"corners": check_corners, "x": check_position, "y": check_position},
+    "steer": {"from": check_end, "by": check_by},
+    "decode": {"code": unpack},
+    "mix": {
+        "from": check_end,
+        "to": lambda end: end and check_end(end),
+        "layers": style_layers.layers_of,
+        "by": check_styles_by,
+        "moved": style_layers.layers_of,
+    },
+    "translate": {
+        "picture": check_picture,
+        "view": check_view,
+        "background": check_background,
+        "detail": check_detail,
+    },
+}
+
+
+# Links ----------------------------------------------------------------------------------------------------------
+
+

@@ -1,0 +1,90 @@
+"""States of training by the names of parameters, where `train` numbers them, so that they can be checked and renamed.
+
+    {"model": {KEY: tensor}, "average": {KEY: tensor}, "optimizers": {PLAYER: {PARAMETER: {MOMENT: tensor}}}}
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genstudio import checkpoint
+from genstudio.model import Model
+from genstudio.system import System
+from genstudio.training.run import trainable
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
+
+
+def parameter_names(model: Model) -> dict[str, list[str]]:
+    """What each player's optimizer numbers, by the name in the model."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {player: [names[id(p)] for p in trainable(network)] for player, network in model.players().items()}
+
+
+def expected(model: Model) -> dict[str, Tensor]:
+    """A tensor of the right shape and type for each that a state may hold."""
+    tensors = model.state_dict()
+    parameters, scalar = dict(model.named_parameters()), torch.empty((), device="meta")
+    found = {f"{part}/{key}": tensor for part in ("model", "average") for key, tensor in tensors.items()}
+    for player, names in parameter_names(model).items():
+        for name in names:
+            found |= {f"optimizers/{player}/{name}/{m}": scalar if m == "step" else parameters[name] for m in MOMENTS}
+    return found
+
+
+def flat(state: dict[str, Any]) -> dict[str, Any]:
+    """The tensors of a state by one name each, without the count of steps and minutes."""
+    found = {f"{part}/{key}": tensor for part in ("model", "average") for key, tensor in state[part].items()}
+    for player, parameters in state["optimizers"].items():
+        for name, moments in parameters.items():
+            found |= {f"optimizers/{player}/{name}/{moment}": tensor for moment, tensor in moments.items()}
+    return found
+
+
+def nested(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """The opposite of `flat`. What has another name goes to the model, where it has no place."""
+    state: dict[str, Any] = {"model": {}, "average": {}, "optimizers": {}}
+    for key, tensor in tensors.items():
+        part, _, rest = key.partition("/")
+        if part == "optimizers" and rest.count("/") >= 2:
+            player, _, rest = rest.partition("/")
+            name, _, moment = rest.rpartition("/")
+            state["optimizers"].setdefault(player, {}).setdefault(name, {})[moment] = tensor
+        elif part in ("model", "average"):
+            state[part][rest] = tensor
+        else:
+            state["model"][key] = tensor
+    return state
+
+
+def check(state: dict[str, Any], system: System, model: Model, name: str) -> dict[str, Any]:
+    """A state by names, under today's keys. Raises ValueError where it is not whole, or does not fit the model."""
+    state = {
+        "model": checkpoint.renamed(system, state["model"]),
+        "average": checkpoint.renamed(system, state["average"]),
+        "optimizers": {player: checkpoint.renamed(system, found) for player, found in state["optimizers"].items()},
+    }
+    tensors, places = flat(state), expected(model)
+    for key, tensor in tensors.items():
+        due = places.get(key)
+        if due is None:
+            raise ValueError(f"{name} does not fit {system.name}: {key[:120]} has no place in it")
+        if not isinstance(tensor, Tensor) or tensor.shape != due.shape or tensor.dtype != due.dtype:
+            is_ = f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise ValueError(
+                f"{name} does not fit {system.name}: {key} should be {due.dtype} {tuple(due.shape)}, is {is_}"
+            )
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ValueError(f"{name} is damaged: {key} is not finite")
+    stepped = {key.rpartition("/")[0] for key in tensors if key.startswith("optimizers/")}
+    due = {key for key in places if not key.startswith("optimizers/")} | {
+        f"{key}/{m}" for key in stepped for m in MOMENTS
+    }
+    if missing := due - set(tensors):
+        raise ValueError(f"{name} does not fit {system.name}: {min(missing)} is missing")
+    for player in model.players():
+        state["optimizers"].setdefault(player, {})  # it has taken no step yet
+    return state

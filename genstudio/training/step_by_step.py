@@ -1,0 +1,235 @@
+"""A game that is paused, one step at a time: the critic alone, the generator alone, or both, as in training.
+
+What GAN Lab (Kahng et al. 2018, arXiv:1809.01587) shows with points on a plane, here with pictures: what is made, what
+the critic says of each, and where it looks. It is played on a copy in memory; the run on disk stays as it was left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genstudio.data import Batches, load
+from genstudio.images import from_uint8, to_uint8
+from genstudio.model import Model, Noise, generates, sample
+from genstudio.precision import Precision, best_precision, choose_device
+from genstudio.registry import find
+from genstudio.scores.measure import some
+from genstudio.system import Recipe
+from genstudio.training import finetune
+from genstudio.training.loop import set_rates
+from genstudio.training.run import Run, trainable
+
+SHOWN = 16  # made and real pictures, always of the same seeds and the same ones
+UNDONE, UNDO_BYTES = 50, 400 * 2**20  # steps that can be taken back at most: ten of a 64-pixel DCGAN's critic
+SEARCHED = 64  # batches in which a player may sit out before it is said to have no turn
+
+
+@dataclass(frozen=True, eq=False)
+class Stand:
+    """How the game stands. Verdicts are the critic's probabilities that a picture is real."""
+
+    step: int  # of the run, counted on from where it was paused
+    taken: dict[str, int]  # steps of each player since then
+    fakes: np.ndarray  # uint8 (n, h, w, c), of seeds 0 to n - 1
+    on_fakes: np.ndarray  # float32 (n,)
+    reals: np.ndarray  # uint8 (n, h, w, c), training pictures
+    on_reals: np.ndarray
+    terms: dict[str, float]  # of the last step; empty before one
+    heat: np.ndarray | None = None  # uint8 (n, h, w): |d logit / d pixel| of each fake, the strongest at 255
+
+
+class Stepper:
+    """Made from a run's folder.
+
+    heat: a stand also tells where the critic looks.
+    exact: float32 throughout, else in the precision that training has on this device.
+    """
+
+    def __init__(self, folder: Path, device: str | None = None, heat: bool = False, exact: bool = False):
+        if not ((folder / "run.json").exists() and (folder / "state.pt").exists()):
+            raise ValueError(f"{folder} holds no run that was begun")
+        said, where = json.loads((folder / "run.json").read_text()), choose_device(device).device
+        system = find(said["system"])
+        recipe = Recipe(**said["recipe"])
+        # The full rate all along: at the end of a schedule, a step would change nothing.
+        recipe = replace(recipe, betas=tuple(recipe.betas), cosine=False, warmup=0)
+        with torch.random.fork_rng():  # a run begins by seeding the stream that all share
+            self.run = Run(system, finetune.origin(system, None, said)["arguments"], recipe, where)
+        if "critic" not in self.run.optimizers or not generates(system.model) or not judges_pictures(self.run.model):
+            raise ValueError(
+                f"{system.name} cannot be played step by step: that takes pictures from noise, and a critic of single "
+                "pictures"
+            )
+        self.precision = Precision.exact(where) if exact else best_precision(where)
+        if self.precision.dtype is torch.float16:  # as in training
+            self.precision = Precision.exact(where)
+        model = self.run.model.to(memory_format=self.precision.memory_format).train()
+        self.run.load_state(folder / "state.pt")  # after the layout is chosen: moments must lie as their weights do
+        self.run.average = None  # those that play are shown
+        pictures = finetune.placed(load(said["data"], "train", model.image_shape), model, said.get("classes", ()))
+        self.batches = Batches(pictures, recipe.batch, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
+        self.reals = from_uint8(some(pictures.images, SHOWN)).to(where)
+        self.players = tuple(self.run.optimizers)
+        self.heat, self.taken, self.terms = heat, dict.fromkeys(self.players, 0), {}
+        self.kept: deque[Kept] = deque(maxlen=UNDONE)
+
+    def step(self, player: str | None = None) -> Stand:
+        """One step of that player, on the next batch in which it has a turn; without a name of all, as in training."""
+        if player not in (None, *self.players):
+            raise ValueError(f"the players are {', '.join(self.players)}, not {player!r}")
+        before = Kept(self, self.players if player is None else (player,))
+        with torch.enable_grad(), torch.random.fork_rng():
+            took = any(self._play(player) for _ in range(SEARCHED))
+        if not took:
+            before.restore(self)
+            raise ValueError(f"the {player} had no turn in {SEARCHED} batches")
+        before.restore_onlookers(self)
+        self.kept.append(before)
+        while len(self.kept) > 1 and sum(kept.bytes for kept in self.kept) > UNDO_BYTES:
+            self.kept.popleft()
+        return self.stand()
+
+    def back(self) -> Stand:
+        """Takes the last step back, to equal bytes."""
+        if not self.kept:
+            raise ValueError("there is no step to take back")
+        self.kept.pop().restore(self)
+        return self.stand()
+
+    def stand(self) -> Stand:
+        model = self.run.model
+        with torch.no_grad(), as_played(model) as norms:
+            *_, frame = sample(model, Noise(range(SHOWN), self.run.device))
+            fakes = frame.images.float()
+            on_fakes, on_reals = (verdict(model, images).sigmoid().cpu().numpy() for images in (fakes, self.reals))
+            heat = gradients(model, fakes, norms) if self.heat else None
+        tiles = to_uint8(fakes), on_fakes, to_uint8(self.reals), on_reals
+        return Stand(self.run.step, dict(self.taken), *tiles, self.terms, heat)
+
+    def _play(self, only: str | None) -> bool:
+        """One batch, as `train.play` has it, but that other players let their turns pass. Whether a step was taken."""
+        run, took, self.terms = self.run, False, {}
+        players = run.model.players()
+        batch = self.batches[run.step].to(run.device, memory_format=self.precision.memory_format)
+        set_rates(run)
+        torch.manual_seed(hash((run.recipe.seed, run.step, 0, 1)) % 2**63)  # the numbers that training would draw
+        with closing(run.model.losses(batch, run.step)) as game:
+            for player, terms in self.precision.stepwise(game):
+                self.terms |= {term: float(value.detach()) for term, value in terms.items()}
+                if only not in (None, player):
+                    continue
+                weights = trainable(players[player])
+                run.optimizers[player].zero_grad()
+                sum(t for t in terms.values() if t.requires_grad).backward(inputs=weights)
+                if run.recipe.clip:
+                    nn.utils.clip_grad_norm_(weights, run.recipe.clip)
+                run.optimizers[player].step()
+                took = True
+                self.taken[player] += 1
+        run.step += 1
+        return took
+
+
+class Kept:
+    """What a step of these players may change, as it was before."""
+
+    def __init__(self, stepper: Stepper, players: Sequence[str]):
+        run = stepper.run
+        self.step, self.taken, self.terms, self.players = run.step, dict(stepper.taken), stepper.terms, players
+        self.buffers = copies(run.model.buffers())
+        self.weights, self.young = [], []
+        for name in players:
+            optimizer, weights = run.optimizers[name], trainable(run.model.players()[name])
+            self.weights += copies(weights)
+            self.weights += copies(moments for w in weights for moments in optimizer.state.get(w, {}).values())
+            self.young += [(optimizer, w) for w in weights if w not in optimizer.state]  # never stepped yet
+        self.bytes = sum(old.nbytes for _, old in self.weights + self.buffers)
+
+    def restore(self, stepper: Stepper) -> None:
+        put_back(self.weights + self.buffers)
+        for optimizer, weight in self.young:
+            optimizer.state.pop(weight, None)
+        stepper.run.step, stepper.taken, stepper.terms = self.step, self.taken, self.terms
+
+    def restore_onlookers(self, stepper: Stepper) -> None:
+        """Batch norm remembers what passed through it, even of a player that only looked on."""
+        players = stepper.run.model.players()
+        moved = {id(b) for name in self.players for b in players[name].buffers()}
+        put_back([(buffer, old) for buffer, old in self.buffers if id(buffer) not in moved])
+
+
+Copies = list[tuple[Tensor, Tensor]]  # each tensor, and what it held
+
+
+def copies(tensors: Iterable[Tensor]) -> Copies:
+    return [(tensor, tensor.detach().clone()) for tensor in tensors]
+
+
+@torch.no_grad()
+def put_back(kept: Copies) -> None:
+    for tensor, old in kept:
+        tensor.copy_(old)
+
+
+# What the critic says -------------------------------------------------------------------------------------------
+
+
+def verdict(model: Model, images: Tensor) -> Tensor:
+    """The logit (n,) of each picture; of a critic of patches, their mean."""
+    return model.critic(images).float().flatten(1).mean(1)
+
+
+def judges_pictures(model: Model) -> bool:
+    """Whether its critic is asked of pictures one by one, and of nothing else beside them."""
+    two = torch.zeros(2, *model.image_shape, device=next(model.parameters()).device)
+    try:
+        with torch.no_grad(), as_played(model):
+            return verdict(model, two).shape == (2,)
+    except (AttributeError, TypeError, RuntimeError, IndexError):
+        return False
+
+
+def gradients(model: Model, images: Tensor, norms: Sequence[nn.Module]) -> np.ndarray:
+    """|d logit / d pixel|, summed over the colours: uint8 (n, h, w), each picture's strongest at 255.
+
+    Batch norm ties the pictures of a batch together. Its statistics are held as they are, so that each picture's
+    gradient is that of its own logit.
+    """
+    for norm in norms:
+        norm.momentum = 1.0  # remember this batch alone
+    verdict(model, images)
+    model.eval()
+    with torch.enable_grad():
+        x = images.detach().requires_grad_()
+        [slope] = torch.autograd.grad(verdict(model, x).sum(), x)
+    slope = slope.abs().sum(1)  # (n, h, w)
+    return (255 * slope / slope.amax((1, 2), keepdim=True).clamp_min(1e-30)).round().to(torch.uint8).cpu().numpy()
+
+
+@contextmanager
+def as_played(model: Model) -> Iterator[list[nn.Module]]:
+    """Inside, batch norm measures what it is shown, as it does in the game, and nothing is dropped out. What it
+    remembers, and all modes, come back after. Yields the norms."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    modes, momentum = [(m, m.training) for m in model.modules()], [m.momentum for m in norms]
+    buffers = copies(model.buffers())
+    model.eval()
+    for norm in norms:
+        norm.train()
+    try:
+        yield norms
+    finally:
+        put_back(buffers)
+        for norm, value in zip(norms, momentum, strict=True):
+            norm.momentum = value
+        for module, mode in modes:
+            module.training = mode

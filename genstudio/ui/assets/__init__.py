@@ -1,0 +1,10 @@
+"""JavaScript and CSS of the page, each in a file of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def asset(name: str) -> str:
+    """The text of a file of this folder."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")

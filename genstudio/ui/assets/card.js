@@ -1,0 +1,14 @@
+const button = input => document.getElementById('open')?.parentElement.contains(input);
+const tell = async (file, folder) => {
+  const head = folder ? new ArrayBuffer(0) : await file.slice(0, 4096).arrayBuffer();
+  const bytes = String.fromCharCode(...new Uint8Array(head));
+  trigger('input', {name: file.name, size: file.size, folder, head: btoa(bytes)});
+};
+addEventListener('change', event => {
+  const file = event.target.type === 'file' && button(event.target) && [...event.target.files].find(f => f.size > MOST);
+  if (!file) return;
+  event.stopImmediatePropagation();
+  tell(file, false);
+}, true);
+addEventListener('genstudio:folder', event => tell({name: event.detail, size: 0}, true));
+element.addEventListener('click', event => { if (event.target.closest('[data-dismiss]')) trigger('clear'); });

@@ -1,0 +1,206 @@
+"""A place for a picture: a seed, or a picture that a visitor drops or draws, as its code in the chosen model.
+
+What a place holds is {"seed": n} or {"code": text}, with the picture beside it to compare.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, Protocol
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from genstudio.controls import Text
+from genstudio.engine import Engine
+from genstudio.images import border, centre_ink, error_map, fit, flatten, invert, open_picture
+from genstudio.latent.projection import Guess
+from genstudio.model import verbs
+from genstudio.recipes import encoding, recipe
+from genstudio.ui import html
+from genstudio.ui import words as w
+from genstudio.ui.events import EACH, LAST, ONCE
+from genstudio.ui.language import friendly, language, t
+
+SHOW_EVERY = 0.25  # seconds between two looks at a search
+
+
+class Host(Protocol):
+    """The view that an end belongs to."""
+
+    engine: Engine
+    scene: str
+    inputs: set[gr.components.Component]
+    everything: list[gr.components.Component]
+
+    def read(self, inputs: dict) -> dict: ...
+
+    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict: ...
+
+    def on_settle(self, inputs: dict, request: gr.Request) -> dict: ...
+
+
+class End:
+    """One place: what it shows, and the ways to fill it. `name` is its element's, `which` its key in a view's scene."""
+
+    def __init__(self, name: str, which: str, title: Text, seed: int, draw: bool = True):
+        self.which, self.title = which, title
+        self.shown = gr.HTML(elem_id=name, elem_classes="drop", min_height=150)
+        with gr.Row(elem_classes="tools"):
+            self.seed = gr.Number(
+                seed, precision=0, minimum=0, label=t(w.SEED), elem_id=f"{name}-seed", min_width=90,
+                info=t(w.SEED_HINT) if draw else None,
+            )  # fmt: skip
+            self.roll = gr.Button(t(w.DICE_END), elem_id=f"{name}-roll", min_width=70, scale=0)
+        self.upload = gr.UploadButton(t(w.UPLOAD), file_types=["image"], elem_id=f"{name}-upload", size="sm")
+        self.stop = gr.Button(t(w.STOP_SEARCH), visible=False, elem_id=f"{name}-stop", size="sm", variant="stop")
+        self.draw = self.pad = None
+        if draw:
+            with gr.Accordion(t(w.DRAW), open=False, elem_id=f"{name}-draw") as self.draw:
+                self.pad = gr.HTML(elem_id=f"{name}-pad", value=html.pad("×"), js_on_load=html.PAD)
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.shown, self.seed, self.upload, self.stop, *([self.draw] if self.draw else [])]
+
+    def wire(self, view: Host) -> None:
+        """Each change is handed to the view as a new scene."""
+        which, inputs, outputs = self.which, view.inputs, view.everything
+
+        def placed(inputs: dict, end: dict, request: gr.Request) -> dict:
+            return view.result(view.read(inputs) | {which: end}, inputs, request)
+
+        @friendly
+        def on_seed(inputs: dict, request: gr.Request) -> dict:
+            return placed(inputs, {"seed": recipe.check_seed(inputs[self.seed])}, request)
+
+        @friendly
+        def on_roll(inputs: dict, request: gr.Request) -> dict:
+            return placed(inputs, {"seed": random.randrange(1_000_000)}, request)
+
+        @friendly
+        def on_picture(inputs: dict, request: gr.Request) -> Iterator[dict]:
+            yield from self.filled(view, flatten(open_picture(inputs[self.upload])), view.read(inputs), inputs, request)
+
+        @friendly
+        def on_drawing(inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+            picture = flatten(open_picture(html.read_uri(event.png)))
+            name = view.read(inputs)["system"]
+            if view.engine.image_shape(name)[0] == 1:
+                picture = centre_ink(picture)
+            *_, end = ends_of(view.engine, name, picture)
+            return placed(inputs, end, request)
+
+        self.seed.input(on_seed, inputs | {self.seed}, outputs, **LAST)
+        self.roll.click(on_roll, inputs, outputs, **LAST)
+        search = self.upload.upload(on_picture, inputs | {self.upload}, outputs, **ONCE)
+        self.ends_too(view, search)
+        if self.pad:
+            # "always_last" would send the last event with the first one's data; the pad itself waits between two.
+            self.pad.input(on_drawing, inputs, outputs, **EACH)
+
+    def ends_too(self, view: Host, search: gr.events.Dependency) -> None:
+        """The stop button ends this search, and the view shows the best that it found.
+
+        In two steps: a search that still ran would draw its next look over what the second one shows.
+        """
+        self.stop.click(None, cancels=[search]).then(view.on_settle, view.inputs, view.everything, **ONCE)
+
+    def filled(
+        self, view: Host, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request
+    ) -> Iterator[dict[gr.components.Component, Any]]:
+        """Updates of the view while a picture takes this place, and at last with it there."""
+        for end in ends_of(view.engine, scene["system"], picture):
+            if "left" in end:
+                lang = language(request)
+                shown = f"<h3>{getattr(self.title, lang)}</h3>{searching(end, lang)}"
+                yield {view.scene: scene | {self.which: end}, self.shown: shown, self.stop: gr.update(visible=True)}
+        yield view.result(scene | {self.which: end}, inputs, request)
+
+    def show(self, end: dict, uri: str, encodes: bool, lang: str) -> dict[gr.components.Component, Any]:
+        """Updates that show this end: its picture, or the original beside its reconstruction and where they differ."""
+        title = getattr(self.title, lang)
+        if "original" in end:
+            body = compared(end, lang)
+        else:
+            hint = w.DROP_HERE if encodes else w.DROP_HERE_TO_SEARCH
+            body = f'{html.picture(uri, title)}<p class="legend">{getattr(hint, lang)}</p>'
+        updates = {
+            self.shown: f"<h3>{title}</h3>{body}",
+            self.seed: end.get("seed"),
+            self.stop: gr.update(visible=False),
+        }
+        return updates | ({self.draw: gr.update(visible=encodes)} if self.draw else {})
+
+
+def searching(look: dict, lang: str) -> str:
+    """A look at a search that is not over."""
+    return compared(look, lang) + html.progress(1 - look["left"], getattr(w.SEARCHING, lang))
+
+
+def compared(end: dict, lang: str) -> str:
+    """A visitor's picture, what the model makes of it, and what it cannot say."""
+    figures = (("original", w.ORIGINAL), ("rebuilt", w.RECONSTRUCTION), ("apart", w.CANNOT_SAY))
+    body = ""
+    for key, label in figures:
+        said = getattr(label, lang)
+        body += f"<figure>{html.picture(end[key], said)}<figcaption>{said}</figcaption></figure>"
+    error = f"{getattr(w.SQUARED_ERROR, lang)}<br><output>{end['error']:.4f}</output>"
+    return f'<div class="pair">{body}<p class="legend">{error}</p></div>'
+
+
+def encodes(engine: Engine, name: str) -> bool:
+    return "encode" in verbs(engine.hold(name).system.model)
+
+
+def ends_of(engine: Engine, name: str, picture: Image.Image) -> Iterator[dict]:
+    """What a place holds for a picture. An encoder knows at once; else the code is searched for, and each look at the
+    search is yielded with the share that is `left` of it."""
+    shape = engine.image_shape(name)
+    average = engine.decode(name, np.zeros_like(engine.latents(name, [0])))[0]
+    if shape[0] == 1 and (border(average) < 128) != (border(np.asarray(flatten(picture))) < 128):
+        picture = invert(picture)  # ink on paper, for a model that knows light on dark
+
+    def draw(code: np.ndarray) -> np.ndarray:
+        return engine.decode(name, code[None])[0]
+
+    if encodes(engine, name):
+        code = engine.encode(name, [picture])[0]
+        yield described(as_seen(picture, shape), code, draw(code))
+    else:
+        yield from searched(engine.project(name, picture), picture, shape, draw)
+
+
+def searched(
+    search: Iterator[Guess], picture: Image.Image, shape: tuple[int, int, int], draw: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[dict]:
+    """Looks at a search for the code of a picture, now and then with the share that is `left` of it, and at last what it found.
+    `draw` makes the picture of a code."""
+    original, seen = as_seen(picture, shape), time.monotonic()
+    with closing(search):
+        for guess in search:
+            if time.monotonic() - seen > SHOW_EVERY and guess.step < guess.steps:
+                seen, code = time.monotonic(), guess.code.numpy()
+                yield described(original, code, draw(code)) | {"left": 1 - guess.step / guess.steps}
+    code = guess.code.numpy()
+    yield described(original, code, draw(code))
+
+
+def as_seen(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+    """A picture as a model of that shape is shown it, uint8 (h, w, c)."""
+    return np.asarray(fit(picture, shape)).reshape(shape[1], shape[2], shape[0])
+
+
+def described(original: np.ndarray, code: np.ndarray, rebuilt: np.ndarray) -> dict:
+    """A code as a recipe can carry it, with the picture it came from, the one it gives, and where they differ."""
+    return {
+        "code": encoding.pack(code),
+        "original": html.png_uri(original),
+        "rebuilt": html.png_uri(rebuilt),
+        "apart": html.png_uri(error_map(original, rebuilt)),
+        "error": float(np.mean(((original.astype(float) - rebuilt) / 127.5) ** 2)),
+    }

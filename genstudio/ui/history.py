@@ -1,0 +1,85 @@
+"""What a visitor leaves behind: the pictures made so far, kept in the browser, and how to make the last one again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from genstudio.engine import Engine
+from genstudio.model import steps_many
+from genstudio.recipes import commands, recipe, replay
+from genstudio.ui import html
+from genstudio.ui import words as w
+from genstudio.ui.language import t
+from genstudio.ui.share import Share
+
+KEPT = 24  # pictures of history
+
+
+class Trail:
+    """Made before the views, which add to it, and drawn once below them. `place` comes before the names of its elements."""
+
+    def __init__(self, engine: Engine, systems: dict, place: str = ""):
+        self.engine, self.systems, self.place = engine, systems, place
+        self.history = gr.State([])  # (picture, recipe), the newest first
+        # What a reload of the page brings back; nothing secret, so a fixed key lets it outlive the server.
+        self.memory = gr.BrowserState({}, storage_key=f"genstudio-{place or 'latent'}", secret="genstudio")
+
+    def draw(self) -> None:
+        gr.Markdown(t(w.HISTORY), elem_classes="caption")
+        self.shown = gr.HTML(elem_id=f"{self.place}history", elem_classes="trail", js_on_load=html.PICK)
+        with gr.Accordion(t(w.RECIPE), open=False, elem_id=f"{self.place}recipe", elem_classes="recipe"):
+            gr.Markdown(t(w.RECIPE_HINT))
+            self.command = gr.Code(language="shell", interactive=False, show_label=False, lines=1, wrap_lines=True)
+        self.share = Share(self.place)
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.history, self.memory, self.shown, self.command, *self.share.outputs]
+
+    def keep(self, made: dict, history: list, lang: str, uri: str | None = None) -> dict[gr.components.Component, Any]:
+        """Updates that add a recipe to the history, unless it stands there first. `uri` is its picture, where it is at hand."""
+        if not history or history[0][1] != made:
+            history = [(uri or self.thumbnail(made), made), *history][:KEPT]
+        return self.show(history, made, lang)
+
+    def show(self, history: list, made: dict, lang: str) -> dict[gr.components.Component, Any]:
+        return {
+            self.history: history,
+            self.memory: {"history": [found for _, found in history]},
+            self.shown: html.thumbnails(
+                [(uri, self.title(found, lang)) for uri, found in history], getattr(w.HISTORY_EMPTY, lang)
+            ),
+            self.command: commands.command(made),
+            **self.share.show(made, lang),
+        }
+
+    def remembered(self, memory: dict | None) -> list[tuple[str, dict]]:
+        """The history that a browser kept, less what can no longer be made, or takes long: it is a visitor's input."""
+        history = []
+        for found in (memory or {}).get("history", [])[:KEPT]:
+            try:
+                if not steps_many(self.systems[self.checked(found)["system"]].model):
+                    history.append((self.thumbnail(found), found))
+            except (ValueError, AttributeError):
+                continue
+        return history
+
+    def picked(self, history: list, index: Any) -> dict:
+        """The recipe at a place of the history."""
+        if not 0 <= int(index) < len(history):
+            raise ValueError("this picture is no longer in the history")
+        return history[int(index)][1]
+
+    def checked(self, found: dict) -> dict:
+        """A stranger's recipe, if it can be obeyed here. The name comes first: it must not lead to any file but ours."""
+        if found.get("system") not in self.systems:
+            raise ValueError(f"the model {found.get('system')!r} of this recipe is not here")
+        return recipe.check(found)
+
+    def thumbnail(self, found: dict) -> str:
+        return html.png_uri(replay.image(found, self.engine), found)
+
+    def title(self, found: dict, lang: str) -> str:
+        return getattr(self.systems[found["system"]].title, lang)

@@ -1,0 +1,63 @@
+"""The language of a visitor, and sentences said in it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from contextlib import contextmanager
+
+import gradio as gr
+
+from genstudio.controls import Text
+from genstudio.ui.words import BROKEN_PICTURE, NO_LINK, NOT_A_PICTURE, TABLE, TOO_LARGE
+
+
+def t(text: Text):
+    """A sentence for a Gradio component: it enters the table, and the browser chooses the language."""
+    key = "genstudio_" + "".join(c if c.isalnum() else "_" for c in text.en)
+    for language in Text._fields:
+        TABLE.translations[language][key] = getattr(text, language)
+    return TABLE(key)
+
+
+def language(request: gr.Request | None) -> str:
+    """The language of a visitor, for text that the server writes itself."""
+    wanted = (request.headers.get("accept-language", "") if request else "").lower()
+    return "fr" if wanted.startswith("fr") else "en"
+
+
+def reason(error: Exception, lang: str) -> str:
+    """An error's sentence, in the visitor's language where it is one of the table."""
+    sentence = str(error)
+    for text in (NOT_A_PICTURE, BROKEN_PICTURE, TOO_LARGE, NO_LINK):
+        sentence = sentence.replace(text.en, getattr(text, lang))
+    return sentence[:1].upper() + sentence[1:]
+
+
+def friendly(handler: Callable) -> Callable:
+    """A handler whose complaints reach the visitor as one sentence, never as a traceback."""
+
+    @contextmanager
+    def complaints(*given):
+        try:
+            yield
+        except (ValueError, ArithmeticError) as error:
+            request = next((a for a in given if isinstance(a, gr.Request)), None)
+            raise gr.Error(reason(error, language(request)), print_exception=False) from None
+
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def wrapped(*args, **kwargs):
+            with complaints(*args, *kwargs.values()):
+                yield from handler(*args, **kwargs)
+
+    else:
+
+        @functools.wraps(handler)
+        def wrapped(*args, **kwargs):
+            with complaints(*args, *kwargs.values()):
+                return handler(*args, **kwargs)
+
+    return wrapped

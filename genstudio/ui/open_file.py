@@ -1,0 +1,345 @@
+"""The page's one door: a file that is opened or dropped, a link that is followed, and the link that is passed on.
+
+`opening` says what a file is; here stands what the page does with each kind, and the card that tells the visitor.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import shlex
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import gradio as gr
+import numpy as np
+
+from genstudio import catalog, paths
+from genstudio.controls import Text
+from genstudio.engine import Engine
+from genstudio.engine.loaded import Held
+from genstudio.importers import identify as opening
+from genstudio.importers import keep
+from genstudio.importers.identify import Found
+from genstudio.model import verbs
+from genstudio.recipes import links, recipe
+from genstudio.scores.words import score_text
+from genstudio.ui import words as w
+from genstudio.ui.assets import asset
+from genstudio.ui.events import ANYTHING, ONCE, QUIET
+from genstudio.ui.language import friendly, language, reason, t
+
+PUBLIC = bool(os.environ.get("SPACE_ID"))  # a Space serves strangers, and forgets
+MOST = (64 if PUBLIC else 1000) * 10**6  # bytes of a file
+KINDS = {
+    "recipe": w.RECIPE_FILE,
+    "link": w.RECIPE_LINK,
+    "picture": w.PICTURE_FILE,
+    "made": w.PICTURE_MADE,
+    "weights": w.WEIGHTS_FILE,
+    "critic": w.CRITIC_FILE,
+    "pictures": w.PICTURES_FILE,
+}
+ADVICE = {  # by kind or form
+    "critic": w.CRITIC_SAYS,
+    "foreign": w.NOT_READABLE,
+    "heic": w.SAVE_OTHERWISE,
+    "svg": w.SAVE_OTHERWISE,
+    "archive": w.PACK_OTHERWISE,
+}
+
+# A file that is too large, or a folder, is never sent: its name, size and first bytes are.
+CARD = asset("card.js").replace("MOST", str(MOST))
+
+# A link has done its work once it is open: a reload is to bring back what the visitor made of it.
+FORGET = asset("forget.js")
+
+
+class Said(NamedTuple):
+    """What became of a file, in one sentence."""
+
+    sentence: str
+    fine: bool = True
+
+
+Act = Generator[dict, None, Said]
+
+
+class Door:
+    """The button; `draw_card` puts the card where it is called, `listen` ties both to the page and its tabs."""
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        self.button = gr.UploadButton(t(w.OPEN), elem_id="open", scale=0, min_width=110, size="sm", file_count="multiple")
+
+    def draw_card(self) -> None:
+        self.card = gr.HTML("", elem_id="opened", js_on_load=CARD)
+
+    def listen(self, page: gr.Blocks, switch: gr.Tabs, tabs: Mapping[str, tuple[gr.Tab, Any]]) -> None:
+        """`tabs` by their id, the first of them in front, show what is opened. Without models, files are only described.
+
+        Each has `inputs` and `outputs`, the components of its handlers, `memory`, what the browser keeps, or None, and
+
+            on_load(memory, request)               updates for a page that was just opened
+            can_open(recipe)                       whether it shows recipes of that verb and system
+            on_recipe(recipe, inputs, request)     updates that restore a checked recipe
+            lacks(recipe, request)                 what the visitor still has to bring for it, as a Text, or None
+            on_start(path, inputs, request)        yields updates while a picture is taken up, and with it there
+            started                                what became of that picture then, as a Text
+            on_offer(name, inputs, request)        updates with new weights chosen, or None where it cannot show them
+            stops(event)                           its stop button also ends what the event began
+
+        and one may have
+
+            on_pictures(paths, inputs, request)    yields updates while many pictures are taken up
+            gathered                               what became of them then, as a Text, or None where it cannot
+            opens                                  the button that opens what it has made, and
+            result(inputs, request)                what that is: a file, and the name that it is to have
+            on_leave(request)                      the visitor has closed the page
+        """
+        self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
+        self.fronts: dict[str | None, str] = {}  # by session, the tab in front: whose picture a dropped one is
+        for key, (panel, _) in tabs.items():
+            panel.select(self.arrival(key), None, None, **QUIET)
+            if hasattr(self.tabs[key], "on_leave"):
+                page.unload(self.tabs[key].on_leave)
+        outputs = [*(c for tab in self.tabs.values() for c in tab.outputs), switch, self.card]
+        inputs = {self.button}.union(*(tab.inputs for tab in self.tabs.values()))
+        opened = self.button.upload(self.on_open, inputs, outputs, **ONCE)
+        for tab in self.tabs.values():
+            tab.stops(opened)
+            if hasattr(tab, "opens"):
+                tab.opens.click(self.opening(tab), inputs - {self.button}, outputs, **ONCE)
+        self.card.input(self.on_unread, None, self.card, **ONCE)
+        self.card.clear(None, None, self.card, js="() => ''")
+        page.unload(self.on_leave)
+        memories = {tab.memory for tab in self.tabs.values() if tab.memory}
+        page.load(self.on_load, memories, outputs, **ANYTHING).then(None, js=FORGET)
+
+    # what a visitor does --------------------------------------------------------------------------------------------
+
+    def on_open(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """One file is what it is; several are pictures. None stays where it was sent to."""
+        paths = [Path(path) for path in inputs[self.button]]
+        try:
+            if len(paths) > 1:
+                found = Found("pictures", ", ".join(p.name for p in paths)[:120], sum(p.stat().st_size for p in paths))
+                found.facts["count"] = len(paths)
+                act = self.gather(found, paths, inputs, request)
+            else:
+                found = opening.identify(paths[0])
+                acts = {"recipe": self.restore, "picture": self.start, "weights": self.take}
+                act = acts.get(found.kind, self.describe)(found, str(paths[0]), inputs, request)
+            yield from self.answer(found, act, language(request))
+        finally:
+            for path in paths:
+                path.unlink(missing_ok=True)
+
+    def opening(self, tab: Any) -> Callable[[dict, gr.Request], Iterator[dict]]:
+        def on_result(inputs: dict, request: gr.Request) -> Iterator[dict]:
+            """What a tab has made is opened as a file is."""
+            path, name = tab.result(inputs, request)
+            found = replace(opening.identify(path), name=name)
+            yield from self.answer(found, self.take(found, str(path), inputs, request), language(request))
+
+        return friendly(on_result)
+
+    def on_unread(self, event: gr.EventData, request: gr.Request) -> dict:
+        """A folder, or a file that the browser kept back because it is too large."""
+        lang, data = language(request), event._data
+        try:
+            name, head = str(data["name"])[:200], base64.b64decode(data["head"])[: opening.HEAD]
+            found = opening.identify_unread(name, int(data["size"]), head)
+        except (binascii.Error, KeyError, TypeError, ValueError, OverflowError):
+            return {}
+        if data.get("folder"):
+            found.form = "folder"
+            said = getattr(w.TRAIN_ON, lang).format(command=train_on(name))
+        else:
+            said = getattr(w.TOO_MUCH if PUBLIC else w.BY_HAND, lang)
+            said = said.format(most=amount(MOST, lang), folder=paths.checkpoint_folders()[0])
+        return self.tell(found, Said(said, fine=False), lang)
+
+    def on_load(self, memories: dict, request: gr.Request) -> dict:
+        """The page as its tabs open it, and then the recipe of the link that was followed, where it can be obeyed."""
+        updates, query = {}, urlencode(dict(request.query_params))
+        for tab in self.tabs.values():
+            updates |= tab.on_load(memories.get(tab.memory), request)
+        if {"verb", "system"} <= set(request.query_params):
+            found = Found("link", "?" + query[:100], 0)
+            for more in self.answer(found, self.follow(found, query, memories | updates, request), language(request)):
+                updates |= more
+        return updates
+
+    # what the page does with each kind: each act yields updates, and returns what became of the file ------------------
+
+    def answer(self, found: Found, act: Act, lang: str) -> Iterator[dict]:
+        """The updates of an act, and at last the card that says what the file is and what became of it."""
+        try:
+            said = yield from act
+        except (ValueError, ArithmeticError, OSError, gr.Error) as error:
+            why = error.message if isinstance(error, gr.Error) else reason(error, lang)
+            said = Said(getattr(w.UNUSABLE, lang).format(reason=why.rstrip(".")), fine=False)
+        yield self.tell(found, said, lang)
+
+    def tell(self, found: Found, said: Said, lang: str) -> dict:
+        (gr.Info if said.fine else gr.Warning)(escape(said.sentence), duration=5)
+        return {self.card: card(found, said, lang)}
+
+    def follow(self, found: Found, query: str, inputs: dict, request: gr.Request) -> Act:
+        """A link brings its recipe back."""
+        found.recipe = links.from_query(links.check_link(query))
+        return (yield from self.restore(found, None, inputs, request))
+
+    def restore(self, found: Found, path: str | None, inputs: dict, request: gr.Request) -> Act:
+        """A recipe brings its tab back."""
+        lang, system = language(request), str(found.recipe.get("system"))
+        elsewhere = ValueError(getattr(w.ELSEWHERE, lang).format(system=system[:80]))
+        if system not in catalog.available():  # the name comes first: it must not lead to any file but these
+            raise elsewhere
+        made = recipe.check(found.recipe | {"system": system})
+        key = next((key for key, tab in self.tabs.items() if tab.can_open(made)), None)
+        if key is None:
+            raise elsewhere
+        held = self.engine.hold(made["system"])
+        found.facts |= {"title": held.system.title, "licence": held.header.licence, "credit": held.header.credit}
+        lacks = self.tabs[key].lacks(made, request)
+        yield self.tabs[key].on_recipe(made, inputs, request) | self.turned(key)
+        return Said(getattr(lacks, lang) if lacks else restored(made, held, lang))
+
+    def start(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
+        """A picture: its recipe is restored, else the tab in front takes it up."""
+        if found.recipe is not None:
+            found.kind = "made"
+            return (yield from self.restore(found, path, inputs, request))
+        key = self.fronts.get(session(request), next(iter(self.tabs)))
+        for updates in self.tabs[key].on_start(path, inputs, request):
+            yield updates | self.turned(key)
+        return Said(getattr(self.tabs[key].started, language(request)))
+
+    def take(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
+        """Weights are tried, kept under a free name, and chosen in the tab, for everybody whom this copy serves."""
+        lang = language(request)
+        if PUBLIC:
+            return Said(getattr(w.DESCRIBED_ONLY, lang), fine=False)
+        yield {self.card: card(found, Said(getattr(w.TAKEN_IN, lang)), lang)}  # what it is comes first
+        here = catalog.available()
+        with keep.as_ours(path, found) as ours:
+            self.try_out(str(ours))
+            name = keep.keep(ours, found)
+        kept = w.HERE_ALREADY if name in here else w.KEPT
+        for key, tab in self.tabs.items():
+            if updates := tab.on_offer(name, inputs, request):
+                yield updates | self.turned(key)
+                return Said(f"{getattr(kept, lang).format(name=name)} {getattr(w.CHOSEN, lang)}")
+        return Said(f"{getattr(kept, lang).format(name=name)} {getattr(w.NO_TAB, lang)}")
+
+    def try_out(self, path: str) -> None:
+        """Weights that give no picture would spoil the page."""
+        self.engine.hold(path)
+        can = set(verbs(catalog.system_of(path).model))
+        if {"latents", "decode"} <= can:
+            self.engine.decode(path, self.engine.latents(path, [0]))
+        if "redraw" in can:
+            list(self.engine.denoise(path, [0], steps=2))
+        if "translate" in can:
+            list(self.engine.translate(path, np.full((1, 64, 64, 3), 255, np.uint8)))
+
+    def gather(self, found: Found, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Act:
+        """Many pictures, as files or as a zip: a tab takes them up, the one in front if it can, else one can learn from them."""
+        lang = language(request)
+        front = self.fronts.get(session(request))
+        for key, tab in sorted(self.tabs.items(), key=lambda item: item[0] != front):
+            if said := getattr(tab, "gathered", None):
+                for updates in tab.on_pictures(paths, inputs, request):
+                    yield updates | self.turned(key)
+                return Said(getattr(said, lang).format(command=train_on(found.name)))
+        return Said(getattr(w.TRAIN_ON, lang).format(command=train_on(found.name)))
+
+    def describe(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
+        """All else: one sentence that says what to do with it."""
+        lang = language(request)
+        if found.reason:
+            raise ValueError(found.reason)
+        if found.kind == "pictures":
+            return (yield from self.gather(found, [Path(path)], inputs, request))
+        advice = ADVICE.get(found.kind) or ADVICE.get(found.form, w.NOT_OPENED)
+        return Said(getattr(advice, lang), fine=False)
+
+    def turned(self, key: str) -> dict:
+        """The tab comes to the front, which it says itself once it is there."""
+        return {self.switch: gr.update(selected=key)}
+
+    def arrival(self, key: str) -> Callable[[gr.Request], None]:
+        def on_arrival(request: gr.Request) -> None:
+            self.fronts[session(request)] = key
+
+        return on_arrival
+
+    def on_leave(self, request: gr.Request) -> None:
+        self.fronts.pop(session(request), None)
+
+
+def session(request: gr.Request | None) -> str | None:
+    return request.session_hash if request else None
+
+
+def restored(made: dict, held: Held, lang: str) -> str:
+    """How far the picture is the one that the recipe was made with: a link does not say as much as a PNG."""
+    now = recipe.make(held, made["verb"])
+    changed = [key for key in recipe.differences(made, held) if key in made]
+    said = [getattr(w.DIFFERS[key], lang).format(then=str(made[key])[:40], now=now[key]) for key in changed]
+    if said:
+        return getattr(w.RESTORED_BUT, lang).format(what=", ".join(said))
+    whole = set(w.DIFFERS) <= set(made)
+    return getattr(w.RESTORED if whole else w.RESTORED_SAME_WEIGHTS if "weights" in made else w.RESTORED_AS_SAID, lang)
+
+
+def train_on(name: str) -> str:
+    return shlex.join(["python", "-m", "genstudio", "train", "vae_avatars", "--data", name])
+
+
+# The card -------------------------------------------------------------------------------------------------------
+
+
+def card(found: Found, said: Said, lang: str) -> str:
+    """What the file is, how large, what it says of itself, and what became of it."""
+    what = w.FORMS[found.form] if found.reading else KINDS.get(found.kind) or w.FORMS[found.form]
+    rows = "".join(
+        f"<div><dt>{getattr(label, lang)}</dt><dd>{escape(value)}</dd></div>"
+        for key, label in w.FACTS.items()
+        if (value := fact(key, found.facts.get(key), lang))
+    )
+    size = amount(found.size, lang) if found.size else ""
+    close = escape(getattr(w.DISMISS, lang), quote=True)
+    return (
+        f'<section class="found {"fine" if said.fine else "odd"}" role="status"><p><b>{getattr(what, lang)}</b> '
+        f"<code>{escape(found.name)}</code> <span>{size}</span></p><p>{escape(said.sentence)}</p>"
+        f'<dl>{rows}</dl><button data-dismiss title="{close}" aria-label="{close}">×</button></section>'
+    )
+
+
+def fact(key: str, value: Any, lang: str) -> str:
+    """One thing that a file says of itself. It is a stranger's word, and is kept short."""
+    if key == "scores" and isinstance(value, dict):
+        best = [(str(n)[:60], s) for n, s in value.items() if not str(n).startswith("share of")]
+        return "; ".join(f"{name}: {score_text(score)}" for name, score in best[:4])
+    if isinstance(value, Text):
+        return getattr(value, lang)
+    if isinstance(value, tuple):
+        return " × ".join(str(side) for side in value)
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f") if value else ""
+    return str(value or "")[:300]
+
+
+def amount(size: int, lang: str) -> str:
+    """12.3 MB."""
+    power = min(len(str(size)) - 1, 9) // 3
+    number = f"{size / 1000**power:.{1 if power else 0}f}"
+    return f"{number.replace('.', ',') if lang == 'fr' else number} {getattr(w.BYTES[power], lang)}"

@@ -1,0 +1,195 @@
+"""Laws of the networks, the games and the restorations of image-to-image translation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+
+from genstudio.layers.image_to_image import InstanceNorm, PatchCritic, UNet
+from genstudio.layers.novelty import Domain, statistics
+from genstudio.model import Batch
+from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution, coloured
+from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma
+from genstudio.objectives.adversarial import critic_least_squares, generator_least_squares
+from genstudio.tasks.edges import outlines
+
+
+def seen_by(network: nn.Module, side: int) -> int:
+    """Pixels along a side that the middle of the network's output depends on, by its gradient."""
+    x = torch.zeros(1, 3, side, side, requires_grad=True)
+    y = network(x)
+    y[0, 0, y.shape[2] // 2, y.shape[3] // 2].backward()
+    there = x.grad[0].abs().sum(0).sum(0).nonzero().flatten()
+    return int(there[-1] - there[0]) + 1
+
+
+@pytest.mark.parametrize(("widths", "patch"), [((4, 8, 8), 34), ((4, 8, 8, 8), 70)])
+def test_a_critic_of_three_or_four_widths_judges_patches_of_34_or_70_pixels(widths, patch):
+    """Isola et al. 2017, section 6.2: 70 is their default."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        assert seen_by(PatchCritic(3, widths, nn.Identity), 160) == patch
+
+
+def test_a_u_net_keeps_size_and_hands_fine_detail_past_its_narrow_middle():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = UNet(3, 2, (4, 8, 8)).eval()
+        x = torch.randn(2, 3, 40, 24)
+        y = network(x)
+        assert y.shape == (2, 2, 40, 24)
+        network.ups[1][1].weight.data.zero_()  # all that comes from below
+        assert not torch.equal(network(x)[:, :, :, 1:], network(x)[:, :, :, :-1])
+
+
+def test_instance_norm_is_torch_s():
+    x = torch.randn(3, 5, 9, 7, generator=torch.Generator().manual_seed(0)) * 4 + 2
+    assert torch.allclose(InstanceNorm()(x), nn.functional.instance_norm(x), atol=1e-5)
+
+
+def test_least_squares_game_by_hand():
+    real, fake = torch.tensor([1.0, 0.5]), torch.tensor([0.0, 0.25])
+    assert critic_least_squares(real, fake).item() == pytest.approx(0.5 * (0.125 + 0.03125))
+    assert generator_least_squares(fake).item() == pytest.approx(0.5 * (1 + 0.5625) / 2)
+
+
+def test_l1_belongs_to_the_generator_alone():
+    """Some texts put it among D's terms, where it would do nothing."""
+    model = Pix2Pix((3, 32, 32), widths=(4, 4, 4), critic_widths=(4, 4))
+    batch = Batch(torch.rand(2, 3, 32, 32), sources=torch.rand(2, 3, 32, 32))
+    terms = dict(model.losses(batch, 0))
+    assert "L1" in terms["generator"] and "L1" not in terms["critic"]
+    assert terms["generator"]["L1"] > 10 * terms["generator"]["generator"]  # its weight is 100
+
+
+def test_going_nowhere_costs_no_cycle_and_no_identity():
+    """As built, both generators change nothing: there and back is then where it began."""
+    model = CycleGAN((3, 32, 32), width=4, blocks=1, critic_widths=(4, 4))
+    batch = Batch(torch.rand(2, 3, 32, 32), sources=torch.rand(2, 3, 32, 32))
+    terms = dict(model.losses(batch, 10_000))["generator"]
+    assert terms["cycle"].item() == pytest.approx(0, abs=1e-6) and terms["identity"].item() == pytest.approx(0, abs=1e-6)
+    with torch.no_grad():
+        model.generator["there"].layers[-1].bias += 0.1
+    terms = dict(model.losses(batch, 10_000))["generator"]
+    assert terms["cycle"] > 0 and terms["identity"].item() == pytest.approx(terms["cycle"].item() / 4, rel=0.2)
+
+
+def test_the_amount_of_change_goes_from_none_to_more_than_learned():
+    model = CycleGAN((3, 32, 32), width=4, blocks=1).eval()
+    with torch.no_grad():
+        model.generator["back"].layers[-1].bias += 0.1
+    x = torch.zeros(1, 3, 32, 32)
+    none, half, whole, more = (model.translate(x, direction="back", amount=a) for a in (0.0, 0.5, 1.0, 1.5))
+    assert torch.equal(none, x) and torch.allclose(half, whole / 2) and torch.allclose(more, 1.5 * whole)
+    assert torch.equal(model.translate(x, direction="there"), x)
+
+
+def test_the_pool_shows_half_old_fakes_once_it_is_full():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        pool = Pool((1, 2, 2), size=50)
+        pictures = torch.arange(1000.0).view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+        shown = torch.cat([pool(part) for part in pictures.split(4)])[:, 0, 0, 0]
+    assert torch.equal(shown[:48], torch.arange(48.0))  # until it is full, what comes goes
+    old = (shown[100:] != torch.arange(100.0, 1000)).float().mean()
+    assert 0.43 < old < 0.57  # 900 fair coins: beyond four standard deviations otherwise
+    assert len(set(shown[50:].tolist())) == 950  # an older one is shown once more: it left its place to another
+
+
+def test_restorations_begin_with_doing_nothing():
+    x = torch.rand(1, 3, 32, 32) * 2 - 1
+    assert torch.equal(Denoiser((3, 32, 32)).translate(x), x)
+    twice = SuperResolution((3, 32, 32)).translate(x)
+    assert torch.allclose(twice, nn.functional.interpolate(x, scale_factor=2, mode="bicubic"))
+
+
+def test_noise_is_as_strong_as_it_says():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        clean = torch.zeros(400, 3, 16, 16)
+        noisy = Denoiser((3, 16, 16), width=4, blocks=1).sources(Batch(clean))
+    levels = (noisy - clean).flatten(1).std(1) * 127.5
+    assert levels.min() < 3 and 50 < levels.max() < 57 and 24 < levels.mean() < 31  # even from 0 to 55
+
+
+@pytest.mark.parametrize("colour", [0.0, 1.0, 2.0])
+def test_a_colorizer_may_not_touch_the_light(colour):
+    model = Colorizer((3, 32, 32), widths=(4, 4, 4)).eval()
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) - 0.5
+    assert torch.allclose(luma(model.translate(x, colour=colour)), luma(x), atol=1e-5)
+
+
+def test_colour_differences_are_bt601_s():
+    """Pure red has luma 0.299, Cb -0.169 and Cr 0.5 on scales from 0 to 1; here all scales are twice as long."""
+    y, chroma = torch.tensor(2 * 0.299 - 1), torch.tensor([2 * -0.168736, 2 * 0.5])
+    red = coloured(y.view(1, 1, 1, 1), chroma.view(1, 2, 1, 1)).flatten()
+    assert torch.allclose(red, torch.tensor([1.0, -1.0, -1.0]), atol=1e-4)
+
+
+# Which pictures are known -----------------------------------------------------------------------------------------
+
+
+def drawings(count: int, seed: int) -> Tensor:
+    """Black outlines on white."""
+    draw, made = np.random.RandomState(seed), []
+    for _ in range(count):
+        sheet = Image.new("RGB", (64, 64), "white")
+        pen = ImageDraw.Draw(sheet)
+        for _ in range(draw.randint(2, 6)):
+            x, y = draw.randint(4, 40, 2)
+            pen.ellipse([x, y, x + draw.randint(5, 20), y + draw.randint(5, 20)], outline="black", width=2)
+        made.append(np.asarray(sheet))
+    return torch.from_numpy(np.stack(made)).permute(0, 3, 1, 2) / 127.5 - 1
+
+
+def scenes(count: int, seed: int) -> Tensor:
+    """Soft, colourful pictures without white."""
+    draw = torch.Generator().manual_seed(seed)
+    return nn.functional.interpolate(torch.rand(count, 3, 5, 5, generator=draw) * 1.4 - 0.9, 64, mode="bicubic")
+
+
+def test_a_domain_knows_its_own_kind_and_not_another():
+    for known, other in ((drawings, scenes), (scenes, drawings)):
+        domain = Domain()
+        domain.fit(known(500, seed=0).split(100))
+        assert (domain(known(200, seed=1)) > 1).float().mean() <= 0.01
+        assert (domain(other(200, seed=1)) > 1).float().mean() >= 0.99
+
+
+def test_before_it_has_learned_nothing_is_foreign():
+    assert (Domain()(scenes(3, seed=0)) <= 1).all()
+
+
+def test_statistics_do_not_depend_on_the_size_of_the_picture():
+    x = scenes(5, seed=0)
+    assert torch.allclose(statistics(x), statistics(nn.functional.interpolate(x, scale_factor=4)), atol=1e-4)
+
+
+# Lines ------------------------------------------------------------------------------------------------------------
+
+
+def test_outlines_are_black_where_colours_meet_and_white_elsewhere():
+    picture = Image.new("RGB", (300, 200), "#88bb44")
+    ImageDraw.Draw(picture).rectangle([100, 50, 220, 150], fill="#2244aa")
+    lines = np.asarray(outlines(picture).convert("L"))
+    assert lines.shape == (200, 300)
+    assert lines[50, 160] < 100 and lines[100, 100] < 100  # on the border
+    assert lines[10, 10] > 250 and lines[100, 160] > 250  # outside and inside
+    assert 0.9 < (lines > 128).mean() < 0.99
+
+
+def test_more_detail_draws_more_lines_and_size_does_not_matter():
+    draw = np.random.RandomState(0)
+    small = Image.fromarray(draw.randint(0, 256, (12, 12, 3), dtype=np.uint8))
+    picture = small.resize((256, 256), Image.Resampling.BICUBIC)
+    ink = [(np.asarray(outlines(picture, d)) < 128).mean() for d in (0.0, 0.5, 1.0)]
+    assert ink[0] < ink[1] < ink[2]
+    large = (np.asarray(outlines(picture.resize((1024, 1024), Image.Resampling.BICUBIC), 0.5)) < 128).mean()
+    assert large == pytest.approx(ink[1], rel=0.35)
+    for size in ((1, 1), (1, 3000), (5000, 2)):
+        assert outlines(picture.resize(size)).size == size
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        outlines(picture, 2.0)

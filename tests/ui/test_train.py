@@ -1,0 +1,136 @@
+"""The Train tab in a real browser: pictures are read, a training is ordered, followed, found again after a reload,
+stopped, and what it has made is opened where one can play with it."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from genstudio.training import jobs
+from tests.ui.page import JOURNEY, go, idle, option, png, press, saved, send, shown, turn_to_tab
+
+pytestmark = JOURNEY
+SMALL, WALL = "ae2d_mnist", "#job-walls img"
+
+
+def shapes(count: int = 60) -> bytes:
+    """A zip of bright squares at random places, in two folders, with a broken file and one that is no picture."""
+    rng, body = np.random.default_rng(0), io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        for i in range(count):
+            image = np.zeros((32, 32), np.uint8)
+            top, left = rng.integers(2, 20, 2)
+            image[top : top + 8, left : left + 8] = 255
+            archive.writestr(f"{'left' if left < 11 else 'right'}/{i}.png", png(image))
+        archive.writestr("left/broken.png", b"\x89PNG\r\n\x1a\nno more")
+        archive.writestr("notes.txt", "not a picture")
+    return body.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def no_jobs_left():
+    yield
+    for job in jobs.all_():
+        jobs.delete(job.id)
+
+
+@pytest.fixture
+def tab(page):
+    turn_to_tab(page, "train")
+    page.wait_for_selector("#jobs :is(.empty, .card)")
+    return page
+
+
+def upload(page, body: bytes, name: str) -> None:
+    send(page, "train-files-upload", (name, body))
+    page.wait_for_selector("#train-report :is(.survey, .warning)")
+    idle(page)
+
+
+def test_pictures_are_read_before_anything_is_trained(tab, subtests):
+    with subtests.test("a folder elsewhere is not read"):
+        folder = tab.locator("#train-folder input, #train-folder textarea")
+        folder.fill("/etc")
+        folder.press("Enter")
+        tab.wait_for_selector("#train-report .warning:has-text('outside the folders')")
+        idle(tab)
+        folder.fill("")
+        folder.press("Enter")
+        idle(tab)
+
+    with subtests.test("pictures that cannot be used are refused in words"):
+        body = io.BytesIO()
+        with zipfile.ZipFile(body, "w") as archive:
+            archive.writestr("notes.txt", "no picture")
+        upload(tab, body.getvalue(), "empty.zip")
+        tab.wait_for_selector("#train-report .warning:has-text('holds no picture')")
+        tab.wait_for_selector("#train-go[disabled]")
+
+    with subtests.test("what is found in the pictures is told"):
+        option(tab, "#train-system", "Auto-encoder · digits on a plane")
+        upload(tab, shapes(), "shapes.zip")
+        tab.wait_for_selector("#train-report .survey")
+        report = tab.locator("#train-report").inner_text()
+        assert "60" in report and "32 × 32" in report and "left" in report and "right" in report
+        assert "broken.png" in report and "notes.txt" in report
+        assert tab.locator("#train-report .survey img").count() == 1
+        assert not jobs.all_()
+
+
+def test_a_training_from_its_order_to_its_end(tab, subtests):
+    with subtests.test("it is ordered and followed"):
+        option(tab, "#train-system", "Auto-encoder · digits on a plane")
+        upload(tab, shapes(), "shapes.zip")
+        option(tab, "#train-start", "nothing: random weights")
+        tab.wait_for_selector("#train-go:not([disabled])")
+        tab.locator("#train-images input").fill("400000")
+        tab.locator("#train-go").click()
+        tab.wait_for_selector(WALL)
+        first = shown(tab, WALL)
+        tab.wait_for_function("b => document.querySelector('#job-walls img')?.src !== b", arg=first)
+        tab.wait_for_selector("#job-curves .multiple")
+        [job] = jobs.all_()
+        assert job.state == jobs.RUNNING and job.order.system == SMALL
+
+    with subtests.test("it is found again after a reload"):
+        go(tab)  # the page is gone, the training goes on
+        turn_to_tab(tab, "train")
+        tab.wait_for_selector(f"#jobs .card[data-pick={job.id}][aria-pressed=true]")
+        tab.wait_for_selector("#job-head:has-text('Training')")
+        tab.wait_for_function("document.querySelector('#job-head progress')?.value > 0")
+
+    with subtests.test("it is paused and goes on"):
+        tab.locator("#job-pause").click()
+        tab.wait_for_selector("#job-head:has-text('Paused')")
+        seen = jobs.find(job.id).seen
+        press(tab, "#job-resume")
+        tab.wait_for_selector("#job-pause", state="visible")
+        tab.wait_for_function(
+            """n => +document.querySelector('#job-head .legend').innerText
+              .replace(/[^0-9]+of.*/s, '').replace(/[^0-9]/g, '') > n""",
+            arg=seen,
+        )
+
+    with subtests.test("it is stopped, saved and opened"):
+        seen = jobs.find(job.id).seen
+        tab.locator("#job-stop").click()
+        tab.wait_for_selector("#job-head:has-text('Stopped')")
+        assert jobs.find(job.id).seen >= seen and jobs.find(job.id).weights
+        idle(tab)
+        assert saved(tab, "#job-saved a:first-of-type") == jobs.find(job.id).weights.read_bytes()
+        tab.locator("#job-open").click()
+        tab.wait_for_selector("#models .card[aria-pressed=true]:has-text('shapes')")
+        tab.wait_for_selector("#opened:has-text('Kept as ae2d_mnist.shapes')")
+        idle(tab)
+
+    with subtests.test("it goes on and is deleted meanwhile"):
+        turn_to_tab(tab, "train")
+        press(tab, "#job-resume")
+        tab.wait_for_selector("#job-head:has-text('Training')")
+        tab.once("dialog", lambda dialog: dialog.accept())
+        tab.locator("#job-delete").click()
+        tab.wait_for_selector("#jobs .empty")
+        assert not jobs.all_() and not job.folder.exists()
