@@ -30,7 +30,8 @@ import json, os, sys, zlib
 from pathlib import Path
 from unittest.mock import patch
 import torch
-from genstudio import data, train, walls
+from genstudio import data
+from genstudio.training import loop, sample_grid
 
 streams = []
 
@@ -48,12 +49,12 @@ def of_the_first(self, *arguments, rank=0, **named):
 
 torch.bernoulli, torch.randn_like = bernoulli, randn_like
 torch.set_num_threads(1)
-walls.FRAMES = 2  # walls are not what is tested
+sample_grid.FRAMES = 2  # sample grids are not what is tested
 root = Path(sys.argv[1])
 for name, options in json.loads(sys.argv[2]):
     faulty = patch.object(data.Batches, "__init__", of_the_first if name == "faulty" else plain)
     with faulty:
-        list(train.train("vae_mnist", out=root / name, **options))
+        list(loop.train("vae_mnist", out=root / name, **options))
     if os.environ.get("RANK", "0") == "0":
         with (root / "steps.txt").open("a") as file:
             print(name, torch.load(root / name / "state.pt", weights_only=True)["step"], file=file)

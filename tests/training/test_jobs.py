@@ -354,16 +354,23 @@ def test_one_that_cannot_begin_does_not_hold_up_the_others(pretended, monkeypatc
 def test_two_processes_never_work_on_one_job(pretended):
     job = jobs.start(order())
     pretends = pid_of(job)
+    try:
+        at_work(job)
+    finally:
+        os.kill(pretends, signal.SIGKILL)
+        (job.folder / "begun.json").unlink()  # or this process would be ended with the job
+
+
+def at_work(job: Job) -> None:
+    """This process works on a job, and another tries to."""
     with jobs.at_work(job.folder):
         script = (
-        "import sys; from pathlib import Path; from genstudio import jobs\n"
+        "import sys; from pathlib import Path; from genstudio.training import jobs\n"
         "with jobs.at_work(Path(sys.argv[1])): print('both')"
     )
         said = subprocess.run([sys.executable, "-c", script, job.folder], cwd=ROOT, capture_output=True, text=True)
         assert said.returncode and not said.stdout and "another process is at work on this training" in said.stderr
         assert not (job.folder / "ended.json").exists() and pid_of(job) == os.getpid()
-    os.kill(pretends, signal.SIGKILL)
-    (job.folder / "begun.json").unlink()  # or this process would be ended with the job
 
 
 def test_several_servers_at_once_begin_each_job_once(monkeypatch, tmp_path):
@@ -371,7 +378,7 @@ def test_several_servers_at_once_begin_each_job_once(monkeypatch, tmp_path):
     monkeypatch.setenv("GENSTUDIO_JOBS_AT_ONCE", "0")
     placed = [jobs.start(order()) for _ in range(8)]
     script = (
-        "import os, sys; from pathlib import Path; from genstudio import jobs\n"
+        "import os, sys; from pathlib import Path; from genstudio.training import jobs\n"
         f"jobs.command = lambda job, limits: [sys.executable, '-S', '-c', {WORKER!r}, str(job.folder), 'sleeps']\n"
         f"Path({str(tmp_path)!r}, str(os.getpid())).touch()\n"
         f"while not Path({str(tmp_path)!r}, 'go').exists(): pass\n"

@@ -36,7 +36,7 @@ IMAGES = 16_000  # a few seconds
 ORDERED = {"images": IMAGES, "batch": 32, "warmup": 500}
 pytestmark = pytest.mark.timeout(900)  # a process after the other, each at low priority, on a machine that may be busy
 # `python -m genstudio` with few sample grids: they are not what is tested, and take most of the time.
-PROGRAM = "import sys; from genstudio import cli, walls; walls.FRAMES = 2; sys.exit(cli.main(sys.argv[1:]))"
+PROGRAM = "import sys; from genstudio import cli; from genstudio.training import sample_grid; sample_grid.FRAMES = 2; sys.exit(cli.main(sys.argv[1:]))"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -178,7 +178,7 @@ def test_a_job_that_was_paused_stopped_and_killed_makes_what_an_unwatched_run_ma
 
 SERVER = f"""
 import sys
-from genstudio import jobs
+from genstudio.training import jobs
 plain = jobs.command
 jobs.command = lambda *job: [sys.executable, "-c", {PROGRAM!r}, *plain(*job)[3:]]
 jobs.SAVE_MINUTES, jobs.NICENESS = 0.01, 0

@@ -356,8 +356,8 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from genstudio import runs
 from genstudio.registry import systems
+from genstudio.training import runs
 from tests.training.test_runs import RECIPE, dcgan, tiny
 
 systems()["tiny"] = replace(tiny.system, build=dcgan, recipe=RECIPE)
