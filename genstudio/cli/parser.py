@@ -87,6 +87,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
 
     def error(self, message: str) -> None:
+        if len(message) > 150:  # the verbs are many, and the help has them all
+            message = message.partition(" (choose from")[0]
         raise ValueError(f"{message} (see `{self.prog} --help`)")
 
 
