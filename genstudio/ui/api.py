@@ -1,4 +1,4 @@
-"""What programs may ask of the page: the verbs by name, with the same checks and words as on the page."""
+"""The public API of the page: verbs by name, with the same checks and error sentences as on the page."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from genstudio.tasks.edges import prepared
 from genstudio.ui.html import png_uri
 from genstudio.ui.language import friendly
 
-MOST = 256  # pictures a call
-MOST_BYTES = 40 * 10**6  # of a picture sent
-REST = 15.0  # seconds without a wish of any visitor, after which one may warm up for the next
+MOST = 256  # pictures per call
+MOST_BYTES = 40 * 10**6  # of an uploaded picture
+REST = 15.0  # seconds without a request, before the next warm-up step
 
 
 def expose(engine: Engine) -> None:
-    """Adds /systems, /sample, /interpolate and /translate to the current `gr.Blocks`."""
+    """Add /systems, /sample, /interpolate and /translate to the current `gr.Blocks`."""
 
     @friendly
     def systems() -> list[dict]:
-        """The systems that are here: name, title, verbs."""
+        """Available systems: name, title, verbs."""
         found = catalog.offered()
         return [{"name": n, "title": s.title.en, "verbs": list(verbs(s.model))} for n, s in found.items()]
 
@@ -39,7 +39,7 @@ def expose(engine: Engine) -> None:
     def sample(
         system: str, seeds: list[int], controls: dict[str, Any] | None = None, labels: list[str | int] | None = None
     ) -> list[str]:
-        """One PNG per seed, as data URIs, each with its recipe inside; of the class `labels` says beside it, where given."""
+        """One PNG per seed, as data URIs, each with its recipe inside; conditioned on the class in `labels`, if given."""
         bounded(len(seeds), "seeds")
         seeds = [recipe.check_seed(seed) for seed in seeds]
         held, values = engine.hold(catalog.listed(system)), controls or {}
@@ -55,7 +55,7 @@ def expose(engine: Engine) -> None:
     def interpolate(
         system: str, start: dict, end: dict, positions: list[float], path: str = "spherical", controls: dict[str, Any] | None = None
     ) -> list[str]:
-        """PNGs on the way between two ends, {"seed": n} or {"code": text}, at positions in [0, 1], as data URIs."""
+        """PNGs between two ends, {"seed": n} or {"code": text}, at positions in [0, 1], as data URIs."""
         bounded(len(positions), "positions")
         positions = [recipe.check_position(p) for p in positions]
         ends = {"from": recipe.check_end(start), "to": recipe.check_end(end)}
@@ -75,9 +75,9 @@ def expose(engine: Engine) -> None:
         detail: float | None = None,
         controls: dict[str, Any] | None = None,
     ) -> str:
-        """A picture, as base64 of its file or as a data URI, in the system's other domain: a PNG as a data URI.
+        """Translate a picture, as base64 of its file or as a data URI, to the system's other domain: a PNG as a data URI.
 
-        detail: 0 to 1, to turn it into that many lines first.
+        detail: 0 to 1, to convert a photograph to line art first, from few lines to many.
         """
         settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
         held, values, body = engine.hold(catalog.listed(system)), controls or {}, sent(picture)
@@ -100,7 +100,7 @@ def bounded(count: int, what: str) -> None:
 
 
 def sent(picture: str) -> bytes:
-    """The bytes of a file that came as base64."""
+    """Decode a base64 file. Raises ValueError if it is too large or malformed."""
     body = str(picture).rpartition(",")[2]
     if len(body) > MOST_BYTES * 4 // 3:
         raise ValueError(f"too large (at most {MOST_BYTES // 10**6} MB)")
@@ -111,7 +111,7 @@ def sent(picture: str) -> bytes:
 
 
 def warm_up(engine: Engine) -> None:
-    """Loads every model that is here and runs it once: kernels are compiled before the first visitor waits for them."""
+    """Load every available model and run it once, so that no visitor waits for kernels to compile."""
     names = list(catalog.offered("latents", "decode"))
     for name in names:
         engine.decode(name, engine.latents(name, [0, 1]))

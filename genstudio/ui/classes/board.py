@@ -1,4 +1,4 @@
-"""The board: one wish through every model that has learned the class."""
+"""The board: samples of one class from every model that has learned it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Board(View):
         return super().begin(system) | {"label": catalog.classes(system)[0]}
 
     def names(self) -> list[str]:
-        """All classes that any model has learned."""
+        """Union of the classes of all models."""
         return sorted({name for system in self.systems for name in catalog.classes(system)})
 
     @friendly
@@ -77,7 +77,7 @@ class Board(View):
         return f'<div class="board">{"".join(told)}{"<article class=waiting><figure></figure></article>" * waiting}</div>'
 
     def card(self, answer: compare_models.Answer, label: str, seed: int, lang: str) -> str:
-        """What one model drew, beside what is known of it."""
+        """Card of one model: its sample, the nearest training image, and facts."""
         held = self.engine.hold(answer.name)
         uri = html.png_uri(answer.picture, recipe.make(held, "sample", seed=seed, controls={"label": label}))
         title = escape(getattr(held.system.title, lang))

@@ -1,4 +1,4 @@
-"""A data set of drawn pictures as a zip, and whether it helps a classifier."""
+"""Export of a labelled data set as a zip, and the accuracy of classifiers trained on it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from genstudio.ui.events import ONCE
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View
 
-MOST_EACH = 500  # pictures of a class that a visitor may ask for
-STUDIED = 400  # real pictures, and drawn ones, that classifiers learn from
+MOST_EACH = 500  # pictures per class
+STUDIED = 400  # training images per classifier, real or generated
 
 
 class Sets(View):
@@ -62,7 +62,7 @@ class Sets(View):
             (self.go, self.on_make, self.stop, self.progress), (self.try_it, self.on_try, self.enough, self.found),
         ):  # fmt: skip
             work = button.click(begin, self.inputs, self.outputs, **ONCE)
-            # In two steps: what still ran would say where it is once more.
+            # In two steps: the running handler could still send its progress.
             stop.click(None, cancels=[work]).then(lambda: (gr.update(visible=False), ""), None, [stop, shown], **ONCE)
 
     def begin(self, system: str) -> dict:
@@ -86,7 +86,7 @@ class Sets(View):
 
     @friendly
     def on_try(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """Draws as many pictures as there are real ones to learn from, and tells how three classifiers learn."""
+        """Sample as many images as real ones are used, then train three classifiers, with progress."""
         scene, lang = self.read(inputs), language(request)
         yield {self.enough: gr.update(visible=True)}
         with closing(labelled_dataset.helps(self.engine, scene["system"], STUDIED)) as stands:
@@ -116,7 +116,7 @@ class Sets(View):
 
 
 def bars(accuracies: dict[str, Score], lang: str) -> str:
-    """The accuracies that are known, each with its interval."""
+    """Accuracies so far, as bars with confidence intervals."""
     rows = ""
     for kind, score in accuracies.items():
         said = f"{100 * score.value:.1f} % ({100 * score.low:.1f}–{100 * score.high:.1f})".replace(".", "," if lang == "fr" else ".")

@@ -194,7 +194,7 @@ class Mixing(View):
         moved = scene["moved"] if scene["by"] else ""
         return self.recipe(scene, "mix", **what, layers=scene["layers"] if both else "", by=scene["by"], moved=moved)
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_drag(self, inputs: dict, request: gr.Request) -> str:
@@ -336,7 +336,7 @@ class Mixing(View):
         pictures = self.engine.synthesize(scene["system"], loop(np.stack(stops), WALK_FRAMES), grain=grain)
         return save_loop(enlarged(pictures, FILM_SIDE), folder / f"{scene['system']}-walk{suffix}", WALK_SECONDS * len(stops))
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
         own = mine(inputs[self.named], scene["system"], checked)

@@ -140,7 +140,7 @@ class DiffusionTab:
     def showcase(self) -> str:
         return OPENS_ON if OPENS_ON in self.systems else next(iter(self.systems))
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_first(self, request: gr.Request) -> Iterator[dict]:
@@ -277,7 +277,7 @@ class DiffusionTab:
 
         return on_arrival
 
-    # what the door asks for -----------------------------------------------------------------------------------------
+    # opened files and links -----------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> set[gr.components.Component]:
@@ -353,7 +353,7 @@ class DiffusionTab:
     def on_leave(self, request: gr.Request) -> None:
         self.work.visits.leave(request)
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def read(self, inputs: dict) -> dict:
         """The scene as the panels have it."""

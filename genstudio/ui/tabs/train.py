@@ -80,7 +80,7 @@ class TrainTab:
         game.both.click(self.stepping(None), inputs, game.table, **ONCE)
         game.back.click(self.stepping("back"), inputs, game.table, **ONCE)
 
-    # who may see what -----------------------------------------------------------------------------------------------
+    # access ---------------------------------------------------------------------------------------------------------
 
     def owner(self, inputs: dict) -> str:
         """On a Space each browser has its own trainings; elsewhere everybody who comes here is at home."""
@@ -99,7 +99,7 @@ class TrainTab:
             raise ValueError(getattr(w.GONE, lang))
         return job
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_card(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
@@ -186,7 +186,7 @@ class TrainTab:
 
         return on_step
 
-    # what the door asks for -----------------------------------------------------------------------------------------
+    # opened files and links -----------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> set[gr.components.Component]:
@@ -236,7 +236,7 @@ class TrainTab:
     def on_leave(self, request: gr.Request) -> None:
         self.visits.leave(request)
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def take(self, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Iterator[dict]:
         """A visitor's pictures: they are read, and what is found in them is told."""

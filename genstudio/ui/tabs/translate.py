@@ -109,7 +109,7 @@ class TranslateTab:
     def showcase(self) -> str:
         return OPENS_ON if OPENS_ON in self.systems else next(iter(self.systems))
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_first(self, request: gr.Request) -> Iterator[dict]:
@@ -202,7 +202,7 @@ class TranslateTab:
 
         return on_arrival
 
-    # what the door asks for -----------------------------------------------------------------------------------------
+    # opened files and links -----------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> set[gr.components.Component]:
@@ -271,7 +271,7 @@ class TranslateTab:
     def stops(self, event: gr.events.Dependency) -> None:
         """Nothing to tie: a run asks its visit whether to go on, whatever began it."""
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def read(self, inputs: dict) -> dict:
         return self.settings.read(inputs[self.system], inputs)

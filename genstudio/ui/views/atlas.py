@@ -111,7 +111,7 @@ class Atlas(View):
     def made_at(self, name: str, code: np.ndarray) -> dict:
         return recipe.make(self.engine.hold(name), "decode", code=encoding.pack(code), controls={})
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     def handlers(self, name: str):
         def at(inputs: dict, event: gr.EventData) -> dict:
@@ -144,7 +144,7 @@ class Atlas(View):
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         return self.whole(scene, language(request))
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         updates: dict[gr.components.Component, Any] = {self.sheet: scene["sheet"]}

@@ -130,7 +130,7 @@ class Directions(View):
         start = {k: scene["from"][k] for k in ("seed", "code") if k in scene["from"]}
         return self.recipe(scene, "steer", **{"from": start}, by=self.moved_by(scene))
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_drag(self, inputs: dict, request: gr.Request) -> str:
@@ -192,7 +192,7 @@ class Directions(View):
             scene |= {"own": next((own for own in known if own["name"] == name), None), "amount": 1.0}
         return self.result(scene, inputs | {self.kept: kept}, request) | {self.kept: kept}
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
         names = [own["name"] for own in mine(inputs[self.kept], scene["system"])]

@@ -60,7 +60,7 @@ class Plane(View):
         for end in self.ends.values():
             end.wire(self)
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     def moved_to(self, inputs: dict, event: gr.EventData) -> dict:
         return self.read(inputs) | {"x": recipe.check_position(event.x), "y": recipe.check_position(event.y)}
@@ -84,7 +84,7 @@ class Plane(View):
         rolled = {key: {"seed": random.randrange(1_000_000)} for key in CORNERS if "seed" in scene[key]}
         return self.result(scene | rolled, inputs, request)
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def scene_of(self, found: dict) -> dict:
         return super().scene_of(found) | dict(zip(CORNERS, found["corners"], strict=True))

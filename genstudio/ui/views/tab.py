@@ -79,7 +79,7 @@ class ViewsTab:
         """The system that the page opens on."""
         return next(name for name in (*self.opens_on, *self.systems) if name in self.systems)
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_first(self, inputs: dict, request: gr.Request) -> dict:
@@ -140,7 +140,7 @@ class ViewsTab:
         kept = self.trail.keep(view.made(scene), [], lang) if view.quick(scene) else {}
         return {self.looked: self.front} | self.chosen(name, lang) | view.whole(scene, lang) | kept
 
-    # what the door asks for -----------------------------------------------------------------------------------------
+    # opened files and links -----------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> set[gr.components.Component]:
@@ -210,7 +210,7 @@ class ViewsTab:
         scene = view.changed_to(view.read(inputs), name)
         return self.chosen(name, lang) | self.turned | view.result(scene, inputs, request)
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def restored(self, found: dict, history: list, lang: str, keep: bool = False) -> dict[gr.components.Component, Any]:
         """The page as a checked recipe has it."""

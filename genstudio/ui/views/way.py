@@ -81,7 +81,7 @@ class Way(View):
     def stops(self, search: gr.events.Dependency) -> None:
         self.ends["from"].ends_too(self, search)
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_drag(self, inputs: dict, request: gr.Request) -> str:
@@ -106,7 +106,7 @@ class Way(View):
         pictures = self.engine.decode(scene["system"], codes, **self.controls(scene))
         return save_walk(pictures, folder / f"{scene['system']}-walk{suffix}")
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def scene_of(self, found: dict) -> dict:
         if found["verb"] == "interpolate":
