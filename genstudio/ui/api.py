@@ -39,7 +39,7 @@ def expose(engine: Engine) -> None:
     def sample(
         system: str, seeds: list[int], controls: dict[str, Any] | None = None, labels: list[str | int] | None = None
     ) -> list[str]:
-        """One PNG per seed, as data URIs, each with its recipe inside; conditioned on the class in `labels`, if given."""
+        """One PNG per seed, as data URIs, each with its recipe inside; conditioned on classes `labels`, if given."""
         bounded(len(seeds), "seeds")
         seeds = [recipe.check_seed(seed) for seed in seeds]
         held, values = engine.hold(catalog.listed(system)), controls or {}
@@ -75,7 +75,7 @@ def expose(engine: Engine) -> None:
         detail: float | None = None,
         controls: dict[str, Any] | None = None,
     ) -> str:
-        """Translate a picture, as base64 of its file or as a data URI, to the system's other domain: a PNG as a data URI.
+        """Translate a picture, as base64 of its file or a data URI, to the system's other domain: a PNG as a data URI.
 
         detail: 0 to 1, to convert a photograph to line art first, from few lines to many.
         """

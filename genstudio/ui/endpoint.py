@@ -178,7 +178,7 @@ def ends_of(engine: Engine, name: str, picture: Image.Image) -> Iterator[dict]:
 def searched(
     search: Iterator[Guess], picture: Image.Image, shape: tuple[int, int, int], draw: Callable[[np.ndarray], np.ndarray]
 ) -> Iterator[dict]:
-    """Values of an end during a search for the latents of a picture, with the fraction `left` of it, and last the result.
+    """Values of an end during a search for the latents of a picture, with the fraction `left` of it; last the result.
     `draw` decodes latents."""
     original, seen = as_seen(picture, shape), time.monotonic()
     with closing(search):

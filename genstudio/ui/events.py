@@ -11,6 +11,6 @@ ONCE, LAST, EACH = (QUIET | dict(trigger_mode=mode) for mode in ("once", "always
 DIRECT = SILENT | dict(queue=False)
 DRAG = DIRECT | dict(trigger_mode="always_last", show_progress_on=[])
 
-# For events that update the whole page. With progress, the browser would search the page for each of its components, at every
-# later event.
+# For events that update the whole page. With progress, the browser would search the page for each of its components, at
+# every later event.
 ANYTHING = QUIET | dict(show_progress_on=[])

@@ -13,8 +13,8 @@ import numpy as np
 from genstudio.images import save_png, to_pictures
 from genstudio.ui.assets import asset
 
-# A click on an element with data-pick triggers the component's `select` event with that value. A browser sends no click if the
-# element is replaced between press and release, so both are handled here; keys send a click alone.
+# A click on an element with data-pick triggers the component's `select` event with that value. A browser sends no click
+# if the element is replaced between press and release, so both are handled here; keys send a click alone.
 PICK = asset("pick.js")
 
 # Triggers `expand` once the tab is mounted. Not `load`: Gradio triggers that itself, and too early.
@@ -23,7 +23,7 @@ MOUNTED = "setTimeout(() => trigger('expand'), 30);"
 # A canvas to draw on with mouse, pen or finger, which triggers `input` with its PNG while it changes.
 # Gradio's own editor needs a tool selected first, and does not fit beside the picture.
 PAD = asset("pad.js")
-# A square to drag in: `input` sends {x, y} in [0, 1] from the top left for mouse, finger and arrow keys, `release` ends it.
+# A square to drag in by mouse, finger or arrow keys: `input` sends {x, y} in [0, 1] from the top left, then `release`.
 FIELD = asset("field.js")
 COLOURS = ("#111111", "#7c4a2d", "#e8b796", "#d9a441", "#c0392b", "#2e6fb7", "#3c8c5a", "#ffffff")
 
@@ -33,7 +33,7 @@ def pad(
 ) -> str:
     """Canvas with its colours and a button that clears it.
 
-    width: of the pen, as a fraction of the canvas. every: milliseconds between two events. start: URI of the first drawing.
+    width: of the pen, as a fraction of the canvas. every: milliseconds between two events. start: URI of a drawing.
     behind: URI of a background image that is not part of the drawing.
     """
     paper, style = ("", f' style="background: center / 100% 100% url({behind})"') if behind else ("#ffffff", "")
@@ -95,7 +95,7 @@ def cards(items: Sequence[tuple[str, str, str]], chosen: str, label: str) -> str
 
 
 def strip(rows: Sequence[tuple[str, Sequence[str]]], positions: Sequence[float], chosen: float) -> str:
-    """Rows of small images (label, URIs), a column for each position, which a click picks. An empty label is left out."""
+    """Rows of small images (label, URIs), a column for each position, which a click picks. Labels may be empty."""
     nearest = min(positions, key=lambda p: abs(p - chosen))
     body = ""
     for label, uris in rows:

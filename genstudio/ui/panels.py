@@ -18,7 +18,7 @@ MEANT = {ANY: w.ANY_CLASS, NONE: w.NO_CLASS}  # titles of options that no system
 class Panel:
     """Union of a verb's controls over the systems of a tab; those of the selected system are visible.
 
-    `place` prefixes the element ids. `only`: names of the controls to draw, all by default; `hints`: help texts below them.
+    `place` prefixes the element ids. `only`: the controls to draw, default all. `hints`: help texts below them.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class Panel:
         self.of = self.of | {name: {key: control for key, control in declared.items() if key in self.components}}
 
     def values(self, system: str, inputs: dict) -> dict:
-        """The values of the system's controls, from a handler's inputs by component, as the verb takes them: a browser says 1
-        for 1.0, and a recipe would be another file."""
+        """Values of the system's controls from a handler's inputs, converted to the declared types: a browser sends 1
+        for 1.0, which would change the recipe."""
         return {name: control.kind.check(name, inputs[self.components[name]]) for name, control in self.of[system].items()}
 
     def show(self, system: str, values: dict | None = None) -> dict:

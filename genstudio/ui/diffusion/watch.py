@@ -34,7 +34,7 @@ SHOW_EVERY = 0.04  # seconds between two updates
 COLUMNS = 9  # of the strip
 LANES = (("noised", w.NOISED, w.NOISED_NOTE), ("guess", w.GUESS, w.GUESS_NOTE), ("noise", w.NOISE, w.NOISE_NOTE))
 WAITING = f'<div class="stage three waiting">{"<figure></figure>" * 3}</div>'
-FILM_SIDE, FILM_SECONDS, HELD = 256, 4.0, 0.25  # pixels of a lane; duration; fraction of the film that the last frame stays
+FILM_SIDE, FILM_SECONDS, HELD = 256, 4.0, 0.25  # pixels of a lane; seconds; the last frame's extra share
 BRANCHES_BY = ("label", "guidance", "sampler")  # what a branch may change
 
 # Moves the slider through the run, one step at a time; a second click stops it.
@@ -110,7 +110,7 @@ class Watch:
         yield self.show(visit, visit.keep(Kept(scene, made, kept, len(kept), time.monotonic() - started)), lang)
 
     def branched(self, visit: Visit, inputs: dict, lang: str) -> tuple[dict, Iterator[Step]]:
-        """Branch of the run on the stage at the slider's step: its scene and its steps, of which the first are kept ones."""
+        """Branch of the run on the stage at the slider's step: its scene and its steps, the first of them kept ones."""
         if not visit.runs:
             raise ValueError(getattr(w.NO_RUN, lang))
         run, at = visit.runs[0], inputs[self.scrub]

@@ -1,7 +1,7 @@
 """State shared by the parts of the Diffusion tab: systems, sessions, and runs of a scene.
 
-A *scene* has the fields of a recipe: {"system", "begin": "noise" or "picture", "seed", "controls", "branches"}, with the
-controls of `sample` or of `redraw` (img2img, SDEdit).
+A *scene* has the fields of a recipe: {"system", "begin": "noise" or "picture", "seed", "controls", "branches"}, with
+the controls of `sample` or of `redraw` (img2img, SDEdit).
 """
 
 from __future__ import annotations

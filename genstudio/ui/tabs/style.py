@@ -1,4 +1,4 @@
-"""The Style mixing tab: faces of rows and columns, mixed layer by layer."""
+"""The Style mixing tab: faces of rows and columns, mixed by layers."""
 
 from __future__ import annotations
 

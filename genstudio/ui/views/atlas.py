@@ -1,6 +1,6 @@
-"""The map of a latent space with two numbers a picture: where the test set lies, coloured by class, to be dragged over.
+"""Map of a 2D latent space: the latents of the test set, coloured by class, with a cursor to drag.
 
-An auto-encoder beside a VAE on the same pictures: what orders the plane, and why the first does not generate.
+Below it random samples of an auto-encoder and a VAE of the same data: only the VAE orders the plane, and generates.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View, figure
 
 MOST = 2  # maps side by side
-SHEET = 20  # pictures along a side of the plane
-DRAWN = 16  # random codes
-OUTERMOST = 0.005  # of the pictures on each side, which a map may leave out
-MARGIN = 0.08  # of the map around the others
+SHEET = 20  # images per side of the grid of decoded latents
+DRAWN = 16  # random latents
+OUTERMOST = 0.005  # fraction of outliers outside the map, on each side
+MARGIN = 0.08  # fraction of the map around the others
 
 
 class Atlas(View):
@@ -95,7 +95,7 @@ class Atlas(View):
         return self.begin(found["system"]) | {"places": {found["system"]: place}}
 
     def code_at(self, scene: dict, name: str) -> np.ndarray:
-        """The code (2,) that is looked at: at first, that of a picture in the middle."""
+        """Latents (2,) under the cursor: at first those of the image nearest to the median."""
         said = scene["places"].get(name)
         if said is not None:
             return np.array(said, np.float32)
@@ -103,7 +103,7 @@ class Atlas(View):
         return codes[np.linalg.norm(codes - np.median(codes, 0), axis=1).argmin()]
 
     def bounds(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """The lower left corner of the map, and its sides."""
+        """Lower left corner and size of the map, (2,) each."""
         codes, _ = self.engine.map(name)
         low, high = np.quantile(codes, OUTERMOST, 0), np.quantile(codes, 1 - OUTERMOST, 0)
         return low - MARGIN * (high - low), (1 + 2 * MARGIN) * (high - low)
@@ -118,7 +118,7 @@ class Atlas(View):
             low, side = self.bounds(name)
             x, y = recipe.check_position(event.x), recipe.check_position(event.y)
             scene = self.read(inputs)
-            place = (low + side * np.array([x, 1 - y])).astype("<f2")  # as a recipe carries it
+            place = (low + side * np.array([x, 1 - y])).astype("<f2")  # float16, as in a recipe
             return scene | {"places": scene["places"] | {name: [float(number) for number in place]}}
 
         @friendly
@@ -154,7 +154,7 @@ class Atlas(View):
         return updates | {row: self.random_html(scene, name, lang) for name, row in self.rows.items()}
 
     def on_map(self, name: str, codes: np.ndarray) -> np.ndarray:
-        """Where codes (n, 2) lie on the map: in [0, 1] from its top left, for y points up."""
+        """Positions on the map of latents (n, 2): in [0, 1] from its top left, while their y axis points up."""
         low, side = self.bounds(name)
         return (codes - low) / side * [1, -1] + [0, 1]
 
