@@ -42,13 +42,13 @@ def expose(engine: Engine) -> None:
         """One PNG per seed, as data URIs, each with its recipe inside; conditioned on classes `labels`, if given."""
         bounded(len(seeds), "seeds")
         seeds = [recipe.check_seed(seed) for seed in seeds]
-        held, values = engine.hold(catalog.listed(system)), controls or {}
-        named = None if labels is None else check_labels(held, seeds, labels)
+        loaded, values = engine.hold(catalog.listed(system)), controls or {}
+        named = None if labels is None else check_labels(loaded, seeds, labels)
         *_, images = engine.sample(system, seeds, named, **values)
-        told = [values | ({"label": label} if label else {}) for label in named or [None] * len(seeds)]
+        conditioned = [values | ({"label": label} if label else {}) for label in named or [None] * len(seeds)]
         return [
-            png_uri(image, recipe.make(held, "sample", seed=seed, controls=values))
-            for image, seed, values in zip(images, seeds, told, strict=True)
+            png_uri(image, recipe.make(loaded, "sample", seed=seed, controls=values))
+            for image, seed, values in zip(images, seeds, conditioned, strict=True)
         ]
 
     @friendly
@@ -59,11 +59,11 @@ def expose(engine: Engine) -> None:
         bounded(len(positions), "positions")
         positions = [recipe.check_position(p) for p in positions]
         ends = {"from": recipe.check_end(start), "to": recipe.check_end(end)}
-        held, values = engine.hold(catalog.listed(system)), controls or {}
-        find_verb(held.system, "decode")
+        loaded, values = engine.hold(catalog.listed(system)), controls or {}
+        find_verb(loaded.system, "decode")
         codes: Sequence[np.ndarray] = [replay.latent_of(e, engine, system) for e in ends.values()]
         images = engine.interpolate(system, (codes[0], codes[1]), positions, recipe.check_path(path), **values)
-        made = [recipe.make(held, "interpolate", **ends, position=p, path=path, controls=values) for p in positions]
+        made = [recipe.make(loaded, "interpolate", **ends, position=p, path=path, controls=values) for p in positions]
         return [png_uri(image, r) for image, r in zip(images, made, strict=True)]
 
     @friendly
@@ -80,14 +80,14 @@ def expose(engine: Engine) -> None:
         detail: 0 to 1, to convert a photograph to line art first, from few lines to many.
         """
         settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
-        held, values, body = engine.hold(catalog.listed(system)), controls or {}, sent(picture)
-        find_verb(held.system, "translate")
+        loaded, values, body = engine.hold(catalog.listed(system)), controls or {}, sent(picture)
+        find_verb(loaded.system, "translate")
         if recipe.check_detail(detail) is not None:
             settings["detail"] = detail
-        shown = prepared(open_picture(body), background, detail, held.model.own_side)
+        shown = prepared(open_picture(body), background, detail, loaded.model.own_side)
         with closing(engine.translate(system, shown[None], view=view, **values)) as parts:
             *_, last = parts
-        made = recipe.make(held, "translate", picture=recipe.picture_name(body), **settings, controls=values)
+        made = recipe.make(loaded, "translate", picture=recipe.picture_name(body), **settings, controls=values)
         return png_uri(last.images[0], made)
 
     for function in (systems, sample, interpolate, translate):

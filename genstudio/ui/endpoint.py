@@ -170,7 +170,7 @@ def ends_of(engine: Engine, name: str, picture: Image.Image) -> Iterator[dict]:
 
     if encodes(engine, name):
         code = engine.encode(name, [picture])[0]
-        yield described(as_seen(picture, shape), code, draw(code))
+        yield described(resized(picture, shape), code, draw(code))
     else:
         yield from searched(engine.project(name, picture), picture, shape, draw)
 
@@ -180,17 +180,17 @@ def searched(
 ) -> Iterator[dict]:
     """Values of an end during a search for the latents of a picture, with the fraction `left` of it; last the result.
     `draw` decodes latents."""
-    original, seen = as_seen(picture, shape), time.monotonic()
+    original, shown = resized(picture, shape), time.monotonic()
     with closing(search):
         for guess in search:
-            if time.monotonic() - seen > SHOW_EVERY and guess.step < guess.steps:
-                seen, code = time.monotonic(), guess.code.numpy()
+            if time.monotonic() - shown > SHOW_EVERY and guess.step < guess.steps:
+                shown, code = time.monotonic(), guess.code.numpy()
                 yield described(original, code, draw(code)) | {"left": 1 - guess.step / guess.steps}
     code = guess.code.numpy()
     yield described(original, code, draw(code))
 
 
-def as_seen(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+def resized(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
     """A picture resized for a model of that image shape, uint8 (h, w, c)."""
     return np.asarray(fit(picture, shape)).reshape(shape[1], shape[2], shape[0])
 

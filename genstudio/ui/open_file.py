@@ -206,11 +206,12 @@ class Door:
         key = next((key for key, tab in self.tabs.items() if tab.can_open(made)), None)
         if key is None:
             raise elsewhere
-        held = self.engine.hold(made["system"])
-        found.facts |= {"title": held.system.title, "licence": held.header.licence, "credit": held.header.credit}
+        loaded = self.engine.hold(made["system"])
+        header = loaded.header
+        found.facts |= {"title": loaded.system.title, "licence": header.licence, "credit": header.credit}
         lacks = self.tabs[key].lacks(made, request)
         yield self.tabs[key].on_recipe(made, inputs, request) | self.turned(key)
-        return Said(getattr(lacks, lang) if lacks else restored(made, held, lang))
+        return Said(getattr(lacks, lang) if lacks else restored(made, loaded, lang))
 
     def start(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Restore the recipe of a picture; without one the tab in front opens the picture."""
@@ -289,10 +290,10 @@ def session(request: gr.Request | None) -> str | None:
     return request.session_hash if request else None
 
 
-def restored(made: dict, held: Held, lang: str) -> str:
+def restored(made: dict, loaded: Held, lang: str) -> str:
     """Sentence on how exactly a recipe is reproduced: a link has fewer fields than a PNG."""
-    now = recipe.make(held, made["verb"])
-    changed = [key for key in recipe.differences(made, held) if key in made]
+    now = recipe.make(loaded, made["verb"])
+    changed = [key for key in recipe.differences(made, loaded) if key in made]
     said = [getattr(w.DIFFERS[key], lang).format(then=str(made[key])[:40], now=now[key]) for key in changed]
     if said:
         return getattr(w.RESTORED_BUT, lang).format(what=", ".join(said))

@@ -38,6 +38,6 @@ CSS = asset("page.css")
 # Present mode: a CSS class on the container, and full screen if the browser supports it
 TOGGLE = "() => dispatchEvent(new Event('genstudio:present'))"
 
-# Pictures dropped on an upload area go to its button; other and pasted files go to "Open". The space bar draws new seeds.
+# Pictures dropped on an upload area go to its button, other and pasted files go to "Open". The space bar rolls dice.
 # In present mode, left and right move the slider, up and down go through the history, or the strip while that is short.
 HEAD = f"<script>\n{asset('page.js')}</script>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 import pytest
 
-from genstudio import checkpoint
+from genstudio import catalog
 from genstudio.registry import find
 from genstudio.ui.panels import Panel
 
@@ -14,7 +14,7 @@ CLASSES = {"stylegan2": [], "cgan_mnist": ["0", "1"]}
 
 @pytest.fixture
 def panel(monkeypatch) -> Panel:
-    monkeypatch.setattr(checkpoint, "classes", CLASSES.__getitem__)
+    monkeypatch.setattr(catalog, "classes", CLASSES.__getitem__)
     with gr.Blocks():
         return Panel({name: find(name) for name in CLASSES}, "sample", "test")
 

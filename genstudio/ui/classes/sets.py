@@ -13,7 +13,7 @@ import gradio as gr
 
 from genstudio import catalog
 from genstudio.controls import Text
-from genstudio.scores.augmentation import KINDS
+from genstudio.scores.augmentation import SOURCES
 from genstudio.scores.intervals import Score
 from genstudio.tasks import labelled_dataset
 from genstudio.ui import html
@@ -94,7 +94,7 @@ class Sets(View):
                 if stand.kind == "drawing":
                     share, note = 0.2 * stand.step / stand.steps, getattr(w.DRAWING, lang)
                 else:
-                    share = 0.2 + 0.8 * (KINDS.index(stand.kind) + stand.step / stand.steps) / len(KINDS)
+                    share = 0.2 + 0.8 * (SOURCES.index(stand.kind) + stand.step / stand.steps) / len(SOURCES)
                     note = f"{getattr(w.LEARNING[stand.kind], lang)}, {stand.step} / {stand.steps}"
                 yield {self.found: bars(stand.accuracies, lang) + html.progress(share, note)}
         yield {self.found: bars(stand.accuracies, lang), self.enough: gr.update(visible=False)}
@@ -118,10 +118,11 @@ class Sets(View):
 def bars(accuracies: dict[str, Score], lang: str) -> str:
     """Accuracies so far, as bars with confidence intervals."""
     rows = ""
-    for kind, score in accuracies.items():
+    for source, score in accuracies.items():
+        name = getattr(w.SOURCES[source], lang)
         said = f"{100 * score.value:.1f} % ({100 * score.low:.1f}–{100 * score.high:.1f})".replace(".", "," if lang == "fr" else ".")
         rows += (
-            f'<div class="bar"><span>{getattr(w.KINDS[kind], lang)}</span><i style="--low:{score.low:.4f};--at:{score.value:.4f};'
+            f'<div class="bar"><span>{name}</span><i style="--low:{score.low:.4f};--at:{score.value:.4f};'
             f'--high:{score.high:.4f}"></i><output>{escape(said)}</output></div>'
         )
     return f'<div class="bars"><p class="legend">{getattr(w.ACCURACY, lang)}</p>{rows}</div>' if rows else ""

@@ -34,7 +34,7 @@ SHOW_EVERY = 0.04  # seconds between two updates
 COLUMNS = 9  # of the strip
 LANES = (("noised", w.NOISED, w.NOISED_NOTE), ("guess", w.GUESS, w.GUESS_NOTE), ("noise", w.NOISE, w.NOISE_NOTE))
 WAITING = f'<div class="stage three waiting">{"<figure></figure>" * 3}</div>'
-FILM_SIDE, FILM_SECONDS, HELD = 256, 4.0, 0.25  # pixels of a lane; seconds; the last frame's extra share
+FILM_SIDE, FILM_SECONDS, LAST_FRAME = 256, 4.0, 0.25  # pixels of a lane; seconds; the last frame's extra share
 BRANCHES_BY = ("label", "guidance", "sampler")  # what a branch may change
 
 # Moves the slider through the run, one step at a time; a second click stops it.
@@ -85,7 +85,7 @@ class Watch:
 
     def run(self, visit: Visit, scene: dict, lang: str, steps: Iterator[Step] | None = None) -> Iterator[dict]:
         """Updates while a scene is sampled, and last with the whole run. `steps`: its steps, if already begun."""
-        run, kept, started, seen = visit.begin("run"), [], time.monotonic(), 0.0
+        run, kept, started, shown_at = visit.begin("run"), [], time.monotonic(), 0.0
         visit.made = scene | {"branches": []}
         yield {self.progress: progress(None, getattr(w.STARTING, lang)), self.stop: gr.update(visible=True)}
         schedule = self.work.schedule(scene["system"])
@@ -95,8 +95,8 @@ class Watch:
                     break
                 kept.append(step)
                 now = time.monotonic()
-                if now - seen > SHOW_EVERY and step.step < step.steps:
-                    seen, done = now, max(1, len(kept) - 1)
+                if now - shown_at > SHOW_EVERY and step.step < step.steps:
+                    shown_at, done = now, max(1, len(kept) - 1)
                     left = max(1, round((now - started) * (step.steps - step.step) / done))
                     note = getattr(w.RUNNING, lang).format(step=step.step, steps=step.steps, left=left)
                     shown = {self.lanes: lanes(step, None, scene, lang), self.stand: stand(step, schedule, lang)}
@@ -188,7 +188,7 @@ class Watch:
         else:
             sheets = np.stack([np.concatenate([getattr(s, lane)[0] for lane, _, _ in LANES], 1) for s in run.steps])
             frames = enlarged(sheets, 3 * FILM_SIDE)
-            save_loop(frames + frames[-1:] * max(1, round(HELD * len(frames))), path, FILM_SECONDS)
+            save_loop(frames + frames[-1:] * max(1, round(LAST_FRAME * len(frames))), path, FILM_SECONDS)
         label = f"{getattr(page_words.DOWNLOAD, lang)}: {suffix[1:].upper()}, {max(1, path.stat().st_size // 1000)} kB"
         return gr.update(value=str(path), label=label, visible=True)
 

@@ -59,8 +59,8 @@ class Work:
             said["picture"] = self.picture(visit, scene["system"]).digest
             if (mask := self.mask(visit, scene["system"])) is not None:
                 said["mask"] = encoding.pack_mask(mask)
-        held = self.engine.hold(scene["system"])
-        return recipe.make(held, VERBS[scene["begin"]], **said, controls=scene["controls"])
+        loaded = self.engine.hold(scene["system"])
+        return recipe.make(loaded, VERBS[scene["begin"]], **said, controls=scene["controls"])
 
     def scene_of(self, found: dict) -> dict:
         """Scene of a checked recipe."""

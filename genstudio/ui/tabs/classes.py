@@ -26,7 +26,7 @@ class ClassesTab(ViewsTab):
     place = "classes-"
     needs = ("sample",)
     opens_on = ("cgan_mnist",)
-    kinds = (Pick, Between, Board, Sets)
+    view_types = (Pick, Between, Board, Sets)
     empty = w.NO_MODELS
     started = w.STARTED
 

@@ -15,7 +15,7 @@ class LatentTab(ViewsTab):
     place = ""
     needs = ("latents", "decode")
     opens_on = ("vae_avatars",)
-    kinds = (Way, Plane, Directions, Atlas, Learned)
+    view_types = (Way, Plane, Directions, Atlas, Learned)
     empty = w.NO_MODELS
     started = w.BECAME_START
     at_once = True

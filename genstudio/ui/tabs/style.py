@@ -12,6 +12,6 @@ class StyleTab(ViewsTab):
     place = "style-"
     needs = ("styles", "synthesize")
     opens_on = ("stylegan2_faces", "stylegan2_avatars")
-    kinds = (Mixing, Learned)
+    view_types = (Mixing, Learned)
     empty = w.NO_MODELS
     started = w.STARTED

@@ -65,7 +65,7 @@ class Many:
         run, target = visit.begin("many"), visit.place(f"{scene['system']}.zip")
         settings = {key: scene[key] for key in ("view", "background", "detail")} | scene["controls"]
         lines: list[Outcome] = []
-        begun = looked = time.monotonic()
+        started = shown_at = time.monotonic()
         busy = {self.start: gr.update(visible=False), self.upload: gr.update(visible=False), self.stop: gr.update(visible=True)}
         yield {**busy, self.report: html.progress(0, getattr(w.WORKING, lang))}
         with closing(translate_files(self.work.engine, scene["system"], visit.files, target, **settings)) as outcomes:
@@ -73,9 +73,9 @@ class Many:
                 lines.append(outcome)
                 if run.stopped:
                     break
-                if (now := time.monotonic()) - looked > SHOW_EVERY:
-                    looked = now
-                    left = round((now - begun) / outcome.done * (outcome.of - outcome.done))
+                if (now := time.monotonic()) - shown_at > SHOW_EVERY:
+                    shown_at = now
+                    left = round((now - started) / outcome.done * (outcome.of - outcome.done))
                     note = getattr(w.COUNTED, lang).format(done=outcome.done, of=outcome.of, left=left)
                     yield {self.report: html.progress(outcome.done / outcome.of, note) + listed(lines, lang)}
         if run.stopped and not run.cancelled:

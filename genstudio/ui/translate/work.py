@@ -86,14 +86,14 @@ class Work:
 
     def step_by_step(self, image: np.ndarray, scene: dict, run: Run) -> Iterator[tuple[Progress, float]]:
         """Progress with the seconds so far, at most every `SHOW_EVERY`; last the result, unless the run is stopped."""
-        started = looked = time.monotonic()
+        started = shown_at = time.monotonic()
         with closing(self.translate(image, scene)) as parts:
             for part in parts:
                 now = time.monotonic()
                 if run.stopped:
                     return
-                if part.images is not None or now - looked > SHOW_EVERY:
-                    looked = now
+                if part.images is not None or now - shown_at > SHOW_EVERY:
+                    shown_at = now
                     yield part, now - started
 
     def recipe(self, scene: dict, digest: str) -> dict:
@@ -101,8 +101,8 @@ class Work:
         settings = {"view": scene["view"], "background": scene["background"]}
         if scene["detail"] is not None:
             settings["detail"] = scene["detail"]
-        held = self.engine.hold(scene["system"])
-        return recipe.make(held, "translate", picture=digest, **settings, controls=scene["controls"])
+        loaded = self.engine.hold(scene["system"])
+        return recipe.make(loaded, "translate", picture=digest, **settings, controls=scene["controls"])
 
     def scene_of(self, found: dict) -> dict:
         """Scene of a checked recipe."""

@@ -30,7 +30,7 @@ class ViewsTab:
     place: str  # prefix of the element ids
     needs: tuple[str, ...]  # verbs of its models
     opens_on: tuple[str, ...]  # the first available of these, else the first of all
-    kinds: tuple[type[View], ...]
+    view_types: tuple[type[View], ...]
     empty: Text  # text without models
     started: Text  # result of opening a picture
     at_once = False  # drawn on page load; else when first selected, so that the page loads sooner
@@ -53,7 +53,7 @@ class ViewsTab:
 
     def draw(self) -> None:
         first = self.showcase()
-        self.front = self.kinds[0].key
+        self.front = self.view_types[0].key
         # The selected model, and the view on the screen: None before the tab is drawn.
         self.system, self.looked = gr.State(first), gr.State(self.front if self.at_once else None)
         self.trail = Trail(self.engine, self.systems, self.place)
@@ -62,7 +62,7 @@ class ViewsTab:
         self.views: dict[str, View] = {}
         self.tabs: dict[str, gr.Tab] = {}
         with gr.Tabs(elem_id=f"{self.place}views", elem_classes="views", selected=self.front) as self.switch:
-            for view in self.kinds:
+            for view in self.view_types:
                 with gr.Tab(t(view.title), id=view.key, elem_id=f"{self.place}view-{view.key}") as self.tabs[view.key]:
                     self.views[view.key] = view(self.engine, self.systems, first, self.trail)
         self.trail.draw()
@@ -115,8 +115,8 @@ class ViewsTab:
     def arrival(self, view: View) -> Callable:
         @friendly
         def on_arrival(inputs: dict, request: gr.Request) -> dict:
-            """Update a selected view for the selected model, unless it is on the screen already, as the first one is when
-            its tab is selected."""
+            """Update a selected view for the selected model, unless it is on the screen already, as the first when its
+            tab is selected."""
             scene, late = self.followed(view, inputs)
             if inputs[self.looked] in (None, view.key) and not late:
                 return {self.looked: inputs[self.looked], **view.remembered(scene, inputs, language(request))}
@@ -130,7 +130,7 @@ class ViewsTab:
         return self.restored(self.trail.picked(history, event.pick), history, language(request))
 
     def on_load(self, memory: dict | None, request: gr.Request) -> dict:
-        """Updates on page load: the newest picture of the history, or the opening one."""
+        """Updates on page load, if `at_once`: the newest picture of the history, or the opening one."""
         return self.begun(memory, request) if self.systems and self.at_once else {}
 
     def begun(self, memory: dict | None, request: gr.Request) -> dict:
@@ -163,7 +163,8 @@ class ViewsTab:
 
     def can_open(self, found: dict) -> bool:
         """True if a view of this tab restores the recipe."""
-        return found.get("system") in self.systems and found.get("verb") in {v for view in self.kinds for v in view.verbs}
+        known = {verb for view in self.view_types for verb in view.verbs}
+        return found.get("system") in self.systems and found.get("verb") in known
 
     def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
         """Restore a checked recipe."""
