@@ -30,7 +30,7 @@ class Studied(NamedTuple):
     kind: str  # training data of the current classifier: one of `SOURCES`
     step: int
     steps: int
-    accuracies: dict[str, Score]  # of the finished classifiers
+    accuracies: dict[str, Score]  # by training data, for finished classifiers
 
 
 class Labelled(NamedTuple):

@@ -13,7 +13,7 @@ from genstudio.scores.intervals import Score, average, share
 from genstudio.scores.network import Network, as_floats
 
 BATCH = 100
-SAMPLES = 1000  # in all, the same number of each class
+SAMPLES = 1000  # over all classes, the same number of each
 
 
 def asked(model: Model, names: Sequence[str], device: torch.device) -> tuple[Tensor, Tensor]:

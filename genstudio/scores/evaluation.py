@@ -30,7 +30,7 @@ from genstudio.scores.network import Network, in_batches
 from genstudio.scores.translation import absolute_error, translated, ways
 
 SAMPLES = 256  # per checkup
-SAMPLES_IN_STEPS, STEPS = 48, 20  # of a diffusion model: 9 s for ddpm_avatars on one core; a VAE takes 1 s
+SAMPLES_IN_STEPS, STEPS = 48, 20  # for a diffusion model: 9 s for ddpm_avatars on one core; a VAE takes 1 s
 TRANSLATED = 100  # held-out pairs
 REAL = 1000  # held-out images to compare with
 READ = 2000  # training images searched for copies: a classifier reads about a thousand a second
@@ -273,8 +273,8 @@ def undisturbed(model: Model) -> Iterator[None]:
 
 # Warnings -------------------------------------------------------------------------------------------------------
 
-LITTLE_VARIETY = 0.5  # of real images: blur alone, as a good VAE's, costs less
-FALLEN = 0.7  # of its maximum: variety of a few dozen samples is known to about 5 %
+LITTLE_VARIETY = 0.5  # relative to real images: blur alone, as a good VAE's, costs less
+FALLEN = 0.7  # relative to its maximum: variety of a few dozen samples is known to about 5 %
 RISING = 1.1  # early in training variety is small, but grows by this factor over `SETTLED` checkups
 SETTLED = 3
 REPORTS = 20  # over which the critic's (discriminator's) outputs are averaged: a good minute may be luck

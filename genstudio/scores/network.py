@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genstudio.images import from_uint8
 
-MOST_REMEMBERED = 6  # sets of features cached per network: training and held-out images of two data sets, and subsets
+MAX_CACHED = 6  # sets of features cached per network: training and held-out images of two data sets, and subsets
 
 
 def as_floats(images: Tensor) -> Tensor:
@@ -30,9 +30,9 @@ class Network:
     classes: tuple[str, ...] = ()  # empty for Inception: too many for their shares
     shape: tuple[int, int, int] | None = None  # (c, h, w) of the input; None: any
     batch: int = 100
-    attributes: Callable[[Tensor], dict[str, Tensor]] | None = None  # of images in [-1, 1]: (n,) each
+    attributes: Callable[[Tensor], dict[str, Tensor]] | None = None  # images in [-1, 1] to (n,) each
     quick: bool = True  # all training images take minutes on a CPU
-    remembered: dict[str, Tensor] = field(default_factory=dict)
+    cached: dict[str, Tensor] = field(default_factory=dict)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features of images, in float32 on the CPU. Those of uint8 images (real ones) are cached by content."""
@@ -40,11 +40,11 @@ class Network:
             return self.read(images)
         pixels = images.cpu().contiguous()
         key = f"{tuple(pixels.shape)} {hashlib.blake2b(pixels.numpy()).hexdigest()}"
-        if key not in self.remembered:
-            if len(self.remembered) == MOST_REMEMBERED:
-                del self.remembered[next(iter(self.remembered))]
-            self.remembered[key] = self.read(images)
-        return self.remembered[key]
+        if key not in self.cached:
+            if len(self.cached) == MAX_CACHED:
+                del self.cached[next(iter(self.cached))]
+            self.cached[key] = self.read(images)
+        return self.cached[key]
 
     def read(self, images: Tensor) -> Tensor:
         """Features of images, in float32 on the CPU, not cached."""

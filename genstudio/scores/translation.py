@@ -26,7 +26,7 @@ Scores = Iterator[tuple[str, Score]]  # each with its name
 
 BATCH = 100
 SIGMAS = (15, 25, 50)  # noise in grey levels, as in papers on denoising (Zhang et al. 2017, arXiv:1608.03981)
-COLOURLESS = 0.2  # of the targets' colourfulness: sources below it are grey
+COLOURLESS = 0.2  # relative to the targets: sources below it are grey
 PLAIN = 0.5  # difference of an attribute's shares in sources and targets, above which translation is to change it
 
 # Grid of settings for non-local means: filter strength h over sigma, and the side of the compared patches. OpenCV's

@@ -21,8 +21,8 @@ from genstudio.tasks.edges import prepared
 from genstudio.ui.html import png_uri
 from genstudio.ui.language import friendly
 
-MOST = 256  # pictures per call
-MOST_BYTES = 40 * 10**6  # of an uploaded picture
+MAX_IMAGES = 256  # pictures per call
+MAX_BYTES = 40 * 10**6  # per uploaded picture
 REST = 15.0  # seconds without a request, before the next warm-up step
 
 
@@ -95,15 +95,15 @@ def expose(engine: Engine) -> None:
 
 
 def bounded(count: int, what: str) -> None:
-    if count > MOST:
-        raise ValueError(f"{count} {what} asked for; at most {MOST} at a time")
+    if count > MAX_IMAGES:
+        raise ValueError(f"{count} {what} asked for; at most {MAX_IMAGES} at a time")
 
 
 def sent(picture: str) -> bytes:
     """Decode a base64 file. Raises ValueError if it is too large or malformed."""
     body = str(picture).rpartition(",")[2]
-    if len(body) > MOST_BYTES * 4 // 3:
-        raise ValueError(f"too large (at most {MOST_BYTES // 10**6} MB)")
+    if len(body) > MAX_BYTES * 4 // 3:
+        raise ValueError(f"too large (at most {MAX_BYTES // 10**6} MB)")
     try:
         return base64.b64decode(body, validate=True)
     except binascii.Error:

@@ -35,7 +35,7 @@ from genstudio.ui.events import ANYTHING, ONCE, QUIET
 from genstudio.ui.language import friendly, language, reason, t
 
 PUBLIC = bool(os.environ.get("SPACE_ID"))  # on a Space visitors are unknown, and nothing is kept
-MOST = (64 if PUBLIC else 1000) * 10**6  # bytes per file
+MAX_BYTES = (64 if PUBLIC else 1000) * 10**6  # bytes per file
 KINDS = {
     "recipe": w.RECIPE_FILE,
     "link": w.RECIPE_LINK,
@@ -54,7 +54,7 @@ ADVICE = {  # by kind or form
 }
 
 # Of a folder or a file that is too large only name, size and first bytes are sent.
-CARD = asset("card.js").replace("MOST", str(MOST))
+CARD = asset("card.js").replace("MAX_BYTES", str(MAX_BYTES))
 
 # Clears the opened link from the address, so that a reload restores the visitor's later work.
 FORGET = asset("forget.js")
@@ -162,7 +162,7 @@ class Door:
             said = getattr(w.TRAIN_ON, lang).format(command=train_on(name))
         else:
             said = getattr(w.TOO_MUCH if PUBLIC else w.BY_HAND, lang)
-            said = said.format(most=amount(MOST, lang), folder=paths.checkpoint_folders()[0])
+            said = said.format(most=amount(MAX_BYTES, lang), folder=paths.checkpoint_folders()[0])
         return self.tell(found, Said(said, fine=False), lang)
 
     def on_load(self, memories: dict, request: gr.Request) -> dict:

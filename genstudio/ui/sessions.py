@@ -18,7 +18,7 @@ from PIL import Image
 from genstudio.images import open_picture
 from genstudio.recipes import recipe
 
-MOST = 256  # sessions at a time; the least recent is dropped
+MAX_SESSIONS = 256  # sessions at a time; the least recent is dropped
 
 
 class Taken(NamedTuple):
@@ -134,7 +134,7 @@ class Visits(Generic[Kind]):
             self._open[key] = self._make()
         visit = self._open[key]
         self._open.move_to_end(key)
-        while len(self._open) > MOST:
+        while len(self._open) > MAX_SESSIONS:
             self._open.popitem(last=False)[1].leave()
         return visit
 

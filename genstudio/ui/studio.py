@@ -15,7 +15,7 @@ from genstudio.training import jobs
 from genstudio.ui import api
 from genstudio.ui import words as w
 from genstudio.ui.language import t
-from genstudio.ui.open_file import MOST, Door
+from genstudio.ui.open_file import MAX_BYTES, Door
 from genstudio.ui.tabs.classes import ClassesTab
 from genstudio.ui.tabs.diffusion import DiffusionTab
 from genstudio.ui.tabs.latent import LatentTab
@@ -97,7 +97,7 @@ def settings() -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "run_history": False,  # our own history keeps recipes, not copies of pictures
         "show_error": True,
-        "max_file_size": MOST,
+        "max_file_size": MAX_BYTES,
         "enable_monitoring": False,
     }
 

@@ -23,7 +23,7 @@ from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 
 STEPS = [i / 8 for i in range(9)]
-FRAMES = 32  # of the film, in one direction
+FRAMES = 32  # in one direction
 
 
 class Between(View):

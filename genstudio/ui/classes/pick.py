@@ -21,8 +21,8 @@ from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.views.view import View, figure
 
-MOST = 24  # classes in a grid
-MOST_EACH = 12
+MAX_CLASSES = 24  # rows of the grid
+MAX_EACH = 12  # columns
 AT_FIRST = 10  # classes selected with a model
 
 
@@ -44,10 +44,12 @@ class Pick(View):
                 self.subject = gr.HTML(elem_id="class-subject")
                 self.labels = gr.Dropdown(
                     catalog.classes(self.first["system"]), value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="class-labels",
-                    info=t(Text(*(said.format(most=MOST) for said in w.CLASSES_HINT))),
+                    info=t(Text(*(said.format(most=MAX_CLASSES) for said in w.CLASSES_HINT))),
                 )  # fmt: skip
                 with gr.Row(elem_classes="tools"):
-                    self.each = gr.Slider(1, MOST_EACH, 8, step=1, label=t(w.EACH), info=t(w.EACH_HINT), elem_id="class-each", min_width=180)
+                    self.each = gr.Slider(
+                        1, MAX_EACH, 8, step=1, label=t(w.EACH), info=t(w.EACH_HINT), elem_id="class-each", min_width=180
+                    )
                     self.seed = gr.Number(0, precision=0, minimum=0, label=t(w.SEED), elem_id="class-seed", min_width=100)
                 known = {name for system in self.systems.values() for name in controls(system.model.sample)}
                 self.panel = Panel(self.systems, "sample", "class", known - OF_CLASSES)
@@ -90,14 +92,15 @@ class Pick(View):
         scene = super().read(inputs)
         names = catalog.classes(scene["system"])
         labels = [label for label in scene["labels"] or [] if label in names]
-        return scene | {"labels": labels, "each": min(MOST_EACH, max(1, int(scene["each"] or 1))), "seed": recipe.check_seed(scene["seed"] or 0)}
+        each = min(MAX_EACH, max(1, int(scene["each"] or 1)))
+        return scene | {"labels": labels, "each": each, "seed": recipe.check_seed(scene["seed"] or 0)}
 
     def asked(self, scene: dict, lang: str) -> tuple[list[int], list[str]]:
         """Seeds and labels of the grid, row by row. Raises ValueError without a class, or with too many."""
         if not scene["labels"]:
             raise ValueError(getattr(w.NO_CLASSES, lang))
-        if len(scene["labels"]) > MOST:
-            raise ValueError(getattr(w.TOO_MANY, lang).format(most=MOST))
+        if len(scene["labels"]) > MAX_CLASSES:
+            raise ValueError(getattr(w.TOO_MANY, lang).format(most=MAX_CLASSES))
         recipe.check_seed(scene["seed"] + scene["each"])
         pairs = [(scene["seed"] + k, label) for label in scene["labels"] for k in range(scene["each"])]
         return [seed for seed, _ in pairs], [label for _, label in pairs]
@@ -146,7 +149,7 @@ class Pick(View):
 
     @friendly
     def on_cell(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        scene, lang = inputs[self.scene], language(request)  # of the drawn grid
+        scene, lang = inputs[self.scene], language(request)  # the scene of the drawn grid
         place = str(event.pick).split(",")
         if len(place) != 2 or not all(part.isdecimal() for part in place):
             raise ValueError(getattr(w.NO_CELL, lang))

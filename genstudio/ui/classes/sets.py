@@ -23,7 +23,7 @@ from genstudio.ui.events import ONCE
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View
 
-MOST_EACH = 500  # pictures per class
+MAX_EACH = 500  # pictures per class
 STUDIED = 400  # training images per classifier, real or generated
 
 
@@ -37,7 +37,7 @@ class Sets(View):
         names = catalog.classes(self.first["system"])
         self.labels = gr.Dropdown(names, value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="set-labels")
         with gr.Row(elem_classes="tools"):
-            self.each = gr.Slider(1, MOST_EACH, 20, step=1, label=t(w.EACH), elem_id="set-each")
+            self.each = gr.Slider(1, MAX_EACH, 20, step=1, label=t(w.EACH), elem_id="set-each")
             self.go = gr.Button(t(w.MAKE), elem_id="set-make", variant="primary", scale=0, min_width=150)
             self.stop = gr.Button(t(w.STOP), elem_id="set-stop", variant="stop", scale=0, min_width=110, visible=False)
             self.file = gr.DownloadButton(visible=False, elem_id="set-file", variant="primary", scale=0)
@@ -74,7 +74,7 @@ class Sets(View):
         name, labels = scene["system"], list(scene["labels"] or [])
         if not labels:
             raise ValueError(getattr(w.NO_CLASSES, lang))
-        each = min(MOST_EACH, max(1, int(scene["each"] or 1)))
+        each = min(MAX_EACH, max(1, int(scene["each"] or 1)))
         target = Path(tempfile.mkdtemp(prefix="set-")) / f"{name}-{each * len(labels)}.zip"
         yield {self.stop: gr.update(visible=True), self.file: gr.update(visible=False)}
         with closing(labelled_dataset.export(self.engine, name, labels, each, target)) as parts:

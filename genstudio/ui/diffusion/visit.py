@@ -9,7 +9,7 @@ import numpy as np
 from genstudio.engine.trajectory import Step, thinned
 from genstudio.ui.sessions import Running, Taken
 
-MOST_BYTES = 24 * 2**20  # of all kept steps of a visitor
+MAX_BYTES = 24 * 2**20  # per visitor, for all kept steps
 
 
 class Kept(NamedTuple):
@@ -42,8 +42,8 @@ class Visit(Running):
 
     def keep(self, run: Kept) -> Kept:
         """Keep a new run, thinned if it is long, and drop the oldest ones above the memory limit."""
-        run = run._replace(steps=thinned(run.steps, MOST_BYTES // 2))
+        run = run._replace(steps=thinned(run.steps, MAX_BYTES // 2))
         self.runs = [run, *(other for other in self.runs if other.recipe != run.recipe)]
-        while len(self.runs) > 1 and sum(other.bytes for other in self.runs) > MOST_BYTES:
+        while len(self.runs) > 1 and sum(other.bytes for other in self.runs) > MAX_BYTES:
             self.runs.pop()
         return run

@@ -23,7 +23,7 @@ from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.assets import asset
 from genstudio.ui.diffusion import words as w
-from genstudio.ui.diffusion.visit import MOST_BYTES, Kept, Visit
+from genstudio.ui.diffusion.visit import MAX_BYTES, Kept, Visit
 from genstudio.ui.diffusion.work import Work
 from genstudio.ui.html import progress
 from genstudio.ui.language import t
@@ -31,11 +31,11 @@ from genstudio.ui.panels import Panel
 from genstudio.ui.share import Share
 
 SHOW_EVERY = 0.04  # seconds between two updates
-COLUMNS = 9  # of the strip
+COLUMNS = 9  # in the strip
 LANES = (("noised", w.NOISED, w.NOISED_NOTE), ("guess", w.GUESS, w.GUESS_NOTE), ("noise", w.NOISE, w.NOISE_NOTE))
 WAITING = f'<div class="stage three waiting">{"<figure></figure>" * 3}</div>'
 FILM_SIDE, FILM_SECONDS, LAST_FRAME = 256, 4.0, 0.25  # pixels of a lane; seconds; the last frame's extra share
-BRANCHES_BY = ("label", "guidance", "sampler")  # what a branch may change
+BRANCHES_BY = ("label", "guidance", "sampler")  # controls that a branch may change
 
 # Moves the slider through the run, one step at a time; a second click stops it.
 PLAY = asset("play.js")
@@ -147,7 +147,7 @@ class Watch:
         if not run.whole:
             note = getattr(w.STOPPED, lang).format(step=last.step, steps=last.steps)
         if len(run.steps) < run.made:
-            most = MOST_BYTES // 2 // 10**6
+            most = MAX_BYTES // 2 // 10**6
             note += " " + getattr(w.THINNED, lang).format(kept=len(run.steps), steps=run.made, most=most)
         latest = scene["branches"][-1]["controls"] if scene["branches"] else scene["controls"]
         return {

@@ -25,7 +25,7 @@ from genstudio.ui.sessions import Taken, Visits, of_ours
 
 VERBS = {"noise": "sample", "picture": "redraw"}
 OPENS_WITH = 4  # seed of the opening run
-CARD_STEPS = 10  # of the samples on a card
+CARD_STEPS = 10  # for the samples on a card
 
 
 class Work:

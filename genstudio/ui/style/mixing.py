@@ -24,13 +24,13 @@ from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.style import pieces
 from genstudio.ui.style import words as w
-from genstudio.ui.views.directions import MOST_OWN, mine
+from genstudio.ui.views.directions import MAX_OWN, mine
 from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 
-MOST = 8  # faces per side
-MOST_KEPT = 26  # one per letter
-MOST_PICTURES = 4  # uploaded at a time
+MAX_FACES = 8  # faces per side
+MAX_KEPT = 26  # one per letter
+MAX_PICTURES = 4  # uploaded at a time
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # truncations of the strip
 AT_ONCE, REACH = 6, 4  # sliders; their range in standard deviations
 QUICK_SIDE = 256  # resolution of larger pictures during a drag
@@ -258,8 +258,8 @@ class Mixing(View):
     @friendly
     def on_pictures(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         paths = inputs[self.upload]
-        if len(paths) > MOST_PICTURES:
-            raise ValueError(getattr(w.TOO_MANY_PICTURES, language(request)).format(most=MOST_PICTURES))
+        if len(paths) > MAX_PICTURES:
+            raise ValueError(getattr(w.TOO_MANY_PICTURES, language(request)).format(most=MAX_PICTURES))
         scene = self.read(inputs)
         for path in paths:
             for updates in self.takes_up(flatten(open_picture(path)), scene, inputs, request):
@@ -308,7 +308,7 @@ class Mixing(View):
             raise ValueError(getattr(page_words.OWN_NOTHING, language(request)))
         others = [own for own in mine(inputs[self.named], scene["system"], checked) if own["name"] != name]
         own = {"name": name, "by": scene["by"], "moved": scene["moved"]}
-        named = (inputs[self.named] or {}) | {scene["system"]: [own, *others][:MOST_OWN]}
+        named = (inputs[self.named] or {}) | {scene["system"]: [own, *others][:MAX_OWN]}
         return self.result(scene, inputs | {self.named: named}, request) | {self.named: named, self.name: ""}
 
     @friendly
@@ -448,8 +448,8 @@ def faces_of(words: str | None, kept: dict, lang: str) -> list[dict]:
             raise ValueError(getattr(w.NO_SEED, lang).format(word=repr(word[:40])))
     if not faces:
         raise ValueError(getattr(w.NO_FACES, lang))
-    if len(faces) > MOST:
-        raise ValueError(getattr(w.TOO_MANY, lang).format(most=MOST))
+    if len(faces) > MAX_FACES:
+        raise ValueError(getattr(w.TOO_MANY, lang).format(most=MAX_FACES))
     return faces
 
 
@@ -459,11 +459,11 @@ def with_face(scene: dict, end: dict) -> dict:
     A full matrix loses its last row; once all letters are taken, kept faces in no row or column are dropped.
     """
     kept = scene["kept"]
-    if len(kept) >= MOST_KEPT:
+    if len(kept) >= MAX_KEPT:
         used = {face.get("kept") for key in ("rows", "columns") for face in scene[key]}
         kept = {letter: face for letter, face in kept.items() if letter in used}
     letter = next(chr(code) for code in range(ord("A"), ord("Z") + 1) if chr(code) not in kept)
-    rows = [{"kept": letter}, *scene["rows"]][:max(len(scene["rows"]), 5)][:MOST]
+    rows = [{"kept": letter}, *scene["rows"]][:max(len(scene["rows"]), 5)][:MAX_FACES]
     return scene | {"kept": kept | {letter: end}, "rows": rows, "cell": (0, None)}
 
 

@@ -19,7 +19,7 @@ from genstudio.ui.classes.sets import Sets
 from genstudio.ui.language import language
 from genstudio.ui.views.tab import ViewsTab
 
-QUICKLY = {"steps": 5}  # of a diffusion model, for its card
+QUICKLY = {"steps": 5}  # for the cards of diffusion models
 
 
 class ClassesTab(ViewsTab):

@@ -16,7 +16,7 @@ from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import Work
 
 PENS = ("#000000", "#ffffff")
-WIDTH = 8 / 280  # of the canvas: about the thickness of lines in training
+WIDTH = 8 / 280  # fraction of the canvas: about the thickness of lines in training
 
 
 class Draw:

@@ -24,7 +24,7 @@ from genstudio.ui.history import Trail
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View, figure
 
-MOST = 2  # maps side by side
+MAX_MAPS = 2  # maps side by side
 SHEET = 20  # images per side of the grid of decoded latents
 DRAWN = 16  # random latents
 OUTERMOST = 0.005  # fraction of outliers outside the map, on each side
@@ -37,13 +37,13 @@ class Atlas(View):
     opening: dict[str, Any] = {"places": {}, "sheet": False, "seed": 0}
 
     def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, trail: Trail):
-        self.flat = [name for name in systems if engine.hold(name).codes == 2 and len(engine.map(name)[0])][:MOST]
+        self.flat = [name for name in systems if engine.hold(name).codes == 2 and len(engine.map(name)[0])][:MAX_MAPS]
         data = {engine.hold(name).header.data for name in self.flat}
         self.larger = [
             name
             for name, system in systems.items()
             if name not in self.flat and hasattr(system.model, "encode") and engine.hold(name).header.data in data
-        ][:MOST]
+        ][:MAX_MAPS]
         super().__init__(engine, systems, first, trail)
 
     def draw(self) -> None:

@@ -22,7 +22,7 @@ KINDS = {"effect": w.BY_EFFECT, "pca": w.BY_PCA, "dimension": w.BY_DIMENSION}
 AT_ONCE = 6  # sliders
 REACH = 3  # range in standard deviations
 TICKS = [-3, -2, -1, 0, 1, 2, 3]  # positions of the strip beside a slider
-MOST_OWN = 40  # directions saved in a browser
+MAX_OWN = 40  # directions saved in a browser
 
 
 class Directions(View):
@@ -175,7 +175,7 @@ class Directions(View):
             raise ValueError(getattr(w.OWN_NOTHING, lang))
         others = [own for own in mine(inputs[self.kept], scene["system"]) if own["name"] != name]
         own = {"name": name, "by": by}
-        kept = (inputs[self.kept] or {}) | {scene["system"]: [own, *others][:MOST_OWN]}
+        kept = (inputs[self.kept] or {}) | {scene["system"]: [own, *others][:MAX_OWN]}
         scene |= {"by": {}, "own": own, "amount": 1.0}
         return self.result(scene, inputs | {self.kept: kept}, request) | {self.kept: kept, self.name: ""}
 
@@ -243,7 +243,7 @@ class Directions(View):
 def mine(kept: Any, system: str, checked: Callable[[dict], dict] = lambda own: {"by": recipe.check_by(own["by"])}) -> list[dict]:
     """Named directions of a system from the browser (untrusted), each `checked`; malformed ones are left out."""
     found = []
-    for own in (kept if isinstance(kept, dict) else {}).get(system, [])[:MOST_OWN]:
+    for own in (kept if isinstance(kept, dict) else {}).get(system, [])[:MAX_OWN]:
         try:
             found.append({"name": str(own["name"])[:40], **checked(own)})
         except (ValueError, KeyError, TypeError):

@@ -24,7 +24,7 @@ from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 
 STEPS = [i / 8 for i in range(9)]  # positions of the strip
-FRAMES = 60  # of a walk, in one direction
+FRAMES = 60  # in one direction
 NAMES = {"linear": (w.LINEAR, w.LINEAR_NOTE), "spherical": (w.SPHERICAL, w.SPHERICAL_NOTE)}
 
 
