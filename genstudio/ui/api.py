@@ -61,8 +61,8 @@ def expose(engine: Engine) -> None:
         ends = {"from": recipe.check_end(start), "to": recipe.check_end(end)}
         loaded, values = engine.hold(catalog.listed(system)), controls or {}
         find_verb(loaded.system, "decode")
-        codes: Sequence[np.ndarray] = [replay.latent_of(e, engine, system) for e in ends.values()]
-        images = engine.interpolate(system, (codes[0], codes[1]), positions, recipe.check_path(path), **values)
+        latents: Sequence[np.ndarray] = [replay.latent_of(e, engine, system) for e in ends.values()]
+        images = engine.interpolate(system, (latents[0], latents[1]), positions, recipe.check_path(path), **values)
         made = [recipe.make(loaded, "interpolate", **ends, position=p, path=path, controls=values) for p in positions]
         return [png_uri(image, r) for image, r in zip(images, made, strict=True)]
 

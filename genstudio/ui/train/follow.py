@@ -164,7 +164,7 @@ class Follow:
         yield {self.pushed: f'<p class="legend">{getattr(w.PUSHED, lang).format(url=escape(found))}</p>'}
 
 
-# One training -----------------------------------------------------------------------------------------------------------
+# One training -------------------------------------------------------------------------------------------------
 
 
 def snapshots(folder: Path) -> list[Path]:
@@ -250,7 +250,7 @@ def uri(path: Path) -> str:
         return html.png_uri(np.asarray(image.convert("RGB")))
 
 
-# Curves -----------------------------------------------------------------------------------------------------------------
+# Curves -------------------------------------------------------------------------------------------------------
 
 
 def curves(job: Job, found: Sequence[evaluation.Checkup], lang: str) -> str:

@@ -99,13 +99,13 @@ class Atlas(View):
         said = scene["places"].get(name)
         if said is not None:
             return np.array(said, np.float32)
-        codes, _ = self.engine.map(name)
-        return codes[np.linalg.norm(codes - np.median(codes, 0), axis=1).argmin()]
+        latents, _ = self.engine.map(name)
+        return latents[np.linalg.norm(latents - np.median(latents, 0), axis=1).argmin()]
 
     def bounds(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Lower left corner and size of the map, (2,) each."""
-        codes, _ = self.engine.map(name)
-        low, high = np.quantile(codes, OUTERMOST, 0), np.quantile(codes, 1 - OUTERMOST, 0)
+        latents, _ = self.engine.map(name)
+        low, high = np.quantile(latents, OUTERMOST, 0), np.quantile(latents, 1 - OUTERMOST, 0)
         return low - MARGIN * (high - low), (1 + 2 * MARGIN) * (high - low)
 
     def made_at(self, name: str, code: np.ndarray) -> dict:
@@ -153,14 +153,14 @@ class Atlas(View):
             updates[self.stages[name]] = self.stage_html(scene, name, lang)
         return updates | {row: self.random_html(scene, name, lang) for name, row in self.rows.items()}
 
-    def on_map(self, name: str, codes: np.ndarray) -> np.ndarray:
+    def on_map(self, name: str, latents: np.ndarray) -> np.ndarray:
         """Positions on the map of latents (n, 2): in [0, 1] from its top left, while their y axis points up."""
         low, side = self.bounds(name)
-        return (codes - low) / side * [1, -1] + [0, 1]
+        return (latents - low) / side * [1, -1] + [0, 1]
 
     def map_html(self, scene: dict, name: str, lang: str) -> str:
         low, side = self.bounds(name)
-        codes, labels = self.engine.map(name)
+        latents, labels = self.engine.map(name)
         drawn = self.engine.latents(name, self.seeds(scene))
         classes = self.engine.hold(name).header.classes
         sheet = ""
@@ -169,7 +169,7 @@ class Atlas(View):
             y, x = (axis.ravel() for axis in np.meshgrid(1 - steps, steps, indexing="ij"))
             images = self.engine.decode(name, low + side * np.stack([x, y], 1))
             sheet = html.picture(html.png_uri(grid(images, columns=SHEET, gap=0)), "")
-        points = html.scatter(self.on_map(name, codes), labels, self.on_map(name, drawn), faint=scene["sheet"])
+        points = html.scatter(self.on_map(name, latents), labels, self.on_map(name, drawn), faint=scene["sheet"])
         x, y = self.on_map(name, self.code_at(scene, name)[None])[0]
         label = getattr(w.MAP, lang)
         legend = html.legend(classes, getattr(w.DRAWN_CODES, lang))

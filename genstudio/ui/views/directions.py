@@ -227,8 +227,9 @@ class Directions(View):
     def strip_html(self, scene: dict, page: list[str]) -> str:
         """Strips of images over the range of each slider, with the others unchanged."""
         by, start = self.moved_by(scene), self.code(scene, "from")
-        codes = [replay.steered(start, by | {name: tick}, self.engine, scene["system"]) for name in page for tick in TICKS]
-        uris, rows = self.pictures(scene, np.stack(codes)), ""
+        moves = [by | {name: tick} for name in page for tick in TICKS]
+        latents = [replay.steered(start, move, self.engine, scene["system"]) for move in moves]
+        uris, rows = self.pictures(scene, np.stack(latents)), ""
         for i, name in enumerate(page):
             nearest = min(TICKS, key=lambda tick, name=name: abs(tick - by.get(name, 0.0)))
             cells = "".join(

@@ -106,9 +106,9 @@ class View:
     def code(self, scene: dict, which: str) -> np.ndarray:
         return replay.latent_of(scene[which], self.engine, scene["system"])
 
-    def pictures(self, scene: dict, codes: np.ndarray, recipes: Sequence[dict | None] | None = None) -> list[str]:
+    def pictures(self, scene: dict, latents: np.ndarray, recipes: Sequence[dict | None] | None = None) -> list[str]:
         """Decode latents (n, d) to data URIs of PNGs, each with its recipe if given."""
-        images = self.engine.decode(scene["system"], codes, **self.controls(scene))
+        images = self.engine.decode(scene["system"], latents, **self.controls(scene))
         return [html.png_uri(image, r) for image, r in zip(images, recipes or [None] * len(images), strict=True)]
 
     # events ---------------------------------------------------------------------------------------------------------

@@ -102,8 +102,8 @@ class Way(View):
     def save_walk(self, inputs: dict, folder: Path, suffix: str) -> Path:
         """Film from start to end and back."""
         scene, path = self.read(inputs), recipe.check_path(inputs[self.walk_path])
-        codes = between(self.codes(scene), np.linspace(0, 1, FRAMES), path)
-        pictures = self.engine.decode(scene["system"], codes, **self.controls(scene))
+        latents = between(self.codes(scene), np.linspace(0, 1, FRAMES), path)
+        pictures = self.engine.decode(scene["system"], latents, **self.controls(scene))
         return save_walk(pictures, folder / f"{scene['system']}-walk{suffix}")
 
     # rendering ------------------------------------------------------------------------------------------------------
@@ -139,10 +139,10 @@ class Way(View):
         """
         position = recipe.check_position(scene["position"])
         ends, fine = self.codes(scene), np.linspace(0, 1, 41)
-        codes = np.concatenate([between(ends, [position], path) for path in NAMES])
-        uris = self.pictures(scene, codes, [self.made(scene, position, path) for path in NAMES])
+        latents = np.concatenate([between(ends, [position], path) for path in NAMES])
+        uris = self.pictures(scene, latents, [self.made(scene, position, path) for path in NAMES])
         figures, lines = "", []
-        for (path, (label, note)), uri, code in zip(NAMES.items(), uris, codes, strict=True):
+        for (path, (label, note)), uri, code in zip(NAMES.items(), uris, latents, strict=True):
             lines.append((path, np.linalg.norm(between(ends, fine, path), axis=1)))
             caption = f"<span>{getattr(note, lang)}</span><output>‖z‖ = {np.linalg.norm(code):.2f}</output>"
             figures += figure(uri, getattr(label, lang), f"{scene['system']}-{path}.png", lang, caption, path)
