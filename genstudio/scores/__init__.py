@@ -1,1 +1,1 @@
-"""How good a model is, in numbers. `measure` picks those that apply to a checkpoint; none is given without its interval."""
+"""Scores of models. `measure` picks those that apply to a checkpoint; each comes with a 95 % confidence interval."""

@@ -1,7 +1,7 @@
-"""Do drawn pictures help a classifier? One is trained on real, on generated and on both, and asked about held-out ones.
+"""Classification accuracy with generated training data: real images, generated images, and both, on held-out images.
 
-Where real pictures are few, generated ones may add what they lack; where the model that drew them has learned from many
-more, they carry some of that. All three learn as long, so that none wins by seeing more.
+Generated images help where real ones are few, or where their model was trained on many more. All three classifiers
+train for the same number of steps, so that none wins by more training.
 """
 
 from __future__ import annotations
@@ -20,43 +20,50 @@ from genstudio.scores.intervals import Score, share
 
 WIDTHS = (16, 32, 64)
 STEPS, BATCH, RATE = 200, 64, 3e-3
-ASKED = 2000  # held-out pictures
-KINDS = ("real", "generated", "both")
+TEST_IMAGES = 2000  # held out
+SOURCES = ("real", "generated", "both")
 
 
 class Studied(NamedTuple):
-    """Where the study stands."""
+    """Progress of the study."""
 
-    kind: str  # that is learned from now
+    kind: str  # training data of the current classifier: one of `SOURCES`
     step: int
     steps: int
-    accuracies: dict[str, Score]  # of those that are done
+    accuracies: dict[str, Score]  # by training data, for finished classifiers
 
 
 class Labelled(NamedTuple):
+    """Labelled images."""
+
     images: Tensor  # uint8 (n, c, h, w)
     labels: Tensor  # (n,)
 
 
 def study(
-    real: Labelled, generated: Labelled, held_out: Labelled, classes: int, steps: int = STEPS, device: torch.device | str = "cpu"
+    real: Labelled,
+    generated: Labelled,
+    held_out: Labelled,
+    classes: int,
+    steps: int = STEPS,
+    device: torch.device | str = "cpu",
 ) -> Iterator[Studied]:
-    """Three small classifiers, one after the other; yields as they learn, and last with all accuracies."""
+    """Train three small classifiers, one after the other. Yields at every step, and last with all accuracies."""
     both = Labelled(*(torch.cat(pair) for pair in zip(real, generated, strict=True)))
-    asked = torch.randperm(len(held_out.labels), generator=torch.Generator().manual_seed(0))[:ASKED]
+    tested = torch.randperm(len(held_out.labels), generator=torch.Generator().manual_seed(0))[:TEST_IMAGES]
     found: dict[str, Score] = {}
-    for kind, pictures in zip(KINDS, (real, generated, both), strict=True):
+    for source, pictures in zip(SOURCES, (real, generated, both), strict=True):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = Classifier(tuple(pictures.images.shape[1:]), classes, WIDTHS).to(device)
         for step in learn(model, pictures, steps, device):
-            yield Studied(kind, step, steps, dict(found))
-        found[kind] = accuracy(model, Labelled(held_out.images[asked], held_out.labels[asked]), device)
-    yield Studied(KINDS[-1], steps, steps, found)
+            yield Studied(source, step, steps, dict(found))
+        found[source] = accuracy(model, Labelled(held_out.images[tested], held_out.labels[tested]), device)
+    yield Studied(SOURCES[-1], steps, steps, found)
 
 
 def learn(model: Classifier, pictures: Labelled, steps: int, device: torch.device | str) -> Iterator[int]:
-    """Trains with a rate that falls to nothing; yields the number of each step."""
+    """Train with AdamW and a learning rate that falls linearly to 0; yields the number of each step."""
     precision, random = best_precision(device), torch.Generator().manual_seed(0)
     model.to(memory_format=precision.memory_format).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.02)
@@ -76,5 +83,6 @@ def learn(model: Classifier, pictures: Labelled, steps: int, device: torch.devic
 @torch.no_grad()
 def accuracy(model: nn.Module, pictures: Labelled, device: torch.device | str) -> Score:
     model.eval()
-    says = torch.cat([model.classify(from_uint8(part).to(device)).argmax(1).cpu() for part in pictures.images.split(250)])
-    return share(says == pictures.labels)
+    batches = pictures.images.split(250)
+    predicted = torch.cat([model.classify(from_uint8(batch).to(device)).argmax(1).cpu() for batch in batches])
+    return share(predicted == pictures.labels)

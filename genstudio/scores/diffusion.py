@@ -1,4 +1,4 @@
-"""What is measured of diffusion models alone: the bound on their likelihood."""
+"""Scores of diffusion models: the variational bound on the likelihood, and samples to score."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from genstudio.scores.intervals import Score, average
 from genstudio.scores.network import as_floats
 
 BATCH = 100
-LIKELIHOODS = 500  # held-out pictures whose likelihood is bounded
-PARTS = 24  # of the times, one drawn from each for every picture
+LIKELIHOODS = 500  # held-out images
+PARTS = 24  # strata of the timesteps, one timestep drawn from each for every image
 
 
 def drawn(model: Model, seeds: Tensor, device: torch.device, **controls: object) -> Tensor:
-    """Samples (n, c, h, w) on the CPU, of a model that comes about in many steps: in the precision that visitors get."""
+    """Samples (n, c, h, w) of a diffusion model on the CPU, in the same precision as on the page."""
     with torch.no_grad():
         *_, last = best_precision(device).stepwise(model.sample(Noise(seeds.tolist(), device), **controls))
     return last.images.float().clamp(-1, 1).cpu()
@@ -27,8 +27,11 @@ def drawn(model: Model, seeds: Tensor, device: torch.device, **controls: object)
 
 @torch.no_grad()
 def bits_per_dimension(model: Model, images: Tensor) -> Score:
-    """The variational bound over bytes (n, c, h, w), no class being told: DDPM's equation 5. Its first term, which reads
-    the grey levels, is always taken; of the others one in each of `PARTS` ranges of times stands for its range."""
+    """Variational bound of uint8 images (n, c, h, w), unconditional (Ho et al. 2020, arXiv:2006.11239, equation 5).
+
+    The sum over the timesteps is a stratified Monte Carlo estimate: the discrete decoder term is always computed, and
+    one timestep in each of `PARTS` ranges stands for its range.
+    """
     steps, device = model.schedule.steps, images.device
     bounds = torch.linspace(1, steps, PARTS + 1).round().long().tolist()
 

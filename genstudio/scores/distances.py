@@ -1,7 +1,7 @@
-"""How far two sets of pictures are from each other, in the features (n, d) of a network (`features.py`).
+"""Distances between two sets of images, in the features (n, d) of a network (`judges.py`).
 
-torchmetrics knows the first three and agrees (tests/scores/test_distances.py). It is not used here: its
-classes hold network and pictures, its subsets come from the global random stream, and no number has an interval.
+torchmetrics has the first three and agrees (tests/scores/test_distances.py). It is not used here: its classes own
+network and images, draw subsets from the global random generator, and give no confidence intervals.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from genstudio.scores.network import as_floats
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
-    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^1/2), of a Gaussian fitted to each set (Heusel et al. 2017).
+    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^1/2), of Gaussians fitted to each set (Heusel et al. 2017,
+    arXiv:1706.08500).
 
-    The trace of the root comes from the symmetric C_a^1/2 C_b C_a^1/2, which has the same eigenvalues.
+    The trace of the matrix square root is computed from the symmetric C_a^1/2 C_b C_a^1/2, which has the same
+    eigenvalues.
     """
     a, b = a.double(), b.double()
     c_a, c_b = torch.cov(a.T), torch.cov(b.T)
@@ -33,9 +35,9 @@ def frechet(a: Tensor, b: Tensor) -> float:
 def kernel_distance(a: Tensor, b: Tensor) -> Score:
     """MMD^2 of two sets of n under k(x, y) = (x.y / d + 1)^3 (Binkowski et al. 2018, arXiv:1801.01401, section 4).
 
-    It is unbiased, since no k(x, x) is counted: of sets from one source it is 0 in the mean, and often below. The
-    interval is from its spread over the n subsets that leave one of each set out (the jackknife), never too narrow in
-    the mean.
+    Unbiased, since no k(x, x) is counted: for two sets from one distribution its expectation is 0, and it is often
+    negative. The interval is the jackknife's, over the n subsets that leave one of each set out: its expected width is
+    never too small.
     """
     a, b = a.double(), b.double()
     n, d = a.shape
@@ -49,7 +51,7 @@ def kernel_distance(a: Tensor, b: Tensor) -> Score:
     def mmd(within: Tensor, between: Tensor, n: int) -> Tensor:
         return within / (n * (n - 1)) - 2 * between / n**2
 
-    within = row_sums(a, a) - k(a, a) + row_sums(b, b) - k(b, b)  # (n,): what a_i and b_i have in it
+    within = row_sums(a, a) - k(a, a) + row_sums(b, b) - k(b, b)  # (n,): the terms with a_i or b_i
     rows, columns = row_sums(a, b), row_sums(b, a)
     value = mmd(within.sum(), rows.sum(), n).item()
     without = mmd(within.sum() - 2 * within, rows.sum() - rows - columns + k(a, b), n - 1)
@@ -60,8 +62,8 @@ def kernel_distance(a: Tensor, b: Tensor) -> Score:
 def inception_score(probabilities: Tensor) -> Score:
     """exp(E KL(p(y|x) | p(y))) of class probabilities (n, classes) (Salimans et al. 2016, arXiv:1606.03498, section 4).
 
-    1 when all pictures are read alike, the number of classes when each is read with certainty and all are as many.
-    To first order the mean moves with its terms alone, so their standard error is its own.
+    1 when all predictions are equal, the number of classes when each is certain and the classes are balanced. The
+    interval is from the standard error of the KL terms: to first order the dependence of p(y) on them cancels.
     """
     p = probabilities.double()
     kl = (torch.xlogy(p, p) - torch.xlogy(p, p.mean(0))).sum(1)
@@ -70,7 +72,7 @@ def inception_score(probabilities: Tensor) -> Score:
 
 
 def class_shares(predicted: Tensor, classes: Sequence[str]) -> dict[str, Score]:
-    """How large a part of the pictures each class has, by the class numbers (n,) that a classifier gave them."""
+    """Share of each class among the predicted class numbers (n,)."""
     return {name: share(predicted == i) for i, name in enumerate(classes)}
 
 
@@ -78,30 +80,31 @@ def class_shares(predicted: Tensor, classes: Sequence[str]) -> dict[str, Score]:
 
 
 def covered(points: Tensor, by: Tensor, k: int = 3) -> Tensor:
-    """Which of `points` lie in a ball around one of `by` that reaches to that one's k-th neighbour: booleans (n,)."""
+    """Test which of `points` lie in a ball around one of `by`, with the radius of its k-th nearest neighbour: booleans
+    (n,)."""
 
     def distances(a: Tensor) -> Tensor:
         return torch.cdist(a, by, compute_mode="donot_use_mm_for_euclid_dist")
 
-    radii = torch.cat([distances(part).kthvalue(k + 1).values for part in by.split(1000)])  # each is its own nearest
+    radii = torch.cat([distances(part).kthvalue(k + 1).values for part in by.split(1000)])  # each is its own first
     return torch.cat([(distances(part) <= radii).any(1) for part in points.split(1000)])
 
 
 def precision(real: Tensor, fake: Tensor, k: int = 3) -> Score:
-    """The share of generated pictures that could be real (Kynkaanniemi et al. 2019, arXiv:1904.06991, equation 2)."""
+    """Share of generated images within the manifold of real ones (Kynkaanniemi et al. 2019, arXiv:1904.06991)."""
     return share(covered(fake, by=real, k=k))
 
 
 def recall(real: Tensor, fake: Tensor, k: int = 3) -> Score:
-    """The share of real pictures that could be generated."""
+    """Share of real images within the manifold of generated ones."""
     return share(covered(real, by=fake, k=k))
 
 
 def nearest(points: Tensor, among: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
-    """Indices and distances (n, k) of those `among` that lie nearest to each of `points`, the nearest first.
+    """Indices and distances (n, k) of the nearest neighbours of `points` in `among`, the nearest first.
 
-    Both are features (n, d) or pictures (n, c, h, w), floats or bytes. One matrix product a chunk finds more candidates
-    than are asked for; from differences come their distances, as a product would give a copy's 0 some rounding error.
+    Both are features (n, d) or images (n, c, h, w), floats or uint8. One matrix product per chunk finds k + 8
+    candidates; their distances are recomputed from differences, since a product gives an exact copy a distance above 0.
     """
     x = as_floats(points).flatten(1).to(among.device)
     k = min(k, len(among))
@@ -124,9 +127,9 @@ def nearest(points: Tensor, among: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
 
 
 def nearness(fake: Tensor, held_out: Tensor, training: Tensor) -> Score | None:
-    """The median distance from generated to nearest training pictures over that from held-out ones; near 0, copies.
+    """Median distance from generated to nearest training images over that of held-out images; near 0, memorization.
 
-    None where held-out pictures are copies themselves, and distances tell nothing.
+    None if held-out images are copies themselves, so that the ratio is undefined.
     """
     to_fake, to_held_out = (nearest(points, training)[1][:, 0] for points in (fake, held_out))
     if not to_held_out.median() > 0:

@@ -1,7 +1,7 @@
-"""How a model is doing while it trains: one number to compare with the ones before, and what goes wrong, in words.
+"""Evaluation during training: one score to compare over a run, and warnings about what goes wrong.
 
-`measure.py` judges a finished checkpoint at leisure; a checkup is taken every few minutes, beside training, in seconds.
-It uses the same yardsticks on fewer pictures, always the same seeds and the same real ones: checkups of one run compare
+`measure.py` scores a finished checkpoint; a `Checkup` is computed every few minutes of a training, within seconds. It
+uses the same measures on fewer images, always the same seeds and the same real images: checkups of one run compare
 better with each other than their intervals say, and with nothing else.
 """
 
@@ -29,20 +29,20 @@ from genstudio.scores.measure import COPIED, attribute_hits, judge_of, some, squ
 from genstudio.scores.network import Network, in_batches
 from genstudio.scores.translation import absolute_error, translated, ways
 
-SAMPLES = 256  # that a model makes for a checkup
-SAMPLES_IN_STEPS, STEPS = 48, 20  # where one comes about in steps: 9 s for ddpm_avatars on one core; a VAE 1 s
-TRANSLATED = 100
-REAL = 1000  # held-out pictures that samples are compared with
-READ = 2000  # training pictures among which copies are looked for: a classifier reads about a thousand a second
-FEWEST = 50  # held-out pictures: a distance to fewer is mostly chance, and training pictures serve instead
-POOLED = 8  # pixels a side of what is compared where no network reads such pictures
+SAMPLES = 256  # per checkup
+SAMPLES_IN_STEPS, STEPS = 48, 20  # for a diffusion model: 9 s for ddpm_avatars on one core; a VAE takes 1 s
+TRANSLATED = 100  # held-out pairs
+REAL = 1000  # held-out images to compare with
+READ = 2000  # training images searched for copies: a classifier reads about a thousand a second
+FEWEST = 50  # held-out images: a distance to fewer is mostly chance, and training images serve instead
+POOLED = 8  # side in pixels of the features without a judge
 
 
 class Kind(NamedTuple):
-    """What the number of a checkup is."""
+    """A score that a checkup may report."""
 
     title: Text
-    lower: bool = True  # is better
+    lower: bool = True  # lower is better
 
 
 KINDS = {
@@ -55,47 +55,50 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Checkup:
+    """The evaluation of a model at one step of its training."""
+
     step: int
-    images: int  # pictures trained on so far
+    images: int  # trained on so far
     what: str  # one of `KINDS`
     distance: Score
-    judge: str = ""  # whose features were compared: a classifier's, or "pixels"; empty where there are none
-    held_out: bool = True  # whether real pictures are ones not trained on; there may be too few
-    variety: float | None = None  # of samples: 1 as varied as real pictures, 0 all the same
-    copied: float | None = None  # distance to the nearest training picture over held-out pictures': near 0, copies
+    judge: str = ""  # network of the features, or "pixels"; empty without features
+    held_out: bool = True  # False: compared with training images, as too few are held out
+    variety: float | None = None  # mean pairwise distance of samples over that of real images: 1 equal, 0 mode collapse
+    copied: float | None = None  # distance to the nearest training image over held-out images': near 0, memorization
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"distance": self.distance.as_dict()}
 
     @staticmethod
     def from_dict(said: Mapping[str, Any]) -> Checkup:
+        """Read a line of a run's record. Raises ValueError if it is malformed."""
         if (distance := read_score(said.get("distance"))) is None or said.get("what") not in KINDS:
             raise ValueError(f"no checkup: {str(said)[:80]}")
         return Checkup(**{**said, "distance": distance})
 
 
-# Taking one -----------------------------------------------------------------------------------------------------
+# Evaluation -----------------------------------------------------------------------------------------------------
 
 
 class Checker:
-    """Made once a run: it holds real pictures, and what a judge sees in them.
+    """Evaluator of one run, which keeps the real images and their features.
 
-    kernel distance   of pictures from noise to real ones, in features of the data's classifier, else of one that reads
-                      pictures of this shape, else in a few pixels; beside it variety and copies
-    L1                of a translator that learns from pairs. One that never sees a pair has a kernel distance, too:
-                      where little is to change, doing nothing comes near each truth, and would win
-    squared error     of an auto-encoder that learned no prior: how it samples is not what it trains for
+    kernel distance   from samples to real images, in features of the data's classifier, else of one for images of this
+                      shape, else in a few pixels; also variety and copies
+    L1                of a translator trained on pairs. One trained on unpaired images has a kernel distance: its L1 is
+                      best if it changes nothing
+    squared error     of an auto-encoder without a learned prior: it is not trained to generate
     accuracy          of a classifier
 
-    reason: why there is none of these, or None.
+    reason: the sentence that says why the model cannot be scored, or None.
     """
 
     def __init__(self, model: Model, training: Pictures, held_out: Batch | None, device: torch.device):
         self.device, self.reason, self.judge = device, None, None
         self.held_out = held_out is not None and len(held_out) >= FEWEST
         real = held_out[:REAL] if self.held_out else some_of(training)
-        self.real = real.to("cpu")  # let go where what the judge sees of it is enough
-        self.what = kind_of(model, training)
+        self.real = real.to("cpu")  # released where its features are enough
+        self.what = score_of(model, training)
         if self.what is None:
             self.reason = Text(
                 "This model does nothing that can be scored.",
@@ -111,14 +114,18 @@ class Checker:
                 "The pictures have no classes to be told apart.",
                 "Les images n’ont pas de classes à distinguer.",
             )
-        elif self.what == "accuracy" and "classify" not in verbs(model) and not model.attributes.keys() & real.conditions.keys():
+        elif (
+            self.what == "accuracy"
+            and "classify" not in verbs(model)
+            and not model.attributes.keys() & real.conditions.keys()
+        ):
             self.reason = Text(
                 "The pictures have none of the attributes that this model tells.",
                 "Les images n’ont aucun des attributs que ce modèle reconnaît.",
             )
         elif "translate" in verbs(model):
             try:
-                with undisturbed(model):  # noise for a denoiser, say
+                with undisturbed(model):  # a denoiser adds noise
                     self.ways = ways(model, self.real[:TRANSLATED])
             except ValueError:
                 self.reason = Text(
@@ -126,69 +133,73 @@ class Checker:
                     "Une traduction se note sur des paires, et ces images n’en ont pas.",
                 )
         if self.what == "kernel distance" and not self.reason:
-            self._read(training, held_out)
+            self._prepare_features(training, held_out)
 
     def checkup(self, model: Model, step: int, images: int = 0) -> Checkup | None:
-        """Of weights as they would be saved: `walls.finish` has measured their batch norm and fitted their prior.
+        """Score weights as they would be saved: after `finalize.finish`, with batch norm statistics and fitted prior.
 
-        Others' random numbers and the model's own mode stay as they were. Raises FloatingPointError of a model that
-        diverged.
+        The global random generators and the model's training mode are restored. None without a score; raises
+        FloatingPointError if the model has diverged.
         """
         if self.reason:
             return None
         with undisturbed(model):
             model.eval()
-            found = self._score(model)
-        if not math.isfinite(found["distance"].value):
+            scores = self._score(model)
+        if not math.isfinite(scores["distance"].value):
             raise FloatingPointError(f"training diverged by step {step}: what the model makes is not finite")
-        return Checkup(step, images, self.what, held_out=self.held_out, **found)
+        return Checkup(step, images, self.what, held_out=self.held_out, **scores)
 
     def _score(self, model: Model) -> dict[str, Any]:
         if self.what == "accuracy" and "classify" not in verbs(model):
             with best_precision(self.device).autocast():
-                hits = [hits for _, hits in attribute_hits(model, self.real.conditions, self.real.images.to(self.device))]
+                images = self.real.images.to(self.device)
+                hits = [hits for _, hits in attribute_hits(model, self.real.conditions, images)]
             return {"distance": average(torch.stack(hits).nanmean(0))}
         if self.what == "accuracy":
             return {"distance": share(self._run(model.classify).argmax(1) == self.real.labels)}
         if self.what == "squared error":
             return {"distance": average(self._run(lambda x: squared_error(x, model.decode(model.encode(x)))))}
         if "translate" not in verbs(model):
-            return {"judge": self.judge.name} | self._likeness(self._see(self._draw(model)))
+            return {"judge": self.judge.name} | self._compare(self._features(self._draw(model)))
         with best_precision(self.device).autocast():
             made = [(translated(model, way.sources, **way.controls), way.truth) for way in self.ways]
         if self.what == "L1":
             return {"distance": average(torch.cat([absolute_error(*pair) for pair in made]))}
-        apart = [kernel_distance(self._see(ours), self._see(truth)) for ours, truth in made]
-        *mean, _ = (sum(values) / len(apart) for values in zip(*apart, strict=True))  # of the ways, there and back
-        return {"judge": self.judge.name, "distance": Score(*mean, apart[0].n)}
+        distances = [kernel_distance(self._features(ours), self._features(truth)) for ours, truth in made]
+        *mean, _ = (sum(values) / len(distances) for values in zip(*distances, strict=True))  # over both directions
+        return {"judge": self.judge.name, "distance": Score(*mean, distances[0].n)}
 
-    def _likeness(self, fake: Tensor) -> dict[str, Any]:
-        n = min(len(fake), len(self.seen))  # a distance between sets depends on their size: both are equal
-        found = {"distance": kernel_distance(fake[:n], self.seen[:n]), "variety": spread(fake) / self.spread}
-        if self.usual:
-            found["copied"] = self._to_training(fake) / self.usual
-        return found
+    def _compare(self, fake: Tensor) -> dict[str, Any]:
+        n = min(len(fake), len(self.features))  # equal sizes: a distance between sets depends on them
+        scores = {
+            "distance": kernel_distance(fake[:n], self.features[:n]),
+            "variety": mean_distance(fake) / self.mean_distance,
+        }
+        if self.to_training:
+            scores["copied"] = self._to_training(fake) / self.to_training
+        return scores
 
-    def _read(self, training: Pictures, held_out: Batch | None) -> None:
-        """What the judge sees in real pictures."""
+    def _prepare_features(self, training: Pictures, held_out: Batch | None) -> None:
+        """Features of the real images, and their distances to the training images."""
         self.judge = judge_of(training.name, training.shape, None, self.device) or stand_in(training.shape, self.device)
         self.judge = self.judge or pixels(self.device)
-        self.seen = self._see(self.real.images)
-        self.spread = max(spread(self.seen), 1e-12)
-        self.training = self._see(some(training.images, READ))
+        self.features = self._features(self.real.images)
+        self.mean_distance = max(mean_distance(self.features), 1e-12)
+        self.training = self._features(some(training.images, READ))
         self.part = len(self.training) / len(training)
-        self.usual = None  # how far a picture that was never seen lies from the nearest of them
+        self.to_training = None  # distance of held-out images to the nearest training image
         if held_out is not None and len(held_out) >= 8:
-            self.usual = self._to_training(self.seen if self.held_out else self._see(held_out.images))
+            self.to_training = self._to_training(self.features if self.held_out else self._features(held_out.images))
         self.real = None
 
     def _to_training(self, points: Tensor) -> float:
-        """The median distance to the nearest training picture. Where only a part of these is read, no more than that
-        part of all copies finds its original: the median of those is taken."""
+        """Median distance to the nearest training image. If only a part of these is searched, only that part of all
+        copies finds its original: the median of those, a lower quantile, is returned."""
         return nearest(points, self.training)[1][:, 0].quantile(self.part / 2).item()
 
-    def _see(self, images: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, enabled=False):  # whoever asks may have entered it
+    def _features(self, images: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, enabled=False):  # the caller may have enabled it
             return self.judge.read(images)
 
     def _run(self, verb: Callable[[Tensor], Tensor]) -> Tensor:
@@ -196,12 +207,12 @@ class Checker:
             return in_batches(lambda x: verb(x.to(self.device)), self.real.images)
 
     def _draw(self, model: Model) -> Tensor:
-        """Samples (n, c, h, w) on the CPU, of a few seeds."""
+        """Samples (n, c, h, w) of the first seeds, on the CPU."""
         if steps_many(model):
             known = controls(model.sample)
-            # Guidance trades variety for obedience: what the model has learned is what it draws without.
-            few = {name: value for name, value in (("steps", STEPS), ("guidance", 1.0)) if name in known}
-            return drawn(model, torch.arange(SAMPLES_IN_STEPS), self.device, **few)
+            # Without guidance, which trades variety for fidelity: the learned distribution is evaluated.
+            settings = {name: value for name, value in (("steps", STEPS), ("guidance", 1.0)) if name in known}
+            return drawn(model, torch.arange(SAMPLES_IN_STEPS), self.device, **settings)
 
         def of(seeds: Tensor) -> Tensor:
             *_, frame = sample(model, Noise(seeds.tolist(), self.device))
@@ -211,7 +222,8 @@ class Checker:
             return torch.cat([of(seeds) for seeds in torch.arange(SAMPLES).split(100)])
 
 
-def kind_of(model: Model, training: Pictures) -> str | None:
+def score_of(model: Model, training: Pictures) -> str | None:
+    """The key in `KINDS` of the score for a model, or None."""
     can = verbs(model)
     if "classify" in can or hasattr(model, "attribute_logits"):
         return "accuracy"
@@ -224,7 +236,7 @@ def kind_of(model: Model, training: Pictures) -> str | None:
 
 
 def some_of(training: Pictures) -> Batch:
-    """Training pictures where none are held out; two heaps, where they are not pairs, side by side."""
+    """Training images in place of held-out ones; unpaired sources and targets are cut to equal length."""
     batch = training.batch(some(torch.arange(len(training)), REAL))
     if training.sources is None or training.paired:
         return batch
@@ -232,13 +244,13 @@ def some_of(training: Pictures) -> Batch:
     return replace(batch[: len(sources)], sources=sources[: len(batch)])
 
 
-def spread(points: Tensor) -> float:
-    """The mean distance between two of the points (n, d), of the first `SAMPLES`."""
+def mean_distance(points: Tensor) -> float:
+    """Mean pairwise distance of the first `SAMPLES` points (n, d)."""
     return torch.pdist(points[:SAMPLES]).mean().item()
 
 
 def pixels(device: torch.device) -> Network:
-    """Colours and large shapes: what can be compared where no network reads such pictures."""
+    """Average-pooled pixels as features, for images without a judge: colours and large shapes."""
 
     def pooled(images: Tensor) -> Tensor:
         return nn.functional.adaptive_avg_pool2d(images, POOLED).flatten(1)
@@ -248,7 +260,7 @@ def pixels(device: torch.device) -> Network:
 
 @contextmanager
 def undisturbed(model: Model) -> Iterator[None]:
-    """What is done inside draws the same random numbers each time; others', and the parts' modes, come back after."""
+    """Context with a fixed random seed and no gradients; random generators and training modes are restored after it."""
     modes = [(module, module.training) for module in model.modules()]
     try:
         with torch.random.fork_rng(), torch.no_grad():
@@ -259,41 +271,43 @@ def undisturbed(model: Model) -> Iterator[None]:
             module.training = mode
 
 
-# What they mean -------------------------------------------------------------------------------------------------
+# Warnings -------------------------------------------------------------------------------------------------------
 
-LITTLE_VARIETY = 0.5  # half of real pictures': blur alone, as a good VAE's, costs less
-FALLEN = 0.7  # of its best: the spread of a few dozen samples is known to about a twentieth
-RISING = 1.1  # a young model says little yet, but more each time: over `SETTLED` checkups by that factor
+LITTLE_VARIETY = 0.5  # relative to real images: blur alone, as a good VAE's, costs less
+FALLEN = 0.7  # relative to its maximum: variety of a few dozen samples is known to about 5 %
+RISING = 1.1  # early in training variety is small, but grows by this factor over `SETTLED` checkups
 SETTLED = 3
-REPORTS = 20  # over which a critic's verdicts are averaged: a good minute may be luck
-SURE = 0.95  # of real pictures, and 0.05 of made ones: gradients of what it says are then next to nothing
-ENOUGH = 6  # checkups before one may say that nothing has come of them
+REPORTS = 20  # over which the critic's (discriminator's) outputs are averaged: a good minute may be luck
+SURE = 0.95  # for real images, and 0.05 for generated ones: its gradients then vanish
+ENOUGH = 6  # checkups before a run may be called without progress
 
 
 def best(checkups: Sequence[Checkup]) -> Checkup | None:
-    """The one with the best number, among those that can be compared with the last; the earliest of equals."""
-    alike = [c for c in checkups if (c.what, c.judge, c.held_out) == _yardstick(checkups[-1])]
-    sign = 1 if not alike or KINDS[alike[0].what].lower else -1
-    return min(alike, key=lambda c: sign * c.distance.value, default=None)
+    """The checkup with the best score, among those comparable with the last; the earliest of equals."""
+    comparable = [c for c in checkups if _measure(c) == _measure(checkups[-1])]
+    sign = 1 if not comparable or KINDS[comparable[0].what].lower else -1
+    return min(comparable, key=lambda c: sign * c.distance.value, default=None)
 
 
-def _yardstick(checkup: Checkup) -> tuple[str, str, bool]:
+def _measure(checkup: Checkup) -> tuple[str, str, bool]:
     return checkup.what, checkup.judge, checkup.held_out
 
 
 def warnings(checkups: Sequence[Checkup], terms: Sequence[Mapping[str, float]]) -> list[Text]:
-    """What goes wrong in a run, by its checkups and the terms of its reports, and what to do. A critic and a generator
-    that are even, both at 0.5, are as they should be."""
-    told = [_little_variety(checkups), _critic_wins(terms), _copies(checkups), _no_progress(checkups)]
-    return [text for text in told if text]
+    """Problems of a run and their remedies, from its checkups and the loss terms of its reports.
+
+    Little variety, a critic that wins (0.5 for both is balanced), memorization, no progress.
+    """
+    found = [_little_variety(checkups), _critic_wins(terms), _copies(checkups), _no_progress(checkups)]
+    return [text for text in found if text]
 
 
 def _little_variety(checkups: Sequence[Checkup]) -> Text | None:
-    seen = [c.variety for c in checkups if c.variety is not None]
-    if not seen:
+    varieties = [c.variety for c in checkups if c.variety is not None]
+    if not varieties:
         return None
-    now, most = seen[-1], min(1.0, max(seen))
-    settled = len(seen) >= SETTLED and now <= RISING * min(seen[-SETTLED:])
+    now, most = varieties[-1], min(1.0, max(varieties))
+    settled = len(varieties) >= SETTLED and now <= RISING * min(varieties[-SETTLED:])
     if now < FALLEN * most:
         return Text(
             f"Variety has fallen to {now:.2f} of real pictures', from {most:.2f}: the pictures grow alike. Go back to "
@@ -312,10 +326,10 @@ def _little_variety(checkups: Sequence[Checkup]) -> Text | None:
 
 
 def _critic_wins(terms: Sequence[Mapping[str, float]]) -> Text | None:
-    said = [(t["D(real)"], t["D(fake)"]) for t in terms[-REPORTS:] if {"D(real)", "D(fake)"} <= t.keys()]
-    if len(said) < REPORTS:
+    outputs = [(t["D(real)"], t["D(fake)"]) for t in terms[-REPORTS:] if {"D(real)", "D(fake)"} <= t.keys()]
+    if len(outputs) < REPORTS:
         return None
-    real, fake = (sum(verdicts) / REPORTS for verdicts in zip(*said, strict=True))
+    real, fake = (sum(values) / REPORTS for values in zip(*outputs, strict=True))
     if real < SURE or fake > 1 - SURE:
         return None
     return Text(
@@ -331,7 +345,7 @@ def _copies(checkups: Sequence[Checkup]) -> Text | None:
     if last is None or last.copied is None or last.copied >= COPIED:
         return None
     if last.variety is not None and last.variety < LITTLE_VARIETY:
-        return None  # blurs in the middle are near to all pictures, and copies of none
+        return None  # blurred means are near all training images, without being copies
     return Text(
         f"Made pictures lie at {last.copied:.2f} of held-out pictures' distance from the training pictures: the model "
         "learns some by heart. Stop here, or give it more pictures, mirrored and shifted ones too.",

@@ -1,4 +1,4 @@
-"""Inception v3 as a network for scores, from a file of its weights: those of FID, or torchvision's."""
+"""Inception v3 as a feature extractor, from a file of its weights: those of FID, or torchvision's."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from torchvision.models.inception import Inception3, InceptionE
 
 from genstudio.scores.network import Network
 
-KNOWN = {  # how a file's name begins -> what its numbers are called
+KNOWN = {  # prefix of the file name -> name of the network in scores
     "pt_inception-2015-12-05": "inception",  # pytorch-fid's file of the weights that FID was defined with
     "weights-inception-2015-12-05": "inception",  # torch-fidelity's
-    "inception_v3_google": "inception of torchvision",  # trained otherwise: its numbers are near FID, and are none
+    "inception_v3_google": "inception of torchvision",  # other weights: its distances are close to FID, but not FID
 }
 
 
 def find_weights() -> Path:
-    """The weights in torch's folder of downloads, where pytorch-fid, torch-fidelity and torchvision leave them."""
+    """Path of the weights in torch's download folder, where pytorch-fid, torch-fidelity and torchvision save them."""
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    for beginning in KNOWN:
-        for path in sorted(folder.glob(f"{beginning}*.pth")):
+    for prefix in KNOWN:
+        for path in sorted(folder.glob(f"{prefix}*.pth")):
             return path
     raise ValueError(
         f"Inception's weights are not on this machine, and nothing is downloaded unasked: "
@@ -33,7 +33,7 @@ def find_weights() -> Path:
 
 
 def inception(path: Path, device: torch.device) -> Network:
-    """Inception v3 with the weights of a state dict: those of FID have 1008 outputs, torchvision's 1000."""
+    """Inception v3 with the weights of a state dict: 1008 outputs for those of FID, 1000 for torchvision's."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         net = inception_net(outputs=len(state["fc.weight"]))
@@ -44,20 +44,21 @@ def inception(path: Path, device: torch.device) -> Network:
     head, net.fc = net.fc, nn.Identity()
 
     def features(images: Tensor) -> Tensor:
-        """(n, 2048), of pictures enlarged as pytorch-fid does."""
+        """Features (n, 2048) of images resized as in pytorch-fid."""
         return net(interpolate(images.expand(-1, 3, -1, -1), (299, 299), mode="bilinear", align_corners=False))
 
     def logits(features: Tensor) -> Tensor:
-        of_fid = head.out_features == 1008  # Salimans et al. left its bias out
+        of_fid = head.out_features == 1008  # Salimans et al. leave the bias out
         return linear(features, head.weight, None if of_fid else head.bias)
 
-    called = [name for beginning, name in KNOWN.items() if path.name.startswith(beginning)]
-    name = called[0] if called else f"{path.stem} {hashlib.sha256(path.read_bytes()).hexdigest()[:6]}"
+    known = [name for prefix, name in KNOWN.items() if path.name.startswith(prefix)]
+    name = known[0] if known else f"{path.stem} {hashlib.sha256(path.read_bytes()).hexdigest()[:6]}"
     return Network(name, device, features, logits, batch=20, quick=False)
 
 
 def inception_net(outputs: int) -> Inception3:
-    """torchvision's network; with 1008 outputs FID's, whose pools leave the border out and end in a maximum."""
+    """torchvision's network; with 1008 outputs that of FID, with average pools that exclude the padding and a last max
+    pool."""
     if outputs not in (1000, 1008):
         raise ValueError(f"Inception has 1000 or 1008 outputs, not {outputs}")
     net = Inception3(num_classes=outputs, aux_logits=False, init_weights=False)
@@ -69,7 +70,7 @@ def inception_net(outputs: int) -> Inception3:
 
 
 def without_border(block: nn.Module, averages: tuple[Tensor]) -> Tensor:
-    """Averages over 3x3 pixels where those beyond the border counted as 0, as if they had not counted."""
+    """Correct 3x3 average pools that count the zero padding, so that they exclude it."""
     [x] = averages
     return x / avg_pool2d(torch.ones_like(x[:1, :1]), 3, stride=1, padding=1)
 

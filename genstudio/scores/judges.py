@@ -1,8 +1,8 @@
-"""Networks that judge pictures: their features (n, d) measure distances between sets, their classes name what is there.
+"""Judges: networks whose features (n, d) measure distances between sets of images, and whose classes are counted.
 
-Every number says which network it trusts, and numbers of different networks cannot be compared. There are our own
-classifiers, `classifier_<data>`, with 128 features; and Inception, on which published numbers rest, where its weights
-lie on this machine: nothing is downloaded.
+Every score names its judge; scores of different judges cannot be compared. Judges are our own classifiers,
+`classifier_<data>`, with 128 features, and Inception, the basis of published numbers, if its weights are on this
+machine: nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from genstudio.scores.network import Network
 
 
 def judge(data: str) -> str | None:
-    """The name of the classifier that says what is drawn in pictures like a set's: one that is sure of nothing in between,
-    where there is one."""
+    """Name of the classifier that labels samples of a data set: `judge_<data>`, else `classifier_<data>`, else None."""
     return next((name for name in (f"judge_{data}", f"classifier_{data}") if name in catalog.available()), None)
 
 
 def network(word: str, device: torch.device | str = "cpu") -> Network:
-    """The network called `inception`, a classifier of ours by name or file, or a .pth file of Inception's weights."""
+    """Load a judge: `inception`, one of our classifiers by name or file, or a .pth file of Inception's weights."""
     if word == "inception":
         from genstudio.scores.inception import find_weights
 
@@ -36,21 +35,21 @@ def network(word: str, device: torch.device | str = "cpu") -> Network:
         path = catalog.locate(word)
     if not path.exists():
         raise ValueError(f"{path} does not exist: features come from inception, a classifier, or a file of either")
-    return _opened(path.absolute(), path.stat().st_mtime_ns, torch.device(device))
+    return _loaded(path.absolute(), path.stat().st_mtime_ns, torch.device(device))
 
 
 @lru_cache(maxsize=4)
-def _opened(path: Path, changed: int, device: torch.device) -> Network:
-    """Read once as long as the file stays as it is, so that what it remembers serves the next score too."""
+def _loaded(path: Path, changed: int, device: torch.device) -> Network:
+    """Cached by modification time, so that the network and its cached features serve the next score."""
     if path.suffix == ".safetensors":
         return own(path, device)
-    from genstudio.scores.inception import inception  # takes torchvision's models along, which few need
+    from genstudio.scores.inception import inception  # here, since it imports torchvision's models
 
     return inception(path, device)
 
 
 def own(path: Path, device: torch.device) -> Network:
-    """One of our classifiers."""
+    """One of our classifiers as a judge. Raises ValueError if the model is not a classifier."""
     model, header = checkpoint.load(path)
     if not hasattr(model, "features"):
         raise ValueError(f"{path.name} is no classifier: it has no features to measure with")
@@ -63,11 +62,12 @@ def own(path: Path, device: torch.device) -> Network:
 
     name = path.name.removesuffix(".safetensors")
     if (listed := catalog.available().get(name)) is None or listed.resolve() != path.resolve():
-        name += f" {checkpoint.digest(path)[:6]}"  # somebody's own must not pass for the one that all have
+        name += f" {checkpoint.digest(path)[:6]}"  # other weights must not pass for the shipped ones
     classes = (model.head, tuple(header.classes)) if "classify" in verbs(model) else (None, ())
-    return Network(name, device, model.features, *classes, model.image_shape, attributes=attributes if model.attributes else None)
+    reads = attributes if model.attributes else None
+    return Network(name, device, model.features, *classes, model.image_shape, attributes=reads)
 
 
 def decided(logits: Tensor) -> Tensor:
-    """Booleans of logits (n,), numbers of logits (n, values)."""
+    """Predictions from logits: booleans for (n,), class numbers for (n, classes)."""
     return logits > 0 if logits.dim() == 1 else logits.argmax(1)

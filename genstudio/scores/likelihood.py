@@ -12,15 +12,15 @@ from genstudio.scores.network import in_batches
 
 
 def is_density(model: Model) -> bool:
-    """Whether a VAE's likelihood is a density over grey levels; else it is a probability of bits."""
+    """True if a VAE's likelihood is a density over pixel values, False if a probability of binary pixels."""
     return model.likelihood == "gaussian"
 
 
 def negative_elbo(model: Model, images: Tensor, passes: int = 2) -> Tensor:
-    """-ELBO in nats (n,): the mean over `passes` draws of the code, and of the bits where `elbo` draws them.
+    """-ELBO in nats (n,): the mean over `passes` samples of the latents, and of the binary pixels if `elbo` draws them.
 
-    A density sees grey levels blurred by uniform noise one level wide, without which it could grow beyond all bounds
-    over the few values that bytes take (Theis et al. 2016, arXiv:1511.01844, section 3.1).
+    For a density the pixels are dequantized with uniform noise one level wide, without which it could grow without
+    bound on discrete values (Theis et al. 2016, arXiv:1511.01844, section 3.1).
     """
 
     def run(x: Tensor) -> Tensor:
@@ -33,5 +33,5 @@ def negative_elbo(model: Model, images: Tensor, passes: int = 2) -> Tensor:
 
 
 def bits_per_dimension(nats: Tensor, dimensions: int) -> Tensor:
-    """Nats of a density on [-1, 1] as bits for each of `dimensions` grey levels, which are 1 / 127.5 wide."""
+    """Bits per dimension from the nats of a density on [-1, 1], over `dimensions` values with levels 1 / 127.5 wide."""
     return nats / (dimensions * math.log(2)) + math.log2(127.5)

@@ -1,9 +1,9 @@
-"""How good a model is, in numbers: what it reads, what it keeps of a picture, how far its pictures are from real ones.
+"""Scores of a checkpoint: accuracy, likelihood, reconstruction error, distances from samples to real images.
 
-`measure` picks the numbers that apply to a checkpoint, and `check` holds a header to what it claims. Read before:
-`intervals.py`, without which no number is given, and `distances.py`, between sets of pictures in the `features.py` of a
-network. By default that is the classifier of the same data: such numbers compare systems of this project, and are no
-Inception numbers.
+`measure` picks the scores that apply to a checkpoint; `verify.check` measures those of a header again. Read first:
+`intervals.py`, the confidence interval of every score, and `distances.py`, between sets of images in the features of a
+judge (`judges.py`). The default judge is the classifier of the same data: such scores compare systems of this project,
+and are not comparable with scores of Inception.
 """
 
 from __future__ import annotations
@@ -45,16 +45,13 @@ from genstudio.scores.style_mixing import style_mixing
 from genstudio.scores.translation import translation
 
 SAMPLES = 2000
-FEW = 2048  # of fewer pictures than Inception has features, the covariance is singular
-COPIED = 0.7
+FEW = 2048  # with fewer images than Inception has features, the covariance is singular
+COPIED = 0.7  # `nearness` below which a model is reported to memorize
 NEAREST = "nearest training picture over held-out pictures'"
 
 
-# Likelihood and reconstruction ----------------------------------------------------------------------------------
-
-
 def squared_error(images: Tensor, others: Tensor) -> Tensor:
-    """Mean over the pixels of each picture, on [-1, 1]: (n,)."""
+    """Mean squared error of each image over its pixels, on [-1, 1]: (n,)."""
     return (images - others).square().flatten(1).mean(1)
 
 
@@ -66,7 +63,7 @@ Scores = Iterator[tuple[str, Score]]  # each with its name
 def score(
     name: str, n: int = SAMPLES, data: str | None = None, device: str | None = None, features: str | None = None
 ) -> dict[str, dict]:
-    """All of `measure`, as plain numbers for a header or JSON. Others' random numbers stay as they are."""
+    """All of `measure`, as plain numbers for a header or JSON. The global random generators are left unchanged."""
     with torch.random.fork_rng():
         return {what: number.as_dict() for what, number in measure(name, n, data, device, features)}
 
@@ -74,29 +71,30 @@ def score(
 def measure(
     name: str, n: int = SAMPLES, data: str | None = None, device: str | None = None, features: str | None = None
 ) -> Scores:
-    """The numbers that apply to a checkpoint, each with its name and as soon as it is known, computed in float32; samples
-    that come about in many steps are drawn in the device's own precision.
+    """The scores that apply to a checkpoint, each with its name as soon as it is computed, in float32; samples of
+    diffusion models are drawn in the device's best precision.
 
-    accuracy              of a classifier, on all held-out pictures; also of each attribute that it answers
-    negative ELBO         of a VAE, on all held-out pictures, in nats; where it is a density, also as bits per dimension
-    squared error         of held-out pictures encoded and decoded; that of PCA with as many numbers a code, fitted to
-                          the training pictures; and their ratio
-    bits per dimension    of a diffusion model, on 500 held-out pictures: the variational bound
-    class obeyed          of a conditional model: whether 1 000 samples show the class that was asked for
-    variety within        how far two of them of one class are apart, in pixels, over held-out pictures' distance
-    L1, PSNR, ...         of a translator, on n held-out pairs: `fidelity.translation` tells them
-    share of <class>      of n samples, seeds 0 to n - 1; of a judge that knows attributes, shares with each of them
-    precision, recall     of these samples against as many held-out pictures
-    Frechet distance      between the two; and that over the distance from as many training pictures to the held-out
-                          ones: 1 is as near as real pictures come
-    inception score       of the samples: how surely each is read, and how differently; also over that of real pictures
-    kernel distance       as Frechet's, without its bias
-    nearest training picture over held-out pictures': near 0, the samples are copies
-    attributes kept, changed   of a StyleGAN whose styles are mixed: `style_mixing` tells them
+    accuracy              of a classifier, on all held-out images; also of each attribute that it predicts
+    negative ELBO         of a VAE, on all held-out images, in nats; for a density also as bits per dimension
+    squared error         of reconstructed held-out images; that of PCA with as many components as latent dimensions,
+                          fitted to the training images; and their ratio
+    bits per dimension    of a diffusion model, on 500 held-out images: the variational bound
+    class obeyed          of a conditional model: accuracy of the conditioning, over 1 000 samples
+    variety within        their mean pairwise distance within a class, in pixels, over that of held-out images
+    L1, PSNR, ...         of a translator, on n held-out pairs: see `translation`
+    share of <class>      of n samples, seeds 0 to n - 1; for a judge of attributes, the share with each of them
+    precision, recall     of these samples against as many held-out images
+    Frechet distance      between the two; and its ratio to the distance from as many training images to the held-out
+                          ones: 1 is as near as real images come
+    inception score       of the samples; also its ratio to that of held-out images
+    kernel distance       as Frechet distance, unbiased (KID)
+    nearest training picture over held-out pictures': near 0, memorization
+    attributes kept, changed   of a StyleGAN, by mixing styles: see `style_mixing`
 
-    From the shares on they name the network that they trust: `features`, as `features.network` understands it, else
-    `classifier_<data>`. Where that is not there, neighbours are looked for among pixels, and the rest is left out;
-    translations are then judged by the first classifier that reads pictures of their size.
+    From the shares on, each score names its judge: `features`, as in `judges.network`, else `classifier_<data>`.
+    Without a judge, nearest neighbours are found in pixels and the other scores are left out; translations are then
+    judged by the first classifier for images of their size. Raises ValueError if n < 8, the data is not given, or the
+    classes of model and data differ.
     """
     if n < 8:
         raise ValueError(f"scores need at least 8 samples, not {n}")
@@ -114,7 +112,7 @@ def measure(
     if "classify" in can:
         if not set(test.classes) <= set(header.classes):
             raise ValueError(f"{name} knows the classes {', '.join(header.classes)}, not those of {data}")
-        labels = relabelled(test, header.classes).labels  # one that was fine-tuned may hold them in another order, or more
+        labels = relabelled(test, header.classes).labels  # a fine-tuned model may have more classes, in another order
         yield "accuracy", share(in_batches(model.classify, held_out).argmax(1) == labels)
     if hasattr(model, "attribute_logits"):
         for attribute, hits in attribute_hits(model, test.renumbered(model.attributes).conditions, held_out):
@@ -132,10 +130,11 @@ def measure(
             torch.manual_seed(0)
             yield "bits per dimension", diffusion.bits_per_dimension(model, some(held_out, diffusion.LIKELIHOODS))
     if judge and getattr(model, "classes", 0) and generates(model) and tuple(header.classes) == judge.classes:
-        asker = network(by, device) if features is None and (by := judge_of_classes(data)) else judge
-        pictures_asked, labels = conditional.asked(model, model.class_names, device)
-        yield f"class obeyed ({asker.name})", conditional.obeyed(pictures_asked, labels, asker)
-        yield "variety within classes, of held-out pictures'", conditional.varied(pictures_asked, labels, held_out, test.labels)
+        classifier = network(by, device) if features is None and (by := judge_of_classes(data)) else judge
+        samples, labels = conditional.asked(model, model.class_names, device)
+        yield f"class obeyed ({classifier.name})", conditional.obeyed(samples, labels, classifier)
+        varied = conditional.varied(samples, labels, held_out, test.labels)
+        yield "variety within classes, of held-out pictures'", varied
 
     if "translate" in can:
         batch = test.batch(some(torch.arange(len(test)), n))
@@ -155,7 +154,7 @@ def measure(
 
 
 def attribute_hits(model: Model, conditions: Mapping[str, Tensor], images: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Of each attribute that is known of some of the images: (n,), 1 for a right answer, 0 for a wrong one, else NaN."""
+    """Correctness of each attribute that is labelled for some images: (n,), 1 correct, 0 wrong, NaN without a label."""
     for name in [name for name in model.attributes if name in conditions]:
         truth = conditions[name]
         logits = in_batches(lambda x, name=name: model.attribute_logits(x)[name], images)
@@ -164,19 +163,19 @@ def attribute_hits(model: Model, conditions: Mapping[str, Tensor], images: Tenso
 
 
 def pictures(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
-    """A set, read once a process; a folder may change, and is read again."""
-    return _kept(data, split, shape) if named(data) else load(data, split, shape)
+    """A data set by name, cached per process; or a folder, which may change and is read each time."""
+    return _cached(data, split, shape) if named(data) else load(data, split, shape)
 
 
 @lru_cache(maxsize=4)
-def _kept(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
+def _cached(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
     return load(data, split, shape)
 
 
 def judge_of(data: str, shape: tuple[int, int, int], features: str | None, device: torch.device) -> Network | None:
-    """The network to judge with: the one asked for, else the data's own classifier where it is there and fits."""
-    here = [name for name in (f"classifier_{data}", f"judge_{data}") if name in catalog.available()]
-    if not (word := features or next(iter(here), None)):
+    """The judge of a data set: `features` if given, else its classifier if one is available for this shape, or None."""
+    names = [name for name in (f"classifier_{data}", f"judge_{data}") if name in catalog.available()]
+    if not (word := features or next(iter(names), None)):
         return None
     judge = network(word, device)
     if judge.shape in (None, tuple(shape)):
@@ -187,21 +186,21 @@ def judge_of(data: str, shape: tuple[int, int, int], features: str | None, devic
 
 
 def stand_in(shape: tuple[int, int, int], device: torch.device) -> Network | None:
-    """A classifier of other pictures of this shape, which also sees colours and edges."""
-    there = catalog.available()
-    judges = (network(system.name, device) for system in with_verbs("classify") if system.name in there)
+    """A classifier of other data with images of this shape, or None: its features see colours and edges, too."""
+    available = catalog.available()
+    judges = (network(system.name, device) for system in with_verbs("classify") if system.name in available)
     return next((judge for judge in judges if judge.shape == tuple(shape)), None)
 
 
 def reconstruction(model: Model, training: Tensor, held_out: Tensor) -> Scores:
-    """Errors of the model and of PCA on held-out pictures."""
-    mine = in_batches(lambda x: squared_error(x, model.decode(model.encode(x))), held_out)
-    yield "squared error", average(mine)
-    codes = model.encode(as_floats(held_out[:1])).numel()
-    pca = PCA.fit(training, codes)
+    """Squared errors of reconstructed held-out images, of the model and of PCA."""
+    ours = in_batches(lambda x: squared_error(x, model.decode(model.encode(x))), held_out)
+    yield "squared error", average(ours)
+    dimensions = model.encode(as_floats(held_out[:1])).numel()
+    pca = PCA.fit(training, dimensions)
     theirs = in_batches(lambda x: squared_error(x, pca(x)), held_out)
-    yield f"squared error of PCA ({codes} codes)", average(theirs)
-    yield "squared error over PCA's", ratio(mine, theirs)
+    yield f"squared error of PCA ({dimensions} codes)", average(theirs)
+    yield "squared error over PCA's", ratio(ours, theirs)
 
 
 def draw(model: Model, n: int, device: torch.device) -> Tensor:
@@ -218,18 +217,18 @@ def draw(model: Model, n: int, device: torch.device) -> Tensor:
 
 
 def likeness(samples: Tensor, judge: Network | None, training: Tensor, held_out: Tensor) -> Scores:
-    """How far samples are from pictures held out, as a network sees them."""
+    """Scores of samples against held-out images, in features of the judge."""
     held_out = some(held_out, len(samples))
     if judge:
         fake = judge(samples)
         yield from shares(samples, fake, judge)
         yield from gaps(fake, judge, training, held_out)
         if judge.logits:
-            found, best = (inception_score(judge.probabilities(of)) for of in (fake, judge(held_out)))
-            yield f"inception score ({judge.name})", found
-            yield f"inception score over held-out pictures' ({judge.name})", found.over(best.value)
+            ours, best = (inception_score(judge.probabilities(x)) for x in (fake, judge(held_out)))
+            yield f"inception score ({judge.name})", ours
+            yield f"inception score over held-out pictures' ({judge.name})", ours.over(best.value)
 
-    # Only distances to all training pictures find copies; a slow network leaves them to pixels.
+    # Copies are found only among all training images; for a slow network they are compared in pixels.
     if judge and judge.quick:
         number, name = nearness(fake, judge(held_out), judge(training)), judge.name
     else:
@@ -239,7 +238,7 @@ def likeness(samples: Tensor, judge: Network | None, training: Tensor, held_out:
 
 
 def shares(samples: Tensor, fake: Tensor, judge: Network) -> Scores:
-    """Shares of classes among samples, whose features are `fake`; else of those that have an attribute."""
+    """Share of each class among samples with features `fake`; for a judge without classes, of each binary attribute."""
     if judge.logits:
         for label, number in class_shares(judge.probabilities(fake).argmax(1), judge.classes).items():
             yield f"share of {label} ({judge.name})", number
@@ -250,37 +249,37 @@ def shares(samples: Tensor, fake: Tensor, judge: Network) -> Scores:
 
 
 def gaps(fake: Tensor, judge: Network, training: Tensor, held_out: Tensor) -> Scores:
-    """Distances from generated to held-out pictures, and over those from training to held-out ones."""
-    n = min(len(fake), len(held_out), len(training))  # a distance between sets depends on their size: all are equal
-    real, seen, fake = judge(held_out)[:n], judge(some(training, n)), fake[:n]
+    """Distances from generated to held-out images, and their ratios to those from training to held-out images."""
+    n = min(len(fake), len(held_out), len(training))  # equal sizes: distances between sets depend on them
+    real, reference, fake = judge(held_out)[:n], judge(some(training, n)), fake[:n]
     yield f"precision ({judge.name})", precision(real, fake)
     yield f"recall ({judge.name})", recall(real, fake)
     distance = bootstrap(frechet, fake, real)
     yield f"Frechet distance ({judge.name})", distance
-    # The yardstick is taken as it is: drawn again from itself, so small a distance would grow.
-    yield f"Frechet distance over training pictures' ({judge.name})", distance.over(max(1e-9, frechet(seen, real)))
+    # The denominator is not bootstrapped: resampling would inflate so small a distance.
+    yield f"Frechet distance over training pictures' ({judge.name})", distance.over(max(1e-9, frechet(reference, real)))
     distance = kernel_distance(fake, real)
     yield f"kernel distance ({judge.name})", distance
-    # Unbiased, its yardstick is 0 give or take, and may be below: the upper end of its interval is taken.
-    over = distance.over(max(1e-9, kernel_distance(seen, real).high))
+    # The denominator is unbiased and close to 0, maybe negative: the upper end of its interval is used.
+    over = distance.over(max(1e-9, kernel_distance(reference, real).high))
     yield f"kernel distance over training pictures' ({judge.name})", over
 
 
 def some(images: Tensor, n: int) -> Tensor:
-    """n of the pictures, always the same ones: a set is often sorted by class."""
+    """A fixed random subset of n images: a data set is often sorted by class."""
     return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:n].to(images.device)]
 
 
-# What they mean -------------------------------------------------------------------------------------------------
+# Interpretation -------------------------------------------------------------------------------------------------
 
 
 def notes(found: Mapping[str, Score]) -> list[Text]:
-    """What a reader of these scores should be told before comparing them."""
-    told = []
+    """Cautions before comparing scores: small samples, memorization."""
+    cautions = []
     distances = ("Frechet distance (", "Frechet distance to the truth")
     few = [number.n for what, number in found.items() if what.startswith(distances) and number.n < FEW]
     if few:
-        told.append(
+        cautions.append(
             Text(
                 f"A Frechet distance over fewer than {FEW} pictures, here {min(few)}, comes out too large: compare it "
                 "only with others over as many, or take the kernel distance, which has no such bias.",
@@ -290,7 +289,7 @@ def notes(found: Mapping[str, Score]) -> list[Text]:
         )
     close = [number.value for what, number in found.items() if what.startswith(NEAREST) and number.value < COPIED]
     if close:
-        told.append(
+        cautions.append(
             Text(
                 "Generated pictures lie much nearer to training pictures than held-out ones do, at "
                 f"{min(close):.2f} of their distance: the model may have learned some by heart.",
@@ -298,22 +297,22 @@ def notes(found: Mapping[str, Score]) -> list[Text]:
                 f"inédites, à {min(close):.2f} de leur distance : le modèle en a peut-être appris par cœur.",
             )
         )
-    return told
+    return cautions
 
 
 class Neighbours(NamedTuple):
-    """The training pictures nearest to each of n pictures, the nearest first."""
+    """The k training images nearest to each of n images, the nearest first."""
 
     indices: Tensor  # (n, k), in the training set
     distances: Tensor  # (n, k)
     pictures: Tensor  # uint8 (n, k, c, h, w)
-    seen_by: str  # the network, or "pixels"
+    seen_by: str  # name of the judge, or "pixels"
 
 
 def nearest_training(
     images: Tensor, data: str, k: int = 6, device: str = "cpu", features: str | None = None
 ) -> Neighbours:
-    """Those nearest to pictures (n, c, h, w), bytes or [-1, 1]: a copy shows beside its original."""
+    """Nearest training images of images (n, c, h, w), uint8 or in [-1, 1], to find memorized ones."""
     training = pictures(data, "train", tuple(images.shape[1:])).images
     judge = judge_of(data, tuple(images.shape[1:]), features, torch.device(device))
     quick = judge is not None and judge.quick

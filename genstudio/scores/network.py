@@ -1,4 +1,4 @@
-"""A network that judges pictures: features, logits and attributes."""
+"""A judge: a network that gives features, logits and attributes of images."""
 
 from __future__ import annotations
 
@@ -11,43 +11,44 @@ from torch import Tensor
 
 from genstudio.images import from_uint8
 
-pass  # MOVED
-
-MOST_REMEMBERED = 6  # sets a network: the training and held-out pictures of two data sets, and parts of them
+MAX_CACHED = 6  # sets of features cached per network: training and held-out images of two data sets, and subsets
 
 
 def as_floats(images: Tensor) -> Tensor:
+    """Images in [-1, 1], converted if they are uint8."""
     return from_uint8(images) if images.dtype == torch.uint8 else images
 
 
 @dataclass(eq=False)
 class Network:
-    """What scores ask of a network."""
+    """A feature extractor or classifier on one device, with a cache of features."""
 
-    name: str  # as it stands in the names of numbers
+    name: str  # ends the names of scores
     device: torch.device
-    features: Callable[[Tensor], Tensor]  # of pictures in [-1, 1], (n, d)
-    logits: Callable[[Tensor], Tensor] | None  # of features, (n, classes); None where it knows no classes
-    classes: tuple[str, ...] = ()  # empty where they are too many to tell their shares
-    shape: tuple[int, int, int] | None = None  # of the pictures that it reads; None: any
+    features: Callable[[Tensor], Tensor]  # images in [-1, 1] to features (n, d)
+    logits: Callable[[Tensor], Tensor] | None  # features to (n, classes); None without classes
+    classes: tuple[str, ...] = ()  # empty for Inception: too many for their shares
+    shape: tuple[int, int, int] | None = None  # (c, h, w) of the input; None: any
     batch: int = 100
-    attributes: Callable[[Tensor], dict[str, Tensor]] | None = None  # of pictures in [-1, 1]: booleans or numbers (n,)
-    quick: bool = True  # whether all training pictures can be read in minutes on a processor
-    remembered: dict[str, Tensor] = field(default_factory=dict)
+    attributes: Callable[[Tensor], dict[str, Tensor]] | None = None  # images in [-1, 1] to (n,) each
+    quick: bool = True  # all training images take minutes on a CPU
+    cached: dict[str, Tensor] = field(default_factory=dict)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Features of pictures, in float32 on the CPU. Those of bytes, as real ones are, are remembered by content."""
+        """Features of images, in float32 on the CPU. Those of uint8 images (real ones) are cached by content."""
         if images.dtype != torch.uint8:
             return self.read(images)
         pixels = images.cpu().contiguous()
         key = f"{tuple(pixels.shape)} {hashlib.blake2b(pixels.numpy()).hexdigest()}"
-        if key not in self.remembered:
-            if len(self.remembered) == MOST_REMEMBERED:
-                del self.remembered[next(iter(self.remembered))]
-            self.remembered[key] = self.read(images)
-        return self.remembered[key]
+        if key not in self.cached:
+            if len(self.cached) == MAX_CACHED:
+                del self.cached[next(iter(self.cached))]
+            self.cached[key] = self.read(images)
+        return self.cached[key]
 
     def read(self, images: Tensor) -> Tensor:
+        """Features of images, in float32 on the CPU, not cached."""
+
         def run(part: Tensor) -> Tensor:
             return self.features(as_floats(part.to(self.device)).contiguous(memory_format=torch.channels_last))
 
@@ -55,7 +56,7 @@ class Network:
             return torch.cat([run(part).float().cpu() for part in images.split(self.batch)])
 
     def probabilities(self, features: Tensor) -> Tensor:
-        """Of each class, (n, classes), in float32 on the CPU."""
+        """Class probabilities (n, classes) from features (n, d), in float32 on the CPU."""
         with torch.no_grad():
             parts = features.split(1000)
             return torch.cat([self.logits(part.to(self.device)).float().softmax(1).cpu() for part in parts])
@@ -65,5 +66,5 @@ BATCH = 100
 
 
 def in_batches(run: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """run(images) in parts of `BATCH`, gathered in float32 on the CPU. Bytes are turned into [-1, 1] on the way."""
+    """run(images) in batches of `BATCH`, concatenated in float32 on the CPU. uint8 images are converted to [-1, 1]."""
     return torch.cat([run(as_floats(part)).float().cpu() for part in images.split(BATCH)])

@@ -1,4 +1,4 @@
-"""Principal component analysis of pictures, the yardstick of auto-encoders."""
+"""Principal component analysis of images, the baseline for auto-encoders."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from genstudio.scores.network import as_floats
 
 
 class PCA(NamedTuple):
-    """The flat subspace that loses least of a set of pictures: the best that a linear auto-encoder can do."""
+    """The affine subspace with the least reconstruction error: the best linear auto-encoder."""
 
     mean: Tensor  # (d,)
-    basis: Tensor  # (d, codes), orthonormal columns
+    basis: Tensor  # (d, components), orthonormal columns
 
     @staticmethod
-    def fit(images: Tensor, codes: int, tolerance: float = 1e-3, sweeps: int = 40) -> PCA:
-        """Of pictures (n, c, h, w), bytes or floats, by subspace iteration (Halko et al. 2011, algorithm 4.4).
+    def fit(images: Tensor, components: int, tolerance: float = 1e-3, sweeps: int = 40) -> PCA:
+        """Fit to images (n, c, h, w), uint8 or float, by subspace iteration (Halko et al. 2011, algorithm 4.4).
 
-        Twice the directions asked for are swept, until one more sweep explains less than `tolerance` of what is still
-        left: stopping early handicaps PCA by no more than that.
+        Iterates on twice as many components, until one more sweep explains less than `tolerance` of the remaining
+        variance: the baseline is at most that far from exact.
         """
         parts = images.split(1024)
         n, d = len(images), images[0].numel()
@@ -32,17 +32,17 @@ class PCA(NamedTuple):
             return (as_floats(p).flatten(1) - mean for p in parts)
 
         total = sum(x.square().sum(dtype=torch.float64).item() for x in centred())
-        start = torch.randn(d, min(2 * codes + 8, n, d), generator=torch.Generator().manual_seed(0))
+        start = torch.randn(d, min(2 * components + 8, n, d), generator=torch.Generator().manual_seed(0))
         basis, explained = torch.linalg.qr(start.to(mean.device))[0], 0.0
         for _ in range(sweeps):
-            swept = sum(x.T @ (x @ basis) for x in centred())  # (d, width): the covariance times the basis
+            swept = sum(x.T @ (x @ basis) for x in centred())  # (d, columns): the covariance times the basis
             basis, values, _ = torch.linalg.svd(swept, full_matrices=False)
-            before, explained = explained, values[:codes].sum(dtype=torch.float64).item()
+            before, explained = explained, values[:components].sum(dtype=torch.float64).item()
             if explained - before < tolerance * max(total - explained, 1e-6 * total):
                 break
-        return PCA(mean, basis[:, :codes])
+        return PCA(mean, basis[:, :components])
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Pictures as they come back from their codes."""
+        """Reconstruct images: project onto the subspace and back."""
         x = images.flatten(1) - self.mean
         return (self.mean + x @ self.basis @ self.basis.T).reshape(images.shape)

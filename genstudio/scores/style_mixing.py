@@ -1,6 +1,6 @@
-"""Style mixing, measured by the attributes of faces: fine layers should leave them, coarse layers should hold them.
+"""Style mixing, measured by face attributes: fine layers should leave them unchanged, coarse layers should change them.
 
-Karras et al. 2019 (arXiv:1812.04948), section 3.1, show this in pictures; here a classifier of attributes counts.
+Karras et al. 2019 (arXiv:1812.04948), section 3.1, show this in figures; here an attribute classifier counts.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from genstudio.scores.intervals import Score, share
 from genstudio.scores.network import Network
 
 PAIRS = 1000
-FINE_SIDES = 2  # the sizes that count as fine, from the largest down
+FINE_SIDES = 2  # resolutions that count as fine, from the largest down
 BATCH = 50
 
 
 def style_mixing(model: Model, judge: Network, device: torch.device, pairs: int = PAIRS) -> Iterator[tuple[str, Score]]:
-    """Shares of `pairs` of samples of which the first keeps, or changes, an attribute with layers of the second.
+    """Shares of pairs of samples: all attributes kept with the other's fine layers, any changed with its coarse ones.
 
-    The first samples are of the seeds 0, 1, ..., the second of those after them; the attributes are those of yes or no,
-    and nothing is yielded where the judge knows none.
+    The first samples have the seeds 0, 1, ..., the second the seeds after them. Only binary attributes count; nothing
+    is yielded if the judge has none.
     """
     sides = model.sides()
     fine_sides = sorted(set(sides))[-FINE_SIDES:]
@@ -44,6 +44,6 @@ def style_mixing(model: Model, judge: Network, device: torch.device, pairs: int 
 
 
 def attributes(images: Tensor, judge: Network) -> Tensor:
-    """The attributes of yes or no in pictures, booleans (n, attributes)."""
+    """Binary attributes of images, booleans (n, attributes)."""
     found = [v for v in judge.attributes(images.clamp(-1, 1)).values() if v.dtype is torch.bool]
     return torch.stack(found, 1) if found else torch.empty(len(images), 0, dtype=torch.bool)

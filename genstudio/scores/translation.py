@@ -1,9 +1,8 @@
-"""How faithful a translator is: on pairs held out, its result beside the true picture.
+"""Fidelity of image translators: outputs against the ground truth of held-out pairs.
 
-Every number stands beside that of doing nothing: the unchanged picture, or its bicubic enlargement. All pictures are
-rounded to bytes first, as files hold them. What is measured depends on what is there and not on names: colour where
-sources have none, a trait where a classifier sees it in true pictures and not in sources, levels of noise where the model can
-make them.
+Every score comes with that of a baseline: the unchanged source, or its bicubic enlargement. All images are quantized to
+uint8 first, as in files. The choice of scores depends on the data, not on names: colourfulness if the sources are grey,
+attributes if the judge finds them in targets and not in sources, denoising if the model adds noise itself.
 """
 
 from __future__ import annotations
@@ -26,33 +25,32 @@ from genstudio.scores.network import Network
 Scores = Iterator[tuple[str, Score]]  # each with its name
 
 BATCH = 100
-SIGMAS = (15, 25, 50)  # grey levels: the noise that papers on denoising measure at (Zhang et al. 2017, arXiv:1608.03981)
-COLOURLESS = 0.2  # of the truth's colourfulness: sources below that are to be coloured
-PLAIN = 0.5  # by how much more or fewer of the true pictures than of the sources have a trait, where it is the wish
+SIGMAS = (15, 25, 50)  # noise in grey levels, as in papers on denoising (Zhang et al. 2017, arXiv:1608.03981)
+COLOURLESS = 0.2  # relative to the targets: sources below it are grey
+PLAIN = 0.5  # difference of an attribute's shares in sources and targets, above which translation is to change it
 
-# What non-local means may choose from at each level of noise: its filter strength h over sigma, and the side of the
-# patches that it compares. OpenCV's own choice of 7 pixels is for large photographs; on small ones 3 gain 0.5 dB.
+# Grid of settings for non-local means: filter strength h over sigma, and the side of the compared patches. OpenCV's
+# default of 7 pixels is for large photographs; on small ones 3 pixels gain 0.5 dB.
 STRENGTHS, PATCHES, WINDOW, TRIALS = (0.4, 0.5, 0.6, 0.7, 0.85), (3, 5, 7), 13, 50
 
 
 class Way(NamedTuple):
-    """A direction that a translator goes."""
+    """A direction of translation, with held-out pairs."""
 
-    name: str  # ends the names of scores; empty where there is one way only
+    name: str  # suffix of the names of scores; empty if there is only one direction
     sources: Tensor
     truth: Tensor
     controls: dict[str, str]
 
 
 def translation(model: Model, batch: Batch, judge: Network | None) -> Scores:
-    """The scores of a translator on a batch of held-out pictures, (n, c, h, w) in [-1, 1] on the CPU.
+    """Scores of a translator on a batch of held-out images, (n, c, h, w) in [-1, 1] on the CPU.
 
-    L1, PSNR            to the true picture, on [-1, 1] and in dB, and the same of doing nothing; beside the first its
-                        ratio, beside the second its difference
-    colourfulness       over the truth's, where the sources have hardly any
-    Frechet distance    to the true pictures, in the features of `judge`, and that over the bare sources'
-    share of ...        results in which the judge finds the trait, or misses it, that tells the true pictures from the sources
-    PSNR at noise ...   beside that of non-local means on the same pictures
+    L1, PSNR            to the target, on [-1, 1] and in dB, those of the baseline, and the ratio or difference of both
+    colourfulness       over that of the targets, if the sources are grey
+    Frechet distance    to the targets, in the features of `judge`, and its ratio to that of the baseline
+    share of ...        outputs, sources and targets with (or without) an attribute that translation is to change
+    PSNR at noise ...   and that of non-local means on the same images
     """
     for way in ways(model, batch):
         made = translated(model, way.sources, **way.controls)
@@ -68,6 +66,7 @@ def translation(model: Model, batch: Batch, judge: Network | None) -> Scores:
 
 
 def ways(model: Model, batch: Batch) -> list[Way]:
+    """Directions of a translator, one or two. Raises ValueError if the batch has no pairs."""
     if (sources := model.sources(batch)) is None:
         raise ValueError("a translation is measured on pairs, and these pictures have none")
     sources = as_bytes(sources)
@@ -81,6 +80,7 @@ def ways(model: Model, batch: Batch) -> list[Way]:
 
 
 def translated(model: Model, images: Tensor, **controls: str) -> Tensor:
+    """Outputs for images (n, c, h, w), quantized, on the CPU."""
     device = next(model.parameters()).device
     with torch.no_grad():
         parts = [model.translate(part.to(device), **controls).float().cpu() for part in images.split(BATCH)]
@@ -88,7 +88,7 @@ def translated(model: Model, images: Tensor, **controls: str) -> Tensor:
 
 
 def done_nothing(way: Way) -> tuple[Tensor, str]:
-    """The sources as they are, at the size of the true pictures; and what that is called."""
+    """The baseline, sources at the size of the targets, and its name in scores."""
     if way.sources.shape == way.truth.shape:
         return way.sources, "the unchanged picture"
     larger = interpolate(way.sources, way.truth.shape[2:], mode="bicubic")
@@ -96,6 +96,7 @@ def done_nothing(way: Way) -> tuple[Tensor, str]:
 
 
 def distances(way: Way, made: Tensor, nothing: Tensor, unchanged: str) -> Scores:
+    """L1 and PSNR of outputs and baseline."""
     ours, theirs = absolute_error(made, way.truth), absolute_error(nothing, way.truth)
     yield f"L1 to the truth{way.name}", average(ours)
     yield f"L1 of {unchanged}{way.name}", average(theirs)
@@ -107,7 +108,7 @@ def distances(way: Way, made: Tensor, nothing: Tensor, unchanged: str) -> Scores
 
 
 def judged(way: Way, made: Tensor, nothing: Tensor, unchanged: str, judge: Network) -> Scores:
-    """What a network thinks of the results."""
+    """Frechet distance and attributes of the outputs, in features of the judge."""
     true, bare = judge(way.truth), judge(nothing)
     distance = bootstrap(frechet, judge(made), true)
     yield f"Frechet distance to the truth{way.name} ({judge.name})", distance
@@ -116,50 +117,53 @@ def judged(way: Way, made: Tensor, nothing: Tensor, unchanged: str, judge: Netwo
     if judge.attributes is None:
         return
     pictures = {"results": made, "unchanged pictures": nothing, "true pictures": way.truth}
-    found = {kind: {name: v for name, v in judge.attributes(x).items() if v.dtype is torch.bool} for kind, x in pictures.items()}
+    found = {of: {k: v for k, v in judge.attributes(x).items() if v.dtype is torch.bool} for of, x in pictures.items()}
     for name in found["results"]:
-        before, wanted = (found[kind][name].float().mean() for kind in ("unchanged pictures", "true pictures"))
+        before, wanted = (found[of][name].float().mean() for of in ("unchanged pictures", "true pictures"))
         if (wanted - before).abs() < PLAIN:
             continue
-        wish = bool(wanted > before)
-        for kind, attributes in found.items():
-            what = f"share of {kind} {'with' if wish else 'without'} {name}{way.name} ({judge.name})"
-            yield what, share(attributes[name] == wish)
+        target = bool(wanted > before)
+        for of, attributes in found.items():
+            what = f"share of {of} {'with' if target else 'without'} {name}{way.name} ({judge.name})"
+            yield what, share(attributes[name] == target)
 
 
 # Measures -------------------------------------------------------------------------------------------------------
 
 
 def as_bytes(images: Tensor) -> Tensor:
-    """Pictures as a file holds them, in 256 levels, still in [-1, 1]."""
+    """Quantize images in [-1, 1] to 256 levels, as in files."""
     return from_uint8(((images.clamp(-1, 1) + 1) * 127.5).round())
 
 
 def absolute_error(images: Tensor, others: Tensor) -> Tensor:
-    """Mean over the pixels of each picture, on [-1, 1]: (n,)."""
+    """Mean absolute error of each image over its pixels, on [-1, 1]: (n,)."""
     return (images - others).abs().flatten(1).mean(1)
 
 
 def psnr(images: Tensor, others: Tensor) -> Tensor:
-    """10 log10(255^2 / mean squared difference) of each picture, (n,). What rounding alone does is no difference: equal
-    pictures have 58.9 dB, so that a few do not outweigh all others in a mean."""
+    """Peak signal-to-noise ratio 10 log10(255^2 / MSE) of each image, in dB: (n,).
+
+    The MSE is at least 1/12, that of rounding: equal images have 58.9 dB, so that a few do not dominate a mean.
+    """
     error = (127.5 * (images - others)).square().flatten(1).mean(1)
     return 10 * (255**2 / error.clamp_min(1 / 12)).log10()
 
 
 def colourfulness(images: Tensor) -> Tensor:
-    """M^(3) of Hasler and Suesstrunk 2003 (Proc. SPIE 5007), on 256 levels, (n,): 0 is grey, 33 moderate, 109 extreme."""
+    """Colourfulness M^(3) (Hasler and Suesstrunk 2003, Proc. SPIE 5007), on 256 levels, (n,): 0 grey, 33 moderate, 109
+    extreme."""
     red, green, blue = (127.5 * images).flatten(2).unbind(1)
     rg, yb = red - green, 0.5 * (red + green) - blue
-    spread = (rg.var(1, correction=0) + yb.var(1, correction=0)).sqrt()
-    return spread + 0.3 * (rg.mean(1).square() + yb.mean(1).square()).sqrt()
+    deviation = (rg.var(1, correction=0) + yb.var(1, correction=0)).sqrt()
+    return deviation + 0.3 * (rg.mean(1).square() + yb.mean(1).square()).sqrt()
 
 
-# Noise ----------------------------------------------------------------------------------------------------------
+# Denoising ------------------------------------------------------------------------------------------------------
 
 
 def denoising(model: Model, images: Tensor, sigma: int) -> Scores:
-    """PSNR at one level of noise, beside non-local means at the settings that suit it best."""
+    """PSNR at a noise level `sigma`, in grey levels, and that of non-local means at its best settings."""
     noisy = as_bytes(model.noisy(images, sigma / 127.5))
     ours = psnr(translated(model, noisy), images)
     trials = [(strength * sigma, patch) for strength in STRENGTHS for patch in PATCHES]
@@ -171,7 +175,7 @@ def denoising(model: Model, images: Tensor, sigma: int) -> Scores:
 
 
 def non_local_means(images: Tensor, strength: float, patch: int) -> Tensor:
-    """Buades et al. 2005 (CVPR), by OpenCV: each pixel becomes the mean of those around which a patch looks alike."""
+    """Denoise with OpenCV's non-local means (Buades et al. 2005, CVPR): average pixels whose patches are similar."""
     import cv2
 
     levels = ((images + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()

@@ -1,4 +1,4 @@
-"""Whether a checkpoint keeps what its header promises: each score measured again, on its data, at its n."""
+"""Verification of the scores in a header: each is measured again, on the same data, at the same n."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from genstudio.scores.judges import network
 from genstudio.scores.measure import SAMPLES, measure
 
 JUDGED = re.compile(r"(?:share of|precision|recall|Frechet|inception|kernel|nearest) ?.*\((.+)\)")
-MOST = 1_000_000  # samples: a header that asks for more keeps the machine, not its word
+MAX_SAMPLES = 1_000_000  # an untrusted header must not keep the machine busy
 
 
 class Verdict(NamedTuple):
-    claimed: Any  # as it stands in the header
+    """The result of measuring one score again."""
+
+    claimed: Any  # as in the header
     measured: Score | None
-    against: str  # what speaks against the claim; empty where nothing does
+    against: str  # the reason why the claim fails; empty if it holds
 
     def as_dict(self) -> dict[str, Any]:
         measured = self.measured.as_dict() if self.measured else None
@@ -26,10 +28,10 @@ class Verdict(NamedTuple):
 
 
 def check(name: str, device: str | None = None, features: str | None = None) -> Iterator[tuple[str, Verdict]]:
-    """A verdict on every score of a header, by its name and as soon as it is known.
+    """Verdicts on the scores of a header, each with its name as soon as it is measured.
 
-    The networks are those that the scores name; `features` may say where one lies, a file say. Nothing is measured
-    beyond the last claim.
+    The judges are those that the scores name; `features` may give the name or file of one of them. Measuring stops
+    after the last claimed score.
     """
     header = checkpoint.describe(catalog.locate(name))
     judges, missing = judges_of(header.scores, features)
@@ -46,13 +48,13 @@ def check(name: str, device: str | None = None, features: str | None = None) -> 
 
 
 def judge_in(what: str) -> str | None:
-    """The network that a score's name names."""
+    """Name of the judge in a score's name, or None."""
     found = JUDGED.fullmatch(what)
     return found[1] if found else None
 
 
 def judges_of(scores: Mapping[str, Any], features: str | None) -> tuple[list[str], dict[str, str]]:
-    """Where the networks lie that scores name; and of those that are not here, why."""
+    """The judges that the scores name, as words for `judges.network`; and the reason for each that is missing."""
     given = {network(features).name: features} if features else {}
     found, missing = [], {}
     for judge in dict.fromkeys(filter(None, map(judge_in, scores))):
@@ -66,17 +68,17 @@ def judges_of(scores: Mapping[str, Any], features: str | None) -> tuple[list[str
 
 
 def samples_of(scores: Mapping[str, Any]) -> int:
-    """How many samples or pairs the scores were taken over: shares over all, distances over no more than are held out."""
+    """Number of samples or pairs to draw: the largest n of the scores, as held-out images limit that of distances."""
     counted = [what for what in scores if judge_in(what) or what.startswith("L1 to the truth")]
     counts = [number.n for what in counted if (number := read_score(scores[what]))]
-    return max([n for n in counts if 8 <= n <= MOST], default=SAMPLES)
+    return max([n for n in counts if 8 <= n <= MAX_SAMPLES], default=SAMPLES)
 
 
 def against(claimed: Score | None, measured: Score) -> str:
-    """Why a claim does not stand, in words; empty when it does.
+    """The reason why a claim does not hold; empty if it does.
 
-    Both values must lie within the wider of the two intervals. So that no claim hides behind an interval of its own
-    making, n must be the same, and each end within half the measured interval of where it was measured.
+    Both values must lie within the wider of the two intervals. So that a claim cannot pass with a wide interval of its
+    own, n must be equal, and each end within half a measured interval of the measured end.
     """
     if claimed is None:
         return "the claim is no number with an interval"

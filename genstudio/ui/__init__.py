@@ -1,1 +1,1 @@
-"""The page. It knows no tensors: it draws what the verbs declare, and asks the engine."""
+"""The Gradio page. It has no tensors: it draws the controls that the verbs declare, and calls the engine."""

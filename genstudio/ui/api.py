@@ -1,4 +1,4 @@
-"""What programs may ask of the page: the verbs by name, with the same checks and words as on the page."""
+"""The public API of the page: verbs by name, with the same checks and error sentences as on the page."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from genstudio.tasks.edges import prepared
 from genstudio.ui.html import png_uri
 from genstudio.ui.language import friendly
 
-MOST = 256  # pictures a call
-MOST_BYTES = 40 * 10**6  # of a picture sent
-REST = 15.0  # seconds without a wish of any visitor, after which one may warm up for the next
+MAX_IMAGES = 256  # pictures per call
+MAX_BYTES = 40 * 10**6  # per uploaded picture
+REST = 15.0  # seconds without a request, before the next warm-up step
 
 
 def expose(engine: Engine) -> None:
-    """Adds /systems, /sample, /interpolate and /translate to the current `gr.Blocks`."""
+    """Add /systems, /sample, /interpolate and /translate to the current `gr.Blocks`."""
 
     @friendly
     def systems() -> list[dict]:
-        """The systems that are here: name, title, verbs."""
+        """Available systems: name, title, verbs."""
         found = catalog.offered()
         return [{"name": n, "title": s.title.en, "verbs": list(verbs(s.model))} for n, s in found.items()]
 
@@ -39,31 +39,31 @@ def expose(engine: Engine) -> None:
     def sample(
         system: str, seeds: list[int], controls: dict[str, Any] | None = None, labels: list[str | int] | None = None
     ) -> list[str]:
-        """One PNG per seed, as data URIs, each with its recipe inside; of the class `labels` says beside it, where given."""
+        """One PNG per seed, as data URIs, each with its recipe inside; conditioned on classes `labels`, if given."""
         bounded(len(seeds), "seeds")
         seeds = [recipe.check_seed(seed) for seed in seeds]
-        held, values = engine.hold(catalog.listed(system)), controls or {}
-        named = None if labels is None else check_labels(held, seeds, labels)
+        loaded, values = engine.hold(catalog.listed(system)), controls or {}
+        named = None if labels is None else check_labels(loaded, seeds, labels)
         *_, images = engine.sample(system, seeds, named, **values)
-        told = [values | ({"label": label} if label else {}) for label in named or [None] * len(seeds)]
+        conditioned = [values | ({"label": label} if label else {}) for label in named or [None] * len(seeds)]
         return [
-            png_uri(image, recipe.make(held, "sample", seed=seed, controls=values))
-            for image, seed, values in zip(images, seeds, told, strict=True)
+            png_uri(image, recipe.make(loaded, "sample", seed=seed, controls=values))
+            for image, seed, values in zip(images, seeds, conditioned, strict=True)
         ]
 
     @friendly
     def interpolate(
         system: str, start: dict, end: dict, positions: list[float], path: str = "spherical", controls: dict[str, Any] | None = None
     ) -> list[str]:
-        """PNGs on the way between two ends, {"seed": n} or {"code": text}, at positions in [0, 1], as data URIs."""
+        """PNGs between two ends, {"seed": n} or {"code": text}, at positions in [0, 1], as data URIs."""
         bounded(len(positions), "positions")
         positions = [recipe.check_position(p) for p in positions]
         ends = {"from": recipe.check_end(start), "to": recipe.check_end(end)}
-        held, values = engine.hold(catalog.listed(system)), controls or {}
-        find_verb(held.system, "decode")
-        codes: Sequence[np.ndarray] = [replay.latent_of(e, engine, system) for e in ends.values()]
-        images = engine.interpolate(system, (codes[0], codes[1]), positions, recipe.check_path(path), **values)
-        made = [recipe.make(held, "interpolate", **ends, position=p, path=path, controls=values) for p in positions]
+        loaded, values = engine.hold(catalog.listed(system)), controls or {}
+        find_verb(loaded.system, "decode")
+        latents: Sequence[np.ndarray] = [replay.latent_of(e, engine, system) for e in ends.values()]
+        images = engine.interpolate(system, (latents[0], latents[1]), positions, recipe.check_path(path), **values)
+        made = [recipe.make(loaded, "interpolate", **ends, position=p, path=path, controls=values) for p in positions]
         return [png_uri(image, r) for image, r in zip(images, made, strict=True)]
 
     @friendly
@@ -75,19 +75,19 @@ def expose(engine: Engine) -> None:
         detail: float | None = None,
         controls: dict[str, Any] | None = None,
     ) -> str:
-        """A picture, as base64 of its file or as a data URI, in the system's other domain: a PNG as a data URI.
+        """Translate a picture, as base64 of its file or a data URI, to the system's other domain: a PNG as a data URI.
 
-        detail: 0 to 1, to turn it into that many lines first.
+        detail: 0 to 1, to convert a photograph to line art first, from few lines to many.
         """
         settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
-        held, values, body = engine.hold(catalog.listed(system)), controls or {}, sent(picture)
-        find_verb(held.system, "translate")
+        loaded, values, body = engine.hold(catalog.listed(system)), controls or {}, sent(picture)
+        find_verb(loaded.system, "translate")
         if recipe.check_detail(detail) is not None:
             settings["detail"] = detail
-        shown = prepared(open_picture(body), background, detail, held.model.own_side)
+        shown = prepared(open_picture(body), background, detail, loaded.model.own_side)
         with closing(engine.translate(system, shown[None], view=view, **values)) as parts:
             *_, last = parts
-        made = recipe.make(held, "translate", picture=recipe.picture_name(body), **settings, controls=values)
+        made = recipe.make(loaded, "translate", picture=recipe.picture_name(body), **settings, controls=values)
         return png_uri(last.images[0], made)
 
     for function in (systems, sample, interpolate, translate):
@@ -95,15 +95,15 @@ def expose(engine: Engine) -> None:
 
 
 def bounded(count: int, what: str) -> None:
-    if count > MOST:
-        raise ValueError(f"{count} {what} asked for; at most {MOST} at a time")
+    if count > MAX_IMAGES:
+        raise ValueError(f"{count} {what} asked for; at most {MAX_IMAGES} at a time")
 
 
 def sent(picture: str) -> bytes:
-    """The bytes of a file that came as base64."""
+    """Decode a base64 file. Raises ValueError if it is too large or malformed."""
     body = str(picture).rpartition(",")[2]
-    if len(body) > MOST_BYTES * 4 // 3:
-        raise ValueError(f"too large (at most {MOST_BYTES // 10**6} MB)")
+    if len(body) > MAX_BYTES * 4 // 3:
+        raise ValueError(f"too large (at most {MAX_BYTES // 10**6} MB)")
     try:
         return base64.b64decode(body, validate=True)
     except binascii.Error:
@@ -111,7 +111,7 @@ def sent(picture: str) -> bytes:
 
 
 def warm_up(engine: Engine) -> None:
-    """Loads every model that is here and runs it once: kernels are compiled before the first visitor waits for them."""
+    """Load every available model and run it once, so that no visitor waits for kernels to compile."""
     names = list(catalog.offered("latents", "decode"))
     for name in names:
         engine.decode(name, engine.latents(name, [0, 1]))

@@ -1,6 +1,6 @@
-"""A place for a picture: a seed, or a picture that a visitor drops or draws, as its code in the chosen model.
+"""An end of an interpolation: a seed, or the latents of a picture that a visitor uploads or draws.
 
-What a place holds is {"seed": n} or {"code": text}, with the picture beside it to compare.
+Its value is {"seed": n} or {"code": text}, the latter with the original and its reconstruction.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from genstudio.ui import words as w
 from genstudio.ui.events import EACH, LAST, ONCE
 from genstudio.ui.language import friendly, language, t
 
-SHOW_EVERY = 0.25  # seconds between two looks at a search
+SHOW_EVERY = 0.25  # seconds between two updates of a search
 
 
 class Host(Protocol):
-    """The view that an end belongs to."""
+    """The view of an end."""
 
     engine: Engine
     scene: str
@@ -45,7 +45,7 @@ class Host(Protocol):
 
 
 class End:
-    """One place: what it shows, and the ways to fill it. `name` is its element's, `which` its key in a view's scene."""
+    """Components of an end. `name` is the element's id, `which` the key in a view's scene."""
 
     def __init__(self, name: str, which: str, title: Text, seed: int, draw: bool = True):
         self.which, self.title = which, title
@@ -68,7 +68,7 @@ class End:
         return [self.shown, self.seed, self.upload, self.stop, *([self.draw] if self.draw else [])]
 
     def wire(self, view: Host) -> None:
-        """Each change is handed to the view as a new scene."""
+        """Pass each change to the view as a new scene."""
         which, inputs, outputs = self.which, view.inputs, view.everything
 
         def placed(inputs: dict, end: dict, request: gr.Request) -> dict:
@@ -104,16 +104,16 @@ class End:
             self.pad.input(on_drawing, inputs, outputs, **EACH)
 
     def ends_too(self, view: Host, search: gr.events.Dependency) -> None:
-        """The stop button ends this search, and the view shows the best that it found.
+        """Let the stop button end a search: the view then shows the best latents so far.
 
-        In two steps: a search that still ran would draw its next look over what the second one shows.
+        In two steps: the running search could still send an update that overwrites the result.
         """
         self.stop.click(None, cancels=[search]).then(view.on_settle, view.inputs, view.everything, **ONCE)
 
     def filled(
         self, view: Host, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request
     ) -> Iterator[dict[gr.components.Component, Any]]:
-        """Updates of the view while a picture takes this place, and at last with it there."""
+        """Updates of the view while a picture is encoded or searched for, and last with the result."""
         for end in ends_of(view.engine, scene["system"], picture):
             if "left" in end:
                 lang = language(request)
@@ -122,7 +122,7 @@ class End:
         yield view.result(scene | {self.which: end}, inputs, request)
 
     def show(self, end: dict, uri: str, encodes: bool, lang: str) -> dict[gr.components.Component, Any]:
-        """Updates that show this end: its picture, or the original beside its reconstruction and where they differ."""
+        """Updates that show this end: its picture, or original, reconstruction and error map."""
         title = getattr(self.title, lang)
         if "original" in end:
             body = compared(end, lang)
@@ -138,12 +138,12 @@ class End:
 
 
 def searching(look: dict, lang: str) -> str:
-    """A look at a search that is not over."""
+    """HTML of a search in progress."""
     return compared(look, lang) + html.progress(1 - look["left"], getattr(w.SEARCHING, lang))
 
 
 def compared(end: dict, lang: str) -> str:
-    """A visitor's picture, what the model makes of it, and what it cannot say."""
+    """HTML of a visitor's picture, its reconstruction and the error map."""
     figures = (("original", w.ORIGINAL), ("rebuilt", w.RECONSTRUCTION), ("apart", w.CANNOT_SAY))
     body = ""
     for key, label in figures:
@@ -158,19 +158,19 @@ def encodes(engine: Engine, name: str) -> bool:
 
 
 def ends_of(engine: Engine, name: str, picture: Image.Image) -> Iterator[dict]:
-    """What a place holds for a picture. An encoder knows at once; else the code is searched for, and each look at the
-    search is yielded with the share that is `left` of it."""
+    """Value of an end for a picture: encoded, or, without an encoder, found by search. Intermediate results of a search
+    are yielded with the fraction `left` of it."""
     shape = engine.image_shape(name)
     average = engine.decode(name, np.zeros_like(engine.latents(name, [0])))[0]
     if shape[0] == 1 and (border(average) < 128) != (border(np.asarray(flatten(picture))) < 128):
-        picture = invert(picture)  # ink on paper, for a model that knows light on dark
+        picture = invert(picture)  # dark ink on paper, for a model of light on dark
 
     def draw(code: np.ndarray) -> np.ndarray:
         return engine.decode(name, code[None])[0]
 
     if encodes(engine, name):
         code = engine.encode(name, [picture])[0]
-        yield described(as_seen(picture, shape), code, draw(code))
+        yield described(resized(picture, shape), code, draw(code))
     else:
         yield from searched(engine.project(name, picture), picture, shape, draw)
 
@@ -178,25 +178,25 @@ def ends_of(engine: Engine, name: str, picture: Image.Image) -> Iterator[dict]:
 def searched(
     search: Iterator[Guess], picture: Image.Image, shape: tuple[int, int, int], draw: Callable[[np.ndarray], np.ndarray]
 ) -> Iterator[dict]:
-    """Looks at a search for the code of a picture, now and then with the share that is `left` of it, and at last what it found.
-    `draw` makes the picture of a code."""
-    original, seen = as_seen(picture, shape), time.monotonic()
+    """Values of an end during a search for the latents of a picture, with the fraction `left` of it; last the result.
+    `draw` decodes latents."""
+    original, shown = resized(picture, shape), time.monotonic()
     with closing(search):
         for guess in search:
-            if time.monotonic() - seen > SHOW_EVERY and guess.step < guess.steps:
-                seen, code = time.monotonic(), guess.code.numpy()
+            if time.monotonic() - shown > SHOW_EVERY and guess.step < guess.steps:
+                shown, code = time.monotonic(), guess.code.numpy()
                 yield described(original, code, draw(code)) | {"left": 1 - guess.step / guess.steps}
     code = guess.code.numpy()
     yield described(original, code, draw(code))
 
 
-def as_seen(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
-    """A picture as a model of that shape is shown it, uint8 (h, w, c)."""
+def resized(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+    """A picture resized for a model of that image shape, uint8 (h, w, c)."""
     return np.asarray(fit(picture, shape)).reshape(shape[1], shape[2], shape[0])
 
 
 def described(original: np.ndarray, code: np.ndarray, rebuilt: np.ndarray) -> dict:
-    """A code as a recipe can carry it, with the picture it came from, the one it gives, and where they differ."""
+    """Value of an end: packed latents, with original, reconstruction, error map and mean squared error."""
     return {
         "code": encoding.pack(code),
         "original": html.png_uri(original),

@@ -1,4 +1,4 @@
-"""What a visitor leaves behind: the pictures made so far, kept in the browser, and how to make the last one again."""
+"""History of a tab: recipes and pictures, saved in the browser, and the command for the last one."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from genstudio.ui import words as w
 from genstudio.ui.language import t
 from genstudio.ui.share import Share
 
-KEPT = 24  # pictures of history
+KEPT = 24  # pictures
 
 
 class Trail:
-    """Made before the views, which add to it, and drawn once below them. `place` comes before the names of its elements."""
+    """Created before the views, which add to it, and drawn below them. `place` prefixes the element ids."""
 
     def __init__(self, engine: Engine, systems: dict, place: str = ""):
         self.engine, self.systems, self.place = engine, systems, place
-        self.history = gr.State([])  # (picture, recipe), the newest first
-        # What a reload of the page brings back; nothing secret, so a fixed key lets it outlive the server.
+        self.history = gr.State([])  # (picture, recipe), newest first
+        # Restored on reload. Not secret: a fixed key, so that it outlives the server.
         self.memory = gr.BrowserState({}, storage_key=f"genstudio-{place or 'latent'}", secret="genstudio")
 
     def draw(self) -> None:
@@ -39,7 +39,7 @@ class Trail:
         return [self.history, self.memory, self.shown, self.command, *self.share.outputs]
 
     def keep(self, made: dict, history: list, lang: str, uri: str | None = None) -> dict[gr.components.Component, Any]:
-        """Updates that add a recipe to the history, unless it stands there first. `uri` is its picture, where it is at hand."""
+        """Updates that add a recipe to the history, unless it is the newest. `uri`: its picture, if already made."""
         if not history or history[0][1] != made:
             history = [(uri or self.thumbnail(made), made), *history][:KEPT]
         return self.show(history, made, lang)
@@ -56,7 +56,7 @@ class Trail:
         }
 
     def remembered(self, memory: dict | None) -> list[tuple[str, dict]]:
-        """The history that a browser kept, less what can no longer be made, or takes long: it is a visitor's input."""
+        """History from the browser (untrusted), without recipes that are invalid here or slow to draw."""
         history = []
         for found in (memory or {}).get("history", [])[:KEPT]:
             try:
@@ -67,13 +67,13 @@ class Trail:
         return history
 
     def picked(self, history: list, index: Any) -> dict:
-        """The recipe at a place of the history."""
+        """Recipe at an index of the history."""
         if not 0 <= int(index) < len(history):
             raise ValueError("this picture is no longer in the history")
         return history[int(index)][1]
 
     def checked(self, found: dict) -> dict:
-        """A stranger's recipe, if it can be obeyed here. The name comes first: it must not lead to any file but ours."""
+        """Check an untrusted recipe. The system's name comes first: it must not lead to other files."""
         if found.get("system") not in self.systems:
             raise ValueError(f"the model {found.get('system')!r} of this recipe is not here")
         return recipe.check(found)

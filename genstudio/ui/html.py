@@ -1,4 +1,4 @@
-"""Pieces of HTML that several tabs use. Pictures travel inside the page, as PNGs with their recipe: one round trip a drag."""
+"""HTML shared by the tabs. Images are data URIs, PNGs with their recipe, so that a drag takes one round trip."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy as np
 from genstudio.images import save_png, to_pictures
 from genstudio.ui.assets import asset
 
-# Clicking anything that carries data-pick raises the component's `select` event with that value. A browser gives no click where
-# what was pressed is drawn again before it is let go, so press and release are put together here; keys give a click alone.
+# A click on an element with data-pick triggers the component's `select` event with that value. A browser sends no click
+# if the element is replaced between press and release, so both are handled here; keys send a click alone.
 PICK = asset("pick.js")
 
-# Raises `expand` once the tab is there. Not `load`: that Gradio raises by itself as well, and what answers it comes too early.
+# Triggers `expand` once the tab is mounted. Not `load`: Gradio triggers that itself, and too early.
 MOUNTED = "setTimeout(() => trigger('expand'), 30);"
 
-# A sheet of paper: draws with mouse, pen or finger, and raises `input` with the sheet as a PNG while it changes.
-# Gradio's own editor wants a tool picked first, and does not fit beside the picture.
+# A canvas to draw on with mouse, pen or finger, which triggers `input` with its PNG while it changes.
+# Gradio's own editor needs a tool selected first, and does not fit beside the picture.
 PAD = asset("pad.js")
-# A square to move in: `input` follows mouse, finger and arrow keys with {x, y} in [0, 1] from the top left, `release` ends it.
+# A square to drag in by mouse, finger or arrow keys: `input` sends {x, y} in [0, 1] from the top left, then `release`.
 FIELD = asset("field.js")
 COLOURS = ("#111111", "#7c4a2d", "#e8b796", "#d9a441", "#c0392b", "#2e6fb7", "#3c8c5a", "#ffffff")
 
@@ -31,10 +31,10 @@ COLOURS = ("#111111", "#7c4a2d", "#e8b796", "#d9a441", "#c0392b", "#2e6fb7", "#3
 def pad(
     clear: str, colours: Sequence[str] = COLOURS, width: float = 20 / 280, every: int = 300, start: str = "", behind: str = ""
 ) -> str:
-    """The sheet, its colours and the button that wipes it.
+    """Canvas with its colours and a button that clears it.
 
-    width: of the pen, as a part of the sheet's. every: milliseconds between two events. start: what is drawn there already.
-    behind: a picture that shines through, and is no part of what is drawn.
+    width: of the pen, as a fraction of the canvas. every: milliseconds between two events. start: URI of a drawing.
+    behind: URI of a background image that is not part of the drawing.
     """
     paper, style = ("", f' style="background: center / 100% 100% url({behind})"') if behind else ("#ffffff", "")
     swatches = "".join(
@@ -49,7 +49,7 @@ def pad(
 
 
 def read_uri(uri: Any) -> bytes:
-    """The bytes of a PNG data URI. Raises ValueError when it is none."""
+    """Decode a PNG data URI. Raises ValueError if it is not one."""
     head, _, body = str(uri).partition(",")
     if head != "data:image/png;base64" or len(body) > 2_000_000:
         raise ValueError("not a picture")
@@ -57,7 +57,7 @@ def read_uri(uri: Any) -> bytes:
 
 
 def png_uri(image: np.ndarray, recipe: dict[str, Any] | None = None) -> str:
-    """A uint8 (h, w, c) picture as a data URI."""
+    """Encode a uint8 (h, w, c) image as a data URI."""
     stream = io.BytesIO()
     save_png(to_pictures(image[None])[0], stream, recipe)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
@@ -68,7 +68,7 @@ def picture(uri: str, alt: str) -> str:
 
 
 def downloadable(uri: str, alt: str, filename: str, label: str) -> str:
-    """A picture with a button that saves it: its PNG, recipe included."""
+    """An image with a download button for its PNG, recipe included."""
     return (
         f'<div class="frame">{picture(uri, alt)}'
         f'<a class="download" href="{uri}" download="{escape(filename, quote=True)}" title="{escape(label, quote=True)}"'
@@ -76,13 +76,13 @@ def downloadable(uri: str, alt: str, filename: str, label: str) -> str:
     )
 
 
-# Until the first pictures are there: two, or one.
+# Placeholders until the first images: two, or one
 WAITING = '<div class="stage waiting"><figure></figure><figure></figure></div>'
 WAITING_ONE = '<div class="stage one waiting"><figure></figure></div>'
 
 
 def cards(items: Sequence[tuple[str, str, str]], chosen: str, label: str) -> str:
-    """A row of choices (value, title, picture). Titles read "family · subject · size"."""
+    """A row of cards (value, title, image) to choose from, with titles like "family · subject · size"."""
     buttons = []
     for value, title, uri in items:
         family, _, rest = title.partition(" · ")
@@ -95,8 +95,7 @@ def cards(items: Sequence[tuple[str, str, str]], chosen: str, label: str) -> str
 
 
 def strip(rows: Sequence[tuple[str, Sequence[str]]], positions: Sequence[float], chosen: float) -> str:
-    """Rows of small pictures (label, URIs), a column for each position; clicking one picks its position. A row may go without
-    a label."""
+    """Rows of small images (label, URIs), a column for each position, which a click picks. Labels may be empty."""
     nearest = min(positions, key=lambda p: abs(p - chosen))
     body = ""
     for label, uris in rows:
@@ -111,7 +110,7 @@ def strip(rows: Sequence[tuple[str, Sequence[str]]], positions: Sequence[float],
 
 
 def thumbnails(items: Sequence[tuple[str, str]], empty: str) -> str:
-    """A row of (picture, title), picked by number, newest first."""
+    """A row of (URI, title), newest first; a click picks the index."""
     if not items:
         return f'<p class="empty">{escape(empty)}</p>'
     cells = "".join(
@@ -122,7 +121,7 @@ def thumbnails(items: Sequence[tuple[str, str]], empty: str) -> str:
 
 
 def chips(names: Sequence[str], chosen: str | None, remove: str, empty: str) -> str:
-    """What a visitor keeps under names: picked as "use:name", and as "remove:name" for the cross beside it."""
+    """Chips with the names that a visitor has saved: a click picks "use:name", its cross "remove:name"."""
 
     def chip(name: str) -> str:
         value = escape(name, quote=True)
@@ -135,7 +134,7 @@ def chips(names: Sequence[str], chosen: str | None, remove: str, empty: str) -> 
 
 
 def curve(lines: Sequence[tuple[str, Sequence[float]]], mark: float | None, reference: float | None, label: str) -> str:
-    """Small curves over [0, 1] as SVG: (css class, values), a mark at one position, a dashed reference height."""
+    """Line chart over [0, 1] as SVG: lines (CSS class, values), a vertical mark, a dashed reference line."""
     values = [v for _, line in lines for v in line] + ([] if reference is None else [reference])
     low, high = min(values), max(values)
     margin = 0.1 * (high - low or 1.0)
@@ -157,13 +156,13 @@ def curve(lines: Sequence[tuple[str, Sequence[float]]], mark: float | None, refe
 
 
 def progress(share: float | None, note: str) -> str:
-    """How far it is; None: nobody knows."""
+    """A progress bar at `share` in [0, 1], indeterminate if None."""
     value = "" if share is None else f' value="{share:.3f}"'
     return f'<progress max="1"{value} aria-label="{escape(note, quote=True)}"></progress><p class="legend">{note}</p>'
 
 
 def field(inside: str, x: float, y: float, label: str) -> str:
-    """A square to move in, with a cross at (x, y) of [0, 1] from the top left."""
+    """A square to drag in, with a cross at (x, y) in [0, 1] from the top left."""
     return (
         f'<div class="field" data-field data-x="{x:.4f}" data-y="{y:.4f}" tabindex="0" role="application"'
         f' aria-label="{escape(label, quote=True)}">{inside}'
@@ -175,7 +174,7 @@ CLASS_COLOURS = ("#4363d8", "#e6194b", "#3cb44b", "#f58231", "#911eb4", "#00a5b5
 
 
 def scatter(points: np.ndarray, labels: np.ndarray, marked: np.ndarray, faint: bool = False) -> str:
-    """Points (n, 2) of [0, 1] as dots in the colours of their classes, and the marked ones (m, 2) as crosses: one SVG."""
+    """Scatter plot as SVG: points (n, 2) in [0, 1] coloured by class, and marked points (m, 2) as crosses."""
     paths = ""
     for label in np.unique(labels):
         dots = "".join(f"M{x:.0f} {y:.0f}h0" for x, y in 1000 * points[labels == label])
@@ -186,7 +185,7 @@ def scatter(points: np.ndarray, labels: np.ndarray, marked: np.ndarray, faint: b
 
 
 def legend(classes: Sequence[str], marked: str) -> str:
-    """The colours of the classes, and what the crosses are."""
+    """Legend of a scatter plot: colours of the classes, and the crosses."""
     dots = "".join(
         f'<span><i style="background:{CLASS_COLOURS[i % len(CLASS_COLOURS)]}"></i>{escape(name)}</span>'
         for i, name in enumerate(classes)

@@ -1,4 +1,4 @@
-"""The language of a visitor, and sentences said in it."""
+"""The visitor's language, and sentences in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genstudio.ui.words import BROKEN_PICTURE, NO_LINK, NOT_A_PICTURE, TABLE, TO
 
 
 def t(text: Text):
-    """A sentence for a Gradio component: it enters the table, and the browser chooses the language."""
+    """Register a sentence for a Gradio component; the browser chooses the language."""
     key = "genstudio_" + "".join(c if c.isalnum() else "_" for c in text.en)
     for language in Text._fields:
         TABLE.translations[language][key] = getattr(text, language)
@@ -28,7 +28,7 @@ def language(request: gr.Request | None) -> str:
 
 
 def reason(error: Exception, lang: str) -> str:
-    """An error's sentence, in the visitor's language where it is one of the table."""
+    """Sentence of an error, in the visitor's language if the table has it."""
     sentence = str(error)
     for text in (NOT_A_PICTURE, BROKEN_PICTURE, TOO_LARGE, NO_LINK):
         sentence = sentence.replace(text.en, getattr(text, lang))
@@ -36,7 +36,7 @@ def reason(error: Exception, lang: str) -> str:
 
 
 def friendly(handler: Callable) -> Callable:
-    """A handler whose complaints reach the visitor as one sentence, never as a traceback."""
+    """Decorator of a handler: errors reach the visitor as one sentence, never as a traceback."""
 
     @contextmanager
     def complaints(*given):

@@ -1,6 +1,6 @@
-"""The page's one door: a file that is opened or dropped, a link that is followed, and the link that is passed on.
+"""Opening files and links: an uploaded or dropped file is identified, opened by a tab, and described on a card.
 
-`opening` says what a file is; here stands what the page does with each kind, and the card that tells the visitor.
+`importers.identify` finds the type of a file; here are the page's action for each type, and the card with its result.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from genstudio.ui.assets import asset
 from genstudio.ui.events import ANYTHING, ONCE, QUIET
 from genstudio.ui.language import friendly, language, reason, t
 
-PUBLIC = bool(os.environ.get("SPACE_ID"))  # a Space serves strangers, and forgets
-MOST = (64 if PUBLIC else 1000) * 10**6  # bytes of a file
+PUBLIC = bool(os.environ.get("SPACE_ID"))  # on a Space visitors are unknown, and nothing is kept
+MAX_BYTES = (64 if PUBLIC else 1000) * 10**6  # bytes per file
 KINDS = {
     "recipe": w.RECIPE_FILE,
     "link": w.RECIPE_LINK,
@@ -53,15 +53,15 @@ ADVICE = {  # by kind or form
     "archive": w.PACK_OTHERWISE,
 }
 
-# A file that is too large, or a folder, is never sent: its name, size and first bytes are.
-CARD = asset("card.js").replace("MOST", str(MOST))
+# Of a folder or a file that is too large only name, size and first bytes are sent.
+CARD = asset("card.js").replace("MAX_BYTES", str(MAX_BYTES))
 
-# A link has done its work once it is open: a reload is to bring back what the visitor made of it.
+# Clears the opened link from the address, so that a reload restores the visitor's later work.
 FORGET = asset("forget.js")
 
 
 class Said(NamedTuple):
-    """What became of a file, in one sentence."""
+    """Result of opening a file, in one sentence."""
 
     sentence: str
     fine: bool = True
@@ -71,7 +71,7 @@ Act = Generator[dict, None, Said]
 
 
 class Door:
-    """The button; `draw_card` puts the card where it is called, `listen` ties both to the page and its tabs."""
+    """The Open button and its card: `draw_card` places the card, `listen` connects both to the page and its tabs."""
 
     def __init__(self, engine: Engine):
         self.engine = engine
@@ -81,7 +81,7 @@ class Door:
         self.card = gr.HTML("", elem_id="opened", js_on_load=CARD)
 
     def listen(self, page: gr.Blocks, switch: gr.Tabs, tabs: Mapping[str, tuple[gr.Tab, Any]]) -> None:
-        """`tabs` by their id, the first of them in front, show what is opened. Without models, files are only described.
+        """Connect `tabs`, by id with the front one first. Without tabs, files are only described.
 
         Each has `inputs` and `outputs`, the components of its handlers, `memory`, what the browser keeps, or None, and
 
@@ -103,7 +103,7 @@ class Door:
             on_leave(request)                      the visitor has closed the page
         """
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
-        self.fronts: dict[str | None, str] = {}  # by session, the tab in front: whose picture a dropped one is
+        self.fronts: dict[str | None, str] = {}  # tab in front by session, which takes dropped pictures
         for key, (panel, _) in tabs.items():
             panel.select(self.arrival(key), None, None, **QUIET)
             if hasattr(self.tabs[key], "on_leave"):
@@ -121,10 +121,10 @@ class Door:
         memories = {tab.memory for tab in self.tabs.values() if tab.memory}
         page.load(self.on_load, memories, outputs, **ANYTHING).then(None, js=FORGET)
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     def on_open(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """One file is what it is; several are pictures. None stays where it was sent to."""
+        """Open the uploaded files: one of any type, or several pictures. The uploads are deleted."""
         paths = [Path(path) for path in inputs[self.button]]
         try:
             if len(paths) > 1:
@@ -142,7 +142,7 @@ class Door:
 
     def opening(self, tab: Any) -> Callable[[dict, gr.Request], Iterator[dict]]:
         def on_result(inputs: dict, request: gr.Request) -> Iterator[dict]:
-            """What a tab has made is opened as a file is."""
+            """Open a tab's result as if it were an uploaded file."""
             path, name = tab.result(inputs, request)
             found = replace(opening.identify(path), name=name)
             yield from self.answer(found, self.take(found, str(path), inputs, request), language(request))
@@ -150,7 +150,7 @@ class Door:
         return friendly(on_result)
 
     def on_unread(self, event: gr.EventData, request: gr.Request) -> dict:
-        """A folder, or a file that the browser kept back because it is too large."""
+        """Describe a folder, or a file that was too large to upload."""
         lang, data = language(request), event._data
         try:
             name, head = str(data["name"])[:200], base64.b64decode(data["head"])[: opening.HEAD]
@@ -162,11 +162,11 @@ class Door:
             said = getattr(w.TRAIN_ON, lang).format(command=train_on(name))
         else:
             said = getattr(w.TOO_MUCH if PUBLIC else w.BY_HAND, lang)
-            said = said.format(most=amount(MOST, lang), folder=paths.checkpoint_folders()[0])
+            said = said.format(most=amount(MAX_BYTES, lang), folder=paths.checkpoint_folders()[0])
         return self.tell(found, Said(said, fine=False), lang)
 
     def on_load(self, memories: dict, request: gr.Request) -> dict:
-        """The page as its tabs open it, and then the recipe of the link that was followed, where it can be obeyed."""
+        """Updates of all tabs on page load, and then those of a valid recipe in the link."""
         updates, query = {}, urlencode(dict(request.query_params))
         for tab in self.tabs.values():
             updates |= tab.on_load(memories.get(tab.memory), request)
@@ -176,10 +176,10 @@ class Door:
                 updates |= more
         return updates
 
-    # what the page does with each kind: each act yields updates, and returns what became of the file ------------------
+    # actions: each yields updates, and returns the sentence for the card ------------------------------------------
 
     def answer(self, found: Found, act: Act, lang: str) -> Iterator[dict]:
-        """The updates of an act, and at last the card that says what the file is and what became of it."""
+        """Updates of an action, and last the card with its result."""
         try:
             said = yield from act
         except (ValueError, ArithmeticError, OSError, gr.Error) as error:
@@ -192,28 +192,29 @@ class Door:
         return {self.card: card(found, said, lang)}
 
     def follow(self, found: Found, query: str, inputs: dict, request: gr.Request) -> Act:
-        """A link brings its recipe back."""
+        """Restore the recipe of a link."""
         found.recipe = links.from_query(links.check_link(query))
         return (yield from self.restore(found, None, inputs, request))
 
     def restore(self, found: Found, path: str | None, inputs: dict, request: gr.Request) -> Act:
-        """A recipe brings its tab back."""
+        """Restore a recipe in its tab."""
         lang, system = language(request), str(found.recipe.get("system"))
         elsewhere = ValueError(getattr(w.ELSEWHERE, lang).format(system=system[:80]))
-        if system not in catalog.available():  # the name comes first: it must not lead to any file but these
+        if system not in catalog.available():  # the name first: it must not lead to other files
             raise elsewhere
         made = recipe.check(found.recipe | {"system": system})
         key = next((key for key, tab in self.tabs.items() if tab.can_open(made)), None)
         if key is None:
             raise elsewhere
-        held = self.engine.hold(made["system"])
-        found.facts |= {"title": held.system.title, "licence": held.header.licence, "credit": held.header.credit}
+        loaded = self.engine.hold(made["system"])
+        header = loaded.header
+        found.facts |= {"title": loaded.system.title, "licence": header.licence, "credit": header.credit}
         lacks = self.tabs[key].lacks(made, request)
         yield self.tabs[key].on_recipe(made, inputs, request) | self.turned(key)
-        return Said(getattr(lacks, lang) if lacks else restored(made, held, lang))
+        return Said(getattr(lacks, lang) if lacks else restored(made, loaded, lang))
 
     def start(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
-        """A picture: its recipe is restored, else the tab in front takes it up."""
+        """Restore the recipe of a picture; without one the tab in front opens the picture."""
         if found.recipe is not None:
             found.kind = "made"
             return (yield from self.restore(found, path, inputs, request))
@@ -223,11 +224,11 @@ class Door:
         return Said(getattr(self.tabs[key].started, language(request)))
 
     def take(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
-        """Weights are tried, kept under a free name, and chosen in the tab, for everybody whom this copy serves."""
+        """Try weights, save them under a free name, and select them in a tab; all visitors have them."""
         lang = language(request)
         if PUBLIC:
             return Said(getattr(w.DESCRIBED_ONLY, lang), fine=False)
-        yield {self.card: card(found, Said(getattr(w.TAKEN_IN, lang)), lang)}  # what it is comes first
+        yield {self.card: card(found, Said(getattr(w.TAKEN_IN, lang)), lang)}  # the file type, before it is read
         here = catalog.available()
         with keep.as_ours(path, found) as ours:
             self.try_out(str(ours))
@@ -240,7 +241,7 @@ class Door:
         return Said(f"{getattr(kept, lang).format(name=name)} {getattr(w.NO_TAB, lang)}")
 
     def try_out(self, path: str) -> None:
-        """Weights that give no picture would spoil the page."""
+        """Run weights once: broken ones must not be saved. Raises ValueError if they fail."""
         self.engine.hold(path)
         can = set(verbs(catalog.system_of(path).model))
         if {"latents", "decode"} <= can:
@@ -251,7 +252,7 @@ class Door:
             list(self.engine.translate(path, np.full((1, 64, 64, 3), 255, np.uint8)))
 
     def gather(self, found: Found, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Act:
-        """Many pictures, as files or as a zip: a tab takes them up, the one in front if it can, else one can learn from them."""
+        """Pass several pictures or a zip to the tab in front, or another one; else describe how to train on them."""
         lang = language(request)
         front = self.fronts.get(session(request))
         for key, tab in sorted(self.tabs.items(), key=lambda item: item[0] != front):
@@ -262,7 +263,7 @@ class Door:
         return Said(getattr(w.TRAIN_ON, lang).format(command=train_on(found.name)))
 
     def describe(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
-        """All else: one sentence that says what to do with it."""
+        """Advice on a file that cannot be opened, in one sentence."""
         lang = language(request)
         if found.reason:
             raise ValueError(found.reason)
@@ -272,7 +273,7 @@ class Door:
         return Said(getattr(advice, lang), fine=False)
 
     def turned(self, key: str) -> dict:
-        """The tab comes to the front, which it says itself once it is there."""
+        """Bring a tab to the front; its `select` event records that."""
         return {self.switch: gr.update(selected=key)}
 
     def arrival(self, key: str) -> Callable[[gr.Request], None]:
@@ -289,10 +290,10 @@ def session(request: gr.Request | None) -> str | None:
     return request.session_hash if request else None
 
 
-def restored(made: dict, held: Held, lang: str) -> str:
-    """How far the picture is the one that the recipe was made with: a link does not say as much as a PNG."""
-    now = recipe.make(held, made["verb"])
-    changed = [key for key in recipe.differences(made, held) if key in made]
+def restored(made: dict, loaded: Held, lang: str) -> str:
+    """Sentence on how exactly a recipe is reproduced: a link has fewer fields than a PNG."""
+    now = recipe.make(loaded, made["verb"])
+    changed = [key for key in recipe.differences(made, loaded) if key in made]
     said = [getattr(w.DIFFERS[key], lang).format(then=str(made[key])[:40], now=now[key]) for key in changed]
     if said:
         return getattr(w.RESTORED_BUT, lang).format(what=", ".join(said))
@@ -308,7 +309,7 @@ def train_on(name: str) -> str:
 
 
 def card(found: Found, said: Said, lang: str) -> str:
-    """What the file is, how large, what it says of itself, and what became of it."""
+    """Card of a file: type, name, size, facts from its header, and the result of opening it."""
     what = w.FORMS[found.form] if found.reading else KINDS.get(found.kind) or w.FORMS[found.form]
     rows = "".join(
         f"<div><dt>{getattr(label, lang)}</dt><dd>{escape(value)}</dd></div>"
@@ -325,7 +326,7 @@ def card(found: Found, said: Said, lang: str) -> str:
 
 
 def fact(key: str, value: Any, lang: str) -> str:
-    """One thing that a file says of itself. It is a stranger's word, and is kept short."""
+    """Format a fact from an untrusted file, cut short."""
     if key == "scores" and isinstance(value, dict):
         best = [(str(n)[:60], s) for n, s in value.items() if not str(n).startswith("share of")]
         return "; ".join(f"{name}: {score_text(score)}" for name, score in best[:4])
@@ -339,7 +340,7 @@ def fact(key: str, value: Any, lang: str) -> str:
 
 
 def amount(size: int, lang: str) -> str:
-    """12.3 MB."""
+    """Format a number of bytes: 12.3 MB."""
     power = min(len(str(size)) - 1, 9) // 3
     number = f"{size / 1000**power:.{1 if power else 0}f}"
     return f"{number.replace('.', ',') if lang == 'fr' else number} {getattr(w.BYTES[power], lang)}"

@@ -1,4 +1,4 @@
-"""Draws a verb's controls as Gradio components, and hands their values back by name."""
+"""Controls of a verb as Gradio components, and their values by name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from genstudio.system import System
 from genstudio.ui import words as w
 from genstudio.ui.language import t
 
-MEANT = {ANY: w.ANY_CLASS, NONE: w.NO_CLASS}  # options that stand for something, whatever the system
+MEANT = {ANY: w.ANY_CLASS, NONE: w.NO_CLASS}  # titles of options that no system defines
 
 
 class Panel:
-    """The controls that a verb has in any of the systems that a tab offers; those of the chosen one are shown.
+    """Union of a verb's controls over the systems of a tab; those of the selected system are visible.
 
-    `place` comes before the names of its elements: a page may have a panel in several places. `only` those controls are
-    drawn, where they are named; `hints` stand below them unless they were read elsewhere.
+    `place` prefixes the element ids. `only`: the controls to draw, default all. `hints`: help texts below them.
     """
 
     def __init__(
@@ -34,25 +33,25 @@ class Panel:
         self.components = {name: draw(control, f"{place}-{name}", meant, hints) for name, control in union.items()}
 
     def declared(self, name: str, system: System) -> dict[str, Control]:
-        """The controls of a system; its classes are those that its weights have learned, and without any it has none of them."""
+        """Controls of a system, with the classes of its weights; without classes there are no class controls."""
         classes = catalog.classes(name)
         found = controls(getattr(system.model, self.verb), classes)
         wanted = found if self.only is None else self.only
         return {key: control for key, control in found.items() if key in wanted and (classes or key not in OF_CLASSES)}
 
     def offer(self, name: str, system: System) -> None:
-        """One more system, opened while the page runs: of its controls, those that are drawn."""
+        """Add a system opened while the page runs, with those of its controls that are drawn."""
         declared = self.declared(name, system)
         self.systems[name] = system
         self.of = self.of | {name: {key: control for key, control in declared.items() if key in self.components}}
 
     def values(self, system: str, inputs: dict) -> dict:
-        """The values of the system's controls, from a handler's inputs by component, as the verb takes them: a browser says 1
-        for 1.0, and a recipe would be another file."""
+        """Values of the system's controls from a handler's inputs, converted to the declared types: a browser sends 1
+        for 1.0, which would change the recipe."""
         return {name: control.kind.check(name, inputs[self.components[name]]) for name, control in self.of[system].items()}
 
     def show(self, system: str, values: dict | None = None) -> dict:
-        """Updates that show the system's controls, at `values` where given."""
+        """Updates that show the system's controls, at `values` or their defaults."""
         return {component: self.shown(system, name, values or {}) for name, component in self.components.items()}
 
     def shown(self, system: str, name: str, values: dict) -> dict:
@@ -65,13 +64,13 @@ class Panel:
 
 
 def draw(control: Control, elem_id: str, meant: Mapping[str, Text], hints: bool) -> gr.components.Component:
-    """One control as a component. `meant` are words for options that are no words themselves."""
+    """Component of a control. `meant`: titles of options."""
     component = gr.Slider if isinstance(control.kind, Slider) else gr.Dropdown
     return component(value=control.default, elem_id=elem_id, **described(control.kind, meant, hints))
 
 
 def described(kind: Slider | Choice, meant: Mapping[str, Text], hints: bool) -> dict:
-    """A component's properties: a control of the same name may reach farther in another system, or mean something else."""
+    """Properties of a component: range and help text of a control depend on the system."""
     facts = {"label": t(kind.title), "info": t(kind.hint) if hints else None}
     if isinstance(kind, Slider):
         return facts | {"minimum": kind.low, "maximum": kind.high, "step": kind.step}

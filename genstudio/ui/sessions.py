@@ -1,4 +1,4 @@
-"""What the server holds of visitors while their pages are open: their pictures, and the runs that they have under way."""
+"""Per-session state on the server while a page is open: pictures, files and current runs."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from PIL import Image
 from genstudio.images import open_picture
 from genstudio.recipes import recipe
 
-MOST = 256  # visits at a time; the longest unseen is forgotten
+MAX_SESSIONS = 256  # sessions at a time; the least recent is dropped
 
 
 class Taken(NamedTuple):
-    """A picture as it came: upright, with its transparency, and the name of it that a recipe may say."""
+    """An uploaded picture: upright, with transparency, and its digest for recipes."""
 
     picture: Image.Image
-    digest: str  # the first 16 digits of the file's SHA-256
-    own: bool  # the visitor's; else an example
+    digest: str  # first 16 digits of the file's SHA-256
+    own: bool  # True: the visitor's, False: an example
 
 
 def taken(body: bytes, own: bool = True) -> Taken:
-    """Raises ValueError with the reason where it is no picture."""
+    """Read a picture file. Raises ValueError with the reason if it is not one."""
     return Taken(open_picture(body), recipe.picture_name(body), own)
 
 
@@ -41,20 +41,20 @@ def of_ours(picture: Image.Image) -> Taken:
 
 
 class Run:
-    """Something under way, which asks now and then whether it should go on."""
+    """A cancellable run, which checks `stopped` between its steps."""
 
     def __init__(self) -> None:
         self.stopped = self.cancelled = False
 
 
 class Running:
-    """One visit: at most one run of each kind. What else is held, a tab adds."""
+    """A session with at most one run per name; tabs add their own state."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Run] = {}
 
     def begin(self, kind: str) -> Run:
-        """A new run of that kind, which ends the one before."""
+        """Begin a run, and end the previous one of that name."""
         self.end(kind)
         self._runs[kind] = Run()
         return self._runs[kind]
@@ -70,23 +70,23 @@ class Running:
 
 
 class Filing(Running):
-    """A visit that also has files."""
+    """A session with files."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.files: list[Path] = []  # that wait for what the visitor wants of them
+        self.files: list[Path] = []  # uploaded, not yet used
         self._folder: Path | None = None
 
     @property
     def folder(self) -> Path:
-        """A folder of this visit, under a name that nobody guesses, where Gradio serves files from."""
+        """Folder of this session, with an unguessable name, from which Gradio serves files."""
         if self._folder is None:
             self._folder = Path(get_upload_folder()) / f"visit-{secrets.token_urlsafe(18)}"
             self._folder.mkdir(parents=True)
         return self._folder
 
     def take(self, paths: Sequence[Path]) -> None:
-        """Files are moved here: where they came, another visitor's equal ones may lie under the same name."""
+        """Move files here: an equal upload of another visitor has the same path."""
         self.drop("files")
         place = self.folder / "files"
         place.mkdir()
@@ -99,7 +99,7 @@ class Filing(Running):
                 raise ValueError(f"{path.name} was lost on the way: please send it once more") from None
 
     def place(self, name: str) -> Path:
-        """Where a result of that name goes, in place of the one before."""
+        """Path of a new result, which replaces the previous one."""
         self.drop("made")
         (self.folder / "made").mkdir()
         return self.folder / "made" / name
@@ -114,7 +114,7 @@ class Filing(Running):
 
 
 def url(path: Path) -> str:
-    """The address, from the page's own, of a file in a visit's folder."""
+    """URL of a file in a session's folder, relative to the page."""
     return "gradio_api/file=" + os.fspath(path).replace("\\", "/").replace("%", "%25").replace("#", "%23").replace("?", "%3F")
 
 
@@ -122,7 +122,7 @@ Kind = TypeVar("Kind", bound=Running)
 
 
 class Visits(Generic[Kind]):
-    """By session: Gradio's own state would outlive the page by an hour."""
+    """State by session: Gradio's own state would outlive the page by an hour."""
 
     def __init__(self, make: Callable[[], Kind]) -> None:
         self._make = make
@@ -134,7 +134,7 @@ class Visits(Generic[Kind]):
             self._open[key] = self._make()
         visit = self._open[key]
         self._open.move_to_end(key)
-        while len(self._open) > MOST:
+        while len(self._open) > MAX_SESSIONS:
             self._open.popitem(last=False)[1].leave()
         return visit
 

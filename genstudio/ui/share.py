@@ -1,4 +1,4 @@
-"""The recipe of the picture on the stage as a link, and as a QR code for a room full of telephones."""
+"""Recipe of the current picture as a link, and as a QR code for telephones in a classroom."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from genstudio.ui.assets import asset
 from genstudio.ui.events import QUIET
 from genstudio.ui.language import friendly, t
 
-# The address is the one that the visitor sees: behind a proxy or in a tunnel the server does not know it.
+# The address is read in the browser: behind a proxy or in a tunnel the server does not know it.
 LINK = asset("link.js")
 
 
 class Share:
-    """The link to a picture and its QR code. Who draws it adds `outputs` to its own, and `show` to its updates."""
+    """Link to a picture and its QR code. The owner adds `outputs` to its outputs, and `show` to its updates."""
 
     def __init__(self, place: str = "") -> None:
-        """`place` comes before the names of its elements: a page may have several."""
+        """`place` prefixes the element ids: a page may have several."""
         with gr.Accordion(t(w.LINK), open=False, elem_id=f"{place}share", elem_classes="share"):
             gr.Markdown(t(w.LINK_HINT))
             self.link = gr.HTML(elem_id=f"{place}link", js_on_load=LINK)
@@ -31,7 +31,7 @@ class Share:
         self.link.select(self.on_code, None, self.code, **QUIET)
 
     def show(self, made: dict, lang: str) -> dict:
-        """Updates that show the link of a recipe; its code is drawn when it is asked for."""
+        """Updates that show the link of a recipe; the QR code is drawn on demand."""
         try:
             query = escape(links.check_link(links.to_query(made)), quote=True)
         except ValueError:
@@ -49,7 +49,7 @@ class Share:
 
 
 def qr(link: Any) -> str:
-    """The QR code of a link as SVG, dark on light whatever the theme: cameras want it so."""
+    """QR code of a link as SVG, dark on light in either theme, as cameras need it."""
     if not isinstance(link, str) or not link.startswith(("http://", "https://")) or len(link) > links.MAX_LINK + 300:
         raise ValueError(w.NO_LINK.en)
     return segno.make(link, error="l", micro=False).svg_inline(border=4, omitsize=True, light="white", svgclass="qr")

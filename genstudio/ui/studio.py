@@ -15,7 +15,7 @@ from genstudio.training import jobs
 from genstudio.ui import api
 from genstudio.ui import words as w
 from genstudio.ui.language import t
-from genstudio.ui.open_file import MOST, Door
+from genstudio.ui.open_file import MAX_BYTES, Door
 from genstudio.ui.tabs.classes import ClassesTab
 from genstudio.ui.tabs.diffusion import DiffusionTab
 from genstudio.ui.tabs.latent import LatentTab
@@ -36,7 +36,7 @@ TABS = (
 
 
 def build(engine: Engine) -> gr.Blocks:
-    """The whole page over an engine."""
+    """Build the page for an engine."""
     with gr.Blocks(title="GenStudio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         with gr.Row(elem_classes="masthead"):
             with gr.Column(min_width=120):
@@ -65,7 +65,7 @@ def build(engine: Engine) -> gr.Blocks:
 
 
 def warm_up(engine: Engine, tabs: list) -> None:
-    """Loads and runs what the first visitors would wait for."""
+    """Load and run the models that the first visitors would wait for."""
     api.warm_up(engine)
     for tab in tabs:
         if hasattr(tab, "warm_up"):
@@ -73,9 +73,9 @@ def warm_up(engine: Engine, tabs: list) -> None:
 
 
 def launch(on_gpu: Callable[[Call], Iterator[Any]] | None = None, **options: Any) -> None:
-    """Serves the page until interrupted, on GRADIO_SERVER_NAME and GRADIO_SERVER_PORT where set.
+    """Serve the page until interrupted, on GRADIO_SERVER_NAME and GRADIO_SERVER_PORT if set.
 
-    Long work goes through the door `on_gpu`, where there is one: `lent.py`.
+    Long work runs through `on_gpu`, if given (`engine/zero_gpu.py`).
 
     The engine warms up while the server starts, so that the first visitor finds the opening picture ready.
     """
@@ -88,7 +88,7 @@ def launch(on_gpu: Callable[[Call], Iterator[Any]] | None = None, **options: Any
 
 
 def settings() -> dict[str, Any]:
-    """What `launch` of Gradio is told, in the app and in the tests."""
+    """Options of Gradio's `launch`, for the app and the tests."""
     return {
         "theme": THEME,
         "css": CSS,
@@ -97,13 +97,13 @@ def settings() -> dict[str, Any]:
         "footer_links": ["api", "settings"],
         "run_history": False,  # our own history keeps recipes, not copies of pictures
         "show_error": True,
-        "max_file_size": MOST,
+        "max_file_size": MAX_BYTES,
         "enable_monitoring": False,
     }
 
 
 def has_browser() -> bool:
-    """Whether a browser can be opened here: not on a server without a screen."""
+    """True if a browser can be opened: not on a server without a display."""
     import sys
     import webbrowser
 

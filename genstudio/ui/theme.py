@@ -1,4 +1,4 @@
-"""How the page looks, and the few lines of JavaScript that Gradio has no words for."""
+"""Theme and CSS of the page, and JavaScript that Gradio has no option for."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ THEME = gr.themes.Base(
 
 CSS = asset("page.css")
 
-# Present mode: the class on the container does the work, full screen is asked for where a browser has it.
+# Present mode: a CSS class on the container, and full screen if the browser supports it
 TOGGLE = "() => dispatchEvent(new Event('genstudio:present'))"
 
-# Files: pictures dropped on a place for them go to its upload button, all else and what is pasted to "Open". The space bar rolls the dice. While
-# presenting, left and right move the slider, up and down go through the history, or the strip while that is short.
+# Pictures dropped on an upload area go to its button, other and pasted files go to "Open". The space bar rolls dice.
+# In present mode, left and right move the slider, up and down go through the history, or the strip while that is short.
 HEAD = f"<script>\n{asset('page.js')}</script>"

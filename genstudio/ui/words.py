@@ -1,6 +1,6 @@
-"""Every sentence of the page, whole, in each language: the one table that `gr.I18n` and the server's own text use.
+"""Sentences of the page in each language, and the table that `gr.I18n` and the server's own text share.
 
-What belongs to a control stands with the control, in the verb's signature; a system's title with the system.
+The sentences of a control stand with the control, in the verb's signature; a system's title with the system.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ NO_MODELS = Text(
     "Aucun modèle entraîné n’est encore là. Entraînez-en un : python -m genstudio train vae_mnist",
 )
 
-# The door: what a file is, by `opening.Found.kind` and `form`, what it says of itself, and what became of it.
+# Opened files: their type, by `identify.Found.kind` and `form`, facts about them, and the result of opening them.
 RECIPE_FILE = Text("A recipe", "Une recette")
 RECIPE_LINK = Text("A link with a recipe", "Un lien qui porte une recette")
 PICTURE_FILE = Text("A picture", "Une image")
@@ -208,8 +208,8 @@ DIFFERS = {
     "genstudio": Text("GenStudio was {then}, here it is {now}", "GenStudio était {then}, ici c’est {now}"),
 }
 BECAME_START = Text(
-    "It carries no recipe, and is the start now.",
-    "Elle ne porte pas de recette, et devient le départ.",
+    "No recipe in this image; it is now the start.",
+    "Pas de recette dans cette image : elle devient le départ.",
 )
 BECAME_BATCH = Text(
     "They wait under Many files. To learn from them instead: {command}",
@@ -256,7 +256,7 @@ BY_HAND = Text(
     "Cette page accepte des fichiers d’au plus {most}. Posez plutôt les poids de GenStudio dans {folder}.",
 )
 
-# Sharing a recipe.
+# Sharing a recipe
 LINK = Text("Link to this picture", "Lien vers cette image")
 LINK_HINT = Text(
     "Whoever opens the link with a GenStudio that has these weights sees the same picture.",
@@ -271,14 +271,9 @@ LINK_TOO_LONG = Text(
 )
 NO_LINK = Text("this is no address of a page", "ce n’est pas l’adresse d’une page")
 
-# Why a picture is refused, in the words of `images.open_picture`.
+# Reasons to refuse a picture, as raised by `images.open_picture`
 NOT_A_PICTURE = Text("not a picture", "ce n’est pas une image")
 BROKEN_PICTURE = Text("truncated or broken", "tronquée ou abîmée")
 TOO_LARGE = Text("too large", "trop grande")
 
-
-# ----------------------------------------------------------------------------------------------------------------
-
 TABLE = gr.I18n(**{language: {} for language in Text._fields})
-
-

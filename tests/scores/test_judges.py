@@ -55,7 +55,7 @@ def test_a_set_is_read_once_and_another_of_the_same_shape_is_not_taken_for_it(ho
     assert not torch.equal(judge(second), of_first) and read == [20, 20]
     for seed in range(2, 20):
         judge(some_pictures(3, (1, 28, 28), seed))
-    assert len(judge.remembered) <= network.MOST_REMEMBERED
+    assert len(judge.cached) <= network.MAX_CACHED
 
 
 def test_weights_that_change_are_read_again(home):

@@ -5,7 +5,7 @@ const tell = async (file, folder) => {
   trigger('input', {name: file.name, size: file.size, folder, head: btoa(bytes)});
 };
 addEventListener('change', event => {
-  const file = event.target.type === 'file' && button(event.target) && [...event.target.files].find(f => f.size > MOST);
+  const file = event.target.type === 'file' && button(event.target) && [...event.target.files].find(f => f.size > MAX_BYTES);
   if (!file) return;
   event.stopImmediatePropagation();
   tell(file, false);

@@ -5,7 +5,7 @@ element.addEventListener('click', async event => {
   if (event.target.closest('[data-code]')) trigger('select', {link});
   if (!copy) return;
   if (navigator.clipboard) await navigator.clipboard.writeText(link);
-  else {  // on a plain http address, as in a class room, there is only the old way
+  else {  // over plain http there is no clipboard API
     const field = Object.assign(document.createElement('textarea'), {value: link});
     document.body.append(field);
     field.select();

@@ -1,7 +1,7 @@
 let sheet = null, ink = null, colour = null, last = null, waiting = null;
 const wipe = () => {
   ink.clearRect(0, 0, sheet.width, sheet.height);
-  if (!sheet.dataset.paper) return;  // then what is drawn lies over what is behind
+  if (!sheet.dataset.paper) return;  // transparent, over the background image
   ink.fillStyle = sheet.dataset.paper;
   ink.fillRect(0, 0, sheet.width, sheet.height);
 };
@@ -21,7 +21,7 @@ const draw = event => {
   last = point;
   waiting = waiting || setTimeout(tell, +sheet.dataset.every);
 };
-const begin = () => {  // also when the server sends another sheet
+const begin = () => {  // also after an update from the server
   const found = element.querySelector('canvas');
   if (!found || found === sheet) return;
   sheet = found;

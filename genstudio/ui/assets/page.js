@@ -1,6 +1,6 @@
 (() => {
   const give = (id, given) => {
-    const target = document.querySelector(`input[type=file]:has(+ #${id})`);  // Gradio puts it before its button
+    const target = document.querySelector(`input[type=file]:has(+ #${id})`);  // which Gradio places before its button
     if (!target) return;
     const files = new DataTransfer();
     given.forEach(file => files.items.add(file));
@@ -39,11 +39,11 @@
     event.preventDefault();
     give('open', files);
   });
-  const front = element => {  // in a tab that is turned to; the button itself may be hidden
+  const front = element => {  // in the selected tab; the button itself may be hidden
     const panel = element.closest('[role=tabpanel]');
     return !panel || panel.offsetParent !== null;
   };
-  addEventListener('keyup', event => {  // a slider moved by keys is let go with them, as it is by mouse
+  addEventListener('keyup', event => {  // releasing a key releases its slider, as with the mouse
     const keys = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End', 'PageUp', 'PageDown'];
     if (event.target.matches('input[type=range]') && keys.includes(event.key))
       event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
@@ -77,7 +77,7 @@
     by > 0 ? slider.stepUp(steps) : slider.stepDown(steps);
     slider.dispatchEvent(new Event('input', {bubbles: true}));
   };
-  let place = 0;  // in the history; the newest picture is the first
+  let place = 0;  // index in the history, newest first
   const turn = by => {
     const made = [...document.querySelectorAll('#history [data-pick]')];
     if (made.length > 1) {

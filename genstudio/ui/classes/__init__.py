@@ -1,1 +1,1 @@
-"""The views of the Classes tab: a grid of classes and seeds, two classes and what lies between, the board, a data set."""
+"""The views of the Classes tab: grid of classes and seeds, interpolation between two classes, board, data set."""

@@ -1,4 +1,4 @@
-"""From one class to another at one code: a strip, a slider, a film."""
+"""Interpolation between two classes with fixed latents: a strip, a slider, a film."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 
 STEPS = [i / 8 for i in range(9)]
-FRAMES = 32  # of the film, one way
+FRAMES = 32  # in one direction
 
 
 class Between(View):
@@ -86,7 +86,7 @@ class Between(View):
         asked = {key: scene[key] for key in ("label", "towards", "blend")}
         return self.recipe(scene | {"controls": asked}, "sample", seed=scene["seed"])
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_drag(self, inputs: dict, request: gr.Request) -> str:
@@ -101,7 +101,7 @@ class Between(View):
         return self.result(self.read(inputs) | {"seed": random.randrange(1_000_000)}, inputs, request)
 
     def save_way(self, inputs: dict, folder: Path, suffix: str) -> Path:
-        """From one class to the other, and back."""
+        """Film from one class to the other and back."""
         scene = self.read(inputs)
         pictures = np.stack([self.image(scene | {"blend": float(blend)}) for blend in np.linspace(0, 1, FRAMES)])
         return save_walk(pictures, folder / f"{scene['system']}-{scene['label']}-{scene['towards']}{suffix}")
@@ -109,7 +109,7 @@ class Between(View):
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         return super().result(scene, inputs, request) if self.takes(scene["system"]) else self.whole(scene, language(request))
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         can = self.takes(scene["system"])

@@ -1,4 +1,4 @@
-"""The board: one wish through every model that has learned the class."""
+"""The board: samples of one class from every model that has learned it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Board(View):
         return super().begin(system) | {"label": catalog.classes(system)[0]}
 
     def names(self) -> list[str]:
-        """All classes that any model has learned."""
+        """Union of the classes of all models."""
         return sorted({name for system in self.systems for name in catalog.classes(system)})
 
     @friendly
@@ -56,12 +56,12 @@ class Board(View):
         scene, lang = self.read(inputs), language(request)
         seed, label = recipe.check_seed(scene["seed"] or 0), str(scene["label"])
         names = [name for name in self.systems if label in catalog.classes(name)]
-        told: list[str] = []
-        yield {self.scene: scene, self.answers: self.table(told, len(names))}
+        cards: list[str] = []
+        yield {self.scene: scene, self.answers: self.table(cards, len(names))}
         with closing(compare_models.ask(self.engine, names, label, seed)) as answers:
             for answer in answers:
-                told.append(self.card(answer, label, seed, lang))
-                yield {self.answers: self.table(told, len(names) - len(told))}
+                cards.append(self.card(answer, label, seed, lang))
+                yield {self.answers: self.table(cards, len(names) - len(cards))}
 
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         return self.whole(scene, language(request))
@@ -73,18 +73,20 @@ class Board(View):
             self.answers: f'<p class="empty">{getattr(w.BOARD_EMPTY, lang)}</p>',
         }
 
-    def table(self, told: list[str], waiting: int) -> str:
-        return f'<div class="board">{"".join(told)}{"<article class=waiting><figure></figure></article>" * waiting}</div>'
+    def table(self, cards: list[str], waiting: int) -> str:
+        placeholders = "<article class=waiting><figure></figure></article>" * waiting
+        return f'<div class="board">{"".join(cards)}{placeholders}</div>'
 
     def card(self, answer: compare_models.Answer, label: str, seed: int, lang: str) -> str:
-        """What one model drew, beside what is known of it."""
-        held = self.engine.hold(answer.name)
-        uri = html.png_uri(answer.picture, recipe.make(held, "sample", seed=seed, controls={"label": label}))
-        title = escape(getattr(held.system.title, lang))
-        seen = getattr(w.NO_JUDGE, lang)
+        """Card of one model: its sample, the nearest training image, and facts."""
+        loaded = self.engine.hold(answer.name)
+        uri = html.png_uri(answer.picture, recipe.make(loaded, "sample", seed=seed, controls={"label": label}))
+        title = escape(getattr(loaded.system.title, lang))
+        prediction = getattr(w.NO_JUDGE, lang)
         if answer.seen:
-            seen = getattr(w.SEEN_AS, lang).format(label=escape(answer.seen[0]), percent=round(100 * answer.seen[1]))
-            seen = f'<span class="{"" if answer.seen[0] == label else "amiss"}">{seen}</span>'
+            predicted, probability = answer.seen
+            said = getattr(w.SEEN_AS, lang).format(label=escape(predicted), percent=round(100 * probability))
+            prediction = f'<span class="{"" if predicted == label else "amiss"}">{said}</span>'
         near = f'<p class="legend">{getattr(w.NOT_AT_HAND, lang)}</p>'
         if answer.original is not None:
             apart = getattr(w.APART, lang).format(apart=f"{answer.apart:.2f}")
@@ -93,7 +95,7 @@ class Board(View):
         facts = {
             w.TOOK: f"{answer.seconds:.2f} s".replace(".", "," if lang == "fr" else "."),
             w.PARAMETERS: f"{answer.parameters / 1e6:.2f} M".replace(".", "," if lang == "fr" else "."),
-            w.SEEN: seen,
+            w.SEEN: prediction,
         }
         rows = "".join(f"<div><dt>{getattr(name, lang)}</dt><dd>{said}</dd></div>" for name, said in facts.items())
         name = f"{answer.name}-{label}-{seed}.png"

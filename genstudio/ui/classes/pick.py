@@ -1,4 +1,4 @@
-"""Classes in rows, seeds in columns: whatever class is asked for, a seed has one code."""
+"""Grid of samples, classes in rows and seeds in columns: a seed has the same latents for every class."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.views.view import View, figure
 
-MOST = 24  # classes in a grid
-MOST_EACH = 12
-AT_FIRST = 10  # classes that are chosen when a model is
+MAX_CLASSES = 24  # rows of the grid
+MAX_EACH = 12  # columns
+AT_FIRST = 10  # classes selected with a model
 
 
 class Pick(View):
@@ -44,10 +44,12 @@ class Pick(View):
                 self.subject = gr.HTML(elem_id="class-subject")
                 self.labels = gr.Dropdown(
                     catalog.classes(self.first["system"]), value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="class-labels",
-                    info=t(Text(*(said.format(most=MOST) for said in w.CLASSES_HINT))),
+                    info=t(Text(*(said.format(most=MAX_CLASSES) for said in w.CLASSES_HINT))),
                 )  # fmt: skip
                 with gr.Row(elem_classes="tools"):
-                    self.each = gr.Slider(1, MOST_EACH, 8, step=1, label=t(w.EACH), info=t(w.EACH_HINT), elem_id="class-each", min_width=180)
+                    self.each = gr.Slider(
+                        1, MAX_EACH, 8, step=1, label=t(w.EACH), info=t(w.EACH_HINT), elem_id="class-each", min_width=180
+                    )
                     self.seed = gr.Number(0, precision=0, minimum=0, label=t(w.SEED), elem_id="class-seed", min_width=100)
                 known = {name for system in self.systems.values() for name in controls(system.model.sample)}
                 self.panel = Panel(self.systems, "sample", "class", known - OF_CLASSES)
@@ -86,18 +88,19 @@ class Pick(View):
         return scene
 
     def read(self, inputs: dict) -> dict:
-        """What a visitor chose, checked."""
+        """The scene with the components' values, checked."""
         scene = super().read(inputs)
         names = catalog.classes(scene["system"])
         labels = [label for label in scene["labels"] or [] if label in names]
-        return scene | {"labels": labels, "each": min(MOST_EACH, max(1, int(scene["each"] or 1))), "seed": recipe.check_seed(scene["seed"] or 0)}
+        each = min(MAX_EACH, max(1, int(scene["each"] or 1)))
+        return scene | {"labels": labels, "each": each, "seed": recipe.check_seed(scene["seed"] or 0)}
 
     def asked(self, scene: dict, lang: str) -> tuple[list[int], list[str]]:
-        """Seeds and labels, row by row."""
+        """Seeds and labels of the grid, row by row. Raises ValueError without a class, or with too many."""
         if not scene["labels"]:
             raise ValueError(getattr(w.NO_CLASSES, lang))
-        if len(scene["labels"]) > MOST:
-            raise ValueError(getattr(w.TOO_MANY, lang).format(most=MOST))
+        if len(scene["labels"]) > MAX_CLASSES:
+            raise ValueError(getattr(w.TOO_MANY, lang).format(most=MAX_CLASSES))
         recipe.check_seed(scene["seed"] + scene["each"])
         pairs = [(scene["seed"] + k, label) for label in scene["labels"] for k in range(scene["each"])]
         return [seed for seed, _ in pairs], [label for _, label in pairs]
@@ -110,11 +113,11 @@ class Pick(View):
     def quick(self, scene: dict) -> bool:
         return not steps_many(self.systems[scene["system"]].model)
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_change(self, inputs: dict, request: gr.Request) -> dict:
-        """A model that is quick draws again; another waits to be asked."""
+        """Redraw with a fast model; with a slow one wait for the button."""
         scene, lang = self.read(inputs), language(request)
         self.asked(scene, lang)
         updates = self.result(scene, inputs, request) if self.quick(scene) else {self.scene: scene}
@@ -129,7 +132,7 @@ class Pick(View):
         yield from self.drawn(self.read(inputs) | {"seed": random.randrange(1_000_000)}, inputs, request)
 
     def drawn(self, scene: dict, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """The grid as it comes about, and at last with its chosen picture."""
+        """Updates with the grid while it is sampled, and last with the selected picture."""
         lang = language(request)
         seeds, labels = self.asked(scene, lang)
         yield {self.scene: scene, self.seed: scene["seed"], self.stop: gr.update(visible=not self.quick(scene))}
@@ -146,7 +149,7 @@ class Pick(View):
 
     @friendly
     def on_cell(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        scene, lang = inputs[self.scene], language(request)  # as the grid was drawn
+        scene, lang = inputs[self.scene], language(request)  # the scene of the drawn grid
         place = str(event.pick).split(",")
         if len(place) != 2 or not all(part.isdecimal() for part in place):
             raise ValueError(getattr(w.NO_CELL, lang))
@@ -160,10 +163,10 @@ class Pick(View):
         return {self.scene: scene, self.subject: self.subject_html(scene, image, made, lang), **kept}
 
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
-        """What is slow enters the history once it was drawn."""
+        """Add the picture of a fast model to the history; a slow one adds it after sampling."""
         return super().result(scene, inputs, request) if self.quick(scene) else self.whole(scene, language(request))
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         names = catalog.classes(scene["system"])

@@ -1,4 +1,4 @@
-"""A data set of drawn pictures as a zip, and whether it helps a classifier."""
+"""Export of a labelled data set as a zip, and the accuracy of classifiers trained on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import gradio as gr
 
 from genstudio import catalog
 from genstudio.controls import Text
-from genstudio.scores.augmentation import KINDS
+from genstudio.scores.augmentation import SOURCES
 from genstudio.scores.intervals import Score
 from genstudio.tasks import labelled_dataset
 from genstudio.ui import html
@@ -23,8 +23,8 @@ from genstudio.ui.events import ONCE
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View
 
-MOST_EACH = 500  # pictures of a class that a visitor may ask for
-STUDIED = 400  # real pictures, and drawn ones, that classifiers learn from
+MAX_EACH = 500  # pictures per class
+STUDIED = 400  # training images per classifier, real or generated
 
 
 class Sets(View):
@@ -37,7 +37,7 @@ class Sets(View):
         names = catalog.classes(self.first["system"])
         self.labels = gr.Dropdown(names, value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="set-labels")
         with gr.Row(elem_classes="tools"):
-            self.each = gr.Slider(1, MOST_EACH, 20, step=1, label=t(w.EACH), elem_id="set-each")
+            self.each = gr.Slider(1, MAX_EACH, 20, step=1, label=t(w.EACH), elem_id="set-each")
             self.go = gr.Button(t(w.MAKE), elem_id="set-make", variant="primary", scale=0, min_width=150)
             self.stop = gr.Button(t(w.STOP), elem_id="set-stop", variant="stop", scale=0, min_width=110, visible=False)
             self.file = gr.DownloadButton(visible=False, elem_id="set-file", variant="primary", scale=0)
@@ -62,7 +62,7 @@ class Sets(View):
             (self.go, self.on_make, self.stop, self.progress), (self.try_it, self.on_try, self.enough, self.found),
         ):  # fmt: skip
             work = button.click(begin, self.inputs, self.outputs, **ONCE)
-            # In two steps: what still ran would say where it is once more.
+            # In two steps: the running handler could still send its progress.
             stop.click(None, cancels=[work]).then(lambda: (gr.update(visible=False), ""), None, [stop, shown], **ONCE)
 
     def begin(self, system: str) -> dict:
@@ -74,7 +74,7 @@ class Sets(View):
         name, labels = scene["system"], list(scene["labels"] or [])
         if not labels:
             raise ValueError(getattr(w.NO_CLASSES, lang))
-        each = min(MOST_EACH, max(1, int(scene["each"] or 1)))
+        each = min(MAX_EACH, max(1, int(scene["each"] or 1)))
         target = Path(tempfile.mkdtemp(prefix="set-")) / f"{name}-{each * len(labels)}.zip"
         yield {self.stop: gr.update(visible=True), self.file: gr.update(visible=False)}
         with closing(labelled_dataset.export(self.engine, name, labels, each, target)) as parts:
@@ -86,7 +86,7 @@ class Sets(View):
 
     @friendly
     def on_try(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """Draws as many pictures as there are real ones to learn from, and tells how three classifiers learn."""
+        """Sample as many images as real ones are used, then train three classifiers, with progress."""
         scene, lang = self.read(inputs), language(request)
         yield {self.enough: gr.update(visible=True)}
         with closing(labelled_dataset.helps(self.engine, scene["system"], STUDIED)) as stands:
@@ -94,7 +94,7 @@ class Sets(View):
                 if stand.kind == "drawing":
                     share, note = 0.2 * stand.step / stand.steps, getattr(w.DRAWING, lang)
                 else:
-                    share = 0.2 + 0.8 * (KINDS.index(stand.kind) + stand.step / stand.steps) / len(KINDS)
+                    share = 0.2 + 0.8 * (SOURCES.index(stand.kind) + stand.step / stand.steps) / len(SOURCES)
                     note = f"{getattr(w.LEARNING[stand.kind], lang)}, {stand.step} / {stand.steps}"
                 yield {self.found: bars(stand.accuracies, lang) + html.progress(share, note)}
         yield {self.found: bars(stand.accuracies, lang), self.enough: gr.update(visible=False)}
@@ -116,12 +116,13 @@ class Sets(View):
 
 
 def bars(accuracies: dict[str, Score], lang: str) -> str:
-    """The accuracies that are known, each with its interval."""
+    """Accuracies so far, as bars with confidence intervals."""
     rows = ""
-    for kind, score in accuracies.items():
+    for source, score in accuracies.items():
+        name = getattr(w.SOURCES[source], lang)
         said = f"{100 * score.value:.1f} % ({100 * score.low:.1f}–{100 * score.high:.1f})".replace(".", "," if lang == "fr" else ".")
         rows += (
-            f'<div class="bar"><span>{getattr(w.KINDS[kind], lang)}</span><i style="--low:{score.low:.4f};--at:{score.value:.4f};'
+            f'<div class="bar"><span>{name}</span><i style="--low:{score.low:.4f};--at:{score.value:.4f};'
             f'--high:{score.high:.4f}"></i><output>{escape(said)}</output></div>'
         )
     return f'<div class="bars"><p class="legend">{getattr(w.ACCURACY, lang)}</p>{rows}</div>' if rows else ""

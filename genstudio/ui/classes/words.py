@@ -1,4 +1,4 @@
-"""The sentences of the Classes tab. A control's words stand with the control."""
+"""The sentences of the Classes tab. Those of a control stand with the control."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ LEARNING = {
     "both": Text("learning from both", "apprend des deux"),
 }
 DRAWING = Text("drawing the pictures", "dessine les images")
-KINDS = {"real": Text("real", "réelles"), "generated": Text("drawn", "dessinées"), "both": Text("both", "les deux")}
+SOURCES = {"real": Text("real", "réelles"), "generated": Text("drawn", "dessinées"), "both": Text("both", "les deux")}
 ACCURACY = Text("held-out pictures named rightly", "images mises de côté bien nommées")
 NO_CLASSES = Text("name at least one class", "nommez au moins une classe")
 TOO_MANY = Text("at most {most} classes at a time", "au plus {most} classes à la fois")

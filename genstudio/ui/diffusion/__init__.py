@@ -1,1 +1,1 @@
-"""The parts of the Diffusion tab: a run to watch, samplers side by side, the schedules, and how the model learned."""
+"""The parts of the Diffusion tab: a run step by step, samplers side by side, noise schedules, the model's training."""

@@ -1,4 +1,4 @@
-"""One seed through every sampler, in few steps and in many: a grid that costs one run a cell."""
+"""Comparison of samplers: one seed, a row per sampler, a column per number of steps, one run per cell."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Compare:
         return [self.stop, self.progress, self.grid]
 
     def run(self, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
-        """The grid, as it fills: the cheap cells first."""
+        """Updates with the grid as it fills, the cells with few steps first."""
         run, cells = visit.begin("grid"), {}
         order = [(sampler, count) for count in COUNTS for sampler in SAMPLERS]
         yield {self.stop: gr.update(visible=True), self.grid: self.table(cells, lang)}
@@ -56,7 +56,7 @@ class Compare:
             yield {self.stop: gr.update(visible=False), self.progress: ""}
 
     def table(self, cells: dict, lang: str) -> str:
-        """A row a sampler; what is not there yet waits."""
+        """HTML table with a row per sampler; missing cells are placeholders."""
         body = "<span></span>" + "".join(f"<b>{getattr(w.STEPS, lang).format(steps=count)}</b>" for count in COUNTS)
         for sampler in SAMPLERS:
             body += f"<b>{escape(sampler)}</b>"
@@ -75,7 +75,7 @@ class Compare:
 
 
 def picked(word: str) -> dict:
-    """The controls that a cell stands for."""
+    """Sampler and steps of a cell, as controls."""
     sampler, _, count = str(word).partition(" ")
     if sampler not in SAMPLERS or not count.isdecimal() or int(count) not in COUNTS:
         raise ValueError(f"the grid has no cell {word!r}")

@@ -1,4 +1,4 @@
-"""The two plans of noise side by side: the same picture and the same noise, drowned early and drowned late."""
+"""Linear and cosine noise schedules side by side, with the same image and the same noise."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from genstudio.ui.diffusion.work import Work
 from genstudio.ui.language import t
 
 PLANS = (("linear", w.LINEAR), ("cosine", w.COSINE))
-COLOURS = {"linear": "linear", "cosine": "spherical"}  # the page's two
+COLOURS = {"linear": "linear", "cosine": "spherical"}  # the page's two curve colours
 COLUMNS = 9
-FLOOR = 40.0  # dB at which a curve ends: beyond lies nothing that one could see
+FLOOR = 40.0  # dB at which the curves end: less signal is invisible
 
 
 class Schedules:
@@ -35,7 +35,7 @@ class Schedules:
         return self.moved(visit, scene, time, lang) | {self.time: time, self.strip: self.rows(visit, scene, time, lang)}
 
     def moved(self, visit: Visit, scene: dict, time: int, lang: str) -> dict:
-        """The two pictures at a time, and the curves."""
+        """Both noised images at a timestep, and the curves."""
         picture, figures, alphas, ratios = self.work.fitted(visit, scene["system"]), "", [], []
         times = np.linspace(0, 999, 101).astype(int).tolist()
         for kind, label in PLANS:

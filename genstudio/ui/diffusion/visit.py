@@ -1,4 +1,4 @@
-"""What the server holds of a visitor of the Diffusion tab: a picture with what is painted over it, and the runs so far."""
+"""Session of the Diffusion tab: the visitor's picture with its mask, and the runs so far."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from genstudio.engine.trajectory import Step, thinned
 from genstudio.ui.sessions import Running, Taken
 
-MOST_BYTES = 24 * 2**20  # of all steps that are kept for a visitor
+MAX_BYTES = 24 * 2**20  # per visitor, for all kept steps
 
 
 class Kept(NamedTuple):
-    """A run, as it can be looked through and branched from."""
+    """A kept run, to scrub through and to branch from."""
 
     scene: dict
     recipe: dict
     steps: list[Step]
-    made: int  # steps before it was thinned
+    made: int  # number of steps before thinning
     seconds: float
 
     @property
@@ -33,17 +33,17 @@ class Kept(NamedTuple):
 class Visit(Running):
     def __init__(self) -> None:
         super().__init__()
-        self.scene: dict | None = None  # what the tab shows, and which part of it is looked at
+        self.scene: dict | None = None  # on the screen; `looked` is the part in front
         self.looked = "watch"
         self.made: dict | None = None  # the scene of the run on the stage, whatever branch it took
         self.own: Taken | None = None
-        self.mask: np.ndarray | None = None  # booleans, of the size of the sheet that was painted on
-        self.runs: list[Kept] = []  # the newest first
+        self.mask: np.ndarray | None = None  # booleans, at the size of the canvas
+        self.runs: list[Kept] = []  # newest first
 
     def keep(self, run: Kept) -> Kept:
-        """A new run, thinned where it is long; the oldest make room for it."""
-        run = run._replace(steps=thinned(run.steps, MOST_BYTES // 2))
+        """Keep a new run, thinned if it is long, and drop the oldest ones above the memory limit."""
+        run = run._replace(steps=thinned(run.steps, MAX_BYTES // 2))
         self.runs = [run, *(other for other in self.runs if other.recipe != run.recipe)]
-        while len(self.runs) > 1 and sum(other.bytes for other in self.runs) > MOST_BYTES:
+        while len(self.runs) > 1 and sum(other.bytes for other in self.runs) > MAX_BYTES:
             self.runs.pop()
         return run

@@ -1,5 +1,7 @@
-"""A run, step by step: what is there, what the model sees in it, and what it takes for noise; live, and afterwards as often
-as one likes. From any step it can be left for another end."""
+"""A diffusion run step by step: x_t, the predictions of x_0 and of the noise; live, and afterwards with a slider.
+
+From any step a branch continues with another seed, class, guidance or sampler.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +23,21 @@ from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.assets import asset
 from genstudio.ui.diffusion import words as w
-from genstudio.ui.diffusion.visit import MOST_BYTES, Kept, Visit
+from genstudio.ui.diffusion.visit import MAX_BYTES, Kept, Visit
 from genstudio.ui.diffusion.work import Work
 from genstudio.ui.html import progress
 from genstudio.ui.language import t
 from genstudio.ui.panels import Panel
 from genstudio.ui.share import Share
 
-SHOW_EVERY = 0.04  # seconds between two looks at a run
-COLUMNS = 9  # of the strip
+SHOW_EVERY = 0.04  # seconds between two updates
+COLUMNS = 9  # in the strip
 LANES = (("noised", w.NOISED, w.NOISED_NOTE), ("guess", w.GUESS, w.GUESS_NOTE), ("noise", w.NOISE, w.NOISE_NOTE))
 WAITING = f'<div class="stage three waiting">{"<figure></figure>" * 3}</div>'
-FILM_SIDE, FILM_SECONDS, HELD = 256, 4.0, 0.25  # pixels of a lane; and the part of a film for which its end is held
-BRANCHES_BY = ("label", "guidance", "sampler")  # what a branch may change
+FILM_SIDE, FILM_SECONDS, LAST_FRAME = 256, 4.0, 0.25  # pixels of a lane; seconds; the last frame's extra share
+BRANCHES_BY = ("label", "guidance", "sampler")  # controls that a branch may change
 
-# Moves the slider through the run, a step at a time; a second click stops it.
+# Moves the slider through the run, one step at a time; a second click stops it.
 PLAY = asset("play.js")
 
 
@@ -82,8 +84,8 @@ class Watch:
     # a run ----------------------------------------------------------------------------------------------------------
 
     def run(self, visit: Visit, scene: dict, lang: str, steps: Iterator[Step] | None = None) -> Iterator[dict]:
-        """Updates while a scene's run goes on, and at last with all of it there. `steps` are its own, where they are known."""
-        run, kept, started, seen = visit.begin("run"), [], time.monotonic(), 0.0
+        """Updates while a scene is sampled, and last with the whole run. `steps`: its steps, if already begun."""
+        run, kept, started, shown_at = visit.begin("run"), [], time.monotonic(), 0.0
         visit.made = scene | {"branches": []}
         yield {self.progress: progress(None, getattr(w.STARTING, lang)), self.stop: gr.update(visible=True)}
         schedule = self.work.schedule(scene["system"])
@@ -93,14 +95,14 @@ class Watch:
                     break
                 kept.append(step)
                 now = time.monotonic()
-                if now - seen > SHOW_EVERY and step.step < step.steps:
-                    seen, done = now, max(1, len(kept) - 1)
+                if now - shown_at > SHOW_EVERY and step.step < step.steps:
+                    shown_at, done = now, max(1, len(kept) - 1)
                     left = max(1, round((now - started) * (step.steps - step.step) / done))
                     note = getattr(w.RUNNING, lang).format(step=step.step, steps=step.steps, left=left)
                     shown = {self.lanes: lanes(step, None, scene, lang), self.stand: stand(step, schedule, lang)}
                     yield shown | {self.progress: progress(step.step / step.steps, note)}
         if run.stopped and not run.cancelled:
-            return  # a newer run shows what it comes to
+            return  # replaced by a newer run, which updates the page
         if not kept:
             yield {self.progress: "", self.stop: gr.update(visible=False)}
             return
@@ -108,7 +110,7 @@ class Watch:
         yield self.show(visit, visit.keep(Kept(scene, made, kept, len(kept), time.monotonic() - started)), lang)
 
     def branched(self, visit: Visit, inputs: dict, lang: str) -> tuple[dict, Iterator[Step]]:
-        """The scene of the run on the stage, left where the slider stands, and its steps: those before are there already."""
+        """Branch of the run on the stage at the slider's step: its scene and its steps, the first of them kept ones."""
         if not visit.runs:
             raise ValueError(getattr(w.NO_RUN, lang))
         run, at = visit.runs[0], inputs[self.scrub]
@@ -136,7 +138,7 @@ class Watch:
 
         return scene, steps()
 
-    # what is shown of it ----------------------------------------------------------------------------------------------
+    # rendering --------------------------------------------------------------------------------------------------------
 
     def show(self, visit: Visit, run: Kept, lang: str) -> dict:
         last, scene = run.steps[-1], run.scene
@@ -145,7 +147,7 @@ class Watch:
         if not run.whole:
             note = getattr(w.STOPPED, lang).format(step=last.step, steps=last.steps)
         if len(run.steps) < run.made:
-            most = MOST_BYTES // 2 // 10**6
+            most = MAX_BYTES // 2 // 10**6
             note += " " + getattr(w.THINNED, lang).format(kept=len(run.steps), steps=run.made, most=most)
         latest = scene["branches"][-1]["controls"] if scene["branches"] else scene["controls"]
         return {
@@ -161,14 +163,14 @@ class Watch:
         }
 
     def at(self, run: Kept, number: int, lang: str, strip: bool = True) -> dict:
-        """A run at one of its steps; with its strip, where that is wanted too."""
+        """Updates with one step of a run, and with its strip if wanted."""
         step = near(run, number)
         schedule = self.work.schedule(run.scene["system"])
         shown = {self.lanes: lanes(step, run.recipe, run.scene, lang), self.stand: stand(step, schedule, lang)}
         return shown | ({self.strip: strip_of(run, step, lang)} if strip else {})
 
     def history(self, visit: Visit, lang: str) -> str:
-        """All runs that are kept, the newest first."""
+        """Thumbnails of all kept runs, newest first."""
         items = []
         for run in visit.runs:
             said = [getattr(w.LEFT_AT, lang).format(at=branch["at"]) for branch in run.scene["branches"]]
@@ -178,7 +180,7 @@ class Watch:
         return html.thumbnails(items, getattr(w.RUNS_EMPTY, lang))
 
     def save(self, run: Kept, suffix: str, lang: str) -> Any:
-        """A file of the run: its strip, or all of it as a film."""
+        """Save a run: its strip as PNG, or all of it as a film."""
         path = Path(tempfile.mkdtemp(prefix="run-")) / f"{run.scene['system']}-run{suffix}"
         if suffix == ".png":
             rows = [np.concatenate([getattr(s, lane)[0] for s in spaced(run.steps)], 1) for lane, _, _ in LANES]
@@ -186,24 +188,24 @@ class Watch:
         else:
             sheets = np.stack([np.concatenate([getattr(s, lane)[0] for lane, _, _ in LANES], 1) for s in run.steps])
             frames = enlarged(sheets, 3 * FILM_SIDE)
-            save_loop(frames + frames[-1:] * max(1, round(HELD * len(frames))), path, FILM_SECONDS)
+            save_loop(frames + frames[-1:] * max(1, round(LAST_FRAME * len(frames))), path, FILM_SECONDS)
         label = f"{getattr(page_words.DOWNLOAD, lang)}: {suffix[1:].upper()}, {max(1, path.stat().st_size // 1000)} kB"
         return gr.update(value=str(path), label=label, visible=True)
 
 
 def near(run: Kept, number: Any) -> Step:
-    """The kept step that comes nearest to a number."""
+    """The kept step nearest to a step number."""
     return min(run.steps, key=lambda step: abs(step.step - float(number)))
 
 
 def spaced(steps: list[Step]) -> list[Step]:
-    """Nine of the steps, evenly; all, where there are fewer."""
+    """Evenly spaced steps: nine, or all if there are fewer."""
     count = min(COLUMNS, len(steps))
     return [steps[round(i * (len(steps) - 1) / max(1, count - 1))] for i in range(count)]
 
 
 def lanes(step: Step, made: dict | None, scene: dict, lang: str) -> str:
-    """The three pictures of a step. The last guess is the picture, and can be saved with its recipe."""
+    """The three images of a step. The last prediction of x_0 is the result, which can be saved with its recipe."""
     figures = ""
     for lane, label, note in LANES:
         image, final = getattr(step, lane)[0], lane == "guess" and step.step == step.steps and made is not None
@@ -219,7 +221,7 @@ def lanes(step: Step, made: dict | None, scene: dict, lang: str) -> str:
 
 
 def stand(step: Step, schedule: Any, lang: str) -> str:
-    """Where on its schedule a step is."""
+    """Position of a step on the noise schedule: alpha_bar(t) and signal-to-noise ratio."""
     if step.time < 0:
         said, mark = getattr(w.CLEAN, lang).format(step=step.step, steps=step.steps), 0.0
     else:

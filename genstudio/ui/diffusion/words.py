@@ -1,4 +1,4 @@
-"""The sentences of the Diffusion tab. What belongs to a control stands with the control."""
+"""The sentences of the Diffusion tab. Those of a control stand with the control."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WATCH = Text("Step by step", "Pas à pas")
 COMPARE = Text("Samplers", "Échantillonneurs")
 SCHEDULES = Text("Noise schedules", "Plans de bruit")
 
-# What it starts from
+# Start of the run
 BEGIN = Text("It starts from", "Point de départ")
 FROM_NOISE = Text("noise", "du bruit")
 FROM_PICTURE = Text("your picture", "votre image")

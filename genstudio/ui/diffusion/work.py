@@ -1,7 +1,7 @@
-"""What the parts of the Diffusion tab share: the systems, the visits, and how a scene becomes a run.
+"""State shared by the parts of the Diffusion tab: systems, sessions, and runs of a scene.
 
-A *scene* is what a recipe needs: {"system", "begin": "noise" or "picture", "seed", "controls", "branches"}, the controls
-those of `sample` or of `redraw`.
+A *scene* has the fields of a recipe: {"system", "begin": "noise" or "picture", "seed", "controls", "branches"}, with
+the controls of `sample` or of `redraw` (img2img, SDEdit).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from genstudio.ui.diffusion.visit import Visit
 from genstudio.ui.sessions import Taken, Visits, of_ours
 
 VERBS = {"noise": "sample", "picture": "redraw"}
-OPENS_WITH = 4  # the seed of the run that the tab opens on
-CARD_STEPS = 10  # of the pictures on a system's card
+OPENS_WITH = 4  # seed of the opening run
+CARD_STEPS = 10  # for the samples on a card
 
 
 class Work:
@@ -37,7 +37,7 @@ class Work:
     # scenes ---------------------------------------------------------------------------------------------------------
 
     def opening(self, system: str, begin: str = "noise") -> dict[str, Any]:
-        """The scene of a system as it is declared."""
+        """Scene of a system with default controls."""
         defaults = {name: control.default for name, control in self.controls(system, begin).items()}
         return {"system": system, "begin": begin, "seed": OPENS_WITH, "controls": defaults, "branches": []}
 
@@ -51,7 +51,7 @@ class Work:
         return self.engine.hold(system).header.classes
 
     def recipe(self, visit: Visit, scene: dict) -> dict:
-        """What the picture carries."""
+        """Recipe of a scene, saved in its picture."""
         said = {"seed": scene["seed"]}
         if scene["branches"]:
             said["branches"] = scene["branches"]
@@ -59,11 +59,11 @@ class Work:
             said["picture"] = self.picture(visit, scene["system"]).digest
             if (mask := self.mask(visit, scene["system"])) is not None:
                 said["mask"] = encoding.pack_mask(mask)
-        held = self.engine.hold(scene["system"])
-        return recipe.make(held, VERBS[scene["begin"]], **said, controls=scene["controls"])
+        loaded = self.engine.hold(scene["system"])
+        return recipe.make(loaded, VERBS[scene["begin"]], **said, controls=scene["controls"])
 
     def scene_of(self, found: dict) -> dict:
-        """The scene of a checked recipe."""
+        """Scene of a checked recipe."""
         begin = next(key for key, verb in VERBS.items() if verb == found["verb"])
         opening = self.opening(found["system"], begin)
         branches = recipe.check_branches(found.get("branches"))
@@ -83,31 +83,31 @@ class Work:
     # pictures -------------------------------------------------------------------------------------------------------
 
     def picture(self, visit: Visit, system: str) -> Taken:
-        """The visitor's, else an example."""
+        """The visitor's picture, else an example."""
         return visit.own or self.example(system)
 
     def shown_to(self, visit: Visit, system: str) -> Image.Image:
-        """The picture as the model is shown it: ink on paper is turned round for one that knows light on dark."""
+        """The picture as input of the model: dark ink on paper is inverted for a model of light on dark."""
         picture = flatten(self.picture(visit, system).picture)
         if self.engine.image_shape(system)[0] == 1 and border(np.asarray(picture)) > 127:
             picture = invert(picture)
         return picture
 
     def fitted(self, visit: Visit, system: str) -> np.ndarray:
-        """The same, uint8 at the model's size."""
+        """The same resized to the model's input, uint8 (h, w, c)."""
         shape = self.engine.image_shape(system)
         return np.asarray(fit(self.shown_to(visit, system), shape)).reshape(shape[1], shape[2], shape[0])
 
     def mask(self, visit: Visit, system: str) -> np.ndarray | None:
-        """What is painted over, at the model's size."""
+        """Inpainting mask at the model's size, booleans (h, w), or None."""
         if visit.mask is None or not visit.mask.any():
             return None
         height, width = self.engine.image_shape(system)[1:]
         small = Image.fromarray(visit.mask).convert("L").resize((width, height), Image.Resampling.BOX)
-        return np.asarray(small) > 63  # a pixel that is painted on in part is painted on
+        return np.asarray(small) > 63  # a quarter of the pixel painted is enough
 
     def example(self, system: str) -> Taken:
-        """A picture to begin with: a face, or a digit by the model itself."""
+        """Example picture: a face, or a digit sampled by the model itself."""
         if system not in self._examples:
             if self.engine.image_shape(system)[0] == 3:
                 self._examples[system] = of_ours(example_inputs.face(self.engine))
@@ -117,7 +117,7 @@ class Work:
         return self._examples[system]
 
     def card(self, system: str, lang: str) -> tuple[str, str, str]:
-        """A system's choice: its title, and four of its pictures. New weights under the old name get new ones."""
+        """Card of a system: name, title, and a grid of four samples, drawn again when the weights change."""
         key = system, self.engine.hold(system).digest
         if key not in self._cards:
             *_, pictures = self.engine.sample(system, [1, 2, 3, 5], steps=CARD_STEPS)

@@ -1,1 +1,1 @@
-"""The Style mixing tab: `mixing.py` is its view, `pieces.py` the HTML, `words.py` the sentences."""
+"""The Style mixing tab: its view in `mixing.py`, HTML in `pieces.py`, sentences in `words.py`."""

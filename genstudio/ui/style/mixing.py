@@ -1,4 +1,4 @@
-"""Faces of rows and columns and all their mixtures; one of them is chosen, seen large, moved along directions and kept."""
+"""Style mixing of the faces of rows and columns; a selected one is enlarged, edited along directions and kept."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.style import pieces
 from genstudio.ui.style import words as w
-from genstudio.ui.views.directions import MOST_OWN, mine
+from genstudio.ui.views.directions import MAX_OWN, mine
 from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 
-MOST = 8  # faces of a side
-MOST_KEPT = 26  # one for each letter
-MOST_PICTURES = 4  # that are searched for at a time
-TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the strip of truncations
-AT_ONCE, REACH = 6, 4  # sliders; standard deviations either way
-QUICK_SIDE = 256  # pixels of a larger picture while something is dragged
-WALK_FRAMES, WALK_SECONDS = 24, 1.2  # from one face to the next
-FILM_SIDE = 384  # pixels that it is enlarged to
+MAX_FACES = 8  # faces per side
+MAX_KEPT = 26  # one per letter
+MAX_PICTURES = 4  # uploaded at a time
+TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # truncations of the strip
+AT_ONCE, REACH = 6, 4  # sliders; their range in standard deviations
+QUICK_SIDE = 256  # resolution of larger pictures during a drag
+WALK_FRAMES, WALK_SECONDS = 24, 1.2  # from a face to the next
+FILM_SIDE = 384  # pixels
 KINDS = {"sefa": w.BY_SEFA, "pca": w.BY_PCA}
 
 
@@ -48,7 +48,7 @@ class Mixing(View):
     }  # fmt: skip
 
     def draw(self) -> None:
-        # A visitor's named directions, by system: {system: [{"name": ..., "by": ..., "moved": ...}]}. They outlive a reload.
+        # Named directions in the browser, by system: {system: [{"name": ..., "by": ..., "moved": ...}]}.
         self.named = gr.BrowserState({}, storage_key="genstudio-style-directions", secret="genstudio")
         with gr.Row(elem_classes="mixing"):
             with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
@@ -148,13 +148,13 @@ class Mixing(View):
         return super().begin(system) | {"layers": coarse, "moved": f"0-{len(sides) - 1}"}
 
     def changed_to(self, scene: dict, system: str) -> dict:
-        """The scene with another model: seeds stay, styles mean nothing to it."""
+        """The scene with another model: seeds stay, styles are dropped, as they belong to the model."""
         fresh = self.begin(system)
         seeds = {key: [end for end in scene[key] if "seed" in end] for key in ("rows", "columns")}
         return fresh | {key: ends or fresh[key] for key, ends in seeds.items()}
 
     def scene_of(self, found: dict) -> dict:
-        """A recipe's faces come first, among others."""
+        """Scene of a recipe: its faces first, then the default ones."""
         scene = super().scene_of(found)
         if found["verb"] == "sample":
             found = {"from": {"seed": int(found["seed"])}}
@@ -175,7 +175,7 @@ class Mixing(View):
         return scene | {"by": {name: float(amount) for name, amount in (before["by"] | page).items() if amount}}
 
     def page(self, scene: dict) -> list[str]:
-        """The names of the directions that the sliders now move."""
+        """Names of the directions of the sliders."""
         layers = layers_of(scene["moved"])
         if not layers:
             return []
@@ -183,7 +183,7 @@ class Mixing(View):
         return [f"{scene['kind']} {i + 1}" for i in range(scene["first"], min(count, scene["first"] + AT_ONCE))]
 
     def faces(self, scene: dict, key: str) -> list[dict]:
-        """The ends of a side."""
+        """Seeds or styles of the rows or the columns."""
         return [end_of(scene, face) for face in scene[key]]
 
     def made(self, scene: dict) -> dict:
@@ -194,11 +194,11 @@ class Mixing(View):
         moved = scene["moved"] if scene["by"] else ""
         return self.recipe(scene, "mix", **what, layers=scene["layers"] if both else "", by=scene["by"], moved=moved)
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_drag(self, inputs: dict, request: gr.Request) -> str:
-        """The chosen face alone; of a large one what the network has at a smaller size."""
+        """Update the selected face alone, at lower resolution if it is large."""
         scene = self.read(inputs)
         return self.subject_html(scene, language(request), quick=True)
 
@@ -240,7 +240,7 @@ class Mixing(View):
 
     @friendly
     def on_dice(self, inputs: dict, request: gr.Request) -> dict:
-        """New seeds for all faces but those that the visitor keeps."""
+        """New seeds for all faces except kept ones."""
         scene = self.read(inputs)
         rolled = {
             key: [face if "kept" in face else {"seed": random.randrange(10_000)} for face in scene[key]] for key in ("rows", "columns")
@@ -249,7 +249,7 @@ class Mixing(View):
 
     @friendly
     def on_keep(self, inputs: dict, request: gr.Request) -> dict:
-        """The chosen face, as it is before any truncation, which its row goes through again."""
+        """Keep the selected face as a row: its styles before truncation, which the row applies again."""
         scene = self.read(inputs)
         whole = self.made(scene) | {"controls": scene["controls"] | {"truncation": 1.0}}
         end = {"code": encoding.pack(mixing.mix(whole, self.engine).ravel())}
@@ -258,8 +258,8 @@ class Mixing(View):
     @friendly
     def on_pictures(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         paths = inputs[self.upload]
-        if len(paths) > MOST_PICTURES:
-            raise ValueError(getattr(w.TOO_MANY_PICTURES, language(request)).format(most=MOST_PICTURES))
+        if len(paths) > MAX_PICTURES:
+            raise ValueError(getattr(w.TOO_MANY_PICTURES, language(request)).format(most=MAX_PICTURES))
         scene = self.read(inputs)
         for path in paths:
             for updates in self.takes_up(flatten(open_picture(path)), scene, inputs, request):
@@ -267,7 +267,7 @@ class Mixing(View):
             scene = updates[self.scene]
 
     def takes_up(self, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """A visitor's picture becomes the first row. What was found so far stands in the scene: who stops there keeps it."""
+        """Search for the styles of a picture as the first row. Each update has the best so far in the scene."""
         name, lang = scene["system"], language(request)
         model = self.engine.hold(name).model
 
@@ -282,13 +282,13 @@ class Mixing(View):
             yield {self.scene: placed, self.search: searching(look, lang), self.stop: gr.update(visible=True)}
 
     def stops(self, search: gr.events.Dependency) -> None:
-        """In two steps: a search that still ran would draw its next look over what the second one shows."""
+        """In two steps: the running search could still send an update that overwrites the result."""
         self.stop.click(None, cancels=[search]).then(self.on_settle, self.inputs, self.everything, **ONCE)
 
     def turner(self, pages: int | None):
         @friendly
         def on_page(inputs: dict, request: gr.Request) -> dict:
-            """The sliders turn to other directions: some pages on, or from the start."""
+            """Show other directions on the sliders: `pages` further, or the first."""
             scene = self.read(inputs)
             count = self.engine.hold(scene["system"]).model.codes
             first = 0 if pages is None else min(max(0, scene["first"] + pages * AT_ONCE), (count - 1) // AT_ONCE * AT_ONCE)
@@ -308,12 +308,12 @@ class Mixing(View):
             raise ValueError(getattr(page_words.OWN_NOTHING, language(request)))
         others = [own for own in mine(inputs[self.named], scene["system"], checked) if own["name"] != name]
         own = {"name": name, "by": scene["by"], "moved": scene["moved"]}
-        named = (inputs[self.named] or {}) | {scene["system"]: [own, *others][:MOST_OWN]}
+        named = (inputs[self.named] or {}) | {scene["system"]: [own, *others][:MAX_OWN]}
         return self.result(scene, inputs | {self.named: named}, request) | {self.named: named, self.name: ""}
 
     @friendly
     def on_named(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        """One of the visitor's own is picked, or put away for good."""
+        """Apply or remove one of the visitor's directions."""
         scene, named = self.read(inputs), inputs[self.named] or {}
         what, _, name = str(event.pick).partition(":")
         known = mine(named, scene["system"], checked)
@@ -325,8 +325,10 @@ class Mixing(View):
         return self.result(scene, inputs | {self.named: named}, request) | {self.named: named}
 
     def save_walk(self, inputs: dict, folder: Path, suffix: str) -> Path:
-        """From each row's face to the next and back to the first, mixed and moved as the chosen one is. What is fixed
-        detail stays fixed: drawn anew in each frame it would flicker."""
+        """Film from each row's face to the next and back to the first, mixed and edited like the selected one.
+
+        Noise drawn anew becomes fixed noise: otherwise the frames would flicker.
+        """
         scene = self.read(inputs)
         _, column = scene["cell"]
         rows, columns = self.styles(scene)
@@ -336,7 +338,7 @@ class Mixing(View):
         pictures = self.engine.synthesize(scene["system"], loop(np.stack(stops), WALK_FRAMES), grain=grain)
         return save_loop(enlarged(pictures, FILM_SIDE), folder / f"{scene['system']}-walk{suffix}", WALK_SECONDS * len(stops))
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
         own = mine(inputs[self.named], scene["system"], checked)
@@ -363,12 +365,12 @@ class Mixing(View):
         for i, slider in enumerate(self.steps):
             name = page[i] if i < len(page) else ""
             value = scene["by"].get(name, 0)
-            reach = max(REACH, abs(value))  # a recipe may go farther than a slider does at first
+            reach = max(REACH, abs(value))  # a recipe may exceed the default range
             updates[slider] = gr.update(visible=bool(name), label=name.partition(" ")[2], value=value, minimum=-reach, maximum=reach)
         return updates
 
     def styles(self, scene: dict) -> tuple[np.ndarray, np.ndarray]:
-        """w (n, layers, d) of the rows and of the columns; each seed is mapped once."""
+        """Styles w (n, layers, d) of the rows and of the columns; each seed is mapped once."""
         rows, columns = self.faces(scene, "rows"), self.faces(scene, "columns")
         w = mixing.styles_of([*rows, *columns], self.engine, scene["system"], self.controls(scene))
         return w[: len(rows)], w[len(rows) :]
@@ -411,7 +413,7 @@ class Mixing(View):
         return f"<span>{said}</span><output>{moves}{' …' if len(scene['by']) > 3 else ''}</output>"
 
     def strip_html(self, scene: dict) -> str:
-        """The chosen face at several truncations. They lie on one line, so that its two ends are enough."""
+        """Strip of the selected face at several truncations: styles are linear in it, so two are computed."""
         made, name = self.made(scene), scene["system"]
         here = self.controls(scene)
         none, whole = (
@@ -423,7 +425,7 @@ class Mixing(View):
         return pieces.truncations([html.png_uri(image) for image in images], TICKS, here["truncation"])
 
 
-# Faces of a side: {"seed": n}, or {"kept": letter} of what the scene keeps under that letter ------------------------
+# Faces of a side: {"seed": n}, or {"kept": letter} of a face in the scene -------------------------------------------
 
 
 def end_of(scene: dict, face: dict) -> dict:
@@ -435,7 +437,7 @@ def name_of(face: dict) -> str:
 
 
 def faces_of(words: str | None, kept: dict, lang: str) -> list[dict]:
-    """Faces from what a visitor writes: seeds and letters, with spaces or commas between."""
+    """Parse seeds and letters of kept faces, separated by spaces or commas. Raises ValueError with the reason."""
     faces = []
     for word in re.split(r"[\s,;]+", (words or "").strip()):
         if word.upper() in kept:
@@ -446,25 +448,27 @@ def faces_of(words: str | None, kept: dict, lang: str) -> list[dict]:
             raise ValueError(getattr(w.NO_SEED, lang).format(word=repr(word[:40])))
     if not faces:
         raise ValueError(getattr(w.NO_FACES, lang))
-    if len(faces) > MOST:
-        raise ValueError(getattr(w.TOO_MANY, lang).format(most=MOST))
+    if len(faces) > MAX_FACES:
+        raise ValueError(getattr(w.TOO_MANY, lang).format(most=MAX_FACES))
     return faces
 
 
 def with_face(scene: dict, end: dict) -> dict:
-    """The scene with one more face, kept under the next letter, as its first row, which is chosen. A full matrix loses its
-    last row; of the kept faces those go that stand nowhere, once all letters are taken."""
+    """The scene with a new face, kept under the next free letter, as its selected first row.
+
+    A full matrix loses its last row; once all letters are taken, kept faces in no row or column are dropped.
+    """
     kept = scene["kept"]
-    if len(kept) >= MOST_KEPT:
+    if len(kept) >= MAX_KEPT:
         used = {face.get("kept") for key in ("rows", "columns") for face in scene[key]}
         kept = {letter: face for letter, face in kept.items() if letter in used}
     letter = next(chr(code) for code in range(ord("A"), ord("Z") + 1) if chr(code) not in kept)
-    rows = [{"kept": letter}, *scene["rows"]][:max(len(scene["rows"]), 5)][:MOST]
+    rows = [{"kept": letter}, *scene["rows"]][:max(len(scene["rows"]), 5)][:MAX_FACES]
     return scene | {"kept": kept | {letter: end}, "rows": rows, "cell": (0, None)}
 
 
 def within_reach(scene: dict) -> dict:
-    """The scene with a cell that is there."""
+    """The scene with its selected cell clipped to the matrix."""
     place = tuple(
         None if i is None else min(i, len(scene[key]) - 1) for i, key in zip(scene["cell"], ("rows", "columns"), strict=True)
     )
@@ -472,7 +476,7 @@ def within_reach(scene: dict) -> dict:
 
 
 def checked(own: dict) -> dict:
-    """What a browser keeps under a name."""
+    """Check a named direction from the browser. Raises ValueError if it is malformed."""
     if not (by := recipe.check_styles_by(own["by"])):
         raise ValueError("it moves nothing")
     return {"by": by, "moved": word_of(layers_of(own["moved"]))}

@@ -14,8 +14,8 @@ def matrix(
     names: tuple[Sequence[str], Sequence[str]], heads: tuple[Sequence[str], Sequence[str]], cells: Sequence[Sequence[str]],
     chosen: tuple[int | None, int | None], lang: str,
 ) -> str:  # fmt: skip
-    """Faces of rows and columns, their names, and their mixtures, as URIs. A cell is picked by "row,column"; a head leaves
-    the other side out."""
+    """Table of row and column faces and their mixtures, as URIs. A click picks "row,column"; a header leaves the other
+    side out."""
 
     def cell(row: int | None, column: int | None, uri: str, name: str = "") -> str:
         pick = ",".join("" if i is None else str(i) for i in (row, column))
@@ -34,7 +34,7 @@ def matrix(
 
 
 def layers(groups: Sequence[Group], sides: Sequence[int], chosen: Collection[int], title: str, lang: str) -> str:
-    """Groups of layers, and each by itself, to be switched on and off; what is picked is the choice that then stands."""
+    """Toggles for groups of layers and for each layer; a click picks the resulting selection."""
 
     def switch(css: str, said: str, shown: str, these: Sequence[int]) -> str:
         on = set(these) <= set(chosen)

@@ -1,4 +1,4 @@
-"""The sentences of the Style mixing tab. A control's words stand with the control."""
+"""The sentences of the Style mixing tab. Those of a control stand with the control."""
 
 from __future__ import annotations
 

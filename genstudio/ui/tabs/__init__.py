@@ -1,1 +1,1 @@
-"""One tab a file: a thing that a visitor does, for every system that has the verbs it needs."""
+"""A file per tab, each for all systems with the verbs that it needs."""

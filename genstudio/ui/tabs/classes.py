@@ -1,4 +1,4 @@
-"""The Classes tab: ask for a class and get it, from several families of models."""
+"""The Classes tab: class-conditional samples from several families of models."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from genstudio.ui.classes.sets import Sets
 from genstudio.ui.language import language
 from genstudio.ui.views.tab import ViewsTab
 
-QUICKLY = {"steps": 5}  # of the pictures on a card, where they come about in steps
+QUICKLY = {"steps": 5}  # for the cards of diffusion models
 
 
 class ClassesTab(ViewsTab):
     place = "classes-"
     needs = ("sample",)
     opens_on = ("cgan_mnist",)
-    kinds = (Pick, Between, Board, Sets)
+    view_types = (Pick, Between, Board, Sets)
     empty = w.NO_MODELS
     started = w.STARTED
 
     def offered(self) -> dict[str, System]:
-        """Those that can be asked for a class, and have learned some."""
+        """Systems with class conditioning, trained on classes."""
         found = {name: system for name, system in super().offered().items() if "label" in controls(system.model.sample)}
         return {name: system for name, system in found.items() if catalog.classes(name)}
 
@@ -40,7 +40,7 @@ class ClassesTab(ViewsTab):
         return images
 
     def can_open(self, found: dict) -> bool:
-        """What has a tab of its own for each picture, step by step or layer by layer, opens there."""
+        """True for a sample of a fast model without styles: diffusion models and StyleGANs have tabs of their own."""
         system = self.systems.get(found.get("system"))
         return super().can_open(found) and not (steps_many(system.model) or hasattr(system.model, "styles"))
 
@@ -48,4 +48,4 @@ class ClassesTab(ViewsTab):
         raise ValueError(getattr(w.NOT_HERE, language(request)))
 
     def stops(self, event: gr.events.Dependency) -> None:
-        """Nothing: no picture is searched for."""
+        """Do nothing: there is no search to stop."""

@@ -1,6 +1,6 @@
-"""The Diffusion tab: a model is chosen above, what a run starts from and its controls stand at the side, the run in the middle.
+"""The Diffusion tab: models above, start and controls of a run at the side, the run in the middle.
 
-A visitor's picture and runs are held by `diffusion/visit.py` while the page is open, and by nobody afterwards.
+A visitor's picture and runs are kept in `diffusion/visit.py` while the page is open, and nowhere afterwards.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from genstudio.ui.panels import Panel
 from genstudio.ui.sessions import taken
 from genstudio.ui.views.learned import Learned, story
 
-OPENS_ON = "ddpm_mnist"  # the better trained of the two
-MAIN = ("label", "steps", "guidance")  # the other controls are folded away
+OPENS_ON = "ddpm_mnist"  # best trained
+MAIN = ("label", "steps", "guidance")  # the others are collapsed
 OF_PICTURE = ("strength", "start")
 PARTS = (
     ("watch", w.WATCH, Watch),
@@ -44,7 +44,7 @@ BRUSH = ("#e11d48",)
 
 
 class DiffusionTab:
-    """Builds the tab inside the current `gr.Tab`; the page's door opens files and links in it."""
+    """Draws the tab inside the current `gr.Tab`; opened files and links are passed to it (`open_file.Door`)."""
 
     memory = None
     started = w.STARTED
@@ -102,7 +102,7 @@ class DiffusionTab:
     def wire(self) -> None:
         inputs, outputs, watch = self.inputs, self.outputs, self.watch
         self.mounted.expand(self.on_first, None, outputs, **ONCE)
-        # None of these waits for a run under way: a new one ends it.
+        # None of these waits for the current run: a new one ends it.
         self.cards.select(self.on_system, inputs, outputs, **EACH)
         self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **EACH)
         for panel in self.panels:
@@ -112,7 +112,7 @@ class DiffusionTab:
         self.begin.input(self.on_begin, inputs, outputs, **EACH)
         self.seed.input(self.on_change, inputs, outputs, **LAST)
         self.dice.click(self.on_dice, inputs, outputs, **EACH)
-        # "always_last" would send the last event with the first one's data; the sheet itself waits between two.
+        # "always_last" would send the last event with the first one's data; the canvas itself waits between two.
         self.sheet.input(self.on_paint, inputs, outputs, **EACH)
         for key, tab in self.tabs.items():
             tab.select(self.arrival(key), inputs, outputs, **LAST)
@@ -140,11 +140,11 @@ class DiffusionTab:
     def showcase(self) -> str:
         return OPENS_ON if OPENS_ON in self.systems else next(iter(self.systems))
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_first(self, request: gr.Request) -> Iterator[dict]:
-        """The tab is turned to for the first time: it opens on a run, or on what the door has opened meanwhile."""
+        """First selection of the tab: show a run, or the file or link opened meanwhile."""
         visit = self.work.visits.of(request)
         yield from self.on(visit.scene or self.work.opening(self.showcase()), request, visit.looked)
 
@@ -158,7 +158,7 @@ class DiffusionTab:
 
     @friendly
     def on_change(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """A control was let go, or the run is wanted again: what is looked at follows."""
+        """Update the part in front after a control was released, or on demand."""
         yield from self.part(inputs[self.looked], self.work.visits.of(request), self.read(inputs), language(request))
 
     @friendly
@@ -183,7 +183,7 @@ class DiffusionTab:
 
     @friendly
     def on_paint(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
-        """What is painted over is drawn anew."""
+        """Inpaint the painted area."""
         visit = self.work.visits.of(request)
         paint = open_picture(html.read_uri(event.png)).convert("RGBA")
         visit.mask = np.asarray(paint.getchannel("A")) > 127
@@ -198,7 +198,7 @@ class DiffusionTab:
 
     @friendly
     def on_kept(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        """A run that was made before comes back as it was."""
+        """Restore a kept run."""
         visit, lang = self.work.visits.of(request), language(request)
         if not str(event.pick).isdecimal() or int(event.pick) >= len(visit.runs):
             raise ValueError(getattr(w.GONE, lang))
@@ -267,8 +267,7 @@ class DiffusionTab:
     def arrival(self, key: str):
         @friendly
         def on_arrival(inputs: dict, request: gr.Request) -> Iterator[dict]:
-            """A part is turned to by the visitor, and follows what was chosen meanwhile; where the tab itself has turned to
-            it, it is shown already."""
+            """Update a part when it is selected; not if the tab itself has selected it, as it is drawn already."""
             visit, scene = self.work.visits.of(request), self.read(inputs)
             turned, visit.looked = visit.looked != key, key
             yield {self.looked: key}
@@ -277,7 +276,7 @@ class DiffusionTab:
 
         return on_arrival
 
-    # what the door asks for -----------------------------------------------------------------------------------------
+    # opened files and links -----------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> set[gr.components.Component]:
@@ -296,7 +295,7 @@ class DiffusionTab:
         return [*chosen, *knobs, *shown, self.story]
 
     def on_load(self, memory: None, request: gr.Request) -> dict:
-        """Nothing before it is turned to: who came for another tab need not wait for this one."""
+        """No updates: the tab is drawn when it is first selected, so that the page loads sooner."""
         return {}
 
     def can_open(self, found: dict) -> bool:
@@ -307,7 +306,7 @@ class DiffusionTab:
         return w.BRING if "picture" in found and not (own and own.digest == found["picture"]) else None
 
     def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
-        """The run as a checked recipe has it; one that began with a picture takes the picture that is there."""
+        """Restore a checked recipe; img2img starts from the current picture."""
         visit = self.work.visits.of(request)
         visit.mask = None
         if found.get("mask"):
@@ -318,7 +317,7 @@ class DiffusionTab:
         return updates
 
     def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """A visitor's picture is noised, and comes back."""
+        """Run img2img (SDEdit) on a visitor's picture."""
         if not self.systems:
             raise ValueError(getattr(w.NO_DIFFUSION, language(request)))
         visit = self.work.visits.of(request)
@@ -329,11 +328,11 @@ class DiffusionTab:
         yield from self.on(scene, request, "schedules" if inputs[self.looked] == "schedules" else "watch")
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
-        """New weights are chosen, where they are of a kind that this tab shows."""
+        """Select new weights, if this tab can show them."""
         system = catalog.offered("redraw").get(name)
         if not self.systems or system is None:
             return None
-        self.systems = self.systems | {name: system}  # a new dict: others may be walking through the old one
+        self.systems = self.systems | {name: system}  # a new dict: other threads may be iterating over the old one
         self.work.systems = self.systems
         for panel in (*self.panels, self.watch.panel):
             panel.offer(name, system)
@@ -343,20 +342,20 @@ class DiffusionTab:
         return updates
 
     def stops(self, event: gr.events.Dependency) -> None:
-        """A run looks by itself whether it is still wanted."""
+        """Do nothing: a run checks by itself whether it is stopped."""
 
     def warm_up(self) -> None:
-        """What the first visitor would wait for."""
+        """Sample the pictures of the cards, which the first visitor would wait for."""
         for name in self.systems:
             self.work.card(name, "en")
 
     def on_leave(self, request: gr.Request) -> None:
         self.work.visits.leave(request)
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def read(self, inputs: dict) -> dict:
-        """The scene as the panels have it."""
+        """The scene with the panels' values."""
         name, begin = inputs[self.system], inputs[self.begin]
         values = {key: value for panel in self.panels for key, value in panel.values(name, inputs).items()}
         known = self.work.controls(name, begin)
@@ -364,7 +363,7 @@ class DiffusionTab:
         return scene | {"seed": recipe.check_seed(inputs[self.seed]), "controls": {key: values[key] for key in known}}
 
     def on(self, scene: dict, request: gr.Request, looked: str = "watch") -> Iterator[dict]:
-        """The whole tab for a scene, and the part that is looked at as it comes."""
+        """Updates of the tab for a scene, and of the part in front while it runs."""
         visit, lang = self.work.visits.of(request), language(request)
         visit.looked = looked
         yield self.chosen(visit, scene, lang) | {self.looked: looked, self.switch: gr.Tabs(selected=looked)}
@@ -383,8 +382,8 @@ class DiffusionTab:
             yield {self.story: story(scene["system"], lang)}
 
     def chosen(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        """The cards, and the side as the scene has it."""
-        name, here = scene["system"], catalog.available()  # a file may have gone since
+        """Updates of the cards and the side panel."""
+        name, here = scene["system"], catalog.available()  # a file may be gone
         cards = [self.work.card(other, lang) for other in self.systems if other in here]
         visit.scene = scene
         updates = {
@@ -403,7 +402,7 @@ class DiffusionTab:
             hint = f'<p class="legend">{getattr(w.PHOTO_HINT, lang)}</p>'
             updates[self.photo] = f"<h3>{title}</h3>{html.picture(uri, title)}{hint}"
             updates[self.sheet] = html.pad("×", BRUSH, width=0.12, every=400, behind=uri)
-        for key, component in self.more.components.items():  # what a picture's noising has no use for
+        for key, component in self.more.components.items():  # not used by img2img
             if key not in scene["controls"]:
                 updates[component] = gr.update(visible=False)
         return updates

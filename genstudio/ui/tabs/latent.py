@@ -1,4 +1,4 @@
-"""The Latent space tab: the way between two pictures, the plane of four, directions, the map of two numbers."""
+"""The Latent space tab: interpolation of two or four pictures, directions, the map of 2D latents."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class LatentTab(ViewsTab):
     place = ""
     needs = ("latents", "decode")
     opens_on = ("vae_avatars",)
-    kinds = (Way, Plane, Directions, Atlas, Learned)
+    view_types = (Way, Plane, Directions, Atlas, Learned)
     empty = w.NO_MODELS
     started = w.BECAME_START
     at_once = True
 
     def can_open(self, found: dict) -> bool:
-        """A seed's picture is here that of its code alone: where a model draws from seeds in its own way, another tab shows it."""
+        """True except for samples of models with a `sample` of their own, which other tabs show."""
         own = found.get("verb") == "sample" and hasattr(getattr(self.systems.get(found.get("system")), "model", None), "sample")
         return super().can_open(found) and not own

@@ -1,4 +1,4 @@
-"""The Style mixing tab: faces of rows and columns, mixed layer by layer."""
+"""The Style mixing tab: faces of rows and columns, mixed by layers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ class StyleTab(ViewsTab):
     place = "style-"
     needs = ("styles", "synthesize")
     opens_on = ("stylegan2_faces", "stylegan2_avatars")
-    kinds = (Mixing, Learned)
+    view_types = (Mixing, Learned)
     empty = w.NO_MODELS
     started = w.STARTED

@@ -1,6 +1,6 @@
-"""The Train tab: trainings stand above; below, a new one is ordered, one is followed, or its game is played step by step.
+"""The Train tab: all trainings above; below, the form for a new one, the progress of one, or its GAN game step by step.
 
-A training is a job (`jobs.py`), which the server owns: the page only orders, follows and steers it.
+A training is a job of the server (`training/jobs.py`): the page only starts, follows and controls it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ CARDS = 24
 
 
 class TrainTab:
-    """Builds the tab inside the current `gr.Tab`; the page's door hands it files, and opens what it has made."""
+    """Draws the tab inside the current `gr.Tab`; `open_file.Door` passes it files, and opens its results."""
 
     started: Text = page_words.BECAME_LESSON
     gathered: Text = page_words.BECAME_LESSON
 
     def __init__(self, engine: Engine):
         self.visits = Visits(Visit)
-        # Who this is, on a Space, and the training that was looked at: a reload finds it again.
+        # The visitor's id on a Space, and the selected training, restored on reload
         self.memory = gr.BrowserState({}, storage_key="genstudio-train", secret="genstudio")
         self.job = gr.State("")
         self.cards = gr.HTML(elem_id="jobs", js_on_load=html.PICK)
@@ -64,8 +64,8 @@ class TrainTab:
         order.go.click(self.on_go, inputs, outputs, **ONCE)
 
         follow.timer.tick(self.on_tick, inputs, [self.cards, *follow.outputs], **DRAG)
-        follow.snapshot.input(self.on_snapshot, {self.job, follow.snapshot}, follow.walls, **DRAG)
-        follow.snapshot.release(self.on_snapshot, {self.job, follow.snapshot}, follow.walls, **DRAG)
+        follow.snapshot.input(self.on_snapshot, {self.job, follow.snapshot}, follow.grids, **DRAG)
+        follow.snapshot.release(self.on_snapshot, {self.job, follow.snapshot}, follow.grids, **DRAG)
         for button, ask in ((follow.pause, jobs.pause), (follow.resume, jobs.resume), (follow.stop, jobs.stop)):
             button.click(self.asking(ask), inputs, outputs, **ONCE)
         sure = "(...given) => { if (!confirm(MESSAGE)) throw new Error('kept'); return given; }"
@@ -80,17 +80,17 @@ class TrainTab:
         game.both.click(self.stepping(None), inputs, game.table, **ONCE)
         game.back.click(self.stepping("back"), inputs, game.table, **ONCE)
 
-    # who may see what -----------------------------------------------------------------------------------------------
+    # access ---------------------------------------------------------------------------------------------------------
 
     def owner(self, inputs: dict) -> str:
-        """On a Space each browser has its own trainings; elsewhere everybody who comes here is at home."""
+        """Owner of a visitor's trainings: on a Space each browser has its own, elsewhere they are shared."""
         return str((inputs[self.memory] or {}).get("owner", "")) if PUBLIC else ""
 
     def jobs_of(self, inputs: dict) -> list[Job]:
         return jobs.all_(self.owner(inputs) if PUBLIC else None)
 
     def found(self, inputs: dict, id: Any = None) -> Job | None:
-        """The job that is looked at, or one that was picked, where it is there and the visitor's."""
+        """The selected job, or the one with an id, if it exists and belongs to the visitor."""
         id = inputs[self.job] if id is None else id
         return next((job for job in self.jobs_of(inputs) if job.id == id), None)
 
@@ -99,7 +99,7 @@ class TrainTab:
             raise ValueError(getattr(w.GONE, lang))
         return job
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_card(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
@@ -117,7 +117,7 @@ class TrainTab:
 
     @friendly
     def on_pictures_said(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """Pictures are named, or where it starts: the report and the numbers follow, once there are pictures."""
+        """Update the report and the numbers after a change of the pictures or the start."""
         visit, lang = self.visits.of(request), language(request)
         if inputs[self.order.source] == "own" and not visit.files and not (inputs[self.order.folder] or "").strip():
             yield {self.order.report: ""} | self.order.proposed(inputs[self.order.system], self.order.begin(inputs), None, lang)
@@ -127,7 +127,7 @@ class TrainTab:
     @friendly
     def on_system(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         updates = self.order.turned(inputs[self.order.system], language(request))
-        inputs = inputs | {self.order.start: updates[self.order.start]["value"]}  # before Gradio takes the update apart
+        inputs = inputs | {self.order.start: updates[self.order.start]["value"]}  # before Gradio modifies the update
         yield updates
         yield from self.on_pictures_said(inputs, request)
 
@@ -142,7 +142,7 @@ class TrainTab:
         lang, follow = language(request), self.follow
         job, before = self.found(inputs), inputs[follow.shown]
         updates = follow.show(job, self.visits.of(request), lang, before, inputs[follow.snapshot])
-        moved = {follow.walls, follow.pause} & set(updates) or updates[follow.shown].reports // 4 != before.reports // 4
+        moved = {follow.grids, follow.pause} & set(updates) or updates[follow.shown].reports // 4 != before.reports // 4
         return updates | ({self.cards: self.overview(inputs, job, lang)} if moved else {})
 
     @friendly
@@ -186,7 +186,7 @@ class TrainTab:
 
         return on_step
 
-    # what the door asks for -----------------------------------------------------------------------------------------
+    # opened files and links -----------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> set[gr.components.Component]:
@@ -218,28 +218,28 @@ class TrainTab:
         yield from self.take(paths, inputs, request)
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> None:
-        """Weights are shown where they can be used."""
+        """Do nothing: trained weights are opened in other tabs."""
 
     @property
     def opens(self) -> gr.Button:
         return self.follow.open
 
     def result(self, inputs: dict, request: gr.Request) -> tuple[Path, str]:
-        """The weights of the job that is looked at."""
+        """Weights of the selected job, and their file name."""
         lang = language(request)
         job = self.mine(inputs, lang)
         return following.chosen(job, inputs[self.follow.which], lang), following.result_name(job)
 
     def stops(self, event: gr.events.Dependency) -> None:
-        """Nothing here runs for long."""
+        """Do nothing: no handler runs for long."""
 
     def on_leave(self, request: gr.Request) -> None:
         self.visits.leave(request)
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def take(self, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """A visitor's pictures: they are read, and what is found in them is told."""
+        """Read uploaded pictures, with a report on them."""
         visit, lang = self.visits.of(request), language(request)
         visit.take(paths)
         visit.drop("pictures")
@@ -247,7 +247,7 @@ class TrainTab:
         yield from self.order.read(visit, inputs | {self.order.source: "own", self.order.folder: ""}, lang)
 
     def look(self, job: Job | None, inputs: dict, request: gr.Request, turn: bool = True) -> dict:
-        """A job is looked at."""
+        """Select a job."""
         lang = language(request)
         memory = {**(inputs[self.memory] or {}), "job": job.id if job else ""}
         updates = {self.memory: memory, self.job: memory["job"], self.cards: self.overview(inputs, job, lang)}

@@ -1,6 +1,6 @@
-"""The Translate tab: a system is chosen above, a picture and its settings stand at the side, what becomes of it in the middle.
+"""The Translate tab: systems above, a picture and its settings at the side, the result in the middle.
 
-A visitor's picture is held by `translate/visit.py` while the page is open, and by nobody afterwards.
+A visitor's picture is kept in `translate/visit.py` while the page is open, and nowhere afterwards.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import Work
 
 OPENS_ON = "pix2pix_sketch"
-SHOWN = 480  # pixels of the visitor's picture at the side
+SHOWN = 480  # pixels of the picture at the side
 PARTS = (("one", w.ONE, One), ("draw", w.DRAW, Draw), ("all", w.ALL, Several), ("many", w.MANY, Many))
 
 
 class TranslateTab:
-    """Builds the tab inside the current `gr.Tab`; the page's door opens files and links in it."""
+    """Draws the tab inside the current `gr.Tab`; opened files and links are passed to it (`open_file.Door`)."""
 
     memory = None
     started = w.STARTED
@@ -86,7 +86,7 @@ class TranslateTab:
     def wire(self) -> None:
         inputs, outputs = self.inputs, self.outputs
         self.knows.expand(self.on_first, None, outputs, **ONCE)
-        # None of these waits for a run under way: a new one ends it.
+        # None of these waits for the current run: a new one ends it.
         self.cards.select(self.on_system, inputs, outputs, **EACH)
         self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **EACH)
         self.forget.click(self.on_forget, inputs, outputs, **EACH)
@@ -99,7 +99,7 @@ class TranslateTab:
             tab.select(self.arrival(key), inputs, outputs, **LAST)
         self.one.cancel.click(self.on_cancel("one"), None, None, **DIRECT)
         if self.sheet:
-            # "always_last" would send the last event with the first one's data; the sheet itself waits between two.
+            # "always_last" would send the last event with the first one's data; the canvas itself waits between two.
             self.sheet.pad.input(self.on_drawing, inputs, self.sheet.drawn, **EACH)
         self.several.grid.select(self.on_system, inputs, outputs, **EACH)
         self.many.upload.upload(self.on_files, inputs | {self.many.upload}, outputs, **ONCE)
@@ -109,13 +109,13 @@ class TranslateTab:
     def showcase(self) -> str:
         return OPENS_ON if OPENS_ON in self.systems else next(iter(self.systems))
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_first(self, request: gr.Request) -> Iterator[dict]:
-        """The tab is turned to for the first time: it opens on an example, or on what the door has opened meanwhile.
+        """First selection of the tab: show an example, or the file or link opened meanwhile.
 
-        Gradio mounts a tab when it is turned to, and loses what comes while it does.
+        Gradio mounts a tab when it is selected, and loses updates that arrive meanwhile.
         """
         visit = self.work.visits.of(request)
         if visit.looked == "many":
@@ -129,7 +129,7 @@ class TranslateTab:
         visit, scene = self.work.visits.of(request), self.work.opening(event.pick)
         looked = inputs[self.looked]
         if looked == "all" or (looked == "draw" and not self.work.draws(event.pick)):
-            looked = "one"  # a sheet is for systems that know drawings
+            looked = "one"  # the canvas is for systems that take drawings
         yield from self.on(self.suited(visit, scene), request, looked)
 
     @friendly
@@ -147,7 +147,7 @@ class TranslateTab:
 
     @friendly
     def on_settings(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """A setting was changed: what is looked at follows."""
+        """Update the part in front after a setting has changed."""
         visit, scene, lang = self.work.visits.of(request), self.read(inputs), language(request)
         visit.scene = scene
         yield {self.settings.detail: gr.update(visible=scene["detail"] is not None), **self.beside(visit, scene, lang)}
@@ -155,7 +155,7 @@ class TranslateTab:
 
     @friendly
     def on_drag(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """While a slider moves, small pictures follow."""
+        """Update small pictures during a drag."""
         visit, scene, lang = self.work.visits.of(request), self.read(inputs), language(request)
         if inputs[self.looked] == "draw":
             yield self.sheet.run(visit, scene, lang)
@@ -186,7 +186,7 @@ class TranslateTab:
     def arrival(self, key: str):
         @friendly
         def on_arrival(inputs: dict, request: gr.Request) -> Iterator[dict]:
-            """A part is turned to, and shows what was chosen meanwhile."""
+            """Update a part when it is selected."""
             visit, scene, lang = self.work.visits.of(request), self.read(inputs), language(request)
             visit.looked = key
             yield {self.looked: key}
@@ -202,7 +202,7 @@ class TranslateTab:
 
         return on_arrival
 
-    # what the door asks for -----------------------------------------------------------------------------------------
+    # opened files and links -----------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> set[gr.components.Component]:
@@ -217,7 +217,7 @@ class TranslateTab:
         return [*chosen, self.source, self.camera, self.forget, *self.settings.components, *shown]
 
     def on_load(self, memory: None, request: gr.Request) -> dict:
-        """Nothing before it is turned to: who came for another tab need not wait for this one."""
+        """No updates: the tab is drawn when it is first selected, so that the page loads sooner."""
         return {}
 
     def can_open(self, found: dict) -> bool:
@@ -228,14 +228,14 @@ class TranslateTab:
         return None if own and own.digest == found["picture"] else w.BRING
 
     def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
-        """The settings as a checked recipe has them, on the picture that is there."""
+        """Restore the settings of a checked recipe, for the current picture."""
         updates: dict = {}
         for more in self.on(self.work.scene_of(found), request):
             updates |= more
         return updates
 
     def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """A visitor's picture takes the example's place."""
+        """Translate a visitor's picture in place of the example."""
         if not self.systems:
             raise ValueError(getattr(w.NO_TRANSLATORS, language(request)))
         visit = self.work.visits.of(request)
@@ -253,11 +253,11 @@ class TranslateTab:
         yield {self.switch: gr.Tabs(selected="many"), self.looked: "many"} | self.many.take(visit, paths, lang)
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
-        """New weights are chosen, where they are of a kind that this tab shows."""
+        """Select new weights, if this tab can show them."""
         system = catalog.offered("translate").get(name)
         if not self.systems or system is None:
             return None
-        self.systems = self.systems | {name: system}  # a new dict: others may be walking through the old one
+        self.systems = self.systems | {name: system}  # a new dict: other threads may be iterating over the old one
         self.work.systems = self.systems
         self.settings.panel.offer(name, system)
         visit, updates = self.work.visits.of(request), {}
@@ -269,15 +269,15 @@ class TranslateTab:
         self.work.visits.leave(request)
 
     def stops(self, event: gr.events.Dependency) -> None:
-        """Nothing to tie: a run asks its visit whether to go on, whatever began it."""
+        """Do nothing: a run checks by itself whether it is stopped."""
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def read(self, inputs: dict) -> dict:
         return self.settings.read(inputs[self.system], inputs)
 
     def suited(self, visit: Visit, scene: dict) -> dict:
-        """The scene for the visitor's picture: a photograph becomes lines for a system that knows only those."""
+        """The scene for the visitor's picture; for systems of line drawings, with line extraction from photographs."""
         if visit.own is None or not self.work.draws(scene["system"]):
             return scene | {"detail": None}
         picture = flatten(visit.own.picture, scene["background"])
@@ -285,8 +285,7 @@ class TranslateTab:
         return scene | {"detail": (DETAIL if scene["detail"] is None else scene["detail"]) if foreign else None}
 
     def on(self, scene: dict, request: gr.Request, looked: str | None = "one") -> Iterator[dict]:
-        """The whole tab for a scene, and the part that is looked at as it comes: unless one is named, whichever the visitor
-        looks at by the time that the rest is drawn."""
+        """Updates of the tab for a scene, and of a part while it runs, by default the one then in front."""
         visit, lang = self.work.visits.of(request), language(request)
         chosen = self.chosen(visit, scene, lang)
         looked = visit.looked = looked or visit.looked
@@ -302,8 +301,8 @@ class TranslateTab:
             yield from self.several.run(visit, scene, lang)
 
     def chosen(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        """The cards, what the system knows, the picture at the side, and the settings."""
-        name, here = scene["system"], catalog.available()  # a file may have gone since
+        """Updates of the cards, the picture at the side, and the settings."""
+        name, here = scene["system"], catalog.available()  # a file may be gone
         cards = [(n, getattr(s.title, lang), self.work.thumbnail(n)) for n, s in self.systems.items() if n in here]
         system = self.systems[name]
         visit.scene = scene
@@ -319,8 +318,8 @@ class TranslateTab:
         }
 
     def beside(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        """The picture at the side."""
-        held = self.work.picture(visit, scene["system"])
-        small = flatten(held.picture, scene["background"])
+        """Update of the picture at the side."""
+        picture = self.work.picture(visit, scene["system"])
+        small = flatten(picture.picture, scene["background"])
         small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
-        return {self.source: pieces.source(np.asarray(small), held.own, lang)}
+        return {self.source: pieces.source(np.asarray(small), picture.own, lang)}

@@ -1,1 +1,1 @@
-"""The parts of the Train tab: an order for a training, the training as it goes, and its game step by step."""
+"""The parts of the Train tab: the form for a training, its progress, and its GAN game step by step."""

@@ -1,4 +1,4 @@
-"""A training as it goes, and what it leaves: where it stands, the same seeds over its course, its curves, its weights."""
+"""Progress and results of a training: state, sample grids with fixed seeds, curves, weights."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from genstudio.ui.sessions import url
 from genstudio.ui.train import words as w
 from genstudio.ui.train.visit import Visit
 
-EVERY = 1.5  # seconds between two looks
-POINTS = 160  # of a curve
-THUMBNAIL = 2  # pictures a side of a card's: of a wall's thirty-two, the first four
-LINES = ("linear", "spherical", "third")  # the page's colours for curves
+EVERY = 1.5  # seconds between two updates
+POINTS = 160  # per curve
+THUMBNAIL = 2  # images per side of a card's picture: the first four of a sample grid
+LINES = ("linear", "spherical", "third")  # CSS classes of curves
 
 
 class Shown(NamedTuple):
-    """What a visitor's page shows of a job: what has not changed is not sent again."""
+    """State of a job on a visitor's page: only changes are sent."""
 
     id: str = ""
     state: str = ""
     reports: int = 0
-    walls: int = 0
-    newest: str = ""  # of the walls
+    grids: int = 0
+    newest: str = ""  # sample grid
     checkups: int = 0
 
 
@@ -61,8 +61,8 @@ class Follow:
         with gr.Column(visible=False, elem_id="job-result") as self.result:
             gr.Markdown(f"### {t(w.RESULT)}")
             with gr.Row(elem_classes="tools"):
-                kinds = [(t(w.LAST), "last"), (t(w.BEST_WEIGHTS), "best")]
-                self.which = gr.Radio(kinds, value="last", label=t(w.WHICH_WEIGHTS), elem_id="job-which", min_width=200)
+                which = [(t(w.LAST), "last"), (t(w.BEST_WEIGHTS), "best")]
+                self.which = gr.Radio(which, value="last", label=t(w.WHICH_WEIGHTS), elem_id="job-which", min_width=200)
                 self.open = gr.Button(t(w.OPEN), elem_id="job-open", variant="primary", visible=not PUBLIC, min_width=150, scale=0)
             self.saved = gr.HTML(elem_id="job-saved")
             with gr.Accordion(t(w.HUB), open=False, visible=not PUBLIC, elem_id="job-hub"):
@@ -72,7 +72,7 @@ class Follow:
                     self.private = gr.Checkbox(True, label=t(w.PRIVATE), elem_id="job-private", min_width=140)
                     self.push = gr.Button(t(w.PUSH), elem_id="job-push", min_width=110, scale=0)
                 self.pushed = gr.HTML(elem_id="job-pushed")
-        self.walls = gr.HTML(elem_id="job-walls")
+        self.grids = gr.HTML(elem_id="job-walls")
         self.snapshot = gr.Slider(0, 1, 1, step=1, label=t(w.SNAPSHOT), info=t(w.SNAPSHOT_HINT), visible=False, elem_id="job-snapshot")
         self.curves = gr.HTML(elem_id="job-curves")
         self.shown = gr.State(NOTHING)
@@ -81,14 +81,15 @@ class Follow:
     @property
     def outputs(self) -> list[gr.components.Component]:
         buttons = [self.pause, self.resume, self.stop, self.delete]
-        return [self.head, *buttons, self.result, self.which, self.saved, self.pushed, self.walls, self.snapshot, self.curves, self.shown, self.timer]
+        rest = [self.snapshot, self.curves, self.shown, self.timer]
+        return [self.head, *buttons, self.result, self.which, self.saved, self.pushed, self.grids, *rest]
 
     def show(self, job: Job | None, visit: Visit, lang: str, before: Shown = NOTHING, place: float | None = None) -> dict:
-        """What has changed of it since `before`; `place` is the snapshot that the visitor looks at, the newest unless said."""
+        """Updates for all that has changed since `before`. `place`: index of the selected snapshot, or the newest."""
         if job is None:
             return self.empty(lang)
-        walls, found = snapshots(job.folder), checkups(job.folder)
-        now = Shown(job.id, job.state, len(job.reports), len(walls), str(walls[-1:]), len(found))
+        grids, found = snapshots(job.folder), checkups(job.folder)
+        now = Shown(job.id, job.state, len(job.reports), len(grids), str(grids[-1:]), len(found))
         updates: dict[gr.components.Component, Any] = {self.shown: now, self.head: head(job, lang)}
         if (now.id, now.state) != (before.id, before.state):
             updates |= {
@@ -102,12 +103,12 @@ class Follow:
                 self.pushed: "",
                 self.timer: gr.Timer(active=job.state in (*jobs.ACTIVE, jobs.WAITING)),
             }
-        if (now.id, now.walls, now.newest) != (before.id, before.walls, before.newest):
-            follows = place is None or before.id != now.id or place >= before.walls - 1
-            at = len(walls) - 1 if follows else int(place)
+        if (now.id, now.grids, now.newest) != (before.id, before.grids, before.newest):
+            follows = place is None or before.id != now.id or place >= before.grids - 1
+            at = len(grids) - 1 if follows else int(place)
             updates |= {
-                self.walls: self.stage(job, walls, at, lang),
-                self.snapshot: gr.update(maximum=max(1, len(walls) - 1), value=max(0, at), visible=len(walls) > 1),
+                self.grids: self.stage(job, grids, at, lang),
+                self.snapshot: gr.update(maximum=max(1, len(grids) - 1), value=max(0, at), visible=len(grids) > 1),
             }
         if (now.id, now.reports, now.checkups) != (before.id, before.reports, before.checkups):
             updates[self.curves] = curves(job, found, lang)
@@ -117,33 +118,33 @@ class Follow:
         hidden = (self.pause, self.resume, self.stop, self.delete, self.snapshot, self.result)
         return {
             self.head: f'<p class="empty">{getattr(w.NONE_YET, lang)}</p>',
-            self.walls: "",
+            self.grids: "",
             self.curves: "",
             self.shown: NOTHING,
             self.timer: gr.Timer(active=False),
             **{component: gr.update(visible=False) for component in hidden},
         }
 
-    def stage(self, job: Job, walls: Sequence[Path], place: float, lang: str) -> str:
-        """The walls of a snapshot."""
-        if not walls:
+    def stage(self, job: Job, grids: Sequence[Path], place: float, lang: str) -> str:
+        """Sample grids of a snapshot: EMA weights, and raw weights if available."""
+        if not grids:
             awaited = makes_pictures(find(job.order.system).model)
             return f'<p class="empty">{getattr(w.NO_WALL, lang)}</p>' if awaited else ""
-        at = min(len(walls) - 1, max(0, int(place)))
-        shown = [(walls[at], w.AVERAGE, w.AVERAGE_NOTE)]
-        # These are looked at less often: the newest that there was.
-        raw = (path.parent / "raw" / path.name for path in reversed(walls[: at + 1]))
+        at = min(len(grids) - 1, max(0, int(place)))
+        shown = [(grids[at], w.AVERAGE, w.AVERAGE_NOTE)]
+        # Raw weights are sampled less often: the newest grid so far.
+        raw = (path.parent / "raw" / path.name for path in reversed(grids[: at + 1]))
         shown += [(path, w.RAW, w.RAW_NOTE) for path in islice(filter(Path.exists, raw), 1)]
         figures = "".join(
-            f'<figure><div class="frame">{html.picture(uri(wall), getattr(title, lang))}</div><figcaption>'
+            f'<figure><div class="frame">{html.picture(uri(grid), getattr(title, lang))}</div><figcaption>'
             f"<b>{getattr(title, lang)}</b>{getattr(note, lang)}"
-            f"<output>{getattr(w.AT_STEP, lang).format(step=int(wall.stem))}</output></figcaption></figure>"
-            for wall, title, note in shown
+            f"<output>{getattr(w.AT_STEP, lang).format(step=int(grid.stem))}</output></figcaption></figure>"
+            for grid, title, note in shown
         )
         return f'<div class="stage walls">{figures}</div>'
 
     def save(self, job: Job, which: str, visit: Visit, lang: str) -> str:
-        """Links to what it has made, in the visit's own folder: from there a browser may have it."""
+        """Download links of the results, copied to the session's folder, from which Gradio serves files."""
         weights = chosen(job, which, lang)
         target = visit.place(result_name(job))
         shutil.copyfile(weights, target)
@@ -163,12 +164,12 @@ class Follow:
         yield {self.pushed: f'<p class="legend">{getattr(w.PUSHED, lang).format(url=escape(found))}</p>'}
 
 
-# One training -----------------------------------------------------------------------------------------------------------
+# One training -------------------------------------------------------------------------------------------------
 
 
 def snapshots(folder: Path) -> list[Path]:
-    """The walls of a run, one a step: where somebody watched, there are those of both weights."""
-    found = {int(path.stem): path for kind in ("walls", "watch") for path in (folder / kind).glob("*.png")}
+    """Paths of a run's sample grids by step: those of both weights while it was watched, else those of a snapshot."""
+    found = {int(path.stem): path for name in ("walls", "watch") for path in (folder / name).glob("*.png")}
     return [found[step] for step in sorted(found)]
 
 
@@ -181,7 +182,7 @@ def chosen(job: Job, which: str, lang: str) -> Path:
 
 
 def result_name(job: Job) -> str:
-    """system.what-it-learned-from.safetensors"""
+    """File name of the weights: <system>.<data>.safetensors"""
     words = "".join(c if c.isalnum() and c.isascii() else "-" for c in source(job)).strip("-")
     return f"{job.order.system}.{words[:40] or 'trained'}.safetensors"
 
@@ -199,7 +200,7 @@ def share_done(job: Job) -> float | None:
 
 
 def head(job: Job, lang: str) -> str:
-    """What it is and where it stands."""
+    """Header of a job: system, data, state, progress."""
     what = getattr(w.FROM_TO, lang).format(data=source(job), start=job.order.init or getattr(w.SCRATCH, lang))
     state = getattr(w.STATES[job.state], lang)
     said, bar = "", ""
@@ -229,31 +230,31 @@ def thousands(number: int) -> str:
 
 
 def card(job: Job, lang: str) -> tuple[str, str, str]:
-    """Its value, title and picture among the others."""
+    """Card of a job: id, title with state, picture."""
     done = share_done(job)
     how = f"{done:.0%}" if done is not None and job.state in jobs.ACTIVE else getattr(w.STATES[job.state], lang).split(";")[0]
     return job.id, f"{title(job, lang)} · {how}", thumbnail(job)
 
 
 def thumbnail(job: Job) -> str:
-    walls = snapshots(job.folder)
-    if not walls:
+    grids = snapshots(job.folder)
+    if not grids:
         return html.png_uri(np.full((2, 2, 3), 226, np.uint8))
-    with Image.open(walls[-1]) as wall:
-        side = wall.width * THUMBNAIL // 8
-        return html.png_uri(np.asarray(wall.convert("RGB").crop((0, 0, side, min(side, wall.height)))))
+    with Image.open(grids[-1]) as grid:
+        side = grid.width * THUMBNAIL // 8
+        return html.png_uri(np.asarray(grid.convert("RGB").crop((0, 0, side, min(side, grid.height)))))
 
 
 def uri(path: Path) -> str:
-    with Image.open(path) as wall:
-        return html.png_uri(np.asarray(wall.convert("RGB")))
+    with Image.open(path) as image:
+        return html.png_uri(np.asarray(image.convert("RGB")))
 
 
-# Curves -----------------------------------------------------------------------------------------------------------------
+# Curves -------------------------------------------------------------------------------------------------------
 
 
 def curves(job: Job, found: Sequence[evaluation.Checkup], lang: str) -> str:
-    """What goes wrong, in words; then the score and every number of the reports, each on its own scale."""
+    """Warnings, then charts of the score and of every number of the reports, each on its own scale."""
     rows = job.reports
     terms = [row["terms"] for row in rows]
     warned = "".join(f'<p class="warning">{escape(getattr(text, lang))}</p>' for text in evaluation.warnings(found, terms))
@@ -282,7 +283,7 @@ def series(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
 
 
 def panel(name: str, lines: Mapping[str, Sequence[float]], lang: str, reference: float | None = None, unit: str = "") -> str:
-    """Curves on one scale, and where they are now."""
+    """Chart of curves on one scale, with their last values."""
     lines = {label: thinned([v for v in values if math.isfinite(v)]) for label, values in lines.items()}
     lines = {label: values for label, values in lines.items() if values}
     if not lines:
@@ -298,7 +299,7 @@ def panel(name: str, lines: Mapping[str, Sequence[float]], lang: str, reference:
 
 
 def scores(found: Sequence[evaluation.Checkup], lang: str) -> str:
-    """The score over time, and beside it variety, where the model draws from noise."""
+    """Charts of the score, and of variety if the model generates from noise."""
     kind, best, last = evaluation.KINDS[found[-1].what], evaluation.best(found), found[-1]
     name = getattr(w.SCORE, lang).format(title=getattr(kind.title, lang))
     drawn = panel(name, {"": [c.distance.value for c in found if c.what == last.what]}, lang)
@@ -313,7 +314,7 @@ def scores(found: Sequence[evaluation.Checkup], lang: str) -> str:
 
 
 def thinned(values: Sequence[float]) -> list[float]:
-    """At most `POINTS` of them, each the mean of its neighbours."""
+    """Downsample to at most `POINTS` values by averaging neighbours."""
     if len(values) <= POINTS:
         return list(values)
     return [float(part.mean()) for part in np.array_split(np.asarray(values), POINTS)]

@@ -1,4 +1,4 @@
-"""A paused game on a copy, one step at a time: D's verdict stands under each picture."""
+"""A paused GAN training on a copy, one step of D or G at a time, with D's output under each image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genstudio.ui.language import t
 from genstudio.ui.train import words as w
 from genstudio.ui.train.visit import Visit
 
-HEATED = 0.65  # how strongly the heat lies over a picture where D looks most
+HEATED = 0.65  # opacity of the heat map at its maximum
 
 
 class Game:
@@ -39,7 +39,7 @@ class Game:
         return [self.note, self.tools, self.table]
 
     def show(self, job: Job | None, visit: Visit, heat: bool, lang: str) -> Iterator[dict]:
-        """The game of a job as it was paused."""
+        """Updates with the game of a paused job."""
         if job is None or job.state in (*jobs.ACTIVE, jobs.WAITING) or not (job.folder / "state.pt").exists():
             visit.game = None
             yield {self.note: f'<p class="empty">{getattr(w.NO_GAME, lang)}</p>', self.tools: gr.update(visible=False), self.table: ""}
@@ -48,7 +48,7 @@ class Game:
             yield {self.note: html.progress(None, getattr(w.SETTING_UP, lang)), self.tools: gr.update(visible=False)}
             try:
                 visit.game = job.id, self.engine.turn(lambda: Stepper(job.folder, heat=True))
-            except ValueError:  # no game is played here, or none with a critic of pictures
+            except ValueError:  # not a GAN, or its critic takes no images
                 yield {self.note: f'<p class="empty">{getattr(w.NO_GAME, lang)}</p>', self.table: ""}
                 return
         stepper = visit.game[1]
@@ -56,7 +56,7 @@ class Game:
         yield {self.note: "", self.tools: gr.update(visible=True), self.table: table(stand, heat, lang)}
 
     def step(self, visit: Visit, what: str | None, heat: bool, lang: str) -> dict:
-        """One step of a player, of both, or "back"."""
+        """One step of "critic" or "generator", of both (None), or "back"."""
         if visit.game is None:
             raise ValueError(getattr(w.NO_GAME, lang))
         stepper = visit.game[1]
@@ -65,7 +65,7 @@ class Game:
 
 
 def table(stand: Stand, heat: bool, lang: str) -> str:
-    """Made pictures and real ones, each with D's verdict as a bar from 0, made, to 1, real."""
+    """Table of generated and real images, each with D's output as a bar from 0 (generated) to 1 (real)."""
     counts = ", ".join(f"{'D' if player == 'critic' else 'G'} {n}" for player, n in stand.taken.items())
     terms = " · ".join(f"{name} {value:.3g}" for name, value in stand.terms.items())
     said = f"{getattr(w.TAKEN, lang)}: {counts}" + (f" · {terms}" if terms else "")
@@ -86,7 +86,7 @@ def tile(picture: np.ndarray, verdict: float, lang: str) -> str:
 
 
 def heated(pictures: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """(n, h, w, c) and (n, h, w), both uint8: red lies where the critic looks."""
+    """Overlay images (n, h, w, c) with a heat map (n, h, w) of the critic's attention in red, all uint8."""
     colour = np.repeat(pictures, 3, 3) if pictures.shape[3] == 1 else pictures
     share = HEATED * heat[..., None] / 255
     return (colour * (1 - share) + np.array([225, 29, 72]) * share).astype(np.uint8)

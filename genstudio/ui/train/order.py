@@ -1,4 +1,4 @@
-"""An order for a training: pictures and what is found in them, a system and where it starts, the numbers of its recipe."""
+"""Form for a new training: pictures and a report on them, a system and its initial weights, its recipe."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from genstudio.ui.train import words as w
 from genstudio.ui.train.visit import Visit
 
 OPENS_ON = "vae_avatars"
-MAIN = ("images", "rate")  # the other numbers are folded away
-LISTED = 6  # names of each kind in the report
+MAIN = ("images", "rate")  # the others are collapsed
+LISTED = 6  # names per row of the report
 
 
 def roots() -> list[Path]:
-    """The folders that a visitor may name pictures in: GENSTUDIO_FOLDERS, else the home of who runs the studio here."""
+    """Folders whose pictures a visitor may train on: GENSTUDIO_FOLDERS, else the home of the studio's user."""
     said = os.environ.get("GENSTUDIO_FOLDERS")
     if said is not None:
         return [Path(root).expanduser().resolve() for root in said.split(os.pathsep) if root]
@@ -36,7 +36,7 @@ def roots() -> list[Path]:
 
 
 def allowed(word: str) -> str:
-    """A path that a visitor has typed, where it may be read. Raises ValueError with the reason where not."""
+    """Check a path from a visitor. Raises ValueError with the reason if it may not be read."""
     path = Path(word.strip()).expanduser().resolve()
     if not any(path.is_relative_to(root) for root in roots()):
         raise ValueError(w.OUTSIDE.en.format(path=path, roots=", ".join(map(str, roots()))))
@@ -44,7 +44,7 @@ def allowed(word: str) -> str:
 
 
 def starts(system: str) -> list[str]:
-    """The checkpoints that it can start from."""
+    """Checkpoints that a training of the system can start from."""
     return [name for name in catalog.available() if name.partition(".")[0] == system]
 
 
@@ -71,7 +71,7 @@ class Order:
                 gr.Markdown(f"### {t(w.SYSTEM)}")
                 offered = sorted(((t(system.title), name) for name, system in systems().items()), key=lambda item: item[1])
                 self.system = gr.Dropdown(offered, value=OPENS_ON, label=t(w.WHICH), elem_id="train-system")
-                # Its choices follow the system. Gradio would refuse what a page sends in the moment between: `begin` looks.
+                # The choices follow the system. Gradio would reject a value from before the change: `begin` checks.
                 self.start = gr.Dropdown([], label=t(w.BEGIN_WITH), elem_id="train-start", allow_custom_value=True)
                 gr.Markdown(f"### {t(w.NUMBERS)}")
                 recipe = find(OPENS_ON).recipe
@@ -93,7 +93,7 @@ class Order:
     # the pictures ---------------------------------------------------------------------------------------------------
 
     def show(self, visit: Visit, source: str, lang: str) -> dict:
-        """The part for the visitor's own pictures, or that for known sets."""
+        """Updates for the selected source: the visitor's pictures, or a known set."""
         size = amount(sum(path.stat().st_size for path in visit.files), lang)
         name = visit.files[0].name if len(visit.files) == 1 else f"{len(visit.files)}"
         said = getattr(w.HERE_IS, lang).format(name=escape(name), size=size) if visit.files else getattr(w.DROP, lang)
@@ -107,12 +107,12 @@ class Order:
         }
 
     def opening(self, visit: Visit, lang: str) -> dict:
-        """The form as it stands on a page that was just opened."""
+        """Updates of the form on a new page."""
         chosen = self.turned(OPENS_ON, lang)
         return self.show(visit, "own", lang) | chosen | self.proposed(OPENS_ON, chosen[self.start]["value"], None, lang)
 
     def pictures(self, visit: Visit, inputs: dict, lang: str) -> str:
-        """What is to be learned from: a set's name, or a path. Raises ValueError where nothing is chosen."""
+        """The training data: name of a set, or a path. Raises ValueError if nothing is selected."""
         if inputs[self.source] == "set":
             return inputs[self.set]
         if (inputs[self.folder] or "").strip():
@@ -122,7 +122,7 @@ class Order:
         [first, *others] = visit.files
         if not others and first.suffix.lower() not in data.SUFFIXES:
             return str(first)
-        folder = visit.folder / "pictures"  # single pictures become a folder of them
+        folder = visit.folder / "pictures"  # a folder of hard links to single pictures
         if not folder.exists():
             folder.mkdir()
             for i, file in enumerate(visit.files):
@@ -130,7 +130,7 @@ class Order:
         return str(folder)
 
     def read(self, visit: Visit, inputs: dict, lang: str) -> Iterator[dict]:
-        """The report on the pictures, and the numbers that suit them."""
+        """Updates with the report on the pictures, and the numbers proposed for them."""
         yield {self.report: html.progress(None, getattr(w.READING, lang)), self.go: gr.update(interactive=False)}
         found = None
         try:
@@ -146,19 +146,19 @@ class Order:
     # the numbers ----------------------------------------------------------------------------------------------------
 
     def turned(self, system: str, lang: str) -> dict:
-        """Another system is chosen: from where it can start, and its own numbers."""
+        """Updates for another system: its initial weights."""
         names = starts(system)
         choices = [(getattr(w.SHIPPED, lang).format(name=name), name) for name in names] + [(getattr(w.SCRATCH, lang), "")]
         return {self.system: system, self.start: gr.update(choices=choices, value=names[0] if names else "")}
 
     def proposed(self, system: str, start: str, count: int | None, lang: str) -> dict:
-        """The numbers of a recipe for that many pictures."""
+        """Updates with the recipe's numbers for `count` pictures."""
         own = find(system).recipe
         recipe = finetune.proposed(find(system), count) if start and count else own
         return {c: getattr(recipe, name) for name, c in self.numbers.items()} | {self.pace: pace(system, recipe, lang)}
 
     def begin(self, inputs: dict) -> str:
-        """The checkpoint to start from, or nothing. That of another system was the page's a moment ago."""
+        """Checkpoint to start from, or "". One of another system, from before a change, becomes the default."""
         said, names = inputs[self.start] or "", starts(inputs[self.system])
         if said in ("", *names):
             return said
@@ -167,19 +167,19 @@ class Order:
         return names[0] if names else ""
 
     def recipe(self, inputs: dict) -> dict[str, Any]:
-        """The numbers that differ from the system's own."""
+        """Numbers that differ from the system's defaults. Raises ValueError if one is not a number."""
         own, chosen = find(inputs[self.system]).recipe, {}
         for name, component in self.numbers.items():
-            kind = type(getattr(own, name))
+            convert = type(getattr(own, name))
             try:
-                chosen[name] = kind(inputs[component])
+                chosen[name] = convert(inputs[component])
             except (TypeError, ValueError, OverflowError):
                 raise ValueError(f"{w.RECIPE[name][0].en} must be a number, not {inputs[component]!r}") from None
         check_recipe(chosen)
         return {name: value for name, value in chosen.items() if value != getattr(own, name)}
 
     def place(self, visit: Visit, inputs: dict, owner: str, lang: str) -> jobs.Job:
-        """The order is given."""
+        """Start the job."""
         pictures = self.pictures(visit, inputs, lang)
         mine = Path(pictures) if str(pictures).startswith(str(visit.folder)) else None
         order = jobs.Order(inputs[self.system], pictures, self.begin(inputs) or None, self.recipe(inputs), owner)
@@ -199,7 +199,7 @@ def number(name: str, recipe: Recipe) -> gr.components.Component:
 
 
 def pace(system: str, recipe: Recipe, lang: str) -> str:
-    """How long it may take, where our own weights say how long they took."""
+    """Estimate of the duration, from the header of the shipped weights, and the time limit of this machine."""
     said, names = "", starts(system)
     if names and (header := checkpoint.describe(catalog.locate(names[0]))).images:
         minutes = max(1, round(recipe.images * header.minutes / header.images))
@@ -209,7 +209,7 @@ def pace(system: str, recipe: Recipe, lang: str) -> str:
     return f'<p class="legend">{said}</p>'
 
 
-# The report -------------------------------------------------------------------------------------------------------------
+# Report -------------------------------------------------------------------------------------------------------
 
 
 def report(found: Survey, lang: str) -> str:
@@ -235,6 +235,6 @@ def report(found: Survey, lang: str) -> str:
 
 
 def few(items: list[str], others: Any, lang: str) -> str:
-    """The first of them, and how many more there are."""
+    """The first `LISTED` items, and the number of the others."""
     more = [getattr(others, lang).format(count=len(items) - LISTED)] if len(items) > LISTED else []
     return "<br>".join([*items[:LISTED], *more])

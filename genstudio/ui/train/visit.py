@@ -1,4 +1,4 @@
-"""What the server holds of a visitor of the Train tab while the page is open: pictures not yet ordered, and a game on a copy."""
+"""Session of the Train tab: uploaded pictures, and a game on a copy of a training."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from genstudio.ui.sessions import Filing
 class Visit(Filing):
     def __init__(self) -> None:
         super().__init__()
-        self.game: tuple[str, Stepper] | None = None  # of which job
+        self.game: tuple[str, Stepper] | None = None  # job id, copy of the training

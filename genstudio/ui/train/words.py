@@ -35,7 +35,7 @@ OUTSIDE = Text(
 NO_PICTURES = Text("Choose pictures first.", "Choisissez d’abord des images.")
 READING = Text("Reading the pictures…", "Lecture des images…")
 
-# The report on them
+# Report on the pictures
 USABLE = Text("Pictures", "Images")
 HELD_OUT = Text("of which held out to score on", "dont tenues à l’écart pour noter")
 SIZES = Text("Sizes", "Tailles")
@@ -61,12 +61,12 @@ PACE = Text(
 )
 AT_MOST = Text("At most {minutes} min of it are run here.", "Ici, {minutes} min au plus sont faites.")
 
-# The numbers of the recipe: title and hint
+# Numbers of the recipe: title and hint
 NUMBERS = Text("3 · Numbers", "3 · Les nombres")
 MORE = Text("More numbers", "Plus de nombres")
 RECIPE: dict[str, tuple[Text, Text]] = {
     "images": (
-        Text("Pictures shown in all", "Images montrées en tout"),
+        Text("Training length (images)", "Durée d’entraînement (images)"),
         Text("The length of the training: each picture is shown many times.", "La durée : chaque image est montrée bien des fois."),
     ),
     "rate": (
@@ -114,7 +114,7 @@ RECIPE: dict[str, tuple[Text, Text]] = {
 }
 START = Text("Start training", "Lancer l’entraînement")
 
-# Watching
+# A training in progress
 STATES = {
     jobs.WAITING: Text("Waiting for its turn", "En attente de son tour"),
     jobs.RUNNING: Text("Training", "En cours"),
@@ -123,14 +123,12 @@ STATES = {
     jobs.PAUSED: Text("Paused", "En pause"),
     jobs.STOPPED: Text("Stopped before its end; what it has learned is kept", "Arrêté avant la fin ; ce qu’il a appris est gardé"),
     jobs.DONE: Text("Done", "Terminé"),
-    jobs.FAILED: Text("Broken off", "Interrompu"),
+    jobs.FAILED: Text("Failed", "Échec"),
 }
-GOES_ON = Text(
-    "“Go on” takes it up where its state was last written.", "« Reprendre » repart du dernier état écrit."
-)
+GOES_ON = Text("“Resume” continues from the last saved state.", "« Reprendre » repart du dernier état enregistré.")
 STARTING = Text("Loading pictures and weights…", "Chargement des images et des poids…")
 PAUSE = Text("Pause", "Pause")
-RESUME = Text("Go on", "Reprendre")
+RESUME = Text("Resume", "Reprendre")
 STOP = Text("Stop and keep", "Arrêter et garder")
 DELETE = Text("Delete", "Supprimer")
 SURE = Text("Delete this training and all that it has made?", "Supprimer cet entraînement et tout ce qu’il a fait ?")
@@ -141,9 +139,9 @@ SO_FAR = Text("{images} of {whole} pictures", "{images} images sur {whole}")
 HOURS, MINUTES, SECONDS = Text("{n} h {m} min", "{n} h {m} min"), Text("{n} min", "{n} min"), Text("{n} s", "{n} s")
 FROM_TO = Text("{data}, from {start}", "{data}, à partir de {start}")
 LEARNS = Text("as it learns", "pendant qu’il apprend")
-AVERAGE = Text("Averaged weights", "Poids moyennés")
+AVERAGE = Text("EMA weights", "Poids EMA (moyennés)")
 AVERAGE_NOTE = Text("what is kept", "ce qui est gardé")
-RAW = Text("Weights that learn", "Poids qui apprennent")
+RAW = Text("Raw weights", "Poids bruts")
 RAW_NOTE = Text("ahead of the average, and less steady", "en avance sur la moyenne, et moins stables")
 NO_WALL = Text("The first pictures come once it has begun.", "Les premières images viendront dès qu’il aura commencé.")
 SNAPSHOT = Text("Snapshot", "Instantané")
@@ -162,7 +160,7 @@ BEST = Text("best {value}, after {images} pictures", "meilleure : {value}, aprè
 BETWEEN = Text("95 %: {low} to {high}", "95 % : de {low} à {high}")
 VARIETY = Text("Variety, 1 is as real pictures", "Variété, 1 comme les vraies images")
 
-# Afterwards
+# Results
 RESULT = Text("What it has made", "Ce qu’il a fait")
 OPEN = Text("Open in its tab", "Ouvrir dans son onglet")
 WHICH_WEIGHTS = Text("Weights", "Poids")

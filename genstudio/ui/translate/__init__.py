@@ -1,1 +1,1 @@
-"""The parts of the Translate tab: one picture, a sheet to draw on, all systems on one picture, many files."""
+"""The parts of the Translate tab: one picture, a canvas, all systems on one picture, many files."""

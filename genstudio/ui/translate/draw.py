@@ -1,4 +1,4 @@
-"""A sheet to draw on, coloured as one draws: for systems that know drawings."""
+"""A canvas whose drawing is translated while it changes, for systems that take drawings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import Work
 
 PENS = ("#000000", "#ffffff")
-WIDTH = 8 / 280  # of the sheet: about as thick as the lines that such a system learned from
+WIDTH = 8 / 280  # fraction of the canvas: about the thickness of lines in training
 
 
 class Draw:
@@ -33,7 +33,7 @@ class Draw:
         return [self.drawn]
 
     def run(self, visit: Visit, scene: dict, lang: str) -> dict:
-        """The coloured drawing. Its lines are lines already."""
+        """Updates with the coloured drawing, without line extraction."""
         sheet = taken(visit.drawing) if visit.drawing else of_ours(drawing())
         scene = scene | {"detail": None, "background": "#ffffff"}
         made = self.work.recipe(scene, sheet.digest)

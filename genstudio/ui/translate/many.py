@@ -1,4 +1,4 @@
-"""Many files: several pictures, or a zip, in; a zip of the results out, and a line for each."""
+"""Many files: pictures or a zip in, a zip of the results out, with a report line for each file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import SHOW_EVERY, Work
 
-LISTED = 400  # lines of the report that the page shows, the last ones
+LISTED = 400  # last lines of the report on the page
 
 
 class Many:
@@ -39,7 +39,7 @@ class Many:
         return [self.waiting, self.upload, self.start, self.stop, self.report]
 
     def show(self, visit: Visit, lang: str) -> dict:
-        """What waits."""
+        """Updates with the files to be translated."""
         said = getattr(w.NO_FILES, lang)
         if visit.files:
             size = amount(sum(path.stat().st_size for path in visit.files), lang)
@@ -59,13 +59,13 @@ class Many:
         return self.show(visit, lang) | {self.report: ""}
 
     def run(self, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
-        """The report as it grows, and at last the zip: whole, however far it came."""
+        """Updates with the report, and last the zip: valid even if stopped early."""
         if not visit.files:
             raise ValueError(getattr(w.NOTHING_LEFT, lang))
         run, target = visit.begin("many"), visit.place(f"{scene['system']}.zip")
         settings = {key: scene[key] for key in ("view", "background", "detail")} | scene["controls"]
         lines: list[Outcome] = []
-        begun = looked = time.monotonic()
+        started = shown_at = time.monotonic()
         busy = {self.start: gr.update(visible=False), self.upload: gr.update(visible=False), self.stop: gr.update(visible=True)}
         yield {**busy, self.report: html.progress(0, getattr(w.WORKING, lang))}
         with closing(translate_files(self.work.engine, scene["system"], visit.files, target, **settings)) as outcomes:
@@ -73,9 +73,9 @@ class Many:
                 lines.append(outcome)
                 if run.stopped:
                     break
-                if (now := time.monotonic()) - looked > SHOW_EVERY:
-                    looked = now
-                    left = round((now - begun) / outcome.done * (outcome.of - outcome.done))
+                if (now := time.monotonic()) - shown_at > SHOW_EVERY:
+                    shown_at = now
+                    left = round((now - started) / outcome.done * (outcome.of - outcome.done))
                     note = getattr(w.COUNTED, lang).format(done=outcome.done, of=outcome.of, left=left)
                     yield {self.report: html.progress(outcome.done / outcome.of, note) + listed(lines, lang)}
         if run.stopped and not run.cancelled:
@@ -95,7 +95,7 @@ class Many:
 
 
 def listed(lines: Sequence[Outcome], lang: str) -> str:
-    """A line for each file, the newest first. Names are a stranger's."""
+    """Report with a line per file, newest first. File names are untrusted."""
     rows = "".join(
         f'<li class="{"refused" if line.trouble else ""}"><span>{escape(line.name)}</span>'
         f"<span>{escape(line.trouble or getattr(w.WRITTEN, lang))}</span></li>"

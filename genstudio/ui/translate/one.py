@@ -1,4 +1,4 @@
-"""One picture: before and after on one place, where it changed, and for two-way systems the way there and back again."""
+"""One picture: comparison of input and output, change map, and, for two-way systems, the round trip."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import WAYS, Work
 
 WAITING = '<div class="stage one waiting"><figure></figure></div>'
-LIVE = 256 * 256  # pixels up to which the picture follows a slider while it moves
-MAPPED = 640  # pixels of the longer side of a change map
+LIVE = 256 * 256  # pixels up to which a picture is translated during a drag
+MAPPED = 640  # longer side of a change map, in pixels
 
 
 class One:
@@ -48,7 +48,7 @@ class One:
         return self.work.picture(visit, scene["system"]).digest, scene
 
     def run(self, visit: Visit, scene: dict, lang: str, whole: bool = True) -> Iterator[dict]:
-        """Updates while the picture is translated, and at last with it there. Not `whole`: as a slider moves, the stage alone."""
+        """Updates while the picture is translated, and last with the result; only of the stage unless `whole`."""
         run, taken = visit.begin("one"), self.work.picture(visit, scene["system"])
         if not self.live(visit, scene):
             yield {self.progress: html.progress(None, getattr(w.WORKING, lang)), self.cancel: gr.update(visible=True)}
@@ -61,7 +61,7 @@ class One:
                 note = getattr(w.PART, lang).format(done=part.done, of=part.of, left=left)
                 yield {self.progress: html.progress(part.done / part.of, note)}
         if after is None:
-            if run.cancelled:  # else a newer run shows what it comes to
+            if run.cancelled:  # else replaced by a newer run, which updates the page
                 visit.made = None
                 legend = f'<p class="legend">{getattr(w.STOPPED, lang)}</p>'
                 yield {self.progress: legend, self.cancel: gr.update(visible=False)}
@@ -96,7 +96,7 @@ class One:
         }
 
     def warning(self, scene: dict, before: np.ndarray, lang: str) -> str:
-        """A sentence where the network is shown what it does not know."""
+        """Warning if the picture is unlike the training data, or note on line extraction."""
         knows = self.work.systems[scene["system"]].knows
         if knows and self.work.engine.foreignness(scene["system"], Image.fromarray(before)) > 1:
             said = getattr(w.FOREIGN, lang).format(knows=getattr(knows, lang))
@@ -104,7 +104,7 @@ class One:
         return f'<p class="legend">{getattr(w.TURNED, lang)}</p>' if scene["detail"] is not None else ""
 
     def maps(self, scene: dict, before: np.ndarray, after: np.ndarray, lang: str) -> str:
-        """Where the picture changed, and by how much; there, back again, and what that lost, where the system goes both ways."""
+        """Change map; for two-way systems also the round trip and its error map."""
         turn = self.work.turn(scene["system"])
         changed, note = difference(before, after, lang)
         figures = [(changed, getattr(w.CHANGED, lang), note)]
@@ -127,7 +127,7 @@ class One:
 
 
 def difference(before: np.ndarray, after: np.ndarray, lang: str) -> tuple[np.ndarray, str]:
-    """Where two pictures differ, as colours, and a sentence that says how much. The first may be the smaller."""
+    """Error map of two pictures, the first resized to the second, and a sentence with the mean difference."""
     height, width = after.shape[:2]
     factor = min(1.0, MAPPED / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))

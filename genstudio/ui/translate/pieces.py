@@ -1,4 +1,4 @@
-"""Pieces of HTML of the Translate tab: before and after on one place, tiles, the visitor's picture and its camera."""
+"""HTML of the Translate tab: comparison of input and output, tiles, the visitor's picture, the camera button."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from genstudio.images import save_png
 from genstudio.ui.assets import asset
 from genstudio.ui.translate import words as w
 
-EXACT = 512  # pixels of a side up to which a picture is shown as it is; above, a copy for the eye
-SHOWN = 1280  # pixels of a copy's longer side
+EXACT = 512  # longest side of pictures shown in full; larger ones are shown as a smaller copy
+SHOWN = 1280  # longer side of the copy, in pixels
 
-# Two pictures on one place: the handle follows mouse, finger and arrow keys, and stays where it is when they change.
+# Comparison slider: the handle follows mouse, finger and arrow keys, and stays in place when the pictures change.
 COMPARE = asset("compare.js")
 
-# The camera's picture goes where a chosen file goes. A stream that nobody sees any more is ended.
+# The camera's picture is uploaded like a file. A hidden stream is stopped.
 CAMERA = asset("camera.js")
 
 
 def uri(image: np.ndarray, recipe: dict | None = None) -> str:
-    """A uint8 (h, w, 3) picture as a data URI: itself with its recipe where it is small, else a copy for the eye."""
+    """Encode a uint8 (h, w, 3) picture as a data URI: a small one with its recipe, else a reduced copy."""
     picture, stream = Image.fromarray(image), io.BytesIO()
     if max(picture.size) <= EXACT:
         save_png(picture, stream, recipe)
@@ -35,13 +35,13 @@ def uri(image: np.ndarray, recipe: dict | None = None) -> str:
 
 
 def image(image: np.ndarray, alt: str, recipe: dict | None = None) -> str:
-    """Small pictures are enlarged crisply."""
+    """Image element; small pictures are enlarged without smoothing."""
     css = ' class="pixels"' if max(image.shape[:2]) <= EXACT else ""
     return f'<img{css} src="{uri(image, recipe)}" alt="{escape(alt, quote=True)}" decoding="sync">'
 
 
 def compare(before: np.ndarray, after: np.ndarray, recipe: dict, href: str, filename: str, label: str, lang: str) -> str:
-    """`before` left of the handle, `after` right of it. href: where the result lies, or none where it is on the page."""
+    """Comparison slider with `before` left, `after` right of the handle. href: URL of the result, empty if inline."""
     height, width = after.shape[:2]
     first, second = (getattr(text, lang) for text in (w.BEFORE, w.AFTER))
     made = image(after, second, recipe)
@@ -72,7 +72,7 @@ def source(picture: np.ndarray, own: bool, lang: str) -> str:
 
 
 def camera(upload: str, lang: str) -> str:
-    """The button that opens the camera, then takes the picture, which goes where files for `upload` go."""
+    """Button that opens the camera and then takes the picture, uploaded to the button `upload`."""
     take, opened, refused = (escape(getattr(text, lang), quote=True) for text in (w.TAKE, w.CAMERA, w.NO_CAMERA))
     return (
         f'<div class="camera"></div><button class="plain" data-camera="{upload}" data-take="{take}" data-open="{opened}"'
@@ -81,7 +81,7 @@ def camera(upload: str, lang: str) -> str:
 
 
 def thumbnail(before: np.ndarray, after: np.ndarray, side: int = 104) -> np.ndarray:
-    """The left half before, the right half after: what a card shows."""
+    """Picture of a card: left half before, right half after."""
     squares = []
     for image in (before, after):
         picture = Image.fromarray(image)

@@ -1,4 +1,4 @@
-"""How a picture is shown to the network, and the system's own controls: one panel for all parts of the tab."""
+"""Input settings (view, background, lines) and controls of the system: one panel for all parts of the tab."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Settings:
         return [*self.panel.components.values(), self.lines, self.detail, self.view, self.background]
 
     def read(self, system: str, inputs: dict) -> dict[str, Any]:
-        """The scene as the panel has it."""
+        """The scene with the panel's values."""
         lines = self.work.draws(system) and inputs[self.lines]
         return {
             "system": system,
@@ -55,7 +55,7 @@ class Settings:
         }
 
     def show(self, scene: dict, visit: Visit) -> dict:
-        """Updates with what matters for this system and picture, as the scene has it."""
+        """Updates that show the settings for this system and picture, with the scene's values."""
         system, lines = scene["system"], scene["detail"] is not None
         see_through = visit.own is not None and clear(visit.own.picture)
         return {
@@ -68,7 +68,7 @@ class Settings:
 
 
 def hexadecimal(colour: Any) -> str:
-    """A colour as #rrggbb, whether it is named or comes from Gradio's picker, which counts in fractions."""
+    """Convert a named colour, or one from Gradio's picker with fractional levels, to #rrggbb."""
     if numbers := re.fullmatch(r"rgba?\(([\d.]+), *([\d.]+), *([\d.]+)(?:, *[\d.]+)?\)", str(colour)):
         return "#" + "".join(f"{min(255, round(float(number))):02x}" for number in numbers.groups())
     return "#" + "".join(f"{level:02x}" for level in ImageColor.getrgb(recipe.check_background(colour))[:3])

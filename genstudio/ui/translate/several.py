@@ -1,4 +1,4 @@
-"""One picture through every system: a grid in which each result chooses its system."""
+"""One picture through every system: a grid in which a click on a result selects its system."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from genstudio.ui.translate import words as w
 from genstudio.ui.translate.visit import Visit
 from genstudio.ui.translate.work import Work
 
-SIDE = 384  # pixels: of a copy small enough that five systems take a second
+SIDE = 384  # pixels: small enough that five systems take a second
 
 
 class Several:
@@ -34,7 +34,7 @@ class Several:
         return [self.grid]
 
     def run(self, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
-        """The grid, as it fills."""
+        """Updates with the grid as it fills."""
         run, taken = visit.begin("several"), self.work.picture(visit, scene["system"])
         small = flatten(taken.picture, scene["background"])
         small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
@@ -53,7 +53,7 @@ class Several:
 
 
 def cell(picture: np.ndarray, name: str, title: str, note: str) -> str:
-    """A result; where it has a name, a click chooses its system."""
+    """Cell of a result; with a name a click selects its system."""
     said = f"<span><b>{escape(title)}</b>{f'<i>{escape(note)}</i>' if note else ''}</span>"
     body = f"{pieces.image(picture, title)}{said}"
     return f'<button data-pick="{escape(name, quote=True)}">{body}</button>' if name else f"<div>{body}</div>"

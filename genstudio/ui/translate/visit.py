@@ -1,4 +1,4 @@
-"""What the server holds of a visitor while the page is open: a picture, some files, the runs under way. Then all of it goes."""
+"""Session of the Translate tab: picture, drawing, files and current runs, deleted when the page is closed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from genstudio.ui.sessions import Filing, Taken
 
 
 def clear(picture: Image.Image) -> bool:
-    """Whether a background would show through it."""
+    """True if a picture has transparent pixels."""
     if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
         return False
     return picture.convert("RGBA").getchannel("A").getextrema()[0] < 255
@@ -19,8 +19,8 @@ def clear(picture: Image.Image) -> bool:
 class Visit(Filing):
     def __init__(self) -> None:
         super().__init__()
-        self.scene: dict | None = None  # what the tab shows, and which part of it is looked at
+        self.scene: dict | None = None  # on the screen; `looked` is the part in front
         self.looked = "one"
-        self.own: Taken | None = None  # until then, each system shows an example
-        self.drawing: bytes | None = None  # the sheet's PNG
-        self.made: Any = None  # what stands on the stage: a picture's digest and its settings
+        self.own: Taken | None = None  # None: examples
+        self.drawing: bytes | None = None  # PNG
+        self.made: Any = None  # digest and settings of the result on the stage

@@ -1,4 +1,4 @@
-"""The sentences of the Translate tab. What a system is to be given stands with the system, a control's words with the control."""
+"""The sentences of the Translate tab. Those of a control stand with the control, those of a system with the system."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ BACK_TO_EXAMPLE = Text("Back to the example", "Revenir à l’exemple")
 
 VIEW = Text("What the model sees", "Ce que voit le modèle")
 VIEW_HINT = Text(
-    "It knows things of one size. In tiles it sees every pixel, and things larger than it has learned.",
-    "Il connaît les choses à une taille. Par carreaux il voit chaque pixel, et des choses plus grandes qu’apprises.",
+    "Trained at one resolution. Tiles keep every pixel, but objects appear larger than in training.",
+    "Entraîné à une seule résolution. Les carreaux gardent chaque pixel, mais les objets y sont plus grands qu’à "
+    "l’entraînement.",
 )
 OWN = Text("The picture at the model’s own scale", "L’image à l’échelle du modèle")
 TILES = Text("Every pixel, in tiles", "Chaque pixel, par carreaux")

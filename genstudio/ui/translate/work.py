@@ -1,6 +1,6 @@
-"""What the parts of the Translate tab share: the systems, the visits, and how a picture becomes what a network is shown.
+"""State shared by the parts of the Translate tab: systems, sessions, and the preparation of inputs.
 
-A *scene* is what a recipe needs besides the picture: {"system", "view", "background", "detail", "controls"}.
+A *scene* has the fields of a recipe without the picture: {"system", "view", "background", "detail", "controls"}.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from genstudio.ui.sessions import Run, Taken, Visits, of_ours
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate.visit import Visit
 
-SHOW_EVERY = 0.25  # seconds between two looks at the progress
-WAYS = ("there", "back")  # a control with these options undoes itself
+SHOW_EVERY = 0.25  # seconds between two updates
+WAYS = ("there", "back")  # options of the control of a two-way system
 
 
 class Work:
@@ -34,7 +34,7 @@ class Work:
         self._thumbnails: dict[tuple[str, str], str] = {}
 
     def opening(self, system: str) -> dict[str, Any]:
-        """The scene of a system as it is declared."""
+        """Scene of a system with default settings."""
         defaults = {name: control.default for name, control in self.controls(system).items()}
         return {"system": system, "view": "own", "background": "#ffffff", "detail": None, "controls": defaults}
 
@@ -42,7 +42,7 @@ class Work:
         return controls(self.systems[system].model.translate)
 
     def turn(self, system: str) -> str | None:
-        """The control that turns the system round, where it goes both ways."""
+        """Name of the control for the direction of a two-way system, or None."""
         for name, control in self.controls(system).items():
             if isinstance(control.kind, Choice) and control.kind.options == WAYS:
                 return name
@@ -57,7 +57,7 @@ class Work:
     # pictures -------------------------------------------------------------------------------------------------------
 
     def picture(self, visit: Visit, system: str) -> Taken:
-        """The visitor's, else an example of the system's own."""
+        """The visitor's picture, else the system's example."""
         return visit.own or self.example(system)
 
     def example(self, system: str) -> Taken:
@@ -66,7 +66,7 @@ class Work:
         return self._examples[system]
 
     def thumbnail(self, system: str) -> str:
-        """A card's picture: the system's example before and after. New weights under the old name get a new one."""
+        """Picture of a card: the system's example before and after, made again when the weights change."""
         key = system, self.engine.hold(system).digest
         if key not in self._thumbnails:
             before = self.prepared(self.example(system), self.opening(system))
@@ -74,7 +74,7 @@ class Work:
         return self._thumbnails[key]
 
     def prepared(self, taken: Taken, scene: dict) -> np.ndarray:
-        """What the network is shown, uint8 (h, w, 3)."""
+        """Input of the network, uint8 (h, w, 3)."""
         return prepared(taken.picture, scene["background"], scene["detail"], self.own_side(scene["system"]))
 
     def translate(self, image: np.ndarray, scene: dict) -> Iterator[Progress]:
@@ -85,27 +85,27 @@ class Work:
         return last.images[0]
 
     def step_by_step(self, image: np.ndarray, scene: dict, run: Run) -> Iterator[tuple[Progress, float]]:
-        """Parts done, not too often, with the seconds so far; at last the picture, unless the run was stopped."""
-        started = looked = time.monotonic()
+        """Progress with the seconds so far, at most every `SHOW_EVERY`; last the result, unless the run is stopped."""
+        started = shown_at = time.monotonic()
         with closing(self.translate(image, scene)) as parts:
             for part in parts:
                 now = time.monotonic()
                 if run.stopped:
                     return
-                if part.images is not None or now - looked > SHOW_EVERY:
-                    looked = now
+                if part.images is not None or now - shown_at > SHOW_EVERY:
+                    shown_at = now
                     yield part, now - started
 
     def recipe(self, scene: dict, digest: str) -> dict:
-        """What the picture carries."""
+        """Recipe of a scene, saved in its picture."""
         settings = {"view": scene["view"], "background": scene["background"]}
         if scene["detail"] is not None:
             settings["detail"] = scene["detail"]
-        held = self.engine.hold(scene["system"])
-        return recipe.make(held, "translate", picture=digest, **settings, controls=scene["controls"])
+        loaded = self.engine.hold(scene["system"])
+        return recipe.make(loaded, "translate", picture=digest, **settings, controls=scene["controls"])
 
     def scene_of(self, found: dict) -> dict:
-        """The scene of a checked recipe."""
+        """Scene of a checked recipe."""
         said = {key: found[key] for key in ("view", "background", "detail") if key in found}
         opening = self.opening(found["system"])
         return opening | said | {"controls": opening["controls"] | (found.get("controls") or {})}

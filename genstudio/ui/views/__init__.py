@@ -1,1 +1,1 @@
-"""The ways to look at a latent space: one file each, drawn side by side by `tabs/latent.py`."""
+"""The views of a latent space, a file each; `tabs/latent.py` draws them."""

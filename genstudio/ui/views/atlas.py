@@ -1,6 +1,6 @@
-"""The map of a latent space with two numbers a picture: where the test set lies, coloured by class, to be dragged over.
+"""Map of a 2D latent space: the latents of the test set, coloured by class, with a cursor to drag.
 
-An auto-encoder beside a VAE on the same pictures: what orders the plane, and why the first does not generate.
+Below it random samples of an auto-encoder and a VAE of the same data: only the VAE orders the plane, and generates.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from genstudio.ui.history import Trail
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View, figure
 
-MOST = 2  # maps side by side
-SHEET = 20  # pictures along a side of the plane
-DRAWN = 16  # random codes
-OUTERMOST = 0.005  # of the pictures on each side, which a map may leave out
-MARGIN = 0.08  # of the map around the others
+MAX_MAPS = 2  # maps side by side
+SHEET = 20  # images per side of the grid of decoded latents
+DRAWN = 16  # random latents
+OUTERMOST = 0.005  # fraction of outliers outside the map, on each side
+MARGIN = 0.08  # fraction of the map around the others
 
 
 class Atlas(View):
@@ -37,13 +37,13 @@ class Atlas(View):
     opening: dict[str, Any] = {"places": {}, "sheet": False, "seed": 0}
 
     def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, trail: Trail):
-        self.flat = [name for name in systems if engine.hold(name).codes == 2 and len(engine.map(name)[0])][:MOST]
+        self.flat = [name for name in systems if engine.hold(name).codes == 2 and len(engine.map(name)[0])][:MAX_MAPS]
         data = {engine.hold(name).header.data for name in self.flat}
         self.larger = [
             name
             for name, system in systems.items()
             if name not in self.flat and hasattr(system.model, "encode") and engine.hold(name).header.data in data
-        ][:MOST]
+        ][:MAX_MAPS]
         super().__init__(engine, systems, first, trail)
 
     def draw(self) -> None:
@@ -95,30 +95,30 @@ class Atlas(View):
         return self.begin(found["system"]) | {"places": {found["system"]: place}}
 
     def code_at(self, scene: dict, name: str) -> np.ndarray:
-        """The code (2,) that is looked at: at first, that of a picture in the middle."""
+        """Latents (2,) under the cursor: at first those of the image nearest to the median."""
         said = scene["places"].get(name)
         if said is not None:
             return np.array(said, np.float32)
-        codes, _ = self.engine.map(name)
-        return codes[np.linalg.norm(codes - np.median(codes, 0), axis=1).argmin()]
+        latents, _ = self.engine.map(name)
+        return latents[np.linalg.norm(latents - np.median(latents, 0), axis=1).argmin()]
 
     def bounds(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """The lower left corner of the map, and its sides."""
-        codes, _ = self.engine.map(name)
-        low, high = np.quantile(codes, OUTERMOST, 0), np.quantile(codes, 1 - OUTERMOST, 0)
+        """Lower left corner and size of the map, (2,) each."""
+        latents, _ = self.engine.map(name)
+        low, high = np.quantile(latents, OUTERMOST, 0), np.quantile(latents, 1 - OUTERMOST, 0)
         return low - MARGIN * (high - low), (1 + 2 * MARGIN) * (high - low)
 
     def made_at(self, name: str, code: np.ndarray) -> dict:
         return recipe.make(self.engine.hold(name), "decode", code=encoding.pack(code), controls={})
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     def handlers(self, name: str):
         def at(inputs: dict, event: gr.EventData) -> dict:
             low, side = self.bounds(name)
             x, y = recipe.check_position(event.x), recipe.check_position(event.y)
             scene = self.read(inputs)
-            place = (low + side * np.array([x, 1 - y])).astype("<f2")  # as a recipe carries it
+            place = (low + side * np.array([x, 1 - y])).astype("<f2")  # float16, as in a recipe
             return scene | {"places": scene["places"] | {name: [float(number) for number in place]}}
 
         @friendly
@@ -144,7 +144,7 @@ class Atlas(View):
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         return self.whole(scene, language(request))
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         updates: dict[gr.components.Component, Any] = {self.sheet: scene["sheet"]}
@@ -153,14 +153,14 @@ class Atlas(View):
             updates[self.stages[name]] = self.stage_html(scene, name, lang)
         return updates | {row: self.random_html(scene, name, lang) for name, row in self.rows.items()}
 
-    def on_map(self, name: str, codes: np.ndarray) -> np.ndarray:
-        """Where codes (n, 2) lie on the map: in [0, 1] from its top left, for y points up."""
+    def on_map(self, name: str, latents: np.ndarray) -> np.ndarray:
+        """Positions on the map of latents (n, 2): in [0, 1] from its top left, while their y axis points up."""
         low, side = self.bounds(name)
-        return (codes - low) / side * [1, -1] + [0, 1]
+        return (latents - low) / side * [1, -1] + [0, 1]
 
     def map_html(self, scene: dict, name: str, lang: str) -> str:
         low, side = self.bounds(name)
-        codes, labels = self.engine.map(name)
+        latents, labels = self.engine.map(name)
         drawn = self.engine.latents(name, self.seeds(scene))
         classes = self.engine.hold(name).header.classes
         sheet = ""
@@ -169,7 +169,7 @@ class Atlas(View):
             y, x = (axis.ravel() for axis in np.meshgrid(1 - steps, steps, indexing="ij"))
             images = self.engine.decode(name, low + side * np.stack([x, y], 1))
             sheet = html.picture(html.png_uri(grid(images, columns=SHEET, gap=0)), "")
-        points = html.scatter(self.on_map(name, codes), labels, self.on_map(name, drawn), faint=scene["sheet"])
+        points = html.scatter(self.on_map(name, latents), labels, self.on_map(name, drawn), faint=scene["sheet"])
         x, y = self.on_map(name, self.code_at(scene, name)[None])[0]
         label = getattr(w.MAP, lang)
         legend = html.legend(classes, getattr(w.DRAWN_CODES, lang))

@@ -1,4 +1,4 @@
-"""Directions in a latent space, as sliders: principal ones, those of largest effect, single numbers, and one's own."""
+"""Directions in a latent space as sliders: largest effect, principal components, single dimensions, named ones."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from genstudio.ui.views.view import View, figure
 
 KINDS = {"effect": w.BY_EFFECT, "pca": w.BY_PCA, "dimension": w.BY_DIMENSION}
 AT_ONCE = 6  # sliders
-REACH = 3  # standard deviations either way
-TICKS = [-3, -2, -1, 0, 1, 2, 3]  # of the strip beside a slider
-MOST_OWN = 40  # directions that a browser keeps
+REACH = 3  # range in standard deviations
+TICKS = [-3, -2, -1, 0, 1, 2, 3]  # positions of the strip beside a slider
+MAX_OWN = 40  # directions saved in a browser
 
 
 class Directions(View):
@@ -31,7 +31,7 @@ class Directions(View):
     opening = {"from": {"seed": 33}, "by": {}, "kind": "effect", "first": 0, "own": None, "amount": 0.0}
 
     def draw(self) -> None:
-        # A visitor's own directions, by system: {system: [{"name": ..., "by": ...}]}. They outlive a reload.
+        # Named directions in the browser, by system: {system: [{"name": ..., "by": ...}]}.
         self.kept = gr.BrowserState({}, storage_key="genstudio-directions", secret="genstudio")
         with gr.Row(elem_classes="latent"):
             with gr.Column(scale=3, min_width=200, elem_classes="end-column"):
@@ -99,7 +99,7 @@ class Directions(View):
     # the scene ------------------------------------------------------------------------------------------------------
 
     def scene_of(self, found: dict) -> dict:
-        """The sliders turn to the first direction that the recipe moves along."""
+        """Scene of a recipe, with its first direction on the sliders."""
         kind, _, number = next(iter(found["by"]), "effect 1").partition(" ")
         return super().scene_of(found) | {"kind": kind, "first": (int(number) - 1) // AT_ONCE * AT_ONCE}
 
@@ -111,16 +111,16 @@ class Directions(View):
         return scene | {"by": by, "own": self.chosen(before, inputs[self.kept])}
 
     def page(self, scene: dict) -> list[str]:
-        """The names of the directions that the sliders now move."""
+        """Names of the directions of the sliders."""
         count = len(self.engine.directions(scene["system"], scene["kind"]))
         return [f"{scene['kind']} {i + 1}" for i in range(scene["first"], min(count, scene["first"] + AT_ONCE))]
 
     def chosen(self, scene: dict, kept: dict | None) -> dict | None:
-        """The visitor's own direction that the slider moves, as the browser keeps it now."""
+        """The selected named direction, as saved in the browser, or None."""
         return next((own for own in mine(kept, scene["system"]) if scene["own"] and own["name"] == scene["own"]["name"]), None)
 
     def moved_by(self, scene: dict) -> dict[str, float]:
-        """All that is added to the start: the sliders' part, and so many times the visitor's own direction."""
+        """Sum of the sliders and the scaled named direction: amounts by direction."""
         by = dict(scene["by"])
         for name, amount in (scene["own"] or {"by": {}})["by"].items():
             by[name] = by.get(name, 0.0) + scene["amount"] * amount
@@ -130,7 +130,7 @@ class Directions(View):
         start = {k: scene["from"][k] for k in ("seed", "code") if k in scene["from"]}
         return self.recipe(scene, "steer", **{"from": start}, by=self.moved_by(scene))
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_drag(self, inputs: dict, request: gr.Request) -> str:
@@ -156,7 +156,7 @@ class Directions(View):
 
     @friendly
     def on_tick(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        """A picture of a strip is picked: its slider goes there."""
+        """Move a slider to the position of a clicked image of its strip."""
         scene = self.read(inputs)
         name, _, amount = str(event.pick).partition(":")
         recipe.check_by({name: float(amount)})
@@ -168,20 +168,20 @@ class Directions(View):
 
     @friendly
     def on_save(self, inputs: dict, request: gr.Request) -> dict:
-        """What the sliders add up to becomes a direction with a name."""
+        """Save the sum of the sliders as a named direction."""
         scene, lang = self.read(inputs), language(request)
         name, by = (inputs[self.name] or "").strip()[:40], self.moved_by(scene)
         if not name or not by:
             raise ValueError(getattr(w.OWN_NOTHING, lang))
         others = [own for own in mine(inputs[self.kept], scene["system"]) if own["name"] != name]
         own = {"name": name, "by": by}
-        kept = (inputs[self.kept] or {}) | {scene["system"]: [own, *others][:MOST_OWN]}
+        kept = (inputs[self.kept] or {}) | {scene["system"]: [own, *others][:MAX_OWN]}
         scene |= {"by": {}, "own": own, "amount": 1.0}
         return self.result(scene, inputs | {self.kept: kept}, request) | {self.kept: kept, self.name: ""}
 
     @friendly
     def on_own(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        """One of the visitor's own is picked, or put away for good."""
+        """Select or remove a named direction."""
         scene, kept = self.read(inputs), inputs[self.kept] or {}
         what, _, name = str(event.pick).partition(":")
         known = mine(kept, scene["system"])
@@ -192,7 +192,7 @@ class Directions(View):
             scene |= {"own": next((own for own in known if own["name"] == name), None), "amount": 1.0}
         return self.result(scene, inputs | {self.kept: kept}, request) | {self.kept: kept}
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
         names = [own["name"] for own in mine(inputs[self.kept], scene["system"])]
@@ -210,7 +210,7 @@ class Directions(View):
         for i, slider in enumerate(self.steps):
             name = page[i] if i < len(page) else ""
             value = scene["by"].get(name, 0)
-            reach = max(REACH, abs(value))  # a recipe may go farther than a slider does at first
+            reach = max(REACH, abs(value))  # a recipe may exceed the default range
             label = name.partition(" ")[2]
             updates[slider] = gr.update(visible=bool(name), label=label, value=value, minimum=-reach, maximum=reach)
         return updates
@@ -225,10 +225,11 @@ class Directions(View):
         return f'<div class="stage one">{moved}</div>'
 
     def strip_html(self, scene: dict, page: list[str]) -> str:
-        """What each slider does from end to end, everything else as it stands."""
+        """Strips of images over the range of each slider, with the others unchanged."""
         by, start = self.moved_by(scene), self.code(scene, "from")
-        codes = [replay.steered(start, by | {name: tick}, self.engine, scene["system"]) for name in page for tick in TICKS]
-        uris, rows = self.pictures(scene, np.stack(codes)), ""
+        moves = [by | {name: tick} for name in page for tick in TICKS]
+        latents = [replay.steered(start, move, self.engine, scene["system"]) for move in moves]
+        uris, rows = self.pictures(scene, np.stack(latents)), ""
         for i, name in enumerate(page):
             nearest = min(TICKS, key=lambda tick, name=name: abs(tick - by.get(name, 0.0)))
             cells = "".join(
@@ -241,9 +242,9 @@ class Directions(View):
 
 
 def mine(kept: Any, system: str, checked: Callable[[dict], dict] = lambda own: {"by": recipe.check_by(own["by"])}) -> list[dict]:
-    """The directions that a browser keeps for a system, each `checked`, less those that are not whole: it is a visitor's input."""
+    """Named directions of a system from the browser (untrusted), each `checked`; malformed ones are left out."""
     found = []
-    for own in (kept if isinstance(kept, dict) else {}).get(system, [])[:MOST_OWN]:
+    for own in (kept if isinstance(kept, dict) else {}).get(system, [])[:MAX_OWN]:
         try:
             found.append({"name": str(own["name"])[:40], **checked(own)})
         except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What a view shows, saved as a film: two buttons, and the file that then waits to be fetched."""
+"""Export of a view as a film: two buttons for the format, and a download button."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUFFIXES = {".webp": w.WALK_WEBP, ".mp4": w.WALK_MP4}
 
 
 class Film:
-    """Drawn in the current row; `place` comes before the names of its elements."""
+    """The buttons, drawn in the current row. `place` prefixes the element ids."""
 
     def __init__(self, place: str):
         self.buttons = {
@@ -26,7 +26,7 @@ class Film:
         self.file = gr.DownloadButton(visible=False, elem_id=f"{place}-file", size="sm", variant="primary", scale=0)
 
     def wire(self, save: Callable[[dict, Path, str], Path], inputs: set[gr.components.Component]) -> None:
-        """`save(inputs, folder, suffix)` writes the film into the folder, under a name of its own, and returns its path."""
+        """Connect the buttons; `save(inputs, folder, suffix)` writes the film to the folder and returns its path."""
         for suffix, button in self.buttons.items():
             button.click(self.saver(save, suffix), inputs, self.file, **ONCE)
 
@@ -41,5 +41,5 @@ class Film:
 
     @property
     def cleared(self) -> dict:
-        """Updates for another scene, of which there is no film yet."""
+        """Updates that hide the film of a previous scene."""
         return {self.file: gr.update(value=None, visible=False)}

@@ -1,4 +1,4 @@
-"""How a model learned: the same seeds through its training as a film, and what its file says of itself."""
+"""Training of a model: its time-lapse of fixed seeds, and the facts of its header."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Learned(View):
 
 
 def story(name: str, lang: str) -> str:
-    """The film of a system's training, where there is one, beside what its file says."""
+    """Time-lapse of a system's training, if available, and the facts of its header."""
     film = catalog.locate(name).with_suffix(".webp")
     if film.exists():
         uri = "data:image/webp;base64," + base64.b64encode(film.read_bytes()).decode()
@@ -50,7 +50,7 @@ def story(name: str, lang: str) -> str:
 
 
 def facts(header: checkpoint.Header, lang: str) -> str:
-    """What a header says, as a table. It may be a stranger's."""
+    """Table of the facts of a header, which is untrusted."""
     said = {
         w.LEARNED_FROM: f"{header.sets} · {header.credit}" if header.credit else header.sets,
         w.IMAGES_SEEN: f"{header.images:,}".replace(",", "\u202f"),

@@ -1,4 +1,4 @@
-"""A plane of four corners, moved in by mouse, finger and arrow keys: every picture between four pictures."""
+"""Bilinear interpolation of four pictures: a plane to drag in by mouse, finger and arrow keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View, figure
 
 CORNERS = {"nw": w.NORTH_WEST, "ne": w.NORTH_EAST, "sw": w.SOUTH_WEST, "se": w.SOUTH_EAST}  # row by row
-SIDE = 9  # pictures along a side of the sheet
+SIDE = 9  # images per side of the sheet
 
 
 class Plane(View):
@@ -60,7 +60,7 @@ class Plane(View):
         for end in self.ends.values():
             end.wire(self)
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     def moved_to(self, inputs: dict, event: gr.EventData) -> dict:
         return self.read(inputs) | {"x": recipe.check_position(event.x), "y": recipe.check_position(event.y)}
@@ -73,18 +73,18 @@ class Plane(View):
     def on_place(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
         scene = self.moved_to(inputs, event)
         lang = language(request)
-        # Neither sheet nor corners have changed, and a sheet that is sent again would drop the finger that is on it.
+        # Sheet and corners are unchanged, and a new sheet would interrupt the drag.
         kept = self.trail.keep(self.made(scene), inputs[self.trail.history], lang)
         return {self.scene: scene, self.stage: self.stage_html(scene, lang), **kept}
 
     @friendly
     def on_dice(self, inputs: dict, request: gr.Request) -> dict:
-        """New seeds for all corners but those that hold a visitor's own picture."""
+        """New seeds for all corners except those with a visitor's picture."""
         scene = self.read(inputs)
         rolled = {key: {"seed": random.randrange(1_000_000)} for key in CORNERS if "seed" in scene[key]}
         return self.result(scene | rolled, inputs, request)
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def scene_of(self, found: dict) -> dict:
         return super().scene_of(found) | dict(zip(CORNERS, found["corners"], strict=True))

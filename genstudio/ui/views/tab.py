@@ -1,4 +1,4 @@
-"""What the tabs have in common that show one model in several ways: it is chosen above, and what is made is kept below."""
+"""Base of tabs with several views of one model: models above, history below."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ from genstudio.ui.views.view import View
 
 
 class ViewsTab:
-    """Builds the tab inside the current `gr.Blocks`; the page's door opens files and links in it. The first view is in front,
-    and a visitor's picture is its affair: `takes_up(path, scene, inputs, request)` and `stops(event)`."""
+    """Draws the tab inside the current `gr.Blocks`; opened files and links are passed to it (`open_file.Door`).
 
-    place: str  # before the names of its elements
-    needs: tuple[str, ...]  # verbs of the models that it shows
-    opens_on: tuple[str, ...]  # the first of these that is here; else the first of all
-    kinds: tuple[type[View], ...]
-    empty: Text  # said where there are no such models
-    started: Text  # what became of a visitor's picture
-    at_once = False  # whether it is drawn as the page opens; else once it is turned to, so that the page is there sooner
+    The first view is in front, and opens a visitor's picture: `takes_up(path, scene, inputs, request)`, `stops(event)`.
+    """
+
+    place: str  # prefix of the element ids
+    needs: tuple[str, ...]  # verbs of its models
+    opens_on: tuple[str, ...]  # the first available of these, else the first of all
+    view_types: tuple[type[View], ...]
+    empty: Text  # text without models
+    started: Text  # result of opening a picture
+    at_once = False  # drawn on page load; else when first selected, so that the page loads sooner
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        self.sheets: dict[tuple[str, str], str] = {}  # of a model's card, by its weights
+        self.sheets: dict[tuple[str, str], str] = {}  # images of cards, by model and digest
         self.systems = dict(sorted(self.offered().items(), key=lambda item: item[1].title))
         if self.systems:
             self.draw()
@@ -44,15 +46,15 @@ class ViewsTab:
             gr.Markdown(t(self.empty))
 
     def offered(self) -> dict[str, System]:
-        """The systems that are here and that it shows."""
+        """Available systems with the verbs of the tab."""
         return catalog.offered(*self.needs)
 
     # the page -----------------------------------------------------------------------------------------------------
 
     def draw(self) -> None:
         first = self.showcase()
-        self.front = self.kinds[0].key
-        # The chosen model, and the view on the screen: none until there is anything to see.
+        self.front = self.view_types[0].key
+        # The selected model, and the view on the screen: None before the tab is drawn.
         self.system, self.looked = gr.State(first), gr.State(self.front if self.at_once else None)
         self.trail = Trail(self.engine, self.systems, self.place)
         self.mounted = None if self.at_once else gr.HTML(elem_id=f"{self.place}mounted", js_on_load=html.MOUNTED)
@@ -60,7 +62,7 @@ class ViewsTab:
         self.views: dict[str, View] = {}
         self.tabs: dict[str, gr.Tab] = {}
         with gr.Tabs(elem_id=f"{self.place}views", elem_classes="views", selected=self.front) as self.switch:
-            for view in self.kinds:
+            for view in self.view_types:
                 with gr.Tab(t(view.title), id=view.key, elem_id=f"{self.place}view-{view.key}") as self.tabs[view.key]:
                     self.views[view.key] = view(self.engine, self.systems, first, self.trail)
         self.trail.draw()
@@ -70,22 +72,22 @@ class ViewsTab:
             self.mounted.expand(self.on_first, self.inputs, self.outputs, **ONCE)
         chosen = self.cards.select(self.on_system, self.inputs, self.outputs, **ONCE)
         chosen.then(self.on_chosen, self.inputs, self.outputs, **ONCE)
-        self.trail.shown.select(self.on_history, self.inputs, self.outputs, **EACH)  # quick steps through it all count
+        self.trail.shown.select(self.on_history, self.inputs, self.outputs, **EACH)  # every one of quick steps counts
         for key, view in self.views.items():
             view.wire()
             self.tabs[key].select(self.arrival(view), view.inputs | {self.system, self.looked}, [self.looked, *view.outputs], **LAST)
 
     def showcase(self) -> str:
-        """The system that the page opens on."""
+        """System of the opening scene."""
         return next(name for name in (*self.opens_on, *self.systems) if name in self.systems)
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_first(self, inputs: dict, request: gr.Request) -> dict:
-        """The tab is turned to for the first time; a link or a file may have drawn it before."""
+        """First selection of the tab; a link or a file may have drawn it before."""
         if inputs[self.looked] is not None:
-            return {self.looked: inputs[self.looked]}  # to Gradio, no update at all would be one too few
+            return {self.looked: inputs[self.looked]}  # Gradio needs at least one update
         begun = self.begun(inputs[self.memory], request)
         view = self.views[begun[self.looked]]
         return begun | view.remembered(begun[view.scene], inputs, language(request))
@@ -100,21 +102,21 @@ class ViewsTab:
 
     @friendly
     def on_chosen(self, inputs: dict, request: gr.Request) -> dict:
-        """Who turned to another view while a model was being chosen sees it there as well."""
+        """Update the view in front, if it was selected while the model was loading."""
         view = self.views[inputs[self.looked] or self.front]
         scene, late = self.followed(view, inputs)
         return {self.system: inputs[self.system]} | (view.whole(scene, language(request)) if late else {})
 
     def followed(self, view: View, inputs: dict) -> tuple[dict, bool]:
-        """The view's scene with the chosen model, and whether it had another one."""
+        """The view's scene with the selected model, and True if it had another one."""
         scene, name = view.read(inputs), inputs[self.system]
         return (scene, False) if scene["system"] == name else (view.changed_to(scene, name), True)
 
     def arrival(self, view: View) -> Callable:
         @friendly
         def on_arrival(inputs: dict, request: gr.Request) -> dict:
-            """A view is turned to; it follows the model that was chosen meanwhile. One that is on the screen already, as the
-            first one is when its tab is turned to, stays as the visitor has it by now."""
+            """Update a selected view for the selected model, unless it is on the screen already, as the first when its
+            tab is selected."""
             scene, late = self.followed(view, inputs)
             if inputs[self.looked] in (None, view.key) and not late:
                 return {self.looked: inputs[self.looked], **view.remembered(scene, inputs, language(request))}
@@ -128,7 +130,7 @@ class ViewsTab:
         return self.restored(self.trail.picked(history, event.pick), history, language(request))
 
     def on_load(self, memory: dict | None, request: gr.Request) -> dict:
-        """The page as the visitor left it, or on its opening picture."""
+        """Updates on page load, if `at_once`: the newest picture of the history, or the opening one."""
         return self.begun(memory, request) if self.systems and self.at_once else {}
 
     def begun(self, memory: dict | None, request: gr.Request) -> dict:
@@ -140,7 +142,7 @@ class ViewsTab:
         kept = self.trail.keep(view.made(scene), [], lang) if view.quick(scene) else {}
         return {self.looked: self.front} | self.chosen(name, lang) | view.whole(scene, lang) | kept
 
-    # what the door asks for -----------------------------------------------------------------------------------------
+    # opened files and links -----------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> set[gr.components.Component]:
@@ -160,24 +162,25 @@ class ViewsTab:
         return self.trail.memory if self.systems else None
 
     def can_open(self, found: dict) -> bool:
-        """Whether a recipe is one of this tab's."""
-        return found.get("system") in self.systems and found.get("verb") in {v for view in self.kinds for v in view.verbs}
+        """True if a view of this tab restores the recipe."""
+        known = {verb for view in self.view_types for verb in view.verbs}
+        return found.get("system") in self.systems and found.get("verb") in known
 
     def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
-        """The page as a checked recipe has it."""
+        """Restore a checked recipe."""
         return self.restored(found, self.history(inputs), language(request), keep=True)
 
     def history(self, inputs: dict) -> list:
-        """The pictures so far; where nothing was shown yet, those that the browser remembers."""
+        """History of the page; before the tab is drawn, the one saved in the browser."""
         if inputs.get(self.looked) is None:
             return self.trail.remembered(inputs.get(self.memory))
         return inputs[self.trail.history]
 
     def lacks(self, found: dict, request: gr.Request) -> None:
-        """Nothing: all that a picture of this tab is made from stands in its recipe."""
+        """None: a recipe of this tab is complete."""
 
     def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """A visitor's picture is taken up by the first view, in the chosen model; a search for it is shown as it runs."""
+        """Open a picture in the first view, with updates during a search for its latents."""
         if not self.systems:
             raise ValueError(getattr(self.empty, language(request)))
         view = self.views[self.front]
@@ -187,7 +190,7 @@ class ViewsTab:
 
     @property
     def turned(self) -> dict:
-        """The first view comes to the front."""
+        """Bring the first view to the front."""
         return {self.looked: self.front, self.switch: gr.Tabs(selected=self.front)}
 
     def stops(self, event: gr.events.Dependency) -> None:
@@ -195,11 +198,11 @@ class ViewsTab:
             self.views[self.front].stops(event)
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
-        """New weights are chosen, where they are of a kind that this tab shows."""
+        """Select new weights, if this tab can show them."""
         system = self.offered().get(name)
         if not self.systems or system is None:
             return None
-        self.systems = self.systems | {name: system}  # a new dict: others may be walking through the old one
+        self.systems = self.systems | {name: system}  # a new dict: other threads may be iterating over the old one
         self.trail.systems = self.systems
         for view in self.views.values():
             view.systems = self.systems
@@ -210,26 +213,26 @@ class ViewsTab:
         scene = view.changed_to(view.read(inputs), name)
         return self.chosen(name, lang) | self.turned | view.result(scene, inputs, request)
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def restored(self, found: dict, history: list, lang: str, keep: bool = False) -> dict[gr.components.Component, Any]:
-        """The page as a checked recipe has it."""
+        """Restore a checked recipe."""
         able = [view for view in self.views.values() if found["verb"] in view.verbs and view.takes(found["system"])]
         if not able:
             raise ValueError(f"no view shows what the recipe's verb {found['verb']!r} makes")
-        view = min(able, key=lambda view: len(view.verbs))  # a map, before the way that takes any code
+        view = min(able, key=lambda view: len(view.verbs))  # the map before interpolation, which takes any latents
         turned = {self.looked: view.key, self.switch: gr.Tabs(selected=view.key)}
         kept = self.trail.keep(found, history, lang) if keep else self.trail.show(history, found, lang)
         return self.chosen(found["system"], lang) | turned | view.whole(view.scene_of(found), lang) | kept
 
     def chosen(self, name: str, lang: str) -> dict[gr.components.Component, Any]:
-        here = catalog.available()  # a file may have gone since
+        here = catalog.available()  # a file may be gone
         succeeded = {system.name for system in self.systems.values() if system.successor in here} - {name}
         cards = [self.card(other, lang) for other in self.systems if other in here and other not in succeeded]
         return {self.system: name, self.cards: html.cards(cards, name, getattr(w.MODEL, lang))}
 
     def card(self, name: str, lang: str) -> tuple[str, str, str]:
-        """A system's choice: its title, and four of its pictures."""
+        """Card of a system: name, title, and a grid of four samples."""
         weights = self.engine.hold(name).digest
         if (name, weights) not in self.sheets:
             self.sheets[name, weights] = html.png_uri(grid(self.examples(name, [1, 2, 3, 5]), columns=2, gap=0))

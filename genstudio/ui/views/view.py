@@ -1,7 +1,7 @@
-"""What all views of a latent space have in common: a scene, and what happens when it changes.
+"""Base of the views: a scene, and its updates.
 
-A *scene* is all that is on the screen: {"system": name, "controls": {...}}, the ends by name, and what the view adds. It
-is what a recipe needs, and nothing else is kept between two events.
+A *scene* is the state of the screen: {"system": name, "controls": {...}}, the ends by name, and fields of the view. A
+recipe is made from it, and nothing else is kept between two events.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ from genstudio.ui.panels import Panel
 
 
 class View:
-    """Draws itself inside the current `gr.Tab`. `ends` hold pictures or seeds; `extra` is what else its scene opens with."""
+    """A view, drawn inside the current `gr.Tab`. `ends`: pictures or seeds by their key in the scene."""
 
-    key: str  # of its tab, and before the names of its elements
+    key: str  # id of its tab, and prefix of the element ids
     title: Text
-    verbs: tuple[str, ...]  # of the recipes that it restores
-    opening: dict[str, Any]  # the scene, without the system
+    verbs: tuple[str, ...]  # verbs of the recipes that it restores
+    opening: dict[str, Any]  # fields of the first scene
 
     def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, trail: Trail):
         self.engine, self.systems, self.trail, self.place = engine, systems, trail, trail.place
         self.ends: dict[str, End] = {}
-        self.panel: Panel | None = None  # of the controls of `decode`, where the view has any
-        self.first = self.begin(first)  # the scene that the page opens with: components begin with its values
+        self.panel: Panel | None = None  # controls of the verb, if any
+        self.first = self.begin(first)  # scene on page load, for the components' first values
         self.scene = gr.State(self.first)
         self.draw()
 
-    # for each view to say -------------------------------------------------------------------------------------------
+    # to override ----------------------------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        """Components."""
+        """Create the components."""
         raise NotImplementedError
 
     def wire(self) -> None:
-        """Events, once `trail` is drawn too."""
+        """Connect the events, after `trail` is drawn."""
         raise NotImplementedError
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        """Updates of this view's components for a scene."""
+        """Updates of this view's own components for a scene."""
         raise NotImplementedError
 
     def made(self, scene: dict) -> dict:
-        """The recipe of the scene's picture."""
+        """Recipe of the scene's picture."""
         raise NotImplementedError
 
     @property
@@ -70,11 +70,11 @@ class View:
         return []
 
     def quick(self, scene: dict) -> bool:
-        """Whether it is drawn at once; else it waits to be asked."""
+        """True if the picture is drawn at once, False if on demand."""
         return True
 
     def takes(self, system: str) -> bool:
-        """Whether it can show this system."""
+        """True if the view can show a system."""
         return True
 
     # the scene ------------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ class View:
         return {"system": system, "controls": {}, **self.opening}
 
     def changed_to(self, scene: dict, system: str) -> dict:
-        """The scene with another model: a code means nothing to it, a seed does."""
+        """The scene with another model: seeds are kept, latents are dropped, as they belong to the model."""
         fresh = self.begin(system)
         return fresh | {key: scene[key] for key in self.end_keys(scene) if "seed" in scene[key]}
 
@@ -91,7 +91,7 @@ class View:
         return [key for key in self.ends if key in scene]
 
     def scene_of(self, found: dict) -> dict:
-        """The scene of a checked recipe."""
+        """Scene of a checked recipe."""
         known = {key: value for key, value in found.items() if key in self.opening}
         return self.begin(found["system"]) | known | {"controls": found.get("controls") or {}}
 
@@ -99,16 +99,16 @@ class View:
         return recipe.make(self.engine.hold(scene["system"]), verb, **what, controls=self.controls(scene))
 
     def controls(self, scene: dict) -> dict:
-        """All controls of the scene's system: those said, and the others as declared."""
+        """All controls of the scene's system: values of the scene, else defaults."""
         declared = self.panel.of[scene["system"]] if self.panel else {}
         return {name: control.default for name, control in declared.items()} | scene["controls"]
 
     def code(self, scene: dict, which: str) -> np.ndarray:
         return replay.latent_of(scene[which], self.engine, scene["system"])
 
-    def pictures(self, scene: dict, codes: np.ndarray, recipes: Sequence[dict | None] | None = None) -> list[str]:
-        """Codes (n, d) as data URIs of PNGs, each with its recipe where given."""
-        images = self.engine.decode(scene["system"], codes, **self.controls(scene))
+    def pictures(self, scene: dict, latents: np.ndarray, recipes: Sequence[dict | None] | None = None) -> list[str]:
+        """Decode latents (n, d) to data URIs of PNGs, each with its recipe if given."""
+        images = self.engine.decode(scene["system"], latents, **self.controls(scene))
         return [html.png_uri(image, r) for image, r in zip(images, recipes or [None] * len(images), strict=True)]
 
     # events ---------------------------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ class View:
 
     @property
     def by_hand(self) -> list[gr.components.Component]:
-        """What a visitor moves, and the scene is read from."""
+        """Components that a visitor moves, from which the scene is read."""
         return [*self.sliders.values(), *self.knobs]
 
     @property
@@ -139,29 +139,29 @@ class View:
         return [*self.outputs, *self.trail.outputs]
 
     def read(self, inputs: dict) -> dict:
-        """The scene, with sliders and controls as they stand."""
+        """The scene with the values of sliders and controls."""
         scene = inputs[self.scene]
         values = {key: inputs[slider] for key, slider in self.sliders.items()}
         controls = self.panel.values(scene["system"], inputs) if self.panel else {}
         return scene | values | {"controls": controls}
 
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
-        """The view for a scene, whose picture enters the history."""
+        """Updates of the view for a scene, whose picture is added to the history."""
         lang = language(request)
         kept = self.trail.keep(self.made(scene), inputs[self.trail.history], lang)
         return self.whole(scene, lang) | kept | self.remembered(scene, inputs, lang)
 
     def arrive(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
-        """The view when it is turned to: nothing new was made."""
+        """Updates of the view when it is selected, without a new picture."""
         lang = language(request)
         return self.whole(scene, lang) | self.remembered(scene, inputs, lang)
 
     def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
-        """What it shows of what the browser keeps for the visitor."""
+        """Updates that show state saved in the browser."""
         return {}
 
     def whole(self, scene: dict, lang: str) -> dict:
-        """The view for a scene: its own components, its ends, and the controls of its system."""
+        """Updates of the view for a scene: its own components, its ends, and the controls of its system."""
         knobs = self.panel.show(scene["system"], self.controls(scene)) if self.panel else {}
         updates = {self.scene: scene, **knobs, **self.show(scene, lang)}
         can = encodes(self.engine, scene["system"])
@@ -172,17 +172,17 @@ class View:
 
     @friendly
     def on_settle(self, inputs: dict, request: gr.Request) -> dict:
-        """The view as its controls stand. They are left alone: a visitor may have moved them on since."""
+        """Updates of the view for the current controls, but not of these: a visitor may have moved them since."""
         updates = self.result(self.read(inputs), inputs, request)
         return {component: update for component, update in updates.items() if component not in self.by_hand}
 
     def settles(self, slider: gr.components.Component) -> None:
-        """The whole view follows once a control is let go."""
+        """Update the whole view when a control is released."""
         settled = slider.release if isinstance(slider, gr.Slider) else slider.input
         settled(self.on_settle, self.inputs, self.everything, **LAST)
 
 
 def figure(uri: str, label: str, filename: str, lang: str, caption: str = "", css: str = "") -> str:
-    """A large picture with its name, a note, and a button that saves it."""
+    """A large image with a title, a caption, and a download button."""
     shown = html.downloadable(uri, label, filename, getattr(w.DOWNLOAD, lang))
     return f'<figure class="{css}">{shown}<figcaption><b>{label}</b> {caption}</figcaption></figure>'

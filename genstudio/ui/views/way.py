@@ -1,4 +1,4 @@
-"""The way between two ends, straight and spherical side by side, with the norms of the codes along it."""
+"""Linear and spherical interpolation between two ends, side by side, with the norms of the latents."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 
-STEPS = [i / 8 for i in range(9)]  # of the strip
-FRAMES = 60  # of a walk, one way
+STEPS = [i / 8 for i in range(9)]  # positions of the strip
+FRAMES = 60  # in one direction
 NAMES = {"linear": (w.LINEAR, w.LINEAR_NOTE), "spherical": (w.SPHERICAL, w.SPHERICAL_NOTE)}
 
 
@@ -75,13 +75,13 @@ class Way(View):
         self.film.wire(self.save_walk, self.inputs | {self.walk_path})
 
     def takes_up(self, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        """A visitor's picture becomes the start."""
+        """Encode a visitor's picture as the start."""
         yield from self.ends["from"].filled(self, picture, scene, inputs, request)
 
     def stops(self, search: gr.events.Dependency) -> None:
         self.ends["from"].ends_too(self, search)
 
-    # what a visitor does --------------------------------------------------------------------------------------------
+    # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_drag(self, inputs: dict, request: gr.Request) -> str:
@@ -94,19 +94,19 @@ class Way(View):
 
     @friendly
     def on_dice(self, inputs: dict, request: gr.Request) -> dict:
-        """New seeds for both ends; an end that is a visitor's own picture stays."""
+        """New seeds for both ends, except one with a visitor's picture."""
         scene = self.read(inputs)
         rolled = {key: {"seed": random.randrange(1_000_000)} for key in self.ends if "seed" in scene[key]}
         return self.result(scene | rolled, inputs, request)
 
     def save_walk(self, inputs: dict, folder: Path, suffix: str) -> Path:
-        """The way there and back."""
+        """Film from start to end and back."""
         scene, path = self.read(inputs), recipe.check_path(inputs[self.walk_path])
-        codes = between(self.codes(scene), np.linspace(0, 1, FRAMES), path)
-        pictures = self.engine.decode(scene["system"], codes, **self.controls(scene))
+        latents = between(self.codes(scene), np.linspace(0, 1, FRAMES), path)
+        pictures = self.engine.decode(scene["system"], latents, **self.controls(scene))
         return save_walk(pictures, folder / f"{scene['system']}-walk{suffix}")
 
-    # what they see --------------------------------------------------------------------------------------------------
+    # rendering ------------------------------------------------------------------------------------------------------
 
     def scene_of(self, found: dict) -> dict:
         if found["verb"] == "interpolate":
@@ -133,14 +133,16 @@ class Way(View):
         }
 
     def stage_html(self, scene: dict, lang: str) -> str:
-        """The two pictures at a position, with the norms of their codes over the whole way. A drag waits for this: the
-        codes of the ends are asked for once, and both pictures are decoded together."""
+        """Both pictures at a position, and the norms of the latents over all positions.
+
+        Called during a drag: the ends are computed once, and both pictures are decoded together.
+        """
         position = recipe.check_position(scene["position"])
         ends, fine = self.codes(scene), np.linspace(0, 1, 41)
-        codes = np.concatenate([between(ends, [position], path) for path in NAMES])
-        uris = self.pictures(scene, codes, [self.made(scene, position, path) for path in NAMES])
+        latents = np.concatenate([between(ends, [position], path) for path in NAMES])
+        uris = self.pictures(scene, latents, [self.made(scene, position, path) for path in NAMES])
         figures, lines = "", []
-        for (path, (label, note)), uri, code in zip(NAMES.items(), uris, codes, strict=True):
+        for (path, (label, note)), uri, code in zip(NAMES.items(), uris, latents, strict=True):
             lines.append((path, np.linalg.norm(between(ends, fine, path), axis=1)))
             caption = f"<span>{getattr(note, lang)}</span><output>‖z‖ = {np.linalg.norm(code):.2f}</output>"
             figures += figure(uri, getattr(label, lang), f"{scene['system']}-{path}.png", lang, caption, path)
