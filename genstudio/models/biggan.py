@@ -156,7 +156,7 @@ class BigGANDeep(BigGAN):
         rows = sorted({round(level * last) for level in LEVELS})
         self._gather(norms, [(row, row / last) for row in rows])
         for norm in norms:
-            norm.spread(rows)
+            norm.interpolate_rows(rows)
 
 
 RECIPE = Recipe(images=2_000_000, batch=64, rate=2e-4, betas=(0.0, 0.999), cosine=False, flip=True, ema=0.999)
