@@ -1,8 +1,8 @@
 """Adaptive discriminator augmentation (ADA), of a strength that follows the critic's overfitting.
 
 Karras et al. 2020 (arXiv:2006.06676). `augmentation.py` augments all images; here each augmentation is applied with
-probability p. With p < 1 augmentations do not leak: the generator can infer the distribution without them (section 2.2).
-p rises and falls with the sign of the critic's logits on real images.
+probability p. With p < 1 it does not leak: the generator can infer the distribution without it (section 2.2). p rises
+and falls with the sign of the critic's logits on real images.
 """
 
 from __future__ import annotations

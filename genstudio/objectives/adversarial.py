@@ -42,7 +42,7 @@ def generator_least_squares(fake: Tensor) -> Tensor:
 
 
 def critic_hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))), Lim and Ye 2017 (arXiv:1705.02894): zero gradient beyond the margin."""
+    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))), Lim and Ye 2017 (arXiv:1705.02894): no gradient beyond the margin."""
     return relu(1 - real).mean() + relu(1 + fake).mean()
 
 

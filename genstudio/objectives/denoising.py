@@ -54,7 +54,7 @@ def log_grey_level(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 class ImportantTimes(nn.Module):
-    """Importance sampling of times, by the root mean square of their last losses: Nichol and Dhariwal 2021, section 3.3.
+    """Importance sampling of times, by the RMS of their last losses: Nichol and Dhariwal 2021, section 3.3.
 
     Uniform until every time has `MEMORY` losses.
     """
