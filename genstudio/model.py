@@ -138,7 +138,7 @@ class Model(nn.Module):
     attributes: Mapping[str, Sequence[str]] = MappingProxyType({})  # it classifies: their values, none for yes or no
 
     def players(self) -> dict[str, nn.Module]:
-        """The networks that take turns in training. `critic`, the discriminator of a GAN, is saved to a file of its own:
+        """The networks that take turns in training. `critic`, the discriminator of a GAN, is saved to its own file:
         sampling does not need it."""
         return {"model": self}
 

@@ -1,7 +1,7 @@
 """Interpolation between latents, and directions in the latent space.
 
-In many dimensions a latent of N(0, I) lies close to a sphere of radius sqrt(d). Linear interpolation crosses its inside,
-where the decoder was hardly trained; spherical interpolation stays on it (White 2016, arXiv:1609.04468).
+In many dimensions a latent of N(0, I) lies close to a sphere of radius sqrt(d). Linear interpolation crosses its
+inside, where the decoder was hardly trained; spherical interpolation stays on it (White 2016, arXiv:1609.04468).
 """
 
 from __future__ import annotations

@@ -66,7 +66,13 @@ class BigGAN(Model):
         return self.generator(z * truncation, embedded, truncation)
 
     def sample(
-        self, noise: Noise, *, truncation: Truncation = 1.0, label: Label = ANY, towards: Towards = ANY, blend: Blend = 0.0
+        self,
+        noise: Noise,
+        *,
+        truncation: Truncation = 1.0,
+        label: Label = ANY,
+        towards: Towards = ANY,
+        blend: Blend = 0.0,
     ) -> Iterator[Frame]:
         z, embed = self._truncated(noise), self.generator.kinds
         embedded = embed(kinds_of(self, noise, label)).float()

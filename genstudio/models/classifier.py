@@ -106,7 +106,7 @@ class AttributeClassifier(Model):
         return {name: value if self.attributes[name] else value.squeeze(1) for name, value in logits.items()}
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """Cross entropy of each attribute, over the images with a known value. Raises ValueError if the batch has none."""
+        """Cross entropy of each attribute, over the images with a known value. Raises ValueError if there is none."""
         terms = {}
         for name, logits in self._logits(self.dropout(self.features(batch.images))).items():
             if (truth := batch.conditions.get(name)) is None:
