@@ -38,7 +38,8 @@ def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is checked below
         picture = Image.open(stream, formats=FORMATS)
     if picture.width * picture.height > MAX_PIXELS:
-        raise ValueError(f"too large ({picture.width} x {picture.height} pixels; at most {MAX_PIXELS // 10**6} million)")
+        size = f"{picture.width} x {picture.height}"
+        raise ValueError(f"too large ({size} pixels; at most {MAX_PIXELS // 10**6} million)")
     with complaints():
         picture.load()
         return ImageOps.exif_transpose(picture)
@@ -189,7 +190,9 @@ def read_recipe(picture: Image.Image) -> dict[str, Any] | None:
 FILM_TRIALS = ((1, 85), (1, 70), (1, 55), (1, 40), (1, 25), (0.7, 30), (0.5, 30), (0.35, 20), (0.25, 10))
 
 
-def save_film(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: float = 6.0, limit: int = 200_000) -> Path:
+def save_film(
+    frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: float = 6.0, limit: int = 200_000
+) -> Path:
     """Write uint8 (H, W, c) frames as a looping WebP of at most `limit` bytes; the last frame is shown 2 s longer."""
     pictures = [Image.fromarray(f[..., 0] if f.shape[-1] == 1 else f).convert("RGB") for f in frames]
     duration = [max(1, round(1000 * seconds / len(pictures)))] * len(pictures)
@@ -198,7 +201,8 @@ def save_film(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: fl
         size = [max(1, round(side * scale)) for side in pictures[0].size]
         first, *rest = (p.resize(size, Image.Resampling.LANCZOS) if scale < 1 else p for p in pictures)
         stream = io.BytesIO()
-        first.save(stream, "WEBP", save_all=True, append_images=rest, duration=duration, loop=0, quality=quality, method=6)
+        options = {"duration": duration, "loop": 0, "quality": quality, "method": 6}
+        first.save(stream, "WEBP", save_all=True, append_images=rest, **options)
         if stream.tell() <= limit:
             break
     path = Path(path)

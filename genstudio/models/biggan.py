@@ -2,7 +2,7 @@
 
 Brock et al. 2019 (arXiv:1809.11096).
 
-Read before: `layers/biggan.py` and `layers/biggan_deep.py`, the networks; `objectives/adversarial.py`, the hinge game.
+Read first: `layers/biggan.py` and `layers/biggan_deep.py`, the networks; `objectives/adversarial.py`, the hinge game.
 """
 
 from __future__ import annotations

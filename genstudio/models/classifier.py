@@ -208,7 +208,9 @@ def judge_faces() -> AttributeClassifier:
 @system(
     title=Text("Classifier · small photographs · 32 px", "Classifieur · petites photographies · 32 px"),
     data="cifar10",
-    recipe=Recipe(images=1_200_000, batch=128, rate=2e-3, weight_decay=0.2, warmup=60_000, flip=True, jitter=4, ema=0.999),
+    recipe=Recipe(
+        images=1_200_000, batch=128, rate=2e-3, weight_decay=0.2, warmup=60_000, flip=True, jitter=4, ema=0.999
+    ),
 )
 def classifier_cifar10() -> Classifier:
     """A classifier of the ten classes of CIFAR-10; its 128 features measure distances between photographs."""

@@ -101,7 +101,8 @@ ByClassifier = Annotated[
         0.1,
         title=Text("Classifier guidance", "Guidage par classifieur"),
         hint=Text(
-            "Goes uphill to where this project’s classifier sees the class. Each step then also runs the network backwards.",
+            "Goes uphill to where this project’s classifier sees the class. "
+            "Each step then also runs the network backwards.",
             "Remonte vers ce que le classifieur du projet reconnaît. Chaque pas parcourt aussi le réseau à rebours.",
         ),
     ),
@@ -128,8 +129,10 @@ StartNoise = Annotated[
         (DRAWN, FOUND),
         title=Text("Noise", "Bruit"),
         hint=Text(
-            "Drawn from the seed, or found by walking DDIM back from your picture: then it comes back nearly as it was.",
-            "Tiré de la graine, ou trouvé en remontant DDIM depuis votre image : elle revient alors presque telle quelle.",
+            "Drawn from the seed, or found by walking DDIM back from your picture: "
+            "then it comes back nearly as it was.",
+            "Tiré de la graine, ou trouvé en remontant DDIM depuis votre image : "
+            "elle revient alors presque telle quelle.",
         ),
     ),
 ]

@@ -33,8 +33,10 @@ Psi = Annotated[
         0.05,
         title=Text("Truncation ψ: variety or quality", "Troncature ψ : variété ou qualité"),
         hint=Text(
-            "Pulls styles towards the average one. 0 is the average itself, 1 is as trained, below 0 is the opposite face.",
-            "Rapproche les styles du style moyen. 0 : la moyenne ; 1 : comme appris ; en dessous de 0 : le visage opposé.",
+            "Pulls styles towards the average one. 0 is the average itself, 1 is as trained, "
+            "below 0 is the opposite face.",
+            "Rapproche les styles du style moyen. 0 : la moyenne ; 1 : comme appris ; "
+            "en dessous de 0 : le visage opposé.",
         ),
     ),
 ]
@@ -47,7 +49,8 @@ Cutoff = Annotated[
         title=Text("Layers that are truncated", "Couches tronquées"),
         hint=Text(
             "Counted from the coarsest: the first few hold the shape, the last the colours. 18 is all of them.",
-            "Comptées depuis la plus grossière : les premières tiennent la forme, les dernières les couleurs. 18 : toutes.",
+            "Comptées depuis la plus grossière : les premières tiennent la forme, les dernières les couleurs. "
+            "18 : toutes.",
         ),
     ),
 ]
@@ -115,7 +118,7 @@ class StyleGAN2(Model):
         self.generator = nn.ModuleDict({"mapping": mapping, "synthesis": synthesis})
         self.critic = Critic(image_shape[0], widths, classes, group, original)
         self.ada = AdaptiveAugmentation(ada) if ada else None
-        self.register_buffer("averages", torch.zeros(classes + 1, styles))  # of w, for each class; the last without class
+        self.register_buffer("averages", torch.zeros(classes + 1, styles))  # of w by class; the last without
         self.register_buffer("path_mean", torch.zeros(()))
 
     # verbs
