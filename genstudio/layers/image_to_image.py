@@ -121,8 +121,8 @@ class ResNetBlock(nn.Module):
 class ResNetGenerator(nn.Module):
     """CycleGAN's generator: two downsampling layers, `blocks` residual blocks, two upsampling layers.
 
-    Johnson et al. 2016 (arXiv:1603.08155). The output is a residual, added to the image: unchanged parts need no learning.
-    Zero padding takes a third of the time of the paper's reflection padding on a CPU.
+    Johnson et al. 2016 (arXiv:1603.08155). The output is a residual, so that unchanged parts need no learning. Padding
+    is by zeros: the paper's reflection takes a third of the time on a CPU.
 
     folded: pixel-unshuffle by 2 first and pixel-shuffle last, in place of the paper's layers at full resolution, which
         take most of the time on a CPU.

@@ -174,8 +174,8 @@ class ToPicture(nn.Module):
 
 
 def doubled(picture: Tensor, dark: bool = False) -> Tensor:
-    """Double the resolution by linear interpolation, which is the filter 1, 3, 3, 1, with replicated borders, or zeros if
-    `dark`."""
+    """Double the resolution by linear interpolation, which is the filter 1, 3, 3, 1; borders are replicated, or zeros
+    if `dark`."""
     if dark:
         return interpolate(pad(picture, (1, 1, 1, 1)), scale_factor=2, mode="bilinear")[:, :, 2:-2, 2:-2]
     return interpolate(picture, scale_factor=2, mode="bilinear")

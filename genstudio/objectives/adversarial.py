@@ -18,8 +18,6 @@ class Game(NamedTuple):
 
 
 # -log sigmoid(x) = softplus(-x)  and  -log(1 - sigmoid(x)) = softplus(x)
-
-
 def critic_logistic(real: Tensor, fake: Tensor) -> Tensor:
     """-E log D(x) - E log(1 - D(G(z))), Goodfellow et al. 2014, equation 1."""
     return softplus(-real).mean() + softplus(fake).mean()

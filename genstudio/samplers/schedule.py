@@ -40,7 +40,7 @@ class Schedule:
     linear: beta from 1e-4 to 0.02 over 1 000 steps (Ho et al. 2020, section 4), scaled for fewer or more; or linear
         between the two `betas`.
     cosine: alpha_bar is a squared cosine, and beta is at most 0.999 (Nichol and Dhariwal 2021, arXiv:2102.09672,
-        equation 17). Of the linear schedule's last steps, many are almost pure noise.
+        equation 17). The last steps of a linear schedule are almost pure noise.
     """
 
     kind: Literal["linear", "cosine"] = "cosine"
