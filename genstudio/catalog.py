@@ -1,4 +1,4 @@
-"""Checkpoints by name: shipped, the user's own, and those pulled from the Hub."""
+"""Catalogue of checkpoints by name: shipped, the user's own, and those pulled from the Hub."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from genstudio.system import System
 
 
 def locate(name: str) -> Path:
-    """The file of a system (`vae_mnist`), of a tagged one (`vae_mnist.mine`), of what was pulled from the Hub
-    (`hf:owner/name@commit`), or the path itself when it is one."""
+    """Path of a checkpoint: of a system (`vae_mnist`), a tagged one (`vae_mnist.mine`), one pulled from the Hub
+    (`hf:owner/name@commit`), or a path as it is. Raises ValueError if there is none."""
     if name.startswith(hub_cache.PREFIX):
         return hub_cache.locate(name)
     if name.endswith(".safetensors") or os.sep in name:
@@ -30,7 +30,7 @@ def locate(name: str) -> Path:
 
 
 def listed(name: str) -> str:
-    """The name, if it is one that `available` lists. Visitors of the page choose among these, never a path."""
+    """The name, if `available` lists it: visitors of the page choose among these, never a path. Raises ValueError."""
     if name not in available():
         find(str(name).partition(".")[0])
         raise ValueError(f"there are no weights of {name} here")
@@ -38,17 +38,17 @@ def listed(name: str) -> str:
 
 
 def classes(name: str) -> list[str]:
-    """The classes that a checkpoint has learned: of its header, its weights are not read."""
+    """Class names of a checkpoint, from its header; weights are not read."""
     return describe(locate(name)).classes
 
 
 def system_of(name: str) -> System:
-    """The system that a checkpoint, given by name or file, belongs to."""
+    """System of a checkpoint, given by name or path."""
     return find(describe(locate(name)).system)
 
 
 def available() -> dict[str, Path]:
-    """Every checkpoint that the page can offer, by name; the user's own replace shipped ones."""
+    """Paths of all checkpoints by name; the user's own replace shipped ones."""
     found = {}
     for folder in reversed(paths.checkpoint_folders()):
         for path in sorted(folder.glob("*.safetensors")) if folder.is_dir() else ():
@@ -58,7 +58,7 @@ def available() -> dict[str, Path]:
 
 
 def offered(*needed: str) -> dict[str, System]:
-    """The systems, by checkpoint, that can do all of `needed`. What is broken is left out: `list` says why."""
+    """Systems by checkpoint that define all of the verbs `needed`. Broken files are left out: `list` says why."""
     found = {}
     for name, path in available().items():
         try:
@@ -71,6 +71,6 @@ def offered(*needed: str) -> dict[str, System]:
 
 
 def titled(title: Text, name: str, system: str) -> Text:
-    """A system's title, with the tag of a checkpoint that is not the plain one: `vae_mnist.cats`."""
+    """A system's title, followed by the tag of a checkpoint such as `vae_mnist.cats`."""
     tag = name.removeprefix(system).removeprefix(".")
-    return Text(*(f"{said} · {tag}" for said in title)) if tag else title
+    return Text(*(f"{sentence} · {tag}" for sentence in title)) if tag else title

@@ -1,8 +1,8 @@
-"""Self-describing weights: `<system>[.<tag>].safetensors`, whose header says all that is needed to rebuild the model.
+"""Self-describing checkpoints: `<system>[.<tag>].safetensors`, with a header from which the model is rebuilt.
 
-The file holds what sampling needs, averaged weights in half precision. What only training needs, the critic, lies
-beside it in `<system>[.<tag>].critic.safetensors`. A header is a stranger's word: it is checked against the builder's
-signature and the tensors' shapes before anything is allocated.
+The file holds the weights for sampling: averaged (EMA) weights in half precision. The critic, needed for training
+alone, lies beside it in `<system>[.<tag>].critic.safetensors`. A header is untrusted input: it is checked against the
+builder's signature and the tensors' shapes before anything is allocated.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ CRITIC = "critic."  # parameters under this name go to the companion file
 
 @dataclass
 class Header:
-    """What a checkpoint says of itself."""
+    """Metadata of a checkpoint."""
 
     system: str
     arguments: dict[str, Any] = field(default_factory=dict)  # of the system's builder
     data: str = ""
-    learned_from: list[dict[str, Any]] = field(default_factory=list)  # each set: name, digest, images when it was left
+    learned_from: list[dict[str, Any]] = field(default_factory=list)  # each set: name, digest, images seen at its end
     classes: list[str] = field(default_factory=list)
-    credit: str = ""  # whose pictures it learned from, and their licence
+    credit: str = ""  # authors of the training images, and their licence
     recipe: dict[str, Any] = field(default_factory=dict)
     step: int = 0
     images: int = 0  # pictures seen
@@ -58,7 +58,7 @@ class Header:
 
     @property
     def sets(self) -> str:
-        """The data sets that it learned from; of several, in order and with their digests."""
+        """Training sets; if several, in order and with their digests."""
         if len(self.learned_from) < 2:
             return self.data
         pairs = [(str(entry.get("name")), str(entry.get("digest", ""))[:8]) for entry in self.learned_from]
@@ -66,9 +66,11 @@ class Header:
 
 
 def save(path: str | os.PathLike, model: Model, header: Header, pack: bool = True, critic: bool = True) -> list[Path]:
-    """Writes the checkpoint, and its critic beside it where there is one. Returns the files written. Unless it may `pack`
-    them, all numbers are kept as they are: weights of others are to give what they gave elsewhere. A `critic` that has
-    learned nothing is not worth a file, and is best told by there being none."""
+    """Write the checkpoint, and its critic beside it if there is one. Returns the files written.
+
+    pack: half precision; else tensors are kept exactly, so that imported weights give the same images as elsewhere.
+    critic: false for an untrained critic, which gets no file: its absence marks it as untrained.
+    """
     path, state = Path(path), model.state_dict()
     parts = {path: {k: v for k, v in state.items() if not k.startswith(CRITIC)}}
     parts[critic_of(path)] = {k: v for k, v in state.items() if k.startswith(CRITIC)}
@@ -79,14 +81,14 @@ def save(path: str | os.PathLike, model: Model, header: Header, pack: bool = Tru
 
 
 def rewrite_header(path: str | os.PathLike, header: Header) -> None:
-    """The same weights under another header: scores are known only after training."""
+    """Replace the header and keep the weights: scores are known only after training."""
     _write(Path(path), read_tensors(Path(path)), header)
 
 
 def _write(path: Path, tensors: dict[str, Tensor], header: Header) -> None:
     part = path.with_suffix(".part")
     save_file(tensors, part, {KEY: json.dumps(asdict(header), ensure_ascii=False, sort_keys=True)})
-    os.replace(part, path)  # a reader never sees half a file
+    os.replace(part, path)  # atomic: a reader never sees a partial file
 
 
 def critic_of(path: Path) -> Path:
@@ -94,18 +96,18 @@ def critic_of(path: Path) -> Path:
 
 
 def _packed(tensor: Tensor) -> Tensor:
-    """Half precision for matrices and filters; biases and statistics are few, and keep their range."""
+    """Half precision for matrices and filters; biases and statistics, which are few, keep their range."""
     tensor = tensor.detach().cpu().contiguous()
     return tensor.half() if tensor.is_floating_point() and tensor.dim() >= 2 else tensor
 
 
 def describe(path: str | os.PathLike) -> Header:
-    """The header alone; no weight is read. Raises ValueError, in words, when the file is none of ours."""
+    """The header alone, without reading weights. Raises ValueError for a file that GenStudio did not write."""
     return _open(path)[0]
 
 
 def _open(path: str | os.PathLike) -> tuple[Header, dict[str, tuple[int, ...]]]:
-    """Header and shapes of a checkpoint."""
+    """Header of a checkpoint, and the shapes of its tensors."""
     path = Path(path)
     if not path.exists():
         raise ValueError(f"{path.name} does not exist")
@@ -116,9 +118,9 @@ def _open(path: str | os.PathLike) -> tuple[Header, dict[str, tuple[int, ...]]]:
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path.name} is not a whole safetensors file") from error
     try:
-        said = json.loads(metadata[KEY])
+        entries = json.loads(metadata[KEY])
         known = {f.name for f in fields(Header)}
-        header = Header(**{k: v for k, v in said.items() if k in known})
+        header = Header(**{k: v for k, v in entries.items() if k in known})
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise ValueError(f"{path.name} was not written by GenStudio: it does not say which system it is") from None
     if not isinstance(header.format, int) or header.format > FORMAT:
@@ -128,20 +130,20 @@ def _open(path: str | os.PathLike) -> tuple[Header, dict[str, tuple[int, ...]]]:
 
 
 def check_types(header: Any, like: Any, name: str) -> None:
-    """Raises ValueError where a field of a stranger's header has another type than in `like`."""
+    """Raise ValueError if a field of an untrusted header has another type than in `like`."""
     for key, default in vars(like).items():
-        kinds, value = ((int, float) if isinstance(default, float) else type(default)), getattr(header, key)
+        types, value = ((int, float) if isinstance(default, float) else type(default)), getattr(header, key)
         inner = {"classes": str, "learned_from": dict}.get(key, object)
-        if not isinstance(value, kinds) or isinstance(value, list) and not all(isinstance(v, inner) for v in value):
+        if not isinstance(value, types) or isinstance(value, list) and not all(isinstance(v, inner) for v in value):
             raise ValueError(f"{name} is damaged: its {key} is {str(value)[:80]!r}")
 
 
-# Keys that have been renamed: (system or family, old prefix, new prefix).
+# Renamed keys: (system or family, old prefix, new prefix).
 RENAMED: list[tuple[str, str, str]] = []
 
 
 def renamed(system: System, tensors: dict[str, T]) -> dict[str, T]:
-    """Parameters and buffers of a checkpoint or a training state under today's keys: files outlive the names in the code."""
+    """Map keys of an older checkpoint or training state to the current names of parameters and buffers."""
     for whose, old, new in RENAMED:
         if whose in (system.name, system.family):
             tensors = {new + key.removeprefix(old) if key.startswith(old) else key: t for key, t in tensors.items()}
@@ -151,7 +153,7 @@ def renamed(system: System, tensors: dict[str, T]) -> dict[str, T]:
 def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
     """The model in float32 and evaluation mode, and its header. `critic` also reads the companion file.
 
-    Raises ValueError when the file is truncated, foreign, or does not fit the system that it names.
+    Raises ValueError if the file is truncated, of another program, or does not fit the system that it names.
     """
     path = Path(path)
     system, header, arguments = check(path)
@@ -160,15 +162,18 @@ def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
         check(companion, critic=True)
         files.append(companion)
     model = system.build(**arguments)
-    kinds = {key: tensor.dtype for key, tensor in model.state_dict().items()}
-    weights = {key: t.to(kinds[key]) for file in files for key, t in renamed(system, read_tensors(file)).items()}
+    dtypes = {key: tensor.dtype for key, tensor in model.state_dict().items()}
+    weights = {key: t.to(dtypes[key]) for file in files for key, t in renamed(system, read_tensors(file)).items()}
     model.load_state_dict(weights, strict=False)
     model.class_names = tuple(header.classes)
     return model.eval(), header
 
 
 def check(path: Path, critic: bool = False) -> tuple[System, Header, dict[str, Any]]:
-    """System, header and builder's arguments of a file that fits them, tensor by tensor. No weight is read or allocated."""
+    """Validate a file: its system, header and builder's arguments. No weight is read or allocated.
+
+    Raises ValueError if a tensor is missing, has another shape or is unknown.
+    """
     header, shapes = _open(path)
     system = find(header.system)
     shapes = renamed(system, shapes)
@@ -190,17 +195,18 @@ def check_size(tensors: dict[str, Tensor], name: str) -> None:
 
 
 def shell(system: System, arguments: dict[str, Any]) -> Model:
-    """The model without memory for its numbers. Raises ValueError where no network can be built of these arguments, which
-    may be a stranger's."""
+    """The model on the meta device, without memory for its weights. Raises ValueError if the arguments, which are
+    untrusted, build no network."""
     try:
         with torch.device("meta"), Unfilled():
             return system.build(**arguments)
-    except Exception as error:  # whatever a network's layers say of sizes that do not go together
-        raise ValueError(f"no {system.name} can be built of {str(arguments)[:120]}: {str(error)[:120] or type(error).__name__}") from None
+    except Exception as error:  # any error of layers whose sizes do not match
+        reason = str(error)[:120] or type(error).__name__
+        raise ValueError(f"no {system.name} can be built of {str(arguments)[:120]}: {reason}") from None
 
 
 class Unfilled(TorchFunctionMode):
-    """Under it `torch.nn.init` does nothing: to fill tensors that have no memory, torch would import seconds of compiler."""
+    """Disable `torch.nn.init`: on the meta device it would import torch's compiler, which takes seconds."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
@@ -215,20 +221,20 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def check_arguments(system: System, arguments: Any) -> dict[str, Any]:
-    """The builder's arguments, checked against its signature: names known; whole numbers from 1 to 4096, or a few of them
-    where it takes a tuple; yes or no; or one of the words that it takes."""
-    known, kinds = inspect.signature(system.build).parameters, get_type_hints(system.build)
+    """Validate the builder's arguments against its signature: known names; integers from 1 to 4096, or up to 16 of them
+    for a tuple; booleans; or one of the values of a Literal. Raises ValueError."""
+    known, hints = inspect.signature(system.build).parameters, get_type_hints(system.build)
     if not isinstance(arguments, dict):
         raise ValueError(f"the arguments of {system.name} must be named, not {arguments!r}")
     for name, value in arguments.items():
         if name not in known:
             raise ValueError(f"{system.name} has no argument {name!r}: it takes {', '.join(known) or 'none'}")
-        if get_origin(kinds[name]) is Literal:
-            fits, due = value in get_args(kinds[name]), f"one of {', '.join(map(str, get_args(kinds[name])))}"
-        elif get_origin(kinds[name]) is tuple:
-            few = isinstance(value, (list, tuple)) and len(value) <= 16
-            fits, due = few and all(map(_is_count, value)), "a few whole numbers up to 4096"
-        elif kinds[name] is bool:
+        if get_origin(hints[name]) is Literal:
+            fits, due = value in get_args(hints[name]), f"one of {', '.join(map(str, get_args(hints[name])))}"
+        elif get_origin(hints[name]) is tuple:
+            short = isinstance(value, (list, tuple)) and len(value) <= 16
+            fits, due = short and all(map(_is_count, value)), "a few whole numbers up to 4096"
+        elif hints[name] is bool:
             fits, due = isinstance(value, bool), "true or false"
         else:
             fits, due = _is_count(value) and value > 0, "a whole number from 1 to 4096"
@@ -242,9 +248,9 @@ def _is_count(value: Any) -> bool:
 
 
 def digest(path: str | os.PathLike) -> str:
-    """The first 12 digits of the SHA-256 of the weights, whatever the header says: which ones a recipe means."""
+    """First 12 hex digits of the SHA-256 of the tensors, without the header: a recipe identifies its weights by it."""
     with open(path, "rb") as file:
-        file.seek(8 + int.from_bytes(file.read(8), "little"))  # past the header, whose length stands first
+        file.seek(8 + int.from_bytes(file.read(8), "little"))  # skip the header, whose length comes first
         found = hashlib.sha256()
         while chunk := file.read(2**20):
             found.update(chunk)

@@ -1,4 +1,4 @@
-"""Controls: keyword arguments of a model's verbs, each declared once and checked wherever it comes from."""
+"""Controls: keyword arguments of a model's verbs, declared once and validated on the page, in flags and in recipes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 
 
 class Text(NamedTuple):
-    """A sentence that a visitor reads, whole, in each language of the page."""
+    """A sentence of the page in each of its languages."""
 
     en: str
     fr: str
@@ -17,7 +17,7 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True)
 class Slider:
-    """A number between `low` and `high`, both reachable."""
+    """A number from `low` to `high`, both included."""
 
     low: float
     high: float
@@ -38,12 +38,12 @@ class Slider:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words. An empty `options` is filled from the system's facts (its class names, say)."""
+    """One of a few words. An empty `options` is filled with the class names of the checkpoint."""
 
     options: tuple[str, ...]
     title: Text
     hint: Text
-    numbered: tuple[str, ...] = ()  # words that may also be said by their number, from 0
+    numbered: tuple[str, ...] = ()  # options that may also be given by index, from 0
 
     def check(self, name: str, value: Any) -> str:
         word = value if isinstance(value, str) else str(value)
@@ -51,11 +51,11 @@ class Choice:
             return word
         if word.isdecimal() and len(word) < 7 and int(word) < len(self.numbered):
             return self.numbered[int(word)]
-        few = self.options if len(self.options) <= 24 else (*self.options[:20], f"... ({len(self.options)} in all)")
-        raise ValueError(f"{name} must be one of {', '.join(few)}, not {str(value)[:80]!r}")
+        shown = self.options if len(self.options) <= 24 else (*self.options[:20], f"... ({len(self.options)} in all)")
+        raise ValueError(f"{name} must be one of {', '.join(shown)}, not {str(value)[:80]!r}")
 
 
-ANY, NONE = "any", "none"  # labels that ask for no class: each picture has one drawn for it, or is told of none
+ANY, NONE = "any", "none"  # labels that name no class: a random one for each image, or unconditional
 
 
 class Control(NamedTuple):
@@ -66,7 +66,7 @@ class Control(NamedTuple):
 def controls(verb: Callable, classes: Sequence[str] = ()) -> dict[str, Control]:
     """The controls of a verb, read from its signature: annotated keyword arguments, in order.
 
-    An empty choice is filled with the names of `classes`, which depend on what a model learned from.
+    An empty choice is filled with the names of `classes`, which depend on the training set.
     """
     hints = get_type_hints(verb, include_extras=True)
     found = {}
@@ -80,9 +80,9 @@ def controls(verb: Callable, classes: Sequence[str] = ()) -> dict[str, Control]:
 
 
 def check_controls(verb: Callable, values: dict[str, Any], classes: Sequence[str] = ()) -> dict[str, Any]:
-    """`values` with the defaults filled in; `classes` are the names that a label may have.
+    """Validated `values` with the defaults filled in; `classes` are the names that a label may have.
 
-    Raises ValueError, in words, on an unknown name or a value out of range.
+    Raises ValueError on an unknown name or a value out of range.
     """
     known = controls(verb, classes)
     for name in values:
@@ -125,7 +125,10 @@ Towards = Annotated[
     Choice(
         (),
         title=Text("Towards class", "Vers la classe"),
-        hint=Text("The class on the other end, where a picture is to lie between two.", "La classe à l’autre bout, pour une image entre deux."),
+        hint=Text(
+            "The class on the other end, where a picture is to lie between two.",
+            "La classe à l’autre bout, pour une image entre deux.",
+        ),
     ),
 ]
 
@@ -143,4 +146,4 @@ Blend = Annotated[
 ]
 
 
-OF_CLASSES = frozenset({"label", "towards", "blend"})  # controls that mean nothing to weights that know no class
+OF_CLASSES = frozenset({"label", "towards", "blend"})  # controls without effect on an unconditional model

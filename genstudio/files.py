@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: a reader, or a process killed at any moment, never leaves half of one."""
+"""Atomic writes: a file is written whole or not at all, even if the process is killed at any moment."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` at the end. On an error, as of a full disk, `path` stays as it was and
-    nothing else is left; the OSError names `path`."""
+    """Context manager of a binary file that replaces `path` at the end. On an error, such as a full disk, `path` stays
+    as it was and no partial file is left; the OSError names `path`."""
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Pictures: opened with care, turned into tensors and back, laid out in grids, saved with their recipe inside."""
+"""Pictures: safe decoding, conversion to tensors and back, sample grids, PNGs with their recipe, films."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ from torch import Tensor
 
 MAX_PIXELS = 64_000_000  # a 64 megapixel photograph decodes to 192 MB; nothing here needs more
 Image.init()
-FORMATS = [  # those of photographs and drawings; EPS, for one, would start Ghostscript
+FORMATS = [  # of photographs and drawings alone: EPS would start Ghostscript
     f for f in ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "ICO", "PPM", "AVIF") if f in Image.OPEN
 ]
 RECIPE_KEY = "genstudio"  # the PNG text chunk that holds the recipe
 
 
-# In -------------------------------------------------------------------------------------------------------------
+# Input ----------------------------------------------------------------------------------------------------------
 
 
 def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
-    """A picture as an upright, loaded PIL image. Raises ValueError with the reason when it is none, broken or too large.
+    """Decode a picture to an upright PIL image. Raises ValueError with the reason if it is none, broken or too large.
 
     The size is read from the header and checked before a pixel is decoded.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     with complaints(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own bound is checked below
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is checked below
         picture = Image.open(stream, formats=FORMATS)
     if picture.width * picture.height > MAX_PIXELS:
-        raise ValueError(f"too large ({picture.width} x {picture.height} pixels; at most {MAX_PIXELS // 10**6} million)")
+        size = f"{picture.width} x {picture.height}"
+        raise ValueError(f"too large ({size} pixels; at most {MAX_PIXELS // 10**6} million)")
     with complaints():
         picture.load()
         return ImageOps.exif_transpose(picture)
@@ -46,7 +47,7 @@ def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
 
 @contextmanager
 def complaints() -> Iterator[None]:
-    """Turns whatever PIL's readers raise into a ValueError with the reason: of damaged bytes they raise nearly anything."""
+    """Convert the errors of PIL's decoders, of any type for damaged bytes, to a ValueError with the reason."""
     try:
         yield
     except MemoryError:
@@ -62,7 +63,7 @@ def complaints() -> Iterator[None]:
 
 
 def flatten(picture: Image.Image, background: str = "white") -> Image.Image:
-    """RGB on a plain background, whatever the mode: palette, grey, alpha, CMYK or 16 bits."""
+    """Convert any mode (palette, grey, alpha, CMYK, 16 bits) to RGB on a plain background."""
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 and 32 bits a pixel: PIL would clip, not scale
         values = np.asarray(picture, np.float64)
         top = 65535 if picture.mode.startswith("I;16") or values.max(initial=0) > 255 else 255
@@ -75,20 +76,20 @@ def flatten(picture: Image.Image, background: str = "white") -> Image.Image:
 
 
 def fit(picture: Image.Image, shape: tuple[int, int, int]) -> Image.Image:
-    """The central part of a picture at the size (c, h, w) that a model takes, in L or RGB."""
+    """Crop the centre of a picture and resize it to a model's (c, h, w), in L or RGB."""
     channels, height, width = shape
     picture = ImageOps.fit(flatten(picture), (width, height), Image.Resampling.LANCZOS)
     return picture.convert("L") if channels == 1 else picture
 
 
 def to_array(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
-    """A picture as uint8 (c, h, w)."""
+    """Picture -> uint8 (c, h, w)."""
     array = np.asarray(fit(picture, shape))
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
 def to_tensor(pictures: Sequence[Image.Image], shape: tuple[int, int, int]) -> Tensor:
-    """Pictures as one float tensor (n, c, h, w) in [-1, 1]."""
+    """Pictures -> float tensor (n, c, h, w) in [-1, 1]."""
     return from_uint8(torch.from_numpy(np.stack([to_array(p, shape) for p in pictures])))
 
 
@@ -98,18 +99,18 @@ def from_uint8(images: Tensor) -> Tensor:
 
 
 def border(image: np.ndarray) -> float:
-    """The median grey level, 0 to 255, along the border of uint8 (h, w, c): what a picture stands on."""
+    """Median grey level, 0 to 255, along the border of uint8 (h, w, c): the level of the background."""
     edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     return float(np.median(edge.mean(-1)))
 
 
 def invert(picture: Image.Image) -> Image.Image:
-    """Light for dark."""
+    """The negative of a picture, in RGB."""
     return ImageOps.invert(flatten(picture))
 
 
 def centre_ink(picture: Image.Image, part: float = 20 / 28) -> Image.Image:
-    """A drawing on white, moved to the middle and scaled to `part` of the width: MNIST's own way with its digits."""
+    """Centre a drawing on white and scale it to `part` of the width, as MNIST's digits are."""
     grey = ImageOps.invert(picture.convert("L"))
     box = grey.point(lambda v: 255 * (v > 32)).getbbox()
     if box is None:
@@ -121,26 +122,26 @@ def centre_ink(picture: Image.Image, part: float = 20 / 28) -> Image.Image:
     return ImageOps.invert(sheet).convert("RGB")
 
 
-HEAT = np.array([[255, 255, 255], [254, 217, 118], [240, 59, 32], [128, 0, 38], [30, 0, 20]], float)  # none to worst
+HEAT = np.array([[255, 255, 255], [254, 217, 118], [240, 59, 32], [128, 0, 38], [30, 0, 20]], float)  # by error
 
 
 def error_map(original: np.ndarray, rebuilt: np.ndarray) -> np.ndarray:
-    """Where two uint8 (h, w, c) pictures differ, as colours (h, w, 3): white where they agree, dark where one is black
-    and the other white. What a model cannot say stands out."""
-    apart = np.abs(original.astype(float) - rebuilt).mean(-1) / 255 * (len(HEAT) - 1)
-    return np.stack([np.interp(apart, range(len(HEAT)), channel) for channel in HEAT.T], -1).round().astype(np.uint8)
+    """Heat map (h, w, 3) of the difference of two uint8 (h, w, c) pictures: white where they agree, dark where one is
+    black and the other white."""
+    error = np.abs(original.astype(float) - rebuilt).mean(-1) / 255 * (len(HEAT) - 1)
+    return np.stack([np.interp(error, range(len(HEAT)), channel) for channel in HEAT.T], -1).round().astype(np.uint8)
 
 
-# Out ------------------------------------------------------------------------------------------------------------
+# Output ---------------------------------------------------------------------------------------------------------
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
-    """(n, c, h, w) in [-1, 1] -> uint8 (n, h, w, c) on the CPU. Raises ArithmeticError where a model gave NaN."""
+    """(n, c, h, w) in [-1, 1] -> uint8 (n, h, w, c) on the CPU. Raises ArithmeticError for NaN and infinity."""
     images = images.detach().to(torch.float32, copy=True)
-    finite = torch.isfinite(images.sum())  # one bad number spoils the sum
+    finite = torch.isfinite(images.sum())  # a NaN or infinity carries over to the sum
     levels = images.clamp_(-1, 1).add_(1).mul_(127.5).round_().to(torch.uint8)
     array = levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-    if not finite:  # asked last: a graphics card answers when it has come so far
+    if not finite:  # read last: it waits for the graphics card
         raise ArithmeticError("the model gave a picture that is not finite")
     return array
 
@@ -151,7 +152,7 @@ def to_pictures(images: np.ndarray) -> list[Image.Image]:
 
 
 def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, background: int = 255) -> np.ndarray:
-    """uint8 (n, h, w, c) -> one picture (H, W, c), row by row, about square unless `columns` says otherwise."""
+    """Sample grid: uint8 (n, h, w, c) -> (H, W, c), row by row, about square unless `columns` is given."""
     n, h, w, c = images.shape
     columns = min(n, columns or math.ceil(math.sqrt(n)))
     rows = math.ceil(n / columns)
@@ -163,13 +164,13 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2, backgroun
 
 
 def enlarge(picture: Image.Image, target: int) -> Image.Image:
-    """A small picture at about `target` pixels by whole factors, crisp: 28 px shown at 28 px helps nobody."""
+    """Enlarge a small picture to about `target` pixels by an integer factor, without interpolation."""
     factor = max(1, round(target / max(picture.size)))
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
 def save_png(picture: Image.Image, target: str | os.PathLike | IO[bytes], recipe: dict[str, Any] | None = None) -> None:
-    """Writes a PNG with its recipe in a text chunk."""
+    """Write a PNG with its recipe in a text chunk."""
     info = PngImagePlugin.PngInfo()
     if recipe is not None:
         info.add_itxt(RECIPE_KEY, json.dumps(recipe, ensure_ascii=False))
@@ -177,7 +178,7 @@ def save_png(picture: Image.Image, target: str | os.PathLike | IO[bytes], recipe
 
 
 def read_recipe(picture: Image.Image) -> dict[str, Any] | None:
-    """The recipe inside a PNG of ours, or None. What it says is a visitor's input: check it before use."""
+    """The recipe inside a PNG of GenStudio, or None. It is untrusted input: check it before use."""
     try:
         recipe = json.loads(picture.info[RECIPE_KEY])
     except (KeyError, TypeError, ValueError, RecursionError):
@@ -185,12 +186,14 @@ def read_recipe(picture: Image.Image) -> dict[str, Any] | None:
     return recipe if isinstance(recipe, dict) else None
 
 
-# Scale and quality, the best first; the last ones hold even noise.
+# Scale and quality, the best first; the last ones fit even noise into the limit.
 FILM_TRIALS = ((1, 85), (1, 70), (1, 55), (1, 40), (1, 25), (0.7, 30), (0.5, 30), (0.35, 20), (0.25, 10))
 
 
-def save_film(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: float = 6.0, limit: int = 200_000) -> Path:
-    """uint8 (H, W, c) frames as a looping WebP of at most `limit` bytes; the last frame stays a while."""
+def save_film(
+    frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: float = 6.0, limit: int = 200_000
+) -> Path:
+    """Write uint8 (H, W, c) frames as a looping WebP of at most `limit` bytes; the last frame is shown 2 s longer."""
     pictures = [Image.fromarray(f[..., 0] if f.shape[-1] == 1 else f).convert("RGB") for f in frames]
     duration = [max(1, round(1000 * seconds / len(pictures)))] * len(pictures)
     duration[-1] += 2000
@@ -198,7 +201,8 @@ def save_film(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: fl
         size = [max(1, round(side * scale)) for side in pictures[0].size]
         first, *rest = (p.resize(size, Image.Resampling.LANCZOS) if scale < 1 else p for p in pictures)
         stream = io.BytesIO()
-        first.save(stream, "WEBP", save_all=True, append_images=rest, duration=duration, loop=0, quality=quality, method=6)
+        options = {"duration": duration, "loop": 0, "quality": quality, "method": 6}
+        first.save(stream, "WEBP", save_all=True, append_images=rest, **options)
         if stream.tell() <= limit:
             break
     path = Path(path)
@@ -207,10 +211,10 @@ def save_film(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: fl
 
 
 def save_video(frames: Sequence[np.ndarray], path: str | os.PathLike, rate: int = 24) -> Path:
-    """uint8 (H, W, c) frames as an H.264 MP4 that every browser and slide program plays."""
+    """Write uint8 (H, W, c) frames as an H.264 MP4, which every browser and slide program plays."""
     import av
 
-    height, width = (side // 2 * 2 for side in frames[0].shape[:2])  # 4:2:0 colour wants even sides
+    height, width = (side // 2 * 2 for side in frames[0].shape[:2])  # 4:2:0 chroma needs even sides
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "16", "preset": "medium"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -222,7 +226,7 @@ def save_video(frames: Sequence[np.ndarray], path: str | os.PathLike, rate: int 
 
 
 def save_walk(pictures: np.ndarray, path: str | os.PathLike, target: int = 384, seconds: float = 4.0) -> Path:
-    """A way there and back as a loop, its uint8 (n, h, w, c) pictures enlarged to about `target` pixels."""
+    """Write a latent walk uint8 (n, h, w, c), forward and back, as a loop enlarged to about `target` pixels."""
     frames = enlarged(pictures, target)
     return save_loop(frames + frames[-2:0:-1], path, seconds)
 
@@ -232,7 +236,8 @@ def enlarged(pictures: np.ndarray, target: int) -> list[np.ndarray]:
 
 
 def save_loop(frames: Sequence[np.ndarray], path: str | os.PathLike, seconds: float) -> Path:
-    """uint8 (h, w, 3) frames, over and over. The name's ending says how: .mp4, or .webp, which a page shows without a player."""
+    """Write uint8 (h, w, 3) frames as a loop: .mp4, or .webp, which a page shows without a player. Raises ValueError
+    for any other suffix."""
     path = Path(path)
     if path.suffix == ".mp4":
         return save_video(frames, path, rate=max(1, round(len(frames) / seconds)))

@@ -1,8 +1,8 @@
-"""What a model is: read this file first.
+"""The interface of a model: read this file first.
 
-A model says what it can do by the methods that it has, its *verbs*; there is no class tree below `Model` and no
-flag to keep in step. A verb's keyword arguments are its *controls*: each is annotated once, and is from there a
-slider on the page, a flag on the command line, a field of the API and a key in the recipe that goes into the PNG.
+The methods that a model defines, its *verbs*, are its capabilities; there is no class tree below `Model` and no flag to
+keep in step. A verb's keyword arguments are its *controls*: each is annotated once, and from there becomes a slider on
+the page, a flag on the command line, a field of the API and a key in the recipe inside the PNG.
 
 Images are float tensors (n, c, h, w) in [-1, 1] everywhere.
 """
@@ -20,16 +20,13 @@ from torch import Tensor, nn
 
 from genstudio.controls import ANY, NONE
 
-# Controls -------------------------------------------------------------------------------------------------------
-
-
 # Randomness -----------------------------------------------------------------------------------------------------
 
 
 class Noise:
     """One random stream per image, so that seed 7 is the same picture alone and in a batch of 500.
 
-    Streams are drawn on the CPU, whose generator gives the same numbers on every machine, then moved.
+    Drawn on the CPU, whose generator gives the same numbers on every machine, then copied to `device`.
     """
 
     MAX_SEED = 2**63 - 1
@@ -46,16 +43,16 @@ class Noise:
         return len(self.seeds)
 
     def normal(self, *shape: int) -> Tensor:
-        """The next standard normal numbers of each stream, (n, *shape)."""
+        """Standard normal samples (n, *shape), the next of each stream."""
         return moved(torch.stack([torch.randn(shape, generator=g) for g in self.streams]), self.device)
 
     def uniform(self, *shape: int) -> Tensor:
-        """The next numbers of each stream in [0, 1), (n, *shape)."""
+        """Uniform samples (n, *shape) in [0, 1), the next of each stream."""
         return moved(torch.stack([torch.rand(shape, generator=g) for g in self.streams]), self.device)
 
 
 def moved(numbers: Tensor, device: torch.device | str, **kwargs: Any) -> Tensor:
-    """Numbers of the processor on a device, which fetches them by itself: nobody waits."""
+    """Copy a CPU tensor to a device, to a GPU asynchronously from pinned memory."""
     if torch.device(device).type != "cuda" or numbers.is_cuda:
         return numbers.to(device, **kwargs)
     if torch.cuda.is_current_stream_capturing():
@@ -63,12 +60,12 @@ def moved(numbers: Tensor, device: torch.device | str, **kwargs: Any) -> Tensor:
     return numbers.pin_memory().to(device, non_blocking=True, **kwargs)
 
 
-# What goes in, what comes out -----------------------------------------------------------------------------------
+# Inputs and outputs ---------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Batch:
-    """The pictures of one training step, and all that the set says of them.
+    """The images of one training step, with their labels and other conditions from the data set.
 
     images: (n, c, h, w) in [-1, 1].
     labels: class numbers (n,).
@@ -86,7 +83,7 @@ class Batch:
         return len(self.images)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        """A batch of the same fields, each of its tensors changed."""
+        """Apply `change` to each tensor of the batch."""
 
         def changed(value: Tensor | dict[str, Tensor] | None) -> Any:
             if isinstance(value, dict):
@@ -96,70 +93,71 @@ class Batch:
         return Batch(**{f.name: changed(getattr(self, f.name)) for f in fields(self)})
 
     def to(self, device: torch.device | str, **kwargs: Any) -> Batch:
-        """On a device; `kwargs` (a memory format, say) are for images and what is shaped like them."""
+        """Copy to a device; `kwargs`, such as a memory format, apply to tensors (n, c, h, w) only."""
         return self.map(lambda t: moved(t, device, **(kwargs if t.dim() == 4 else {})))
 
     def __getitem__(self, rows: slice) -> Batch:
         return self.map(lambda t: t[rows])
 
     def split(self, parts: int) -> list[Batch]:
-        """Smaller batches, as equal as can be."""
+        """Split into `parts` batches of nearly equal size."""
         bounds = [len(self) * i // parts for i in range(parts + 1)]
         return [self[i:j] for i, j in pairwise(bounds)]
 
 
 @dataclass
 class Frame:
-    """What `sample` yields: pictures that get better and better; the last frame is the sample."""
+    """One step of `sample`: an intermediate result; the last frame is the sample."""
 
     images: Tensor
     step: int = 1
     steps: int = 1
-    time: int | None = None  # of a denoiser: how noised its x_t is, -1 where it is clean
-    extra: dict[str, Tensor] = field(default_factory=dict)  # a denoiser's "x_t" and the "noise" that it sees in it
+    time: int | None = None  # of a diffusion model: t of its x_t, -1 where it is clean
+    extra: dict[str, Tensor] = field(default_factory=dict)  # a diffusion model's "x_t", and its estimate "noise"
 
 
 class Model(nn.Module):
-    """A network, or several that play a game, with its own losses.
+    """A network, or several adversaries, with its own losses.
 
     Verbs, each optional, found by presence:
 
-        latents(noise) -> (n, d)                    codes drawn from the prior
-        decode(latents, *, <controls>) -> images    the picture of a code
-        encode(images) -> latents                   the code of a picture
-        sample(noise, *, <controls>) -> frames      pictures from nothing, as a generator of `Frame`
-        redraw(images, noise, *, mask, <controls>)  yields frames too: pictures noised, and brought back
-        styles(noise, *, <controls>) -> w           (n, layers, d), a style for each layer, and of them
+        latents(noise) -> (n, d)                    latents drawn from the prior
+        decode(latents, *, <controls>) -> images    the decoded latents
+        encode(images) -> latents                   the encoded images
+        sample(noise, *, <controls>) -> frames      images from noise, as a generator of `Frame`
+        redraw(images, noise, *, mask, <controls>)  frames      img2img (SDEdit): noise added, then denoised
+        styles(noise, *, <controls>) -> w           (n, layers, d): a style for each layer, the input of
         synthesize(w, noise, *, <controls>) -> images
         translate(images, *, <controls>) -> images
-        classify(images) -> (n, classes)            logits;  features(images) -> (n, d);  attribute_logits(images) -> dict
+        classify(images) -> (n, classes)            logits; features(images) -> (n, d); attribute_logits(images) -> dict
     """
 
-    image_shape: tuple[int, int, int]  # (c, h, w) of the pictures that it makes or takes
-    classes: int = 0  # class numbers that it can be told of, or tells apart
-    class_names: Sequence[str] = ()  # of the class numbers that it learned from: whoever loads it says so
-    attributes: Mapping[str, Sequence[str]] = MappingProxyType({})  # that it tells: their values, none for yes or no
+    image_shape: tuple[int, int, int]  # (c, h, w) of its output, or of its input
+    classes: int = 0  # labels that it is conditioned on, or classifies
+    class_names: Sequence[str] = ()  # of the labels in its training set; set on loading
+    attributes: Mapping[str, Sequence[str]] = MappingProxyType({})  # it classifies: their values, none for yes or no
 
     def players(self) -> dict[str, nn.Module]:
-        """The parts that take turns in training. A part called `critic` is saved apart: sampling does not need it."""
+        """The networks that take turns in training. `critic`, the discriminator of a GAN, is saved to its own file:
+        sampling does not need it."""
         return {"model": self}
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """Yields (player, {term: scalar}): one optimizer step of that player on the sum of the terms.
+        """Yield (player, {term: scalar}): one optimizer step of that player on the sum of the terms.
 
-        A term without gradient is only shown. What follows a yield sees the player already improved.
+        A term without gradient is only logged. The code after a yield runs with the player already updated.
         """
         raise NotImplementedError(f"{type(self).__name__} has no losses and cannot be trained")
         yield
 
     def augment(self, images: Tensor) -> Tensor:
-        """What a critic is shown of pictures, real and made: themselves, unless the recipe of a run puts something else here."""
+        """Augmentation of real and fake images before the critic: the identity, unless a run's recipe replaces it."""
         return images
 
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
-        """Called on the averaged weights before they are used or saved, with some batches of training pictures.
+        """Compute statistics that belong to the averaged (EMA) weights, from some batches of training images.
 
-        At the end of a run it is also given pictures that were held out, where there are any.
+        Called before these weights are used or saved; at the end of a run also with held-out images, if there are any.
         """
 
 
@@ -167,46 +165,46 @@ VERBS = ("latents", "decode", "encode", "sample", "redraw", "styles", "synthesiz
 
 
 def verbs(model: type[Model] | Model) -> tuple[str, ...]:
-    """The verbs that a model has, in the order of the list above."""
+    """The verbs that a model defines, in the order of `VERBS`."""
     return tuple(verb for verb in VERBS if hasattr(model, verb))
 
 
 def generates(model: type[Model] | Model) -> bool:
-    """Whether it makes pictures from noise alone."""
+    """True if the model generates images from noise alone."""
     return hasattr(model, "sample") or (hasattr(model, "latents") and hasattr(model, "decode"))
 
 
 def steps_many(model: type[Model] | Model) -> bool:
-    """Whether its pictures come about step by step, which takes long."""
+    """True if the model samples iteratively, which is slow."""
     return hasattr(model, "go_on")
 
 
 def kinds_of(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor:
-    """Class numbers (n,): the one asked for, or one for each picture, or each picture's own draw; number `classes` stands
-    for none."""
+    """Labels (n,) to condition on: one for all images, one for each, or for "any" a label drawn for each; `classes` is
+    the label of no class."""
     if not isinstance(label, str):
         numbers = [model.classes if name == NONE else model.class_names.index(name) for name in label]
         return torch.tensor(numbers, device=noise.device)
-    if label == ANY and (count := len(model.class_names)):  # it may have room for more than it has learned
+    if label == ANY and (count := len(model.class_names)):  # the embedding may have unused slots
         return (noise.uniform(1).squeeze(1) * count).long().clamp_max(count - 1)
     number = model.classes if label in (ANY, NONE) else model.class_names.index(label)
     return torch.full((len(noise),), number, device=noise.device)
 
 
-UNTOLD = 0.1  # share of training pictures whose class is not told: what "none" draws, and guidance moves away from
+UNTOLD = 0.1  # share of labels dropped in training: this unconditional model is "none", and guidance moves away from it
 
 
 def told(model: Model, batch: Batch) -> Tensor:
-    """Class numbers (n,) of training pictures as a model is told of them, here and there none."""
+    """Labels (n,) to condition on in training, some of them dropped for classifier-free guidance."""
     none = torch.full((len(batch),), model.classes, device=batch.images.device)
     if not model.classes or batch.labels is None:
         return none
-    untold = torch.rand(len(batch), device=none.device) < UNTOLD
-    return torch.where(untold, none, batch.labels)
+    dropped = torch.rand(len(batch), device=none.device) < UNTOLD
+    return torch.where(dropped, none, batch.labels)
 
 
 def sample(model: Model, noise: Noise, **controls: Any) -> Iterator[Frame]:
-    """Frames from noise: the model's own `sample`, else the one frame that its codes decode to."""
+    """Frames from noise: the model's own `sample`, else one frame of decoded latents."""
     if hasattr(model, "sample"):
         yield from model.sample(noise, **controls)
     else:

@@ -1,4 +1,4 @@
-"""The path that scripts of before name: see `tasks/edges.py`."""
+"""Former module path of `tasks/edges.py`, kept for existing scripts."""
 
 from genstudio.tasks.edges import outlines
 

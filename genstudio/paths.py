@@ -1,11 +1,11 @@
-"""Where things lie: what we ship beside the code, what a user makes under GENSTUDIO_HOME, away from the checkout."""
+"""Paths of files: shipped ones beside the code, the user's under GENSTUDIO_HOME, outside the checkout."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent  # of the checkout, or of what is installed
+ROOT = Path(__file__).resolve().parent.parent  # of the checkout or the installation
 SHIPPED = ROOT / "checkpoints"
 
 
@@ -24,15 +24,15 @@ def runs() -> Path:
 
 
 def jobs() -> Path:
-    """A folder for each training that the server owns."""
+    """Training jobs of the server, a folder each."""
     return home() / "jobs"
 
 
 def hub() -> Path:
-    """What was fetched from the Hub: owner/name/commit."""
+    """Files pulled from the Hub, under owner/name/commit."""
     return home() / "hub"
 
 
 def checkpoint_folders() -> list[Path]:
-    """Where checkpoints are looked for, the user's own first: they may replace a shipped one."""
+    """Search path of checkpoints, the user's own first: they may replace a shipped one."""
     return [home() / "checkpoints", SHIPPED]

@@ -1,4 +1,4 @@
-"""Which device computes, and which number format and memory layout it is fastest in: asked once, by short trials."""
+"""Device, number format and memory layout of the networks, chosen once by short trials."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from genstudio.controls import Text
 
 Item = TypeVar("Item")
 
-TRIAL_SECONDS = 0.05  # what asking a processor may take
-GAIN = 1.5  # times as fast as float32 that bfloat16 must be: less is not worth three decimal digits
+TRIAL_SECONDS = 0.05  # of processor time for the trial of a CPU
+GAIN = 1.5  # speed-up over float32 from which bfloat16 is worth its loss of digits
 
 
 @dataclass(frozen=True)
 class Precision:
-    """How networks are computed on a device. Outside the network all arithmetic stays float32."""
+    """Number format and memory layout of networks on a device. Outside the network all arithmetic stays float32."""
 
     device: str
     dtype: torch.dtype
     memory_format: torch.memory_format
-    reason: Text  # why, as a visitor reads it
+    reason: Text  # for the choice, shown on the page
 
     @staticmethod
     def exact(device: torch.device | str) -> Precision:
-        """Plain float32, for results that must not depend on the batch."""
+        """float32, for results that must not depend on the batch."""
         where = name_of(device)
         reason = Text(
             f"Computed in float32 on {where.en}, as was asked: slower, and the same for any number of pictures.",
@@ -60,10 +60,10 @@ class Precision:
 
 @cache
 def keep_memory() -> None:
-    """Lets the C library keep large blocks that are freed, where it is glibc's.
+    """Let glibc keep large freed blocks.
 
-    It gives each back to the system, which hands out fresh, zeroed pages for the next layer's output: up to a quarter
-    of a small network's time.
+    By default it returns each to the system, which hands out fresh, zeroed pages for the next layer's output: up to a
+    quarter of a small network's time.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -77,27 +77,27 @@ def keep_memory() -> None:
 
 
 class Place(NamedTuple):
-    """Where to compute."""
+    """A device to compute on."""
 
     device: torch.device
-    trouble: Text | None = None  # why it is not the graphics card that was found
+    trouble: Text | None = None  # with a graphics card that was found and is not used
 
 
 def choose_device(asked: torch.device | str | None = None) -> Place:
-    """The device that was asked for, else the best. Raises ValueError when that is a card that cannot be used."""
+    """The requested device, else the best. Raises ValueError if the requested graphics card cannot be used."""
     place = best_device() if asked is None else Place(torch.device(asked))
     if place.device.type == "cuda":
         if asked is not None and (trouble := trial(place.device)):
             raise ValueError(f"{asked} cannot be used: {trouble}")
-        torch.backends.cudnn.allow_tf32 = False  # float32 is taken where it must be exact, and TF32 keeps 10 bits of 23
-        torch.backends.cudnn.deterministic = True  # equal bytes each time
+        torch.backends.cudnn.allow_tf32 = False  # float32 means exact here, and TF32 keeps 10 of its 23 bits
+        torch.backends.cudnn.deterministic = True  # the same bytes in every run
     return place
 
 
 @cache
 def best_device() -> Place:
-    """The graphics card, where there is one that can run a trial; else the processor."""
-    with warnings.catch_warnings(record=True) as said:
+    """The graphics card if one passes a trial, else the processor."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = torch.cuda.is_available()
     if found:
@@ -111,8 +111,8 @@ def best_device() -> Place:
                 f"La carte graphique {card.fr} est là, mais un essai y a échoué ({trouble}).",
             ),
         )
-    if said:  # a driver that is too old, say: torch counts no card then, and warns
-        trouble = first_line(said[0].message)
+    if caught:  # torch warns and counts no card where, for example, the driver is too old
+        trouble = first_line(caught[0].message)
         return Place(
             torch.device("cpu"),
             Text(
@@ -124,10 +124,10 @@ def best_device() -> Place:
 
 
 def trial(device: torch.device | str) -> str | None:
-    """Why a graphics card cannot compute, or None where it can.
+    """The error of a trial on a graphics card, or None.
 
-    A card is also there when this torch has no kernels for its model, or when others hold all its memory; that shows
-    only when it is given work.
+    A card is listed even where this torch has no kernels for its model, or where other programs hold all its memory;
+    only a computation shows that.
     """
     try:
         ones = torch.ones(8, 8, 8, 8, device=device)
@@ -135,7 +135,7 @@ def trial(device: torch.device | str) -> str | None:
         result = (summed.flatten(1) @ ones.flatten(1).T).double().sum().item()  # and a product of matrices, by cuBLAS
     except (RuntimeError, AssertionError) as error:  # AssertionError: a torch without CUDA
         return first_line(error)
-    # In each row of 8 pixels 6 see three columns and 2 see two, and so down the rows: 22 * 22 * 8 at 8 * 8 * 8 places.
+    # In each row of 8 pixels, 6 windows cover three columns and 2 cover two: 22, and as many down the columns.
     return None if result == 22 * 22 * 8 * 8 * 64 else f"a trial gave {result}"
 
 
@@ -144,13 +144,13 @@ def first_line(error: object) -> str:
 
 
 def name_of(device: torch.device | str) -> Text:
-    """What a visitor calls the device."""
+    """Name of a device, as the page shows it."""
     kind = torch.device(device).type
     if kind == "cpu":
         return Text("this processor", "ce processeur")
     try:
         name = torch.cuda.get_device_name(device) if kind == "cuda" else kind
-    except (RuntimeError, AssertionError):  # a card that cannot even be asked
+    except (RuntimeError, AssertionError):  # a card that does not answer
         name = kind
     return Text(name, name)
 
@@ -193,7 +193,7 @@ def best_precision(device: torch.device | str) -> Precision:
 
 
 def without_float16(device: torch.device | str) -> Precision:
-    """Float32 on a card that was fast in float16, for a model whose numbers that cannot hold."""
+    """float32 fallback for a model whose activations overflow float16."""
     where = name_of(device)
     reason = Text(
         f"Computed in float32 on {where.en}: it is older than compute capability 8.0, and float16 gave values that are "
@@ -206,9 +206,9 @@ def without_float16(device: torch.device | str) -> Precision:
 
 @torch.no_grad()
 def _bfloat16_gain() -> float:
-    """How many times faster a 3x3 convolution of 128 channels is in bfloat16 than in float32.
+    """Speed-up of a 3x3 convolution of 128 channels in bfloat16 over float32.
 
-    Counted in this thread's own processor time, on this thread alone, so that a busy neighbour changes nothing.
+    Measured in processor time of this one thread, so that other load changes nothing.
     """
     layers = {}
     for dtype in (torch.float32, torch.bfloat16):
@@ -219,7 +219,7 @@ def _bfloat16_gain() -> float:
     torch.set_num_threads(1)
     end = time.thread_time() + TRIAL_SECONDS
     for attempt in itertools.count():
-        if attempt > 1 and time.thread_time() > end:  # a processor that must imitate bfloat16 takes a few ms longer
+        if attempt > 1 and time.thread_time() > end:  # emulated bfloat16 takes a few ms longer
             break
         for dtype, (x, weight) in layers.items():
             start = time.thread_time()

@@ -1,4 +1,4 @@
-"""Every system by name. A new one needs no line here: a function with `@system` in `genstudio/models/` is found."""
+"""Registry of the systems by name: every function with `@system` in `genstudio/models/`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genstudio.system import System
 
 @cache
 def systems() -> dict[str, System]:
-    """All systems, in the order of the files and of the functions in them."""
+    """All systems, in the order of the files and functions. Raises ValueError for a name declared twice."""
     found: dict[str, System] = {}
     for module in pkgutil.iter_modules(models.__path__, models.__name__ + "."):
         for value in vars(importlib.import_module(module.name)).values():
@@ -30,7 +30,7 @@ def systems() -> dict[str, System]:
 
 
 def find(name: str) -> System:
-    """The system of that name. Raises ValueError with the nearest names when there is none."""
+    """The system of that name. Raises ValueError with the nearest names if there is none."""
     try:
         return systems()[name]
     except KeyError:
@@ -40,5 +40,5 @@ def find(name: str) -> System:
 
 
 def with_verbs(*needed: str) -> list[System]:
-    """The systems that can do all of `needed`: what a tab offers."""
+    """The systems that define all of the verbs `needed`, as a tab offers them."""
     return [s for s in systems().values() if set(needed) <= set(verbs(s.model))]

@@ -1,11 +1,11 @@
-"""How a system is declared: a function at the foot of a family file, with the facts that the rest needs.
+"""Declaration of a system: a decorated builder at the foot of a family file, with its title, data and recipe.
 
     @system(title=Text("VAE · digits · 28 px", "VAE · chiffres · 28 px"), data="mnist", recipe=Recipe(images=3_000_000))
     def vae_mnist() -> VAE:
         '''Kingma and Welling's VAE (arXiv:1312.6114) on digits.'''
         return VAE(image_shape=(1, 28, 28), ...)
 
-The function's name is the system's name everywhere: on the command line, of the checkpoint and of the tests.
+The function's name is the system's name everywhere: on the command line, in checkpoint names and in tests.
 """
 
 from __future__ import annotations
@@ -20,52 +20,55 @@ from genstudio.model import Model
 
 @dataclass(frozen=True)
 class Recipe:
-    """The numbers of a training run. Every schedule counts images seen, never the clock."""
+    """Hyperparameters of a training run. Every schedule counts images seen, never the clock."""
 
-    images: int  # pictures shown in all
-    batch: int = 128  # pictures a step
+    images: int  # training length in images
+    batch: int = 128  # images a step
     rate: float = 2e-4  # learning rate
-    rates: dict[str, float] = field(default_factory=dict)  # of single parts, where they differ: critic=4e-4,generator=1e-4
+    rates: dict[str, float] = field(default_factory=dict)  # of single players that differ: critic=4e-4,generator=1e-4
     betas: tuple[float, float] = (0.9, 0.999)  # of Adam
     weight_decay: float = 0.0  # of AdamW
-    warmup: int = 0  # pictures over which the rate rises from 0
-    cosine: bool = True  # the rate falls to 0 on a half cosine; else it stays
+    warmup: int = 0  # images over which the learning rate rises from 0
+    cosine: bool = True  # the learning rate falls to 0 on a half cosine; else it is constant
     clip: float | None = None  # largest norm of a player's gradient
-    ema: float = 0.999  # decay per step of the averaged weights that are kept; 0 keeps the last
-    flip: bool = False  # mirror half of the pictures
+    ema: float = 0.999  # decay per step of the averaged (EMA) weights; 0 keeps the raw weights
+    flip: bool = False  # mirror half of the images
     jitter: int = 0  # pixels of random shift
-    freeze: int = 0  # early layers that stay as they are: of the critic where there is one (FreezeD), else of the whole
-    augment: bool = False  # a critic sees all pictures changed at random, for small sets (DiffAugment)
-    critic_warmup: int | None = None  # pictures for which only the critic learns; unsaid, what a fresh critic needs
-    seed: int = 0  # of the first weights, the order of pictures, and all noise
+    freeze: int = 0  # early layers that are frozen: of the critic if there is one (FreezeD), else of the model
+    augment: bool = False  # augment all images before the critic, for small sets (DiffAugment)
+    critic_warmup: int | None = None  # images for which only the critic learns; by default what a new critic needs
+    seed: int = 0  # of the initial weights, the order of images, and all noise
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def of(cls, said: Any) -> Recipe:
-        """The recipe that a file tells. Raises ValueError where a field is unknown, or is no such number."""
+    def of(cls, values: Any) -> Recipe:
+        """Parse the recipe of a file. Raises ValueError for an unknown field or an invalid value."""
         hints = get_type_hints(cls)
-        for name, value in said.items() if isinstance(said, dict) else [("recipe", said)]:
+        for name, value in values.items() if isinstance(values, dict) else [("recipe", values)]:
             if name not in hints or not _fits(value, hints[name]):
                 raise ValueError(f"a recipe cannot have {name} {str(value)[:80]!r}")
-        if "images" not in said:
+        if "images" not in values:
             raise ValueError("a recipe must say how many images are shown")
-        return cls(**said | {"betas": tuple(said.get("betas", cls.betas))})
+        return cls(**values | {"betas": tuple(values.get("betas", cls.betas))})
 
     def flags(self, own: Recipe) -> list[str]:
-        """What differs from a system's own recipe, as the command line says it."""
+        """Command-line flags of the fields that differ from a system's `own` recipe."""
         words: list[str] = []
         for name, value in asdict(self).items():
             if value != getattr(own, name):
                 flag = name.replace("_", "-")
                 value = ",".join(f"{part}={rate}" for part, rate in value.items()) if isinstance(value, dict) else value
-                words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+                if isinstance(value, bool):
+                    words.append(f"--{flag}" if value else f"--no-{flag}")
+                else:
+                    words += [f"--{flag}", str(value)]
         return words
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    """Whether a value from JSON is of the type of a field of `Recipe`, and a number that `check_recipe` takes."""
+    """True if a value from JSON has the type of a field of `Recipe` and is in the range of `check_recipe`."""
     if kind is bool:
         return isinstance(value, bool)
     if kind == dict[str, float]:
@@ -79,7 +82,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def check_recipe(changes: dict[str, Any]) -> None:
-    """Numbers that no run can be made of."""
+    """Raise ValueError for hyperparameters out of range."""
     for name, value in changes.items():
         least = 1 if name in ("images", "batch") else 0
         for number in value.values() if isinstance(value, dict) else [value]:
@@ -89,22 +92,22 @@ def check_recipe(changes: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class System:
-    """A named model: how to build it, what it learned from, how it is trained."""
+    """A named model: its builder, data set and training recipe."""
 
     name: str
     build: Callable[..., Model]
     title: Text
     data: str
     recipe: Recipe
-    knows: Text | None = None  # what kind of picture it is to be given, in a few words: "line drawings on white"
-    takes: str = ""  # the same for programs: one of `TAKES`, where it is given pictures
-    options: dict[str, Text] = field(default_factory=dict)  # what a control's options mean for this system's pictures
-    judge: str = ""  # the classifier that it may ask for guidance
-    successor: str = ""  # the system whose weights, where they are here, are offered in place of its own
+    knows: Text | None = None  # its input domain, in a few words: "line drawings on white"
+    takes: str = ""  # the same as a keyword, one of `TAKES`, where its input is an image
+    options: dict[str, Text] = field(default_factory=dict)  # titles of a control's options for this system's images
+    judge: str = ""  # the system of the classifier for classifier guidance
+    successor: str = ""  # the system whose weights replace its own where both are available
 
     @property
     def model(self) -> type[Model]:
-        """The class that `build` returns, read from its annotation: the page asks it for verbs and controls unbuilt."""
+        """The class that `build` returns, from its annotation: to read verbs and controls without building a model."""
         return get_type_hints(self.build)["return"]
 
     @property
@@ -131,7 +134,7 @@ def system(
     judge: str = "",
     successor: str = "",
 ) -> Callable[[Callable[..., Model]], Callable[..., Model]]:
-    """Declares the decorated builder as a system. `registry` collects them; nothing is built here."""
+    """Declare the decorated builder as a system. `registry` collects them; nothing is built here."""
 
     assert takes in ("", *TAKES), f"takes must be one of {', '.join(TAKES)}, not {takes!r}"
 

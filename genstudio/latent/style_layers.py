@@ -1,7 +1,7 @@
-"""Styles as numbers: w (layers, d), a row for each layer of a synthesis network. Who gives which layers, and directions.
+"""Styles w (layers, d), a row for each layer of a synthesis network: layer groups, mixing, loops, directions.
 
-What each layer steers is as fine as its side has pixels: the coarse ones hold pose and shape, the fine ones colours
-(Karras et al. 2019, arXiv:1812.04948, section 3.1).
+Coarse layers, of low resolution, control pose and shape, fine layers colours (Karras et al. 2019, arXiv:1812.04948,
+section 3.1).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from genstudio.controls import Text
 from genstudio.latent.paths import principal_components, signed
 
-MOST_LAYERS = 64
+MAX_LAYERS = 64
 COARSE, MIDDLE, FINE = (
     Text("Pose and shape", "Pose et forme"),
     Text("Features", "Traits"),
@@ -29,23 +29,23 @@ COARSE, MIDDLE, FINE = (
 
 
 class Group(NamedTuple):
-    """Layers that steer one kind of thing."""
+    """Layers that control one aspect of an image."""
 
     title: Text
     layers: tuple[int, ...]
 
 
 def groups(sides: Sequence[int]) -> list[Group]:
-    """Layers by what they steer, of the side of each: up to 8 pixels, the first third of the sizes above, and the rest."""
+    """Group layers by resolution: up to 8 pixels, the first third of the resolutions above, and the rest."""
     larger = sorted({side for side in sides if side > 8})
     middle = larger[: max(1, len(larger) // 3)]
-    found = {COARSE: lambda side: side <= 8, MIDDLE: middle.__contains__, FINE: lambda side: side > 8 and side not in middle}
-    every = [Group(title, tuple(i for i, side in enumerate(sides) if belongs(side))) for title, belongs in found.items()]
+    title = [COARSE if side <= 8 else MIDDLE if side in middle else FINE for side in sides]
+    every = [Group(t, tuple(i for i, own in enumerate(title) if own is t)) for t in (COARSE, MIDDLE, FINE)]
     return [group for group in every if group.layers]
 
 
-def layers_of(word: Any, count: int = MOST_LAYERS) -> tuple[int, ...]:
-    """Layers in order, of a word like 0-3,7; the empty word, or no word, names none. Raises ValueError beyond `count` layers."""
+def layers_of(word: Any, count: int = MAX_LAYERS) -> tuple[int, ...]:
+    """Parse a list of layers such as "0-3,7"; "" and None are empty. Raises ValueError for layers from `count`."""
     layers = set()
     for part in str("" if word is None else word).split(","):
         if not (found := re.fullmatch(r"\s*(\d{1,3})(?:-(\d{1,3}))?\s*", part, re.ASCII)):
@@ -59,7 +59,7 @@ def layers_of(word: Any, count: int = MOST_LAYERS) -> tuple[int, ...]:
 
 
 def word_of(layers: Iterable[int]) -> str:
-    """(0, 1, 2, 7) -> 0-2,7"""
+    """Format layers: (0, 1, 2, 7) -> "0-2,7"."""
     runs: list[list[int]] = []
     for layer in sorted(set(layers)):
         if runs and runs[-1][1] == layer - 1:
@@ -70,16 +70,16 @@ def word_of(layers: Iterable[int]) -> str:
 
 
 def mixed(w: np.ndarray, other: np.ndarray, layers: Sequence[int]) -> np.ndarray:
-    """Styles w (layers, d) with these layers of another's."""
-    made = w.copy()
-    made[list(layers)] = other[list(layers)]
-    return made
+    """Style mixing: w (layers, d) with some layers of another."""
+    mixture = w.copy()
+    mixture[list(layers)] = other[list(layers)]
+    return mixture
 
 
 def loop(w: np.ndarray, frames: int) -> np.ndarray:
-    """Styles on a round way through w (n, layers, d), that many from each to the next: (n * frames, layers, d).
+    """Closed loop through styles w (n, layers, d), `frames` from each to the next: (n * frames, layers, d).
 
-    A cubic through the stops (Catmull and Rom 1974): it has no corner at any of them, where a film would seem to halt.
+    A cubic spline (Catmull and Rom 1974), without corners, at which a film would seem to halt.
     """
     t = np.linspace(0, 1, frames, endpoint=False, dtype=np.float32)[None, :, None, None]
     before, here, there, after = (np.roll(w, shift, 0)[:, None] for shift in (1, 0, -1, -2))
@@ -91,16 +91,16 @@ def loop(w: np.ndarray, frames: int) -> np.ndarray:
 
 
 def principal(w: Tensor, affines: Sequence[Tensor]) -> Tensor:
-    """Along which styles w (n, d) differ most (Harkonen et al. 2020, arXiv:2004.02546, section 2.1)."""
+    """GANSpace: principal components of styles w (n, d) (Harkonen et al. 2020, arXiv:2004.02546, section 2.1)."""
     return principal_components(w)
 
 
 def closed_form(w: Tensor, affines: Sequence[Tensor]) -> Tensor:
-    """Along which layers answer most to a style: eigenvectors of A'A, with A the matrices (c, d) by which they take it in,
-    one below the other (Shen and Zhou 2021, arXiv:2007.06600, SeFa). Each is as long as the deviation of w (n, d) along it.
+    """SeFa: eigenvectors of A'A, with A the stacked affine weights (c, d) of the layers (Shen and Zhou 2021,
+    arXiv:2007.06600). Each is scaled by the standard deviation of styles w (n, d) along it.
     """
     rows = torch.cat([a.double() / a.double().norm(dim=1, keepdim=True).clamp_min(1e-12) for a in affines])
-    vectors = torch.linalg.eigh(rows.T @ rows).eigenvectors.T.flip(0)  # the largest answer first
+    vectors = torch.linalg.eigh(rows.T @ rows).eigenvectors.T.flip(0)  # the largest eigenvalue first
     return signed(vectors * (w.double() @ vectors.T).std(0)[:, None]).to(w.dtype)
 
 

@@ -1,7 +1,7 @@
-"""What BigGAN is made of: weights of bounded gain, batch norm that is told the class, attention over the picture.
+"""BigGAN's layers: spectral norm, conditional batch norm, self-attention, residual blocks, generator and critic.
 
-Brock et al. 2019 (arXiv:1809.11096), appendix B; Miyato et al. 2018 (arXiv:1802.05957) for spectral norm; Zhang et al. 2019
-(arXiv:1805.08318) for attention.
+Brock et al. 2019 (arXiv:1809.11096), appendix B; Miyato et al. 2018 (arXiv:1802.05957) for spectral norm; Zhang et al.
+2019 (arXiv:1805.08318) for attention.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from torch.nn.functional import (
 )
 from torch.nn.functional import scaled_dot_product_attention as attention
 
-LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # truncations for which batch norm keeps statistics
+LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)  # truncations with batch norm statistics of their own
 
 
 # Spectral norm --------------------------------------------------------------------------------------------------
 
 
 class Spectral:
-    """A layer whose weight is divided by its largest singular value, so that it stretches nothing.
+    """Spectral norm: a mixin that divides the weight by its largest singular value.
 
-    The value is followed by one step of the power method each time it learns (algorithm 1): weights change little in a step.
+    One power iteration per training step keeps track of it (algorithm 1): weights change little in a step.
     """
 
-    def begin(self) -> None:
-        if not self.weight.is_meta:  # where weights are to be read from a file, nothing is computed
+    def init_spectral(self) -> None:
+        if not self.weight.is_meta:  # on the meta device, weights are read from a file later
             nn.init.orthogonal_(self.weight)
         count = len(self.weight)
         self.register_buffer("u", nn.init.constant_(torch.empty(count), count**-0.5))
         self.folded = False
 
-    def bounded(self) -> Tensor:
+    def normalized_weight(self) -> Tensor:
         if self.folded:
             return self.weight
-        return self.weight / self.largest()
+        return self.weight / self.spectral_norm()
 
-    def largest(self) -> Tensor:
-        """The largest singular value of the weight as a matrix (outputs, the rest), as far as it is known."""
+    def spectral_norm(self) -> Tensor:
+        """Estimated largest singular value of the weight as a matrix (outputs, all other dimensions)."""
         matrix = self.weight.flatten(1)
         with torch.no_grad():
             v = normalize(matrix.detach().T @ self.u, dim=0)
@@ -58,72 +58,74 @@ class Spectral:
         return torch.dot(u, matrix @ v)
 
     def fuse(self) -> None:
-        """For good, where nothing is learned any more."""
+        """Fold the division into the weight for good, in a network that is not trained any more."""
         with torch.no_grad():
-            self.weight.copy_(self.bounded())
+            self.weight.copy_(self.normalized_weight())
         self.folded = True
 
 
 class Conv(Spectral, nn.Conv2d):
-    def __init__(self, narrow: int, wide: int, size: int, bias: bool = True):
-        super().__init__(narrow, wide, size, padding=size // 2, bias=bias)
-        self.begin()
+    def __init__(self, in_channels: int, out_channels: int, size: int, bias: bool = True):
+        super().__init__(in_channels, out_channels, size, padding=size // 2, bias=bias)
+        self.init_spectral()
 
     def forward(self, x: Tensor) -> Tensor:
-        return conv2d(x, self.bounded(), self.bias, padding=self.padding)
+        return conv2d(x, self.normalized_weight(), self.bias, padding=self.padding)
 
 
 class Linear(Spectral, nn.Linear):
-    def __init__(self, narrow: int, wide: int, bias: bool = True):
-        super().__init__(narrow, wide, bias)
-        self.begin()
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True):
+        super().__init__(in_channels, out_channels, bias)
+        self.init_spectral()
 
     def forward(self, x: Tensor) -> Tensor:
-        return linear(x, self.bounded(), self.bias)
+        return linear(x, self.normalized_weight(), self.bias)
 
 
 class Embedding(Spectral, nn.Embedding):
-    def __init__(self, count: int, width: int):
-        super().__init__(count, width)
-        self.begin()
+    def __init__(self, count: int, dim: int):
+        super().__init__(count, dim)
+        self.init_spectral()
 
-    def forward(self, kinds: Tensor) -> Tensor:
-        return embedding(kinds, self.bounded())
+    def forward(self, labels: Tensor) -> Tensor:
+        return embedding(labels, self.normalized_weight())
 
 
 # Layers ---------------------------------------------------------------------------------------------------------
 
 
 class Statistics(nn.Module):
-    """Means and variances (rows, width) of what a batch norm sees, a row for each of several truncations. They are gathered
-    after training, for what it sees depends on how the codes are truncated."""
+    """Means and variances (rows, channels) of a batch norm's input, a row for each of several truncations.
 
-    def __init__(self, rows: int, width: int):
+    Gathered after training, since the input's distribution depends on the truncation of the latents.
+    """
+
+    def __init__(self, rows: int, channels: int):
         super().__init__()
-        self.register_buffer("means", torch.zeros(rows, width))
-        self.register_buffer("variances", torch.ones(rows, width))
-        self.gathering: int | None = None  # the row whose statistics are being gathered,
-        self.gathered = 0  # over so many batches
+        self.register_buffer("means", torch.zeros(rows, channels))
+        self.register_buffer("variances", torch.ones(rows, channels))
+        self.gathering: int | None = None  # the row whose statistics are being gathered
+        self.gathered = 0  # batches averaged in it
 
     @torch.no_grad()
     def gather(self, x: Tensor) -> None:
         self.gathered += 1
-        for kept, seen in ((self.means, x.mean((0, 2, 3))), (self.variances, x.var((0, 2, 3), unbiased=False))):
-            kept[self.gathering] += (seen - kept[self.gathering]) / self.gathered
+        for average, new in ((self.means, x.mean((0, 2, 3))), (self.variances, x.var((0, 2, 3), unbiased=False))):
+            average[self.gathering] += (new - average[self.gathering]) / self.gathered
 
 
 class ConditionalBatchNorm(Statistics):
-    """Batch norm whose gain and bias are read from a code (n, d): with no weight on the code it is plain batch norm.
+    """Batch norm with gain and bias as linear functions of a conditioning vector (n, d); plain if those are 0.
 
-    Statistics of truncations that lie between two of `LEVELS` are taken by interpolation.
+    Statistics of a truncation between two of `LEVELS` are interpolated.
     """
 
-    def __init__(self, width: int, codes: int):
-        super().__init__(len(LEVELS), width)
-        self.gain, self.shift = Linear(codes, width, bias=False), Linear(codes, width, bias=False)
+    def __init__(self, channels: int, condition_dim: int):
+        super().__init__(len(LEVELS), channels)
+        self.gain, self.shift = Linear(condition_dim, channels, bias=False), Linear(condition_dim, channels, bias=False)
 
-    def forward(self, x: Tensor, code: Tensor, truncation: float = 1.0) -> Tensor:
-        gain, shift = ((1 + self.gain(code)).to(x.dtype), self.shift(code).to(x.dtype))
+    def forward(self, x: Tensor, condition: Tensor, truncation: float = 1.0) -> Tensor:
+        gain, shift = ((1 + self.gain(condition)).to(x.dtype), self.shift(condition).to(x.dtype))
         if self.training or self.gathering is not None:
             y = batch_norm(x.float(), None, None, training=True).to(x.dtype)
             if self.gathering is not None:
@@ -134,48 +136,49 @@ class ConditionalBatchNorm(Statistics):
 
     def statistics(self, truncation: float) -> tuple[Tensor, Tensor]:
         """Mean and variance of each channel."""
-        place = min(max(truncation, LEVELS[0]), LEVELS[-1]) / (LEVELS[1] - LEVELS[0])
-        low = min(int(place), len(LEVELS) - 2)
-        return tuple(torch.lerp(kept[low].float(), kept[low + 1].float(), place - low) for kept in (self.means, self.variances))
+        level = min(max(truncation, LEVELS[0]), LEVELS[-1]) / (LEVELS[1] - LEVELS[0])
+        low = min(int(level), len(LEVELS) - 2)
+        rows = [(table[low].float(), table[low + 1].float()) for table in (self.means, self.variances)]
+        return tuple(torch.lerp(a, b, level - low) for a, b in rows)
 
 
 class Attention(nn.Module):
-    """Each place looks at all others, at half the size; it begins as the identity."""
+    """Self-attention with keys and values at half the resolution; initially the identity."""
 
-    def __init__(self, width: int):
+    def __init__(self, c: int):
         super().__init__()
-        self.query, self.key = Conv(width, width // 8, 1, bias=False), Conv(width, width // 8, 1, bias=False)
-        self.value, self.out = Conv(width, width // 2, 1, bias=False), Conv(width // 2, width, 1, bias=False)
+        self.query, self.key = Conv(c, c // 8, 1, bias=False), Conv(c, c // 8, 1, bias=False)
+        self.value, self.out = Conv(c, c // 2, 1, bias=False), Conv(c // 2, c, 1, bias=False)
         self.weight = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = self.query(x), max_pool2d(self.key(x), 2), max_pool2d(self.value(x), 2)
-        seen = attention(*(t.flatten(2).transpose(1, 2) for t in (query, key, value)), scale=1.0)
-        return x + self.weight * self.out(seen.transpose(1, 2).unflatten(2, x.shape[2:]))
+        attended = attention(*(t.flatten(2).transpose(1, 2) for t in (query, key, value)), scale=1.0)
+        return x + self.weight * self.out(attended.transpose(1, 2).unflatten(2, x.shape[2:]))
 
 
 class Up(nn.Module):
-    """A residual block of the generator, which doubles the picture."""
+    """Residual block of the generator, which doubles the resolution."""
 
-    def __init__(self, narrow: int, wide: int, codes: int):
+    def __init__(self, in_channels: int, out_channels: int, condition_dim: int):
         super().__init__()
-        self.norm1, self.conv1 = ConditionalBatchNorm(narrow, codes), Conv(narrow, wide, 3)
-        self.norm2, self.conv2 = ConditionalBatchNorm(wide, codes), Conv(wide, wide, 3)
-        self.short = Conv(narrow, wide, 1)
+        self.norm1, self.conv1 = ConditionalBatchNorm(in_channels, condition_dim), Conv(in_channels, out_channels, 3)
+        self.norm2, self.conv2 = ConditionalBatchNorm(out_channels, condition_dim), Conv(out_channels, out_channels, 3)
+        self.short = Conv(in_channels, out_channels, 1)
 
-    def forward(self, x: Tensor, code: Tensor, truncation: float) -> Tensor:
-        h = self.conv1(interpolate(relu(self.norm1(x, code, truncation)), scale_factor=2))
-        h = self.conv2(relu(self.norm2(h, code, truncation)))
-        return h + interpolate(self.short(x), scale_factor=2)  # a 1x1 convolution before or after doubling is the same
+    def forward(self, x: Tensor, condition: Tensor, truncation: float) -> Tensor:
+        h = self.conv1(interpolate(relu(self.norm1(x, condition, truncation)), scale_factor=2))
+        h = self.conv2(relu(self.norm2(h, condition, truncation)))
+        return h + interpolate(self.short(x), scale_factor=2)  # a 1x1 convolution commutes with upsampling
 
 
 class Down(nn.Module):
-    """A residual block of the critic; `halves` the picture. The first one sees pixels, which nothing should cut off."""
+    """Residual block of the critic, which `halves` the resolution; the `first` one has no ReLU on its pixels."""
 
-    def __init__(self, narrow: int, wide: int, halves: bool, first: bool = False):
+    def __init__(self, in_channels: int, out_channels: int, halves: bool, first: bool = False):
         super().__init__()
-        self.conv1, self.conv2 = Conv(narrow, wide, 3), Conv(wide, wide, 3)
-        self.short = Conv(narrow, wide, 1) if halves or narrow != wide else nn.Identity()
+        self.conv1, self.conv2 = Conv(in_channels, out_channels, 3), Conv(out_channels, out_channels, 3)
+        self.short = Conv(in_channels, out_channels, 1) if halves or in_channels != out_channels else nn.Identity()
         self.halves, self.first = halves, first
 
     def forward(self, x: Tensor) -> Tensor:
@@ -188,38 +191,41 @@ class Down(nn.Module):
 
 
 class Generator(nn.Module):
-    """Codes z and classes -> pictures. Every block reads a part of z of its own, beside the class's one embedding.
+    """Latents z and class embeddings -> images. Each block is conditioned on a part of z and on the class embedding.
 
-    widths: channels at 4x4, 8x8, ...; attends: the side at which places look at each other.
+    widths: channels at 4x4, 8x8, ...
+    attends: resolution of the self-attention.
     """
 
     def __init__(self, channels: int, widths: Sequence[int], part: int, classes: int, embedding: int, attends: int):
         super().__init__()
-        self.part, codes = part, part + embedding
-        self.kinds = nn.Embedding(classes + 1, embedding)  # the last stands for none
+        self.part, condition_dim = part, part + embedding
+        self.kinds = nn.Embedding(classes + 1, embedding)  # the last is that of no class
         self.start = Linear(part, widths[0] * 16)
-        self.blocks = nn.ModuleList(Up(a, b, codes) for a, b in zip(widths, widths[1:]))
-        sides = [8 << level for level in range(len(self.blocks))]
-        self.attention = nn.ModuleDict({str(i): Attention(widths[i + 1]) for i, side in enumerate(sides) if side == attends})
+        self.blocks = nn.ModuleList(Up(a, b, condition_dim) for a, b in zip(widths, widths[1:]))
+        at = {i: 8 << i for i in range(len(self.blocks))}  # resolution after each block
+        self.attention = nn.ModuleDict({str(i): Attention(widths[i + 1]) for i, side in at.items() if side == attends})
         self.norm, self.out = nn.BatchNorm2d(widths[-1]), Conv(widths[-1], channels, 3)
         self.codes = part * (1 + len(self.blocks))
 
-    def forward(self, z: Tensor, kind: Tensor, truncation: float = 1.0) -> Tensor:
-        """kind: embeddings (n, d)."""
+    def forward(self, z: Tensor, embedded: Tensor, truncation: float = 1.0) -> Tensor:
+        """z (n, latent_dim), class embeddings (n, d) -> (n, channels, h, w) in [-1, 1]."""
         first, *parts = z.split(self.part, 1)
         x = self.start(first).unflatten(1, (-1, 4, 4))
         for i, (block, part) in enumerate(zip(self.blocks, parts, strict=True)):
-            x = block(x, torch.cat([part, kind.to(part.dtype)], 1), truncation)
+            x = block(x, torch.cat([part, embedded.to(part.dtype)], 1), truncation)
             if str(i) in self.attention:
                 x = self.attention[str(i)](x)
         return torch.tanh(self.out(relu(self.norm(x))))
 
 
 class Critic(nn.Module):
-    """Pictures and classes -> (n, 1): how real, as one of its class. The product of what is seen and what is told decides
-    (Miyato and Koyama 2018, arXiv:1802.05637, equation 3).
+    """Critic (discriminator): images and labels -> logits (n, 1), high for a real image of its class.
 
-    widths: channels of the blocks, the first `halvings` of which halve the picture.
+    A projection discriminator: the features' inner product with the class embedding is added to the logit (Miyato and
+    Koyama 2018, arXiv:1802.05637, equation 3).
+
+    widths: channels of the blocks, the first `halvings` of which halve the resolution.
     """
 
     def __init__(self, channels: int, widths: Sequence[int], halvings: int, classes: int):
@@ -229,6 +235,6 @@ class Critic(nn.Module):
         self.blocks.insert(1, Attention(widths[0]))
         self.exit, self.kinds = Linear(widths[-1], 1), Embedding(classes + 1, widths[-1])
 
-    def forward(self, images: Tensor, kinds: Tensor) -> Tensor:
-        seen = relu(self.blocks(images)).sum((2, 3))
-        return (self.exit(seen) + (self.kinds(kinds) * seen).sum(1, keepdim=True)).float()
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        features = relu(self.blocks(images)).sum((2, 3))
+        return (self.exit(features) + (self.kinds(labels) * features).sum(1, keepdim=True)).float()

@@ -1,7 +1,7 @@
-"""What BigGAN-deep is made of: narrow blocks that all read the whole code, and batch norm that is told the truncation.
+"""BigGAN-deep's layers: bottleneck blocks conditioned on all of z, and batch norm with statistics for each truncation.
 
-Brock et al. 2019 (arXiv:1809.11096), appendix B, as the networks compute it that its authors published. Their spectral
-norm is gone: each weight was divided by its largest singular value for good.
+Brock et al. 2019 (arXiv:1809.11096), appendix B, computed as in the authors' published networks. These have no spectral
+norm any more: each weight was divided by its largest singular value for good.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from torch.nn.functional import scaled_dot_product_attention as attention
 from genstudio.layers.biggan import Statistics
 
 EPS = 1e-4  # added to variances, as the published networks do
-NARROW = 4  # times fewer channels inside of a block
-LEAST = 8  # channels, of which attention looks with an eighth
+BOTTLENECK = 4  # times fewer channels inside a block
+MIN_CHANNELS = 8  # of which attention takes an eighth for queries and keys
 
 
 # Layers ---------------------------------------------------------------------------------------------------------
 
 
 class BatchNorm(Statistics):
-    """Batch norm, and the relu that always follows it. It keeps statistics for several truncations, from 0 to 1."""
+    """Batch norm followed by ReLU, with statistics for several truncations from 0 to 1."""
 
     def normalized(self, x: Tensor, gain: Tensor, shift: Tensor, truncation: float) -> Tensor:
-        """gain, shift: (c,) or, of each picture, (n, c)."""
+        """gain, shift: (c,), or (n, c) for each image."""
         if self.gathering is not None:
             self.gather(x.float())
         if self.training or self.gathering is not None:
@@ -42,49 +42,49 @@ class BatchNorm(Statistics):
         return torch.addcmul(shift, x, gain).relu_()
 
     def statistics(self, truncation: float) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each channel. Between two rows they are mixed with the shares exchanged: the published
-        code does so, and its pictures are to come out."""
+        """Mean and variance of each channel. Between two rows the weights of the interpolation are exchanged, as in the
+        published code, to reproduce its images."""
         last = len(self.means) - 1
-        part, row = math.modf(min(max(truncation, 0.0), 1.0) / (1 / last))
+        fraction, row = math.modf(min(max(truncation, 0.0), 1.0) / (1 / last))
         low, high = int(row), min(int(row) + 1, last)
-        rows = [(kept[low].float(), kept[high].float()) for kept in (self.means, self.variances)]
-        return tuple(a * part + b * (1 - part) if part else a for a, b in rows)
+        rows = [(table[low].float(), table[high].float()) for table in (self.means, self.variances)]
+        return tuple(a * fraction + b * (1 - fraction) if fraction else a for a, b in rows)
 
     @torch.no_grad()
-    def spread(self, rows: Sequence[int]) -> None:
-        """Between the rows that were gathered, the others are put on a line."""
+    def interpolate_rows(self, rows: Sequence[int]) -> None:
+        """Interpolate linearly between the rows that were gathered."""
         for low, high in pairwise(rows):
             for row in range(low + 1, high):
-                for kept in (self.means, self.variances):
-                    kept[row] = torch.lerp(kept[low], kept[high], (row - low) / (high - low))
+                for table in (self.means, self.variances):
+                    table[row] = torch.lerp(table[low], table[high], (row - low) / (high - low))
 
 
 class ConditionalBatchNorm(BatchNorm):
-    """Gain and bias are read from a code (n, d)."""
+    """Batch norm with gain and bias as linear functions of a conditioning vector (n, d)."""
 
-    def __init__(self, width: int, codes: int, rows: int):
-        super().__init__(rows, width)
-        self.told = nn.Linear(codes, 2 * width, bias=False)
+    def __init__(self, channels: int, condition_dim: int, rows: int):
+        super().__init__(rows, channels)
+        self.told = nn.Linear(condition_dim, 2 * channels, bias=False)
 
-    def forward(self, x: Tensor, code: Tensor, truncation: float) -> Tensor:
-        gain, shift = self.told(code).float().chunk(2, 1)
+    def forward(self, x: Tensor, condition: Tensor, truncation: float) -> Tensor:
+        gain, shift = self.told(condition).float().chunk(2, 1)
         return self.normalized(x, 1 + gain, shift, truncation)
 
 
 class PlainBatchNorm(BatchNorm):
-    def __init__(self, width: int, rows: int):
-        super().__init__(rows, width)
-        self.weight, self.bias = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+    def __init__(self, channels: int, rows: int):
+        super().__init__(rows, channels)
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, truncation: float) -> Tensor:
         return self.normalized(x, self.weight.float(), self.bias.float(), truncation)
 
 
 class Conv(nn.Conv2d):
-    """3x3; `doubles` the picture before, by repeating its pixels."""
+    """3x3 convolution, which `doubles` the resolution first, by nearest-neighbour upsampling."""
 
-    def __init__(self, width: int, doubles: bool):
-        super().__init__(width, width, 3, padding=1)
+    def __init__(self, channels: int, doubles: bool):
+        super().__init__(channels, channels, 3, padding=1)
         self.doubles, self.folded = doubles, False
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,61 +93,66 @@ class Conv(nn.Conv2d):
         return super().forward(interpolate(x, scale_factor=2) if self.doubles else x)
 
     def fuse(self) -> None:
-        """Of nine repeated pixels only four differ. So what repeats them and what looks at them become one: each pixel
-        is laid down as 4x4, where the weights of its four copies overlap."""
+        """Fuse upsampling and convolution to a 4x4 transposed convolution of stride 2, for inference.
+
+        Of the nine upsampled pixels below a filter at most four differ, and the weights of equal ones are added.
+        """
         if self.doubles and not self.folded:
             with torch.no_grad():
-                turned = self.weight.flip(2, 3).transpose(0, 1)
-                laid = sum(pad(turned, (x, 1 - x, y, 1 - y)) for x in (0, 1) for y in (0, 1))
-            self.weight, self.folded = nn.Parameter(laid), True
+                flipped = self.weight.flip(2, 3).transpose(0, 1)
+                summed = sum(pad(flipped, (x, 1 - x, y, 1 - y)) for x in (0, 1) for y in (0, 1))
+            self.weight, self.folded = nn.Parameter(summed), True
 
 
 class Pointwise(nn.Conv2d):
-    """A convolution of 1x1, as the product of matrices that it is where channels stand last in memory."""
+    """1x1 convolution as a matrix product, which it is in the channels-last memory format."""
 
-    def __init__(self, narrow: int, wide: int, bias: bool = True):
-        super().__init__(narrow, wide, 1, bias=bias)
+    def __init__(self, in_channels: int, out_channels: int, bias: bool = True):
+        super().__init__(in_channels, out_channels, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
 
 class Attention(nn.Module):
-    """Each place looks at all others, at half the size; it begins as the identity."""
+    """Self-attention with keys and values at half the resolution; initially the identity."""
 
-    def __init__(self, width: int):
+    def __init__(self, c: int):
         super().__init__()
-        self.query, self.key = Pointwise(width, width // 8, bias=False), Pointwise(width, width // 8, bias=False)
-        self.value, self.out = Pointwise(width, width // 2, bias=False), Pointwise(width // 2, width, bias=False)
+        self.query, self.key = Pointwise(c, c // 8, bias=False), Pointwise(c, c // 8, bias=False)
+        self.value, self.out = Pointwise(c, c // 2, bias=False), Pointwise(c // 2, c, bias=False)
         self.weight = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = self.query(x), max_pool2d(self.key(x), 2), max_pool2d(self.value(x), 2)
-        query, key, value = (t.flatten(2).transpose(1, 2)[:, None] for t in (query, key, value))  # (n, 1, places, d)
-        # The quick attention of processors takes only codes of one width: zeros add nothing to a product.
+        query, key, value = (t.flatten(2).transpose(1, 2)[:, None] for t in (query, key, value))  # (n, 1, h w, d)
+        # The CPU's fast attention kernel needs queries, keys and values of one width: zeros add nothing to a product.
         missing = value.shape[3] - query.shape[3]
-        seen = attention(pad(query, (0, missing)), pad(key, (0, missing)), value.contiguous(), scale=1.0)
-        return torch.addcmul(x, self.weight.to(x.dtype), self.out(seen[:, 0].transpose(1, 2).unflatten(2, x.shape[2:])))
+        attended = attention(pad(query, (0, missing)), pad(key, (0, missing)), value.contiguous(), scale=1.0)
+        attended = attended[:, 0].transpose(1, 2).unflatten(2, x.shape[2:])
+        return torch.addcmul(x, self.weight.to(x.dtype), self.out(attended))
 
 
 class Block(nn.Module):
-    """A residual block of the generator. Where it has fewer channels to give than it took, the first half goes on."""
+    """Residual block of the generator. Where it halves the channels, the shortcut keeps the first half of them."""
 
-    def __init__(self, wide: int, out: int, codes: int, rows: int, doubles: bool):
+    def __init__(self, in_channels: int, out_channels: int, condition_dim: int, rows: int, doubles: bool):
         super().__init__()
-        if out not in (wide, wide // 2):
-            raise ValueError(f"a block keeps or halves its {wide} channels, and cannot make {out} of them")
-        narrow = wide // NARROW
-        self.norms = nn.ModuleList(ConditionalBatchNorm(width, codes, rows) for width in (wide, narrow, narrow, narrow))
-        looks = (Conv(narrow, doubles), Conv(narrow, doubles=False))
-        self.convs = nn.ModuleList([Pointwise(wide, narrow), *looks, Pointwise(narrow, out)])
-        self.out, self.doubles = out, doubles
+        if out_channels not in (in_channels, in_channels // 2):
+            have, due = in_channels, out_channels
+            raise ValueError(f"a block keeps or halves its {have} channels, and cannot make {due} of them")
+        hidden = in_channels // BOTTLENECK
+        inputs = (in_channels, hidden, hidden, hidden)
+        self.norms = nn.ModuleList(ConditionalBatchNorm(channels, condition_dim, rows) for channels in inputs)
+        middle = (Conv(hidden, doubles), Conv(hidden, doubles=False))
+        self.convs = nn.ModuleList([Pointwise(in_channels, hidden), *middle, Pointwise(hidden, out_channels)])
+        self.out_channels, self.doubles = out_channels, doubles
 
-    def forward(self, x: Tensor, code: Tensor, truncation: float) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor, truncation: float) -> Tensor:
         h = x
         for norm, conv in zip(self.norms, self.convs, strict=True):
-            h = conv(norm(h, code, truncation))
-        x = x[:, : self.out]
+            h = conv(norm(h, condition, truncation))
+        x = x[:, : self.out_channels]
         return h.add_(interpolate(x, scale_factor=2) if self.doubles else x)
 
 
@@ -155,11 +160,13 @@ class Block(nn.Module):
 
 
 class Generator(nn.Module):
-    """Codes z and classes -> pictures. Every block reads all of z and the class's embedding.
+    """Latents z and class embeddings -> images. Each block is conditioned on all of z and on the class embedding.
 
-    widths: channels at 4x4, and after each block; doubles: whether a block doubles the picture;
-    attends: the block, counted from 1, before which places look at each other; nowhere, if there is none of that number
-    rows: truncations for which batch norm keeps statistics
+    widths: channels at 4x4, and after each block.
+    doubles: for each block, true if it doubles the resolution.
+    codes: latent dimension.
+    attends: the block, counted from 1, that follows self-attention; beyond the last block there is none.
+    rows: truncations with batch norm statistics.
     """
 
     def __init__(
@@ -176,24 +183,25 @@ class Generator(nn.Module):
         super().__init__()
         if len(widths) != len(doubles) + 1:
             raise ValueError(f"{len(doubles)} blocks lie between {len(doubles) + 1} widths, not {len(widths)}")
-        if min(widths) < LEAST:
-            raise ValueError(f"it must be at least {LEAST} channels wide everywhere, not {min(widths)}")
+        if min(widths) < MIN_CHANNELS:
+            raise ValueError(f"it must be at least {MIN_CHANNELS} channels wide everywhere, not {min(widths)}")
         if rows < 2:
             raise ValueError("it needs statistics for two truncations at least")
-        self.attends, told = attends, codes + embedding
-        self.kinds = nn.Embedding(classes + 1, embedding)  # the last stands for none
-        self.start = nn.Linear(told, 16 * widths[0])
-        ends = zip(pairwise(widths), doubles, strict=True)
-        self.blocks = nn.ModuleList(Block(wide, out, told, rows, twice) for (wide, out), twice in ends)
+        self.attends, condition_dim = attends, codes + embedding
+        self.kinds = nn.Embedding(classes + 1, embedding)  # the last is that of no class
+        self.start = nn.Linear(condition_dim, 16 * widths[0])
+        shapes = zip(pairwise(widths), doubles, strict=True)
+        self.blocks = nn.ModuleList(Block(a, b, condition_dim, rows, double) for (a, b), double in shapes)
         self.attention = nn.ModuleList([Attention(widths[attends - 1])] if attends <= len(self.blocks) else [])
         self.norm, self.out = PlainBatchNorm(widths[-1], rows), nn.Conv2d(widths[-1], channels, 3, padding=1)
 
-    def forward(self, z: Tensor, kind: Tensor, truncation: float = 1.0) -> Tensor:
-        """kind: embeddings (n, d)."""
-        code = torch.cat([z, kind.to(z.dtype)], 1)
-        x = self.start(code).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)  # channels stand last in its numbers
+    def forward(self, z: Tensor, embedded: Tensor, truncation: float = 1.0) -> Tensor:
+        """z (n, codes), class embeddings (n, d) -> (n, channels, h, w) in [-1, 1]."""
+        condition = torch.cat([z, embedded.to(z.dtype)], 1)
+        # As published, the outputs of this layer are in channels-last order.
+        x = self.start(condition).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
         for i, block in enumerate(self.blocks, 1):
             if i == self.attends:
                 x = self.attention[0](x)
-            x = block(x, code, truncation)
+            x = block(x, condition, truncation)
         return torch.tanh(self.out(self.norm(x, truncation)))

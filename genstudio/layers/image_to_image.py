@@ -1,4 +1,4 @@
-"""Networks that turn one picture into another: generators that keep its size, and a critic of patches."""
+"""Networks of image-to-image translation: U-Net and ResNet generators, and PatchGAN critic (discriminator)."""
 
 from __future__ import annotations
 
@@ -9,144 +9,146 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-DROPPED = 3  # innermost levels of a U-Net whose features are dropped out
+DROPPED = 3  # innermost levels of a U-Net with dropout
 
 Norm = Literal["batch", "instance"]
 
 
 class UNet(nn.Module):
-    """A picture is halved once per width and brought back up, with what was seen on the way down laid beside it.
+    """U-Net of pix2pix: an encoder that halves the resolution once per width, and a decoder with skip connections.
 
-    Ronneberger et al. 2015 (arXiv:1505.04597) as in pix2pix: 4x4 convolutions of stride 2, batch norm, dropout where the
-    picture is smallest. Sides must be multiples of `multiple`; an output pixel sees input pixels up to `reach` away.
+    Ronneberger et al. 2015 (arXiv:1505.04597) with 4x4 convolutions of stride 2, batch norm, and dropout at the lowest
+    resolutions. Sides must be multiples of `multiple`; `reach` is the radius in pixels of the receptive field.
     """
 
     def __init__(self, inputs: int, outputs: int, widths: Sequence[int], dropout: float = 0.5, norm: Norm = "batch"):
         super().__init__()
         self.inputs, self.multiple = inputs, 2 ** len(widths)
-        # Below 2 * 2^l a level on the way down, and as much on the way up.
+        # Below 2 * 2^l per level in the encoder, and as much in the decoder; instance norm depends on all pixels.
         self.reach = 5 * self.multiple if norm == "batch" else None
         self.downs, self.ups = nn.ModuleList(), nn.ModuleList()
-        for i, (narrow, wide) in enumerate(zip([inputs, *widths], widths)):
+        for i, (outer, inner) in enumerate(zip([inputs, *widths], widths)):
             innermost = i == len(widths) - 1
-            made = normed(norm, wide) if 0 < i and not innermost else nn.Identity()
+            down_norm = normed(norm, inner) if 0 < i and not innermost else nn.Identity()
             before = nn.LeakyReLU(0.2) if i else nn.Identity()
-            down = nn.Conv2d(narrow, wide, 4, 2, 1, bias=not isinstance(made, nn.BatchNorm2d))
-            self.downs.append(nn.Sequential(before, down, made))
-            after = [normed(norm, narrow)] if i else []
+            down = nn.Conv2d(outer, inner, 4, 2, 1, bias=not isinstance(down_norm, nn.BatchNorm2d))
+            self.downs.append(nn.Sequential(before, down, down_norm))
+            after = [normed(norm, outer)] if i else []
             after += [nn.Dropout(dropout)] if i and len(widths) - i <= DROPPED and dropout else []
-            seen = wide if innermost else 2 * wide
-            up = nn.ConvTranspose2d(seen, narrow if i else outputs, 4, 2, 1, bias=not i or norm == "instance")
+            in_channels = inner if innermost else 2 * inner
+            up = nn.ConvTranspose2d(in_channels, outer if i else outputs, 4, 2, 1, bias=not i or norm == "instance")
             self.ups.append(nn.Sequential(nn.ReLU(), up, *after))
         normal_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, inputs, h, w) -> (n, outputs, h, w), of any range."""
-        x, passed = images, []
+        x, skips = images, []
         for down in self.downs:
             x = down(x)
-            passed.append(x)
-        x = self.ups[-1](passed.pop())
+            skips.append(x)
+        x = self.ups[-1](skips.pop())
         for up in reversed(self.ups[:-1]):
-            x = up(torch.cat([x, passed.pop()], 1))
+            x = up(torch.cat([x, skips.pop()], 1))
         return x
 
 
 class InstanceNorm(nn.Module):
-    """Each channel of each picture at mean 0 and variance 1 (Ulyanov et al. 2016, arXiv:1607.08022), without weights.
+    """Instance norm without weights: each channel of each image at mean 0 and variance 1 (Ulyanov et al. 2016,
+    arXiv:1607.08022).
 
-    Inside `statistics` means and variances are written down; inside `normed_as` those of another picture are taken.
+    Inside `statistics` it records means and variances; inside `normed_as` it uses recorded ones.
     """
 
     def __init__(self, epsilon: float = 1e-5):
         super().__init__()
         self.epsilon = epsilon
-        self.watcher: dict[InstanceNorm, tuple[Tensor, Tensor]] | None = None
-        self.given: tuple[Tensor, Tensor] | None = None
+        self.record: dict[InstanceNorm, tuple[Tensor, Tensor]] | None = None
+        self.fixed: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.watcher is not None:
+        if self.record is not None:
             variance, mean = torch.var_mean(x.float(), (2, 3), keepdim=True, correction=0)
-            self.watcher[self] = mean, (variance + self.epsilon).rsqrt()
-        if self.given is not None:
-            mean, scale = self.given
+            self.record[self] = mean, (variance + self.epsilon).rsqrt()
+        if self.fixed is not None:
+            mean, scale = self.fixed
             return ((x.float() - mean) * scale).to(x.dtype)
         if x.is_cuda:
             return nn.functional.instance_norm(x, eps=self.epsilon)
-        # The processor's own instance norm undoes the layout that convolutions are fast in.
+        # torch's instance norm on a CPU undoes the memory layout in which convolutions are fast.
         return torch.cat([nn.functional.batch_norm(p, None, None, training=True, eps=self.epsilon) for p in x.split(1)])
 
 
-def normed(norm: Norm, width: int) -> nn.Module:
-    return nn.BatchNorm2d(width) if norm == "batch" else InstanceNorm()
+def normed(norm: Norm, channels: int) -> nn.Module:
+    """A norm layer of that name."""
+    return nn.BatchNorm2d(channels) if norm == "batch" else InstanceNorm()
 
 
 @contextmanager
 def statistics(network: nn.Module) -> Iterator[dict[InstanceNorm, tuple[Tensor, Tensor]]]:
-    """The mean and the scale of each norm that a pass inside goes through."""
-    norms, seen = [m for m in network.modules() if isinstance(m, InstanceNorm)], {}
+    """Record mean and scale of each instance norm in the forward passes inside."""
+    norms, recorded = [m for m in network.modules() if isinstance(m, InstanceNorm)], {}
     try:
         for norm in norms:
-            norm.watcher = seen
-        yield seen
+            norm.record = recorded
+        yield recorded
     finally:
         for norm in norms:
-            norm.watcher = None
+            norm.record = None
 
 
 @contextmanager
-def normed_as(network: nn.Module, seen: dict[InstanceNorm, tuple[Tensor, Tensor]]) -> Iterator[None]:
-    """Passes inside are normed by statistics seen before."""
+def normed_as(network: nn.Module, recorded: dict[InstanceNorm, tuple[Tensor, Tensor]]) -> Iterator[None]:
+    """Use recorded statistics in the instance norms of the forward passes inside."""
     try:
-        for norm, numbers in seen.items():
-            norm.given = numbers
+        for norm, mean_and_scale in recorded.items():
+            norm.fixed = mean_and_scale
         yield
     finally:
-        for norm in seen:
-            norm.given = None
+        for norm in recorded:
+            norm.fixed = None
 
 
 class ResNetBlock(nn.Module):
-    def __init__(self, width: int, norm: Norm = "instance", border: Literal["zeros", "reflect"] = "zeros"):
+    def __init__(self, c: int, norm: Norm = "instance", border: Literal["zeros", "reflect"] = "zeros"):
         super().__init__()
-        convs = [nn.Conv2d(width, width, 3, padding=1, padding_mode=border, bias=norm == "instance") for _ in range(2)]
-        self.layers = nn.Sequential(convs[0], normed(norm, width), nn.ReLU(), convs[1], normed(norm, width))
+        convs = [nn.Conv2d(c, c, 3, padding=1, padding_mode=border, bias=norm == "instance") for _ in range(2)]
+        self.layers = nn.Sequential(convs[0], normed(norm, c), nn.ReLU(), convs[1], normed(norm, c))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
 
 
 class ResNetGenerator(nn.Module):
-    """Twice halved, `blocks` residual blocks, twice doubled: CycleGAN's generator, from Johnson et al. 2016 (arXiv:1603.08155).
+    """CycleGAN's generator: two downsampling layers, `blocks` residual blocks, two upsampling layers.
 
-    It draws what changes: its output is added to the picture, so that what should stay needs no learning. Zeros stand
-    around the picture where the paper mirrors it, which on a processor takes a third of the time.
+    Johnson et al. 2016 (arXiv:1603.08155). The output is a residual, so that unchanged parts need no learning. Padding
+    is by zeros: the paper's reflection takes a third of the time on a CPU.
 
-    folded: the first halving lays 2x2 pixels into four times the channels, and the last doubling lays them out, without
-        the paper's layers at full size, which take most of a processor's time.
+    folded: pixel-unshuffle by 2 first and pixel-shuffle last, in place of the paper's layers at full resolution, which
+        take most of the time on a CPU.
     """
 
-    multiple = 8  # a norm needs more than one pixel where the picture is smallest
+    multiple = 8  # at the lowest resolution a norm needs more than one pixel
 
     def __init__(self, channels: int, width: int = 64, blocks: int = 6, folded: bool = False):
         super().__init__()
 
-        def conv(narrow: int, wide: int, size: int, stride: int) -> list[nn.Module]:
-            return [nn.Conv2d(narrow, wide, size, stride, size // 2), InstanceNorm(), nn.ReLU()]
+        def conv(a: int, b: int, size: int, stride: int) -> list[nn.Module]:
+            return [nn.Conv2d(a, b, size, stride, size // 2), InstanceNorm(), nn.ReLU()]
 
-        def doubled(wide: int, narrow: int) -> list[nn.Module]:
-            up = nn.ConvTranspose2d(wide, narrow, 3, 2, 1, output_padding=1)
-            return [up, InstanceNorm(), nn.ReLU()]
+        def up(a: int, b: int) -> list[nn.Module]:
+            return [nn.ConvTranspose2d(a, b, 3, 2, 1, output_padding=1), InstanceNorm(), nn.ReLU()]
 
-        middle = [*conv(2 * width, 4 * width, 3, 2), *(ResNetBlock(4 * width) for _ in range(blocks)), *doubled(4 * width, 2 * width)]
+        residual = (ResNetBlock(4 * width) for _ in range(blocks))
+        middle = [*conv(2 * width, 4 * width, 3, 2), *residual, *up(4 * width, 2 * width)]
         if folded:
             first, last = conv(4 * channels, 2 * width, 3, 1), nn.Conv2d(2 * width, 4 * channels, 3, padding=1)
             self.layers = nn.Sequential(nn.PixelUnshuffle(2), *first, *middle, last, nn.PixelShuffle(2))
         else:
             first, last = conv(channels, width, 7, 1), nn.Conv2d(width, channels, 7, padding=3)
-            self.layers = nn.Sequential(*first, *conv(width, 2 * width, 3, 2), *middle, *doubled(2 * width, width), last)
+            self.layers = nn.Sequential(*first, *conv(width, 2 * width, 3, 2), *middle, *up(2 * width, width), last)
         normal_weights(self)
-        nn.init.zeros_(last.weight)  # nothing changes at first
+        nn.init.zeros_(last.weight)  # initially the identity
         nn.init.zeros_(last.bias)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -155,22 +157,22 @@ class ResNetGenerator(nn.Module):
 
 
 class MirroredResNetGenerator(nn.Module):
-    """The same network as its authors have it: borders are mirrored, and the result is drawn anew, not added."""
+    """CycleGAN's generator as in the authors' code: reflection padding, and an output that is no residual."""
 
-    multiple = 8  # a norm and a mirror need more than one pixel where the picture is smallest
+    multiple = 8  # at the lowest resolution a norm and a reflection need more than one pixel
 
     def __init__(self, inputs: int, outputs: int, width: int = 64, blocks: int = 9, norm: Norm = "instance"):
         super().__init__()
         self.inputs = inputs
-        # 3 in the first layer and in the last, 1 + 2 by halving and as much by doubling, two times 4 in a block.
+        # 3 each in the first and last layers, 1 + 2 in downsampling and as much in upsampling, 2 * 4 in a block.
         self.reach = 12 + 8 * blocks if norm == "batch" else None
         bias = norm == "instance"  # batch norm has its own
 
-        def down(narrow: int, wide: int) -> list[nn.Module]:
-            return [nn.Conv2d(narrow, wide, 3, 2, 1, bias=bias), normed(norm, wide), nn.ReLU()]
+        def down(a: int, b: int) -> list[nn.Module]:
+            return [nn.Conv2d(a, b, 3, 2, 1, bias=bias), normed(norm, b), nn.ReLU()]
 
-        def up(wide: int, narrow: int) -> list[nn.Module]:
-            return [nn.ConvTranspose2d(wide, narrow, 3, 2, 1, output_padding=1, bias=bias), normed(norm, narrow), nn.ReLU()]
+        def up(a: int, b: int) -> list[nn.Module]:
+            return [nn.ConvTranspose2d(a, b, 3, 2, 1, output_padding=1, bias=bias), normed(norm, b), nn.ReLU()]
 
         self.layers = nn.Sequential(
             nn.Conv2d(inputs, width, 7, padding=3, padding_mode="reflect", bias=bias), normed(norm, width), nn.ReLU(),
@@ -187,22 +189,23 @@ class MirroredResNetGenerator(nn.Module):
 
 
 class PatchCritic(nn.Sequential):
-    """(n, inputs, h, w) -> (n, 1, h', w'): a logit of "real" for each overlapping patch, PatchGAN (Isola et al. 2017, 6.2).
+    """PatchGAN critic (discriminator): (n, inputs, h, w) -> (n, 1, h', w'), a logit for each overlapping patch.
 
-    Each width but the last halves the picture. Three widths judge patches of 34 pixels, four of 70.
+    Isola et al. 2017, section 6.2. Each width but the last halves the resolution. With three widths the patches have 34
+    pixels, with four 70.
     """
 
     def __init__(self, inputs: int, widths: Sequence[int], norm: type[nn.Module] = nn.BatchNorm2d):
         layers: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
-        for i, (narrow, wide) in enumerate(zip(widths, widths[1:]), 2):
-            made = norm(wide) if norm is nn.BatchNorm2d else norm()
-            layers += [nn.Conv2d(narrow, wide, 4, 2 if i < len(widths) else 1, 1), made, nn.LeakyReLU(0.2)]
+        for i, (a, b) in enumerate(zip(widths, widths[1:]), 2):
+            norm_layer = norm(b) if norm is nn.BatchNorm2d else norm()
+            layers += [nn.Conv2d(a, b, 4, 2 if i < len(widths) else 1, 1), norm_layer, nn.LeakyReLU(0.2)]
         super().__init__(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
         normal_weights(self)
 
 
 def normal_weights(network: nn.Module) -> None:
-    """N(0, 0.02) for filters and N(1, 0.02) for the scales of batch norm, as in pix2pix and CycleGAN."""
+    """Initialize filters from N(0, 0.02) and batch norm scales from N(1, 0.02), as in pix2pix and CycleGAN."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(module.weight, 0.0, 0.02)

@@ -1,6 +1,6 @@
-"""Auto-encoders: a picture squeezed through a few numbers and drawn again from them.
+"""Auto-encoders: an encoder to latents of few dimensions, and a decoder that reconstructs the image.
 
-Hinton and Salakhutdinov 2006 (doi:10.1126/science.1127647). With linear layers it would find the plane of PCA.
+Hinton and Salakhutdinov 2006 (doi:10.1126/science.1127647). With linear layers it would be PCA.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from genstudio.system import Recipe, system
 
 
 class AutoEncoder(FittedPrior):
-    """Convolutional auto-encoder with the networks of this project's VAE, and nothing that orders its codes.
+    """Convolutional auto-encoder with the networks of this project's VAE, and no regularization of the latent space.
 
-    It has no prior of its own. Random codes are drawn from one Gaussian fitted to those of the training pictures, and
-    most fall where no picture ever was: that is why an auto-encoder does not generate.
+    It has no prior. Random latents are drawn from one Gaussian fitted to those of the training images, and most fall
+    where no training image is encoded: that is why an auto-encoder is no generative model.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], codes: int, widths: tuple[int, ...], blocks: int = 1):
@@ -38,20 +38,20 @@ class AutoEncoder(FittedPrior):
         return self.encoder(images).float()
 
     def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
-        """Truncation pulls towards the mean of the codes, which lies anywhere."""
+        """Truncation pulls towards the mean of the latents, which is not 0."""
         return torch.tanh(self.decoder(self.prior_mean + (latents - self.prior_mean) * truncation))
 
     # training
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        # Cross entropy, as in the paper: under a squared error the tanh saturates at the black of most pixels, and stays.
+        # Cross entropy, as in the paper: with a squared error the tanh saturates at the black of most pixels for good.
         output = self.decoder(self.encode(batch.images)).float()
         loss = -bernoulli(2 * output, (batch.images + 1) / 2).mean()  # sigmoid(2 x) on [0, 1] is tanh(x) on [-1, 1]
         error = (torch.tanh(output.detach()) - batch.images).square().mean()
         yield "model", {"cross entropy": loss, "squared error": error}
 
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
-        self.fit_prior(batches, held_out, lambda images: (codes := self.encode(images), torch.zeros_like(codes)))
+        self.fit_prior(batches, held_out, lambda images: (latents := self.encode(images), torch.zeros_like(latents)))
 
 
 @system(
@@ -60,7 +60,7 @@ class AutoEncoder(FittedPrior):
     recipe=Recipe(images=400_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999, clip=200.0),
 )
 def ae_mnist() -> AutoEncoder:
-    """An auto-encoder on digits with 16 numbers a picture."""
+    """An auto-encoder of digits with 16 latent dimensions."""
     return AutoEncoder((1, 28, 28), codes=16, widths=(64, 128))
 
 
@@ -70,5 +70,5 @@ def ae_mnist() -> AutoEncoder:
     recipe=Recipe(images=400_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999, clip=200.0),
 )
 def ae2d_mnist() -> AutoEncoder:
-    """An auto-encoder with two numbers a picture: all digits on one sheet, with nothing that orders it."""
+    """An auto-encoder with two latent dimensions: all digits on one plane, without regularization."""
     return AutoEncoder((1, 28, 28), codes=2, widths=(64, 128))

@@ -1,8 +1,8 @@
-"""BigGAN: pictures of the class that is asked for, by residual networks whose every block is told it.
+"""BigGAN: class-conditional GANs of residual networks, with latents and class in every block.
 
 Brock et al. 2019 (arXiv:1809.11096).
 
-Read before: `layers/biggan.py` and `layers/biggan_deep.py`, the networks; `objectives/adversarial.py`, the hinge game.
+Read first: `layers/biggan.py` and `layers/biggan_deep.py`, the networks; `objectives/adversarial.py`, the hinge game.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ from genstudio.model import Batch, Frame, Model, Noise, kinds_of, told
 from genstudio.objectives.adversarial import critic_hinge, generator_hinge, watch
 from genstudio.system import Recipe, system
 
-BOUND = 2.0  # codes that are drawn to be seen lie no farther out, times the truncation: section 3.1
-GATHERED, BATCH = 2, 64  # batches that batch norm's statistics are gathered from, for each truncation
-WIDEST = 256  # channels of a BigGAN-deep's critic: the published ones come without theirs, so it is begun afresh
-LARGEST = 1024  # pixels
+BOUND = 2.0  # of the truncated normal latents in sampling, times the truncation: section 3.1
+GATHERED, BATCH = 2, 64  # batches of generated images for batch norm statistics, for each truncation
+MAX_CRITIC_CHANNELS = 256  # of a BigGAN-deep: published weights have no critic, so it is trained from scratch
+MAX_SIDE = 1024  # pixels
 
 
 class BigGAN(Model):
-    """widths: the generator's, at 4x4, 8x8, ...
-    part: numbers of the code that each block reads; embedding: those of a class.
-    halvings: of the critic, which has one block more than the generator.
-    critic_steps: steps of the critic, each on its share of the batch, before one of the generator.
+    """BigGAN with a projection critic (discriminator).
+
+    widths: channels of the generator at 4x4, 8x8, ...
+    part: latent dimensions for each block.
+    embedding: dimensions of the class embedding.
+    attends: resolution of the self-attention.
+    halvings: downsampling blocks of the critic, which has one block more than the generator.
+    critic_steps: critic steps, each on an equal part of the batch, before one step of the generator.
     """
 
     def __init__(
@@ -53,28 +57,34 @@ class BigGAN(Model):
     # verbs
 
     def latents(self, noise: Noise) -> Tensor:
-        z = self._drawn(noise)  # before any class is drawn: whatever is asked for, a seed has one code
+        z = self._truncated(noise)  # before the label is drawn: a seed has the same z whatever the label
         return torch.cat([z, self.generator.kinds(kinds_of(self, noise, ANY)).float()], 1)
 
     def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
-        """Truncation shortens the code, and batch norm takes the statistics that belong to it."""
-        z, kind = latents.split([self.codes, latents.shape[1] - self.codes], 1)
-        return self.generator(z * truncation, kind, truncation)
+        """Truncation scales z, and selects the batch norm statistics that belong to it."""
+        z, embedded = latents.split([self.codes, latents.shape[1] - self.codes], 1)
+        return self.generator(z * truncation, embedded, truncation)
 
     def sample(
-        self, noise: Noise, *, truncation: Truncation = 1.0, label: Label = ANY, towards: Towards = ANY, blend: Blend = 0.0
+        self,
+        noise: Noise,
+        *,
+        truncation: Truncation = 1.0,
+        label: Label = ANY,
+        towards: Towards = ANY,
+        blend: Blend = 0.0,
     ) -> Iterator[Frame]:
-        z, kinds = self._drawn(noise), self.generator.kinds
-        kind = kinds(kinds_of(self, noise, label)).float()
+        z, embed = self._truncated(noise), self.generator.kinds
+        embedded = embed(kinds_of(self, noise, label)).float()
         if blend:
-            kind = torch.lerp(kind, kinds(kinds_of(self, noise, towards)).float(), blend)
-        yield Frame(self.decode(torch.cat([z, kind], 1), truncation=truncation))
+            embedded = torch.lerp(embedded, embed(kinds_of(self, noise, towards)).float(), blend)
+        yield Frame(self.decode(torch.cat([z, embedded], 1), truncation=truncation))
 
-    def _drawn(self, noise: Noise) -> Tensor:
-        """Normal numbers, none of them beyond the bound: each is moved to where its share of the bounded ones ends."""
-        z, edge = noise.normal(self.codes).double(), 0.5 * (1 + math.erf(BOUND / math.sqrt(2)))
-        share = (1 - edge) + torch.special.ndtr(z) * (2 * edge - 1)
-        return torch.special.ndtri(share).float()
+    def _truncated(self, noise: Noise) -> Tensor:
+        """z (n, latent_dim) of a normal distribution truncated to [-BOUND, BOUND], by the inverse of its CDF."""
+        z, upper = noise.normal(self.codes).double(), 0.5 * (1 + math.erf(BOUND / math.sqrt(2)))
+        quantile = (1 - upper) + torch.special.ndtr(z) * (2 * upper - 1)
+        return torch.special.ndtri(quantile).float()
 
     # training
 
@@ -83,50 +93,51 @@ class BigGAN(Model):
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         for part in batch.split(self.critic_steps):
-            kinds = told(self, part)
+            labels = told(self, part)
             with torch.no_grad():
-                fake = self._made(kinds)
-            on_real, on_fake = self.verdict(part.images, kinds), self.verdict(fake, kinds)
+                fake = self._generate(labels)
+            on_real, on_fake = self.verdict(part.images, labels), self.verdict(fake, labels)
             yield "critic", {"critic": critic_hinge(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
 
-        kinds = told(self, batch)
-        on_fake = self.verdict(self._made(kinds), kinds)
+        labels = told(self, batch)
+        on_fake = self.verdict(self._generate(labels), labels)
         yield "generator", {"generator": generator_hinge(on_fake)} | watch(fake_after=on_fake)
 
-    def _made(self, kinds: Tensor) -> Tensor:
-        return self.generator(torch.randn(len(kinds), self.codes, device=kinds.device), self.generator.kinds(kinds))
+    def _generate(self, labels: Tensor) -> Tensor:
+        return self.generator(torch.randn(len(labels), self.codes, device=labels.device), self.generator.kinds(labels))
 
-    def verdict(self, images: Tensor, kinds: Tensor | None = None) -> Tensor:
+    def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (n, 1) of the critic, by default without a class."""
         none = torch.full((len(images),), self.classes, device=images.device)
-        return self.critic(self.augment(images), none if kinds is None else kinds)
+        return self.critic(self.augment(images), none if labels is None else labels)
 
     @torch.no_grad()
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
-        """Statistics of batch norm for each truncation, of the averaged weights."""
+        """Gather batch norm statistics for each truncation, with the averaged weights."""
         norms = [module for module in self.modules() if isinstance(module, ConditionalBatchNorm)]
         self._gather(norms, enumerate(LEVELS))
 
     def _gather(self, norms: Sequence[nn.Module], levels: Iterable[tuple[int, float]]) -> None:
-        """What batch norm sees at each level: its number, and the truncation."""
+        """Gather batch norm statistics of generated images; levels: pairs of row and truncation."""
         count = len(self.class_names) or self.classes + 1
         for level, truncation in levels:
             for norm in norms:
                 norm.gathering, norm.gathered = level, 0
             for i in range(GATHERED):
                 noise = Noise(range(i * BATCH, (i + 1) * BATCH), self.critic.exit.weight.device)
-                kind = self.generator.kinds(torch.arange(BATCH, device=noise.device) % count)
-                self.generator(self._drawn(noise) * truncation, kind)
+                embedded = self.generator.kinds(torch.arange(BATCH, device=noise.device) % count)
+                self.generator(self._truncated(noise) * truncation, embedded)
         for norm in norms:
             norm.gathering = None
 
 
 class BigGANDeep(BigGAN):
-    """A BigGAN whose generator has more and narrower blocks, each of which reads the whole code.
+    """BigGAN-deep: more blocks, with bottlenecks, each conditioned on all of z.
 
-    Its weights are plain: published ones come with their spectral norm divided out, and learn on without any. The
-    critic has its own as before: a block for each size of the picture, and one more.
+    The generator has no spectral norm: it is divided out of published weights, and fine-tuning goes without. The critic
+    has it, with a block for each resolution and one more, as in `BigGAN`.
 
-    widths, doubles, attends, rows: of `layers/biggan_deep.py`
+    widths, doubles, codes, embedding, attends, rows: see `layers/biggan_deep.py`.
     """
 
     def __init__(
@@ -141,22 +152,23 @@ class BigGANDeep(BigGAN):
         critic_steps: int = 2,
     ):
         Model.__init__(self)
-        if (side := 4 << sum(doubles)) > LARGEST:
-            raise ValueError(f"its pictures would be {side} pixels wide, and {LARGEST} are the most")
+        if (side := 4 << sum(doubles)) > MAX_SIDE:
+            raise ValueError(f"its pictures would be {side} pixels wide, and {MAX_SIDE} are the most")
         self.image_shape, self.classes, self.critic_steps, self.codes = (3, side, side), classes, critic_steps, codes
         self.generator = deep.Generator(3, widths, doubles, codes, classes, embedding, attends, rows)
-        seen = [min(width, WIDEST) for width, doubled in zip(widths[1:], doubles, strict=True) if doubled][::-1]
-        self.critic = Critic(3, [*seen, min(widths[0], WIDEST)], len(seen), classes)
+        capped = [min(width, MAX_CRITIC_CHANNELS) for width in widths]
+        halved = [width for width, doubled in zip(capped[1:], doubles, strict=True) if doubled][::-1]
+        self.critic = Critic(3, [*halved, capped[0]], len(halved), classes)
 
     @torch.no_grad()
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
-        """Statistics are gathered for a few truncations: rows between them lie on a line."""
+        """Gather batch norm statistics for a few truncations, and interpolate the rows between them."""
         norms = [module for module in self.modules() if isinstance(module, deep.BatchNorm)]
         last = len(norms[0].means) - 1
         rows = sorted({round(level * last) for level in LEVELS})
         self._gather(norms, [(row, row / last) for row in rows])
         for norm in norms:
-            norm.spread(rows)
+            norm.interpolate_rows(rows)
 
 
 RECIPE = Recipe(images=2_000_000, batch=64, rate=2e-4, betas=(0.0, 0.999), cosine=False, flip=True, ema=0.999)
@@ -168,7 +180,7 @@ RECIPE = Recipe(images=2_000_000, batch=64, rate=2e-4, betas=(0.0, 0.999), cosin
     recipe=RECIPE,
 )
 def biggan_cifar10(width: int = 128) -> BigGAN:
-    """A narrow BigGAN of the ten kinds of CIFAR-10."""
+    """A small BigGAN of the ten classes of CIFAR-10."""
     return BigGAN((3, 32, 32), classes=10, widths=4 * (width,))
 
 
@@ -186,5 +198,5 @@ def biggan_deep(
     attends: int = 5,
     rows: int = 51,
 ) -> BigGANDeep:
-    """A BigGAN of many narrow blocks: of the ten kinds of CIFAR-10, or as large as the published ones of ImageNet."""
+    """A BigGAN-deep: of the ten classes of CIFAR-10, or as large as the published ones of ImageNet."""
     return BigGANDeep(widths, [bool(each) for each in doubles], codes, classes, embedding, attends, rows)

@@ -1,4 +1,4 @@
-"""Small classifiers. They generate nothing: they judge what the others generate, and their features measure distances."""
+"""Small classifiers, which evaluate generated images: by accuracy, and by the distance between features."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from genstudio.system import Recipe, system
 
 
 class Classifier(Model):
-    """Pairs of 3x3 convolutions with batch norm, each pair at half the size of the one before.
+    """Classifier of classes and binary attributes: pairs of 3x3 convolutions with batch norm, at halved resolutions.
 
-    `halve` says how: the pair's first convolution strides, from the second pair on, and costs a quarter; or every pair
-    takes the largest of four after it, which reads photographs better.
-
-    `attributes` are answered beside the class, yes or no: a picture has glasses whatever its drawing style. `mixed` is the
-    share of batches in which a box of each picture comes from another one, and its class in part too: CutMix (Yun et
-    al. 2019, arXiv:1905.04899), against learning a small set by heart. `blended` is that in which all pixels are a mean of
-    two pictures': mixup (Zhang et al. 2018, arXiv:1710.09412). Such a classifier is sure of nothing that is half of each.
+    halve: "stride" downsamples in the first convolution of each pair but the first, at a quarter of the cost; "pool" by
+        max pooling within each pair, more accurate on photographs.
+    attributes: names of binary attributes, predicted beside the class.
+    mixed: share of batches with CutMix (Yun et al. 2019, arXiv:1905.04899), against overfitting of small sets.
+    blended: share of batches with mixup (Zhang et al. 2018, arXiv:1710.09412), for low confidence between classes.
     """
 
     def __init__(
@@ -47,7 +45,7 @@ class Classifier(Model):
             self.trait_head = nn.Linear(widths[-1], len(attributes))
 
     def features(self, images: Tensor) -> Tensor:
-        """What the last layer sees, (n, widths[-1]): pictures that look alike lie near each other."""
+        """Input of the last layer, (n, widths[-1]): similar images have similar features."""
         return self.body(images)
 
     def classify(self, images: Tensor) -> Tensor:
@@ -55,30 +53,30 @@ class Classifier(Model):
         return self.head(self.dropout(self.features(images)))
 
     def attribute_logits(self, images: Tensor) -> dict[str, Tensor]:
-        """The logit (n,) of each attribute: above 0 where the picture has it."""
+        """Logits (n,) of each attribute: above 0 if present."""
         logits = self.trait_head(self.features(images)) if self.attributes else torch.empty(len(images), 0)
         return dict(zip(self.attributes, logits.unbind(1), strict=True))
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        images, wanted = batch.images, one_hot(batch.labels, self.classes).float()
+        images, target = batch.images, one_hot(batch.labels, self.classes).float()
         if torch.rand(()) < self.mixed:
-            images, wanted = cut_mix(images, wanted)
+            images, target = cut_mix(images, target)
         if self.blended and torch.rand(()) < self.blended:
-            images, wanted = blend(images, wanted)
+            images, target = mixup(images, target)
         features = self.dropout(self.features(images))
         logits = self.head(features).float()
-        right = (logits.detach().argmax(1) == wanted.argmax(1)).float().mean()
-        terms = {"cross entropy": cross_entropy(logits, wanted, label_smoothing=0.05), "accuracy": right}
+        accuracy = (logits.detach().argmax(1) == target.argmax(1)).float().mean()
+        terms = {"cross entropy": cross_entropy(logits, target, label_smoothing=0.05), "accuracy": accuracy}
         for i, name in enumerate(self.attributes):
-            if (has := batch.conditions.get(name)) is not None:
-                terms[name] = binary_cross_entropy_with_logits(self.trait_head(features)[:, i].float(), has.float())
+            if (truth := batch.conditions.get(name)) is not None:
+                terms[name] = binary_cross_entropy_with_logits(self.trait_head(features)[:, i].float(), truth.float())
         yield "model", terms
 
 
 class AttributeClassifier(Model):
-    """A classifier of attributes that have nothing to do with each other: a linear layer each on the same features.
+    """Classifier of independent attributes: a linear layer for each on shared features.
 
-    attributes: the values that each may have, by name; none for an attribute that a picture has or has not.
+    attributes: values of each attribute by name; none for a binary attribute.
     """
 
     def __init__(
@@ -100,7 +98,7 @@ class AttributeClassifier(Model):
         return self.body(images)
 
     def attribute_logits(self, images: Tensor) -> dict[str, Tensor]:
-        """Of each attribute (n, values); of one without values (n,), above 0 where the picture has it."""
+        """Logits of each attribute: (n, values), or for a binary attribute (n,), above 0 if present."""
         return self._logits(self.features(images))
 
     def _logits(self, features: Tensor) -> dict[str, Tensor]:
@@ -108,7 +106,7 @@ class AttributeClassifier(Model):
         return {name: value if self.attributes[name] else value.squeeze(1) for name, value in logits.items()}
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        """Cross entropies, of an attribute with values over the pictures of which its value is known."""
+        """Cross entropy of each attribute, over the images with a known value. Raises ValueError if there is none."""
         terms = {}
         for name, logits in self._logits(self.dropout(self.features(batch.images))).items():
             if (truth := batch.conditions.get(name)) is None:
@@ -123,7 +121,7 @@ class AttributeClassifier(Model):
 
 
 def pyramid(channels: int, widths: Sequence[int], halve: Literal["stride", "pool"]) -> nn.Sequential:
-    """Pairs of 3x3 convolutions, a pair for each width, and the mean over all pixels: (n, widths[-1])."""
+    """Pairs of 3x3 convolutions, a pair for each width, and global average pooling: -> (n, widths[-1])."""
     layers: list[nn.Module] = []
     for i, width in enumerate(widths):
         for first in (True, False):
@@ -134,24 +132,24 @@ def pyramid(channels: int, widths: Sequence[int], halve: Literal["stride", "pool
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-def cut_mix(images: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures (n, c, h, w), each with a box of the next one, and what is wanted (n, classes) mixed by area."""
+def cut_mix(images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """CutMix: images (n, c, h, w), each with a box of the next one, and targets (n, classes) mixed by area."""
     height, width = images.shape[2:]
-    side = (1 - torch.rand(()).item()) ** 0.5  # of the box: the kept area is uniform in [0, 1]
+    side = (1 - torch.rand(()).item()) ** 0.5  # of the box: the remaining area is uniform in [0, 1]
     y, x = (int(torch.randint(size, ())) for size in (height, width))
-    tall, wide = round(side * height / 2), round(side * width / 2)
-    rows, columns = slice(max(0, y - tall), y + tall), slice(max(0, x - wide), x + wide)
+    dy, dx = round(side * height / 2), round(side * width / 2)
+    rows, columns = slice(max(0, y - dy), y + dy), slice(max(0, x - dx), x + dx)
     mixed = images.clone()
     mixed[:, :, rows, columns] = images.roll(1, 0)[:, :, rows, columns]
     cut = mixed[0, 0, rows, columns].numel() / (height * width)
-    return mixed, (1 - cut) * wanted + cut * wanted.roll(1, 0)
+    return mixed, (1 - cut) * target + cut * target.roll(1, 0)
 
 
-def blend(images: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures (n, c, h, w), each with the next one shining through, and what is wanted (n, classes) in the same shares."""
+def mixup(images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Mixup: images (n, c, h, w), each blended with the next one, and targets (n, classes) in the same proportion."""
     share = torch.rand(len(images), device=images.device)
     images = torch.lerp(images, images.roll(1, 0), share[:, None, None, None])
-    return images, torch.lerp(wanted, wanted.roll(1, 0), share[:, None])
+    return images, torch.lerp(target, target.roll(1, 0), share[:, None])
 
 
 @system(
@@ -160,7 +158,7 @@ def blend(images: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     recipe=Recipe(images=500_000, batch=128, rate=2e-3, weight_decay=0.02, warmup=20_000, jitter=2, ema=0.998),
 )
 def classifier_mnist() -> Classifier:
-    """Reads digits; its 128 features measure how far generated digits are from real ones."""
+    """A classifier of digits; its 128 features measure the distance of generated digits from real ones."""
     return Classifier((1, 28, 28), classes=10, widths=(32, 64, 128))
 
 
@@ -170,7 +168,7 @@ def classifier_mnist() -> Classifier:
     recipe=Recipe(images=300_000, batch=128, rate=2e-3, weight_decay=0.02, warmup=20_000, jitter=2, ema=0.998),
 )
 def judge_mnist() -> Classifier:
-    """Reads digits, and is sure of none that is half of two: it says whether a model drew the digit that was asked for."""
+    """A classifier of digits, trained with mixup, which judges the digits of conditional models."""
     return Classifier((1, 28, 28), classes=10, widths=(24, 48, 96), blended=0.7)
 
 
@@ -180,11 +178,11 @@ def judge_mnist() -> Classifier:
     recipe=Recipe(images=360_000, batch=64, rate=2e-3, weight_decay=0.02, warmup=5_000, flip=True, jitter=2, ema=0.998),
 )
 def classifier_avatars() -> Classifier:
-    """Tells the eight drawing styles apart, and sees glasses; its 128 features measure how far faces are from real ones."""
+    """A classifier of the eight drawing styles, and of glasses; its 128 features measure distances between faces."""
     return Classifier((3, 64, 64), classes=8, widths=(16, 32, 64, 128), attributes=("glasses",))
 
 
-# The values that occur in the set `faces`, whose drawing style is avataaars.
+# The attributes of the set `faces`, whose drawing style is avataaars.
 FACE_ATTRIBUTES = {
     "glasses": (),
     "facial_hair": (),
@@ -203,15 +201,17 @@ FACE_ATTRIBUTES = {
     recipe=Recipe(images=320_000, batch=64, rate=2e-3, weight_decay=0.02, warmup=5_000, flip=True, jitter=2, ema=0.998),
 )
 def judge_faces() -> AttributeClassifier:
-    """Sees glasses, beards, head coverings, hair colours and mouths; its 128 features measure how far faces are from real ones."""
+    """A classifier of glasses, beards, head coverings, hair colours and mouths, with 128 features."""
     return AttributeClassifier((3, 64, 64), FACE_ATTRIBUTES, widths=(16, 32, 64, 128))
 
 
 @system(
     title=Text("Classifier · small photographs · 32 px", "Classifieur · petites photographies · 32 px"),
     data="cifar10",
-    recipe=Recipe(images=1_200_000, batch=128, rate=2e-3, weight_decay=0.2, warmup=60_000, flip=True, jitter=4, ema=0.999),
+    recipe=Recipe(
+        images=1_200_000, batch=128, rate=2e-3, weight_decay=0.2, warmup=60_000, flip=True, jitter=4, ema=0.999
+    ),
 )
 def classifier_cifar10() -> Classifier:
-    """Names the ten kinds of CIFAR-10; its 128 features measure how far generated photographs are from real ones."""
+    """A classifier of the ten classes of CIFAR-10; its 128 features measure distances between photographs."""
     return Classifier((3, 32, 32), classes=10, widths=(64, 256, 256, 128), halve="pool", dropout=0.1, mixed=0.5)

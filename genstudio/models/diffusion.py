@@ -1,9 +1,9 @@
-"""Diffusion models: a network learns to take noise out of pictures, and then paints them out of nothing but noise.
+"""Diffusion models: a network learns to denoise images, and generates them from noise by iterative denoising.
 
-Ho et al. 2020 (arXiv:2006.11239, DDPM); Nichol and Dhariwal 2021 (arXiv:2102.09672) for the cosine schedule and the learned
-variance; Salimans and Ho 2022 (arXiv:2202.00512) for v; Ho and Salimans 2022 (arXiv:2207.12598) for guidance.
+Ho et al. 2020 (arXiv:2006.11239, DDPM); Nichol and Dhariwal 2021 (arXiv:2102.09672) for the cosine schedule and the
+learned variance; Salimans and Ho 2022 (arXiv:2202.00512) for v; Ho and Salimans 2022 (arXiv:2207.12598) for guidance.
 
-Read before: `layers/unet.py`, the network; `samplers/`, which turns it into pictures; `objectives/denoising.py`.
+Read first: `layers/unet.py`, the network; `samplers/`; `objectives/denoising.py`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from genstudio.samplers.guidance import by_classifier, classifier_free, clipped,
 from genstudio.samplers.schedule import CLEAN, Denoise, Denoised, Schedule, State
 from genstudio.system import Recipe, system
 
-HYBRID = 0.001  # weight of the bound, by which the variance learns: Nichol and Dhariwal 2021, section 3.1
-MOST_BLOCKS = 64  # a level, in a network of somebody else's
+HYBRID = 0.001  # weight of the bound, which trains the variance: Nichol and Dhariwal 2021, section 3.1
+MAX_BLOCKS = 64  # per level, in imported weights
 
 Steps = Annotated[
     int,
@@ -101,7 +101,8 @@ ByClassifier = Annotated[
         0.1,
         title=Text("Classifier guidance", "Guidage par classifieur"),
         hint=Text(
-            "Goes uphill to where this project’s classifier sees the class. Each step then also runs the network backwards.",
+            "Goes uphill to where this project’s classifier sees the class. "
+            "Each step then also runs the network backwards.",
             "Remonte vers ce que le classifieur du projet reconnaît. Chaque pas parcourt aussi le réseau à rebours.",
         ),
     ),
@@ -128,22 +129,23 @@ StartNoise = Annotated[
         (DRAWN, FOUND),
         title=Text("Noise", "Bruit"),
         hint=Text(
-            "Drawn from the seed, or found by walking DDIM back from your picture: then it comes back nearly as it was.",
-            "Tiré de la graine, ou trouvé en remontant DDIM depuis votre image : elle revient alors presque telle quelle.",
+            "Drawn from the seed, or found by walking DDIM back from your picture: "
+            "then it comes back nearly as it was.",
+            "Tiré de la graine, ou trouvé en remontant DDIM depuis votre image : "
+            "elle revient alors presque telle quelle.",
         ),
     ),
 ]
 
 
 class Diffusion(Model):
-    """A picture is noised to time t, q(x_t | x_0), and the network learns to tell the two apart again.
+    """Denoising diffusion model: x_t ~ q(x_t | x_0) is noised, and the network learns to separate image and noise.
 
-    schedule: how the noise grows over `times` steps, from the first of `betas` to the last; see `Schedule`.
-    predicts: what the network is asked for: the noise ("epsilon"), the picture ("x_0"), or v, which stays of one size
-        at all times.
-    learned_variance: it also says how sure it is of each pixel, learned by the bound on the likelihood.
-    important: draws the times to learn at by how large their part in the bound is.
-    The other arguments are the network's.
+    schedule, times, betas: noise schedule, its number of steps, and the ends of a linear one; see `Schedule`.
+    predicts: target of the network: the noise ("epsilon"), the image ("x_0"), or v, of the same scale at all times.
+    learned_variance: predict the variance of p(x_{t-1} | x_t) too, trained by the variational bound.
+    important: importance sampling of training times, by their part of the bound.
+    The other arguments are those of `DenoisingUNet`.
     """
 
     def __init__(
@@ -164,13 +166,14 @@ class Diffusion(Model):
         **network: Any,
     ):
         super().__init__()
-        self.image_shape, self.classes, self.predicts, self.learned_variance = image_shape, classes, predicts, learned_variance
+        self.image_shape, self.classes = image_shape, classes
+        self.predicts, self.learned_variance = predicts, learned_variance
         self.schedule = Schedule(schedule, times, betas)
         channels = image_shape[0]
         outputs = 2 * channels if learned_variance else channels
         self.network = DenoisingUNet(channels, widths, blocks, attention, outputs, classes, fold, groups, **network)
         self.important = ImportantTimes(times) if important else None
-        self._judge: tuple[Model, ...] = ()  # in a tuple: it is a companion, no part of this model's weights
+        self._judge: tuple[Model, ...] = ()  # in a tuple, which keeps it from being a submodule
 
     # verbs
 
@@ -186,10 +189,11 @@ class Diffusion(Model):
         eta: Eta = 0.0,
         classifier_guidance: ByClassifier = 0.0,
     ) -> Iterator[Frame]:
-        """Pictures from noise: frames of the guess of x_0, with x_t and the noise that is seen in it."""
+        """Images from noise: frames of the estimate of x_0, with x_t and the estimate of the noise."""
         x = noise.normal(*self.image_shape)
-        yield from self.go_on(x, self.schedule.steps - 1, noise, label=label, steps=steps, sampler=sampler, guidance=guidance,
-                              rescale=rescale, eta=eta, classifier_guidance=classifier_guidance)  # fmt: skip
+        yield from self.go_on(x, self.schedule.steps - 1, noise, label=label, steps=steps, sampler=sampler,
+                              guidance=guidance, rescale=rescale, eta=eta,
+                              classifier_guidance=classifier_guidance)  # fmt: skip
 
     def redraw(
         self,
@@ -206,11 +210,12 @@ class Diffusion(Model):
         rescale: Rescale = 0.0,
         eta: Eta = 0.0,
     ) -> Iterator[Frame]:
-        """Pictures noised as far as `strength` says, and brought back (Meng et al. 2021, arXiv:2108.01073).
+        """Img2img (SDEdit, Meng et al. 2021, arXiv:2108.01073): noise images as far as `strength`, then denoise them.
 
-        mask: (n, 1, h, w), 1 where the picture is drawn anew; all else stays as it is.
+        mask: (n, 1, h, w), 1 where the image is generated; the rest is kept (inpainting).
+        start: noise from the seed, or by DDIM inversion of the images.
         """
-        eps, last, before = noise.normal(*self.image_shape), round(strength * self.schedule.steps) - 1, 0
+        eps, last, shown = noise.normal(*self.image_shape), round(strength * self.schedule.steps) - 1, 0
         if last == CLEAN:
             yield Frame(images, 0, 0, CLEAN, {"x_t": images, "noise": torch.zeros_like(images)})
             return
@@ -218,15 +223,15 @@ class Diffusion(Model):
         if start == FOUND:
             for frame in self.invert(images, self.schedule.times(steps, last)):
                 yield replace(frame, steps=2 * frame.steps)
-            x, before = frame.extra["x_t"], frame.steps
-        way = self.go_on(x, last, noise, known=images, mask=mask, label=label, steps=steps, sampler=sampler,
-                         guidance=guidance, rescale=rescale, eta=eta)  # fmt: skip
-        for frame in way:
-            if before == 0 or frame.step:  # the way back has shown where this one starts
-                yield replace(frame, step=before + frame.step, steps=before + frame.steps)
+            x, shown = frame.extra["x_t"], frame.steps
+        denoised = self.go_on(x, last, noise, known=images, mask=mask, label=label, steps=steps, sampler=sampler,
+                              guidance=guidance, rescale=rescale, eta=eta)  # fmt: skip
+        for frame in denoised:
+            if shown == 0 or frame.step:  # the last frame of the inversion is the first of these
+                yield replace(frame, step=shown + frame.step, steps=shown + frame.steps)
 
     def invert(self, images: Tensor, times: Sequence[int]) -> Iterator[Frame]:
-        """The way of pictures back to the noise that DDIM would make them from, told no class; `times` fall, as ever."""
+        """Unconditional DDIM inversion of images to noise; `times` descend."""
         none = torch.full((len(images),), self.classes, device=images.device) if self.classes else None
         yield from frames(inverted(self._denoiser(none), self.schedule, images, times), len(times))
 
@@ -246,114 +251,121 @@ class Diffusion(Model):
         eta: Eta = 0.0,
         classifier_guidance: ByClassifier = 0.0,
     ) -> Iterator[Frame]:
-        """From noised pictures x_t (n, c, h, w) at `time` to clean ones, in `steps` steps: where all the others lead."""
-        denoise = self.denoiser(self._kinds(noise, label), guidance, rescale, classifier_guidance)
+        """Denoise x_t (n, c, h, w) from `time` in `steps` steps; `sample` and `redraw` end in it."""
+        denoise = self.denoiser(self._labels(noise, label), guidance, rescale, classifier_guidance)
         if mask is not None:
             denoise = inpainting(denoise, self.schedule, known, mask)
         times = self.schedule.times(steps, time)
         yield from frames(SAMPLERS[sampler](denoise, self.schedule, x, times, noise, eta), len(times))
 
-    # the network, as samplers see it
+    # the interface to samplers
 
-    def denoiser(self, kinds: Tensor | None, guidance: float = 1.0, rescale: float = 0.0, by_judge: float = 0.0) -> Denoise:
-        """`denoise(x, t)` for pictures of these kinds (n,); class number `classes` asks for none."""
-        denoise = self._denoiser(kinds)
+    def denoiser(
+        self, labels: Tensor | None, guidance: float = 1.0, rescale: float = 0.0, by_judge: float = 0.0
+    ) -> Denoise:
+        """`denoise(x, t)` conditioned on labels (n,), with guidance; label `classes` is that of no class."""
+        denoise = self._denoiser(labels)
         if self.classes and guidance == 0:
-            denoise = self._denoiser(torch.full_like(kinds, self.classes))
-        elif self.classes and guidance != 1 and bool((kinds < self.classes).any()):
-            both = torch.cat([kinds, torch.full_like(kinds, self.classes)])
+            denoise = self._denoiser(torch.full_like(labels, self.classes))
+        elif self.classes and guidance != 1 and bool((labels < self.classes).any()):
+            both = torch.cat([labels, torch.full_like(labels, self.classes)])
             denoise = classifier_free(self._denoiser(both), self.schedule, guidance, rescale)
         if by_judge:
-            denoise = by_classifier(denoise, self.schedule, self._likelihood(kinds), by_judge)
+            denoise = by_classifier(denoise, self.schedule, self._likelihood(labels), by_judge)
         return clipped(denoise, self.schedule)
 
-    def _denoiser(self, kinds: Tensor | None) -> Denoise:
+    def _denoiser(self, labels: Tensor | None) -> Denoise:
         def denoise(x: Tensor, t: int) -> Denoised:
             times = torch.full((len(x),), t, device=x.device)
-            x_0, width = self._read(self.network(x, times, kinds), x, self.schedule.signal(t), self.schedule.noise(t))
+            x_0, width = self._read(self.network(x, times, labels), x, self.schedule.signal(t), self.schedule.noise(t))
             return self.schedule.seen(x, x_0, t, width)
 
         return denoise
 
-    def _read(self, said: Tensor, x: Tensor, signal: Tensor | float, noise: Tensor | float) -> tuple[Tensor, Tensor | None]:
-        """What the network says, as a guess of x_0 and where the variance lies between its bounds, in float32."""
-        said, width = said.float(), None
+    def _read(
+        self, output: Tensor, x: Tensor, signal: Tensor | float, noise: Tensor | float
+    ) -> tuple[Tensor, Tensor | None]:
+        """Estimates in float32 from the network's output: x_0, and the learned variance between its bounds, 0 and 1."""
+        output, width = output.float(), None
         if self.learned_variance:
-            said, width = said.chunk(2, 1)
+            output, width = output.chunk(2, 1)
             width = (width + 1) / 2
-        return denoising.clean(self.predicts, said, x, signal, noise), width
+        return denoising.clean(self.predicts, output, x, signal, noise), width
 
-    def _kinds(self, noise: Noise, label: str) -> Tensor | None:
+    def _labels(self, noise: Noise, label: str) -> Tensor | None:
         return kinds_of(self, noise, label) if self.classes else None
 
     def judged_by(self, classifier: Model) -> None:
-        """Hands over the classifier that `classifier_guidance` asks."""
+        """Set the classifier of `classifier_guidance`."""
         self._judge = (classifier,)
 
-    def _likelihood(self, kinds: Tensor | None) -> Callable[[Tensor], Tensor]:
-        if not self._judge or kinds is None:
+    def _likelihood(self, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
+        """log p(label | image) (n,) of the classifier. Raises ValueError without a classifier of the same classes."""
+        if not self._judge or labels is None:
             raise ValueError("classifier guidance needs a classifier of the same pictures, and there is none here")
-        if bool((kinds == self.classes).any()):
+        if bool((labels == self.classes).any()):
             raise ValueError("classifier guidance needs a class to be asked for")
         [judge] = self._judge
         if judge.class_names and tuple(judge.class_names) != tuple(self.class_names):
             raise ValueError("classifier guidance needs a classifier of the same classes, and this one knows others")
-        return lambda x: judge.classify(x).float().log_softmax(1).gather(1, kinds[:, None]).squeeze(1)
+        return lambda x: judge.classify(x).float().log_softmax(1).gather(1, labels[:, None]).squeeze(1)
 
     # training
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        x_0, kinds, n = batch.images, None, len(batch)
-        if self.classes:
-            kinds = told(self, batch)
+        x_0, n = batch.images, len(batch)
+        labels = told(self, batch) if self.classes else None
         if self.important is not None and self.training:
             times, weight = self.important.draw(n)
         else:
-            times, weight = torch.randint(self.schedule.steps, (n,), device=x_0.device), torch.ones(n, device=x_0.device)
+            times = torch.randint(self.schedule.steps, (n,), device=x_0.device)
+            weight = torch.ones(n, device=x_0.device)
         eps = torch.randn_like(x_0)
         signal, noise = self.schedule.at(times)
         x = signal * x_0 + noise * eps
-        said = self.network(x, times, kinds).float()
-        own = said.chunk(2, 1)[0] if self.learned_variance else said
-        each = denoising.simple(own, denoising.target(self.predicts, x_0, eps, signal, noise))
+        output = self.network(x, times, labels).float()
+        mean_part = output.chunk(2, 1)[0] if self.learned_variance else output
+        each = denoising.simple(mean_part, denoising.target(self.predicts, x_0, eps, signal, noise))
         terms = {"denoising": (weight * each).mean()}
         if self.learned_variance or self.important is not None:
-            held = torch.cat([own.detach(), said[:, own.shape[1] :]], 1)  # the variance alone learns: the guess is held
-            bound = self._bound(held, x, x_0, times) / x_0[0].numel()
+            stopped = torch.cat([mean_part.detach(), output[:, mean_part.shape[1] :]], 1)  # no gradient in the mean
+            bound = self._bound(stopped, x, x_0, times) / x_0[0].numel()
         if self.important is not None and self.training:
             self.important.note(times, bound.detach())
         if self.learned_variance:
             terms["bound"] = HYBRID * self.schedule.steps * (weight * bound).mean()
         yield "model", terms
 
-    # the bound on the likelihood
+    # the variational bound
 
-    def nats(self, images: Tensor, times: Tensor, kinds: Tensor | None = None) -> Tensor:
-        """The part (n,) of -log p(images) that lies at `times` (n,), of bytes on [-1, 1]. All parts add up to the bound,
-        with `nats_of_prior`."""
+    def nats(self, images: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Term (n,) of the bound on -log p(images) at `times` (n,), for 8-bit images on [-1, 1]. The terms of all times
+        and `nats_of_prior` add up to the bound."""
         signal, noise = self.schedule.at(times)
         x = signal * images + noise * torch.randn_like(images)
-        return self._bound(self.network(x, times, kinds).float(), x, images, times)
+        return self._bound(self.network(x, times, labels).float(), x, images, times)
 
     def nats_of_prior(self, images: Tensor) -> Tensor:
-        """KL(q(x_T | x_0) || N(0, I)), (n,): what the last time still knows of the picture."""
-        signal, variance = self.schedule.signal(self.schedule.steps - 1), 1 - self.schedule.left(self.schedule.steps - 1)
+        """KL(q(x_T | x_0) || N(0, I)), (n,): the information about the image at the last time."""
+        last = self.schedule.steps - 1
+        signal, variance = self.schedule.signal(last), 1 - self.schedule.left(last)
         zero = images.new_zeros(())
         each = denoising.kl_normal(signal * images, zero + math.log(variance), zero, zero)
         return each.flatten(1).sum(1)
 
-    def _bound(self, said: Tensor, x: Tensor, x_0: Tensor, times: Tensor) -> Tensor:
-        """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), (n,) in nats; at t = 0 what p gives to the grey levels."""
-        left = torch.cat([self.schedule.alpha_bar, torch.ones(1, dtype=torch.float64)]).to(x.device, torch.float32)
-        now, before = (left[t].view(-1, 1, 1, 1) for t in (times, times - 1))  # -1 is the 1 at the end
-        kept = now / before
-        low = ((1 - before) / (1 - now) * (1 - kept)).log()
-        # At t = 0 the posterior has no width: DDPM takes the next one's.
+    def _bound(self, output: Tensor, x: Tensor, x_0: Tensor, times: Tensor) -> Tensor:
+        """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), (n,) in nats; at t = 0 -log p of the grey levels."""
+        alpha_bar = torch.cat([self.schedule.alpha_bar, torch.ones(1, dtype=torch.float64)]).to(x.device, torch.float32)
+        now, before = (alpha_bar[t].view(-1, 1, 1, 1) for t in (times, times - 1))  # -1 is the 1 at the end
+        alpha = now / before
+        low = ((1 - before) / (1 - now) * (1 - alpha)).log()  # log beta_tilde
+        # At t = 0 the posterior variance is 0: DDPM takes that of t = 1.
         second = math.log(self.schedule.posterior_variance(1, 0))
-        low, high = torch.where(times.view(-1, 1, 1, 1) == 0, second, low), (1 - kept).log()
-        guess, width = self._read(said, x, now.sqrt(), (1 - now).sqrt())
-        to_picture, to_x = before.sqrt() * (1 - kept) / (1 - now), kept.sqrt() * (1 - before) / (1 - now)
-        mean, truth = (to_picture * p + to_x * x for p in (guess.clamp(-1, 1), x_0))
+        low, high = torch.where(times.view(-1, 1, 1, 1) == 0, second, low), (1 - alpha).log()
+        estimate, width = self._read(output, x, now.sqrt(), (1 - now).sqrt())
+        # The means of q(x_{t-1} | x_t, x_0), DDPM's equation 7, for the estimate of x_0 and for x_0.
+        of_x_0, of_x = before.sqrt() * (1 - alpha) / (1 - now), alpha.sqrt() * (1 - before) / (1 - now)
+        mean, truth = (of_x_0 * image + of_x * x for image in (estimate.clamp(-1, 1), x_0))
         log_variance = low if width is None else width * high + (1 - width) * low
         kl = denoising.kl_normal(truth, low, mean, log_variance)
         last = -denoising.log_grey_level(x_0, mean, log_variance)
@@ -361,9 +373,9 @@ class Diffusion(Model):
 
 
 def frames(states: Iterator[State], steps: int) -> Iterator[Frame]:
-    """What is shown of a sampler's states: the guess; last, the picture itself."""
-    for step, (time, x, seen) in enumerate(states):
-        yield Frame(x if time == CLEAN else seen.x_0, step, steps, time, {"x_t": x, "noise": seen.eps})
+    """Frames of a sampler's states: the estimates of x_0; last, the sample."""
+    for step, (time, x, denoised) in enumerate(states):
+        yield Frame(x if time == CLEAN else denoised.x_0, step, steps, time, {"x_t": x, "noise": denoised.eps})
 
 
 @system(
@@ -400,10 +412,10 @@ def unet_diffusion(
     widths: tuple[int, ...] = (8, 32, 64, 64),
     blocks: int = 1,
     attention: tuple[int, ...] = (3,),
-    conditional: bool = True,  # else `classes` means nothing
+    conditional: bool = True,  # else `classes` has no effect
     classes: int = 8,
     groups: int = 4,
-    head: int = 0,  # channels; 0 for all in one
+    head: int = 0,  # channels per attention head; 0 for a single head
     epsilon: int = 10,  # millionths
     centred: bool = True,
     full_range: bool = True,
@@ -413,13 +425,14 @@ def unet_diffusion(
     predicts: Predicts = "v",
     learned_variance: bool = False,
 ) -> Diffusion:
-    """A diffusion model whose every measure can be chosen, so that weights learned elsewhere fit in."""
+    """A diffusion model of free hyperparameters, for imported weights."""
     if size % 2 ** (len(widths) - 1):
         raise ValueError(f"a side of {size} pixels is not halved {len(widths) - 1} times")
-    if blocks > MOST_BLOCKS:
-        raise ValueError(f"{blocks} blocks a level are too many: at most {MOST_BLOCKS}")
+    if blocks > MAX_BLOCKS:
+        raise ValueError(f"{blocks} blocks a level are too many: at most {MAX_BLOCKS}")
     first, last = (beta / 1e5 for beta in betas)
+    network = {"head": head or None, "epsilon": epsilon / 1e6, "centred": centred, "full_range": full_range}
     return Diffusion(
-        (channels, size, size), widths, blocks, attention, classes if conditional else 0, 1, groups, schedule, times, predicts,
-        learned_variance, betas=(first, last), head=head or None, epsilon=epsilon / 1e6, centred=centred, full_range=full_range,
+        (channels, size, size), widths, blocks, attention, classes if conditional else 0, 1, groups, schedule, times,
+        predicts, learned_variance, betas=(first, last), **network,
     )  # fmt: skip

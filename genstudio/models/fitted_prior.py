@@ -1,4 +1,4 @@
-"""A prior that is fitted to the codes of an auto-encoder after training (Ghosh et al. 2020, arXiv:1903.12436)."""
+"""Prior fitted to the latents of an auto-encoder after training (Ghosh et al. 2020, arXiv:1903.12436)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from torch import Tensor
 
 from genstudio.model import Batch, Model, Noise
 
-Posterior = Callable[[Tensor], tuple[Tensor, Tensor]]  # images -> mean and variance (n, codes) of their codes
-MAP = 2000  # codes kept for the map of a plane
-EMPTY = 255  # the label of a place on the map that was not filled
+Posterior = Callable[[Tensor], tuple[Tensor, Tensor]]  # images -> mean and variance (n, d) of their latents
+MAP = 2000  # latents kept for the map of a two-dimensional latent space
+EMPTY = 255  # the label of an unused entry of the map
 
 
 class FittedPrior(Model):
-    """A model that draws its codes from what they became in training: a Gaussian for each of the `kinds` of pictures.
+    """A model whose latents are drawn from a Gaussian mixture, fitted with one component for each of `kinds` classes.
 
-    It is N(0, I) until `fit_prior` has seen the codes. A model with two codes a picture also keeps a map: where
-    pictures that were held out lie on its plane, and of which class they are.
+    It is N(0, I) until `fit_prior`. A model with two latent dimensions also keeps a map: latents and labels of held-out
+    images.
     """
 
     codes: int
 
     def begin_prior(self, codes: int, kinds: int) -> None:
-        """To be called once, by the model's `__init__`."""
+        """Register the buffers; called once, in the model's `__init__`."""
         self.codes = codes
         self.register_buffer("prior_share", torch.full((kinds,), 1 / kinds))
         self.register_buffer("prior_mean", torch.zeros(kinds, codes))
@@ -35,34 +35,34 @@ class FittedPrior(Model):
             self.register_buffer("map_labels", torch.full((MAP,), EMPTY, dtype=torch.uint8))
 
     def latents(self, noise: Noise) -> Tensor:
-        ladder = self.prior_share.float().cumsum(0)
-        kind = torch.searchsorted(ladder, noise.uniform(1)).squeeze(1).clamp_max(len(ladder) - 1)  # (n,)
-        # Summed by hand: autocast would multiply matrices in half precision, and a seed is to be the same code everywhere.
-        steps = (self.prior_factor[kind].float() * noise.normal(self.codes)[:, None, :]).sum(2)
-        return self.prior_mean[kind] + steps
+        cumulative = self.prior_share.float().cumsum(0)
+        component = torch.searchsorted(cumulative, noise.uniform(1)).squeeze(1).clamp_max(len(cumulative) - 1)  # (n,)
+        # A sum, not a matrix product, which autocast would compute in half precision: latents of a seed must be exact.
+        offset = (self.prior_factor[component].float() * noise.normal(self.codes)[:, None, :]).sum(2)
+        return self.prior_mean[component] + offset
 
     @torch.no_grad()
     def fit_prior(self, batches: Iterable[Batch], held_out: Batch | None, posterior: Posterior) -> None:
-        """For each class of pictures, the Gaussian that its codes, clouds included, add up to; and the map."""
+        """Fit to each class the Gaussian with the moments of its aggregate posterior, and store the map."""
         means, variances, labels = [], [], []
         for batch in batches:
             mean, variance = posterior(batch.images)
             means.append(mean)
             variances.append(variance)
             labels.append(torch.zeros(len(batch), dtype=torch.long) if batch.labels is None else batch.labels.cpu())
-        # Exactly: rounded in half precision, a covariance of few codes is none any more.
+        # In float64: rounded to half precision, the covariance of few latents is not positive definite.
         mean, variance, label = torch.cat(means).double(), torch.cat(variances).double(), torch.cat(labels)
-        kinds = len(self.prior_share)
-        label = label.to(mean.device) % kinds  # a set with more classes than this model has kinds shares them
-        for kind in range(kinds):
-            own = label == kind
+        components = len(self.prior_share)
+        label = label.to(mean.device) % components  # classes beyond the number of components share them
+        for k in range(components):
+            own = label == k
             if own.sum() <= self.codes:
-                continue  # too few codes for a covariance: this kind keeps N(0, I) and is not drawn
+                continue  # too few latents for a covariance: this component keeps N(0, I) and is not drawn
             covariance = torch.cov(mean[own].T) + torch.diag(variance[own].mean(0))
-            self.prior_mean[kind] = mean[own].mean(0)
-            self.prior_factor[kind] = torch.linalg.cholesky(covariance)
-            self.prior_share[kind] = own.float().mean()
-        fitted = torch.bincount(label, minlength=kinds) > self.codes
+            self.prior_mean[k] = mean[own].mean(0)
+            self.prior_factor[k] = torch.linalg.cholesky(covariance)
+            self.prior_share[k] = own.float().mean()
+        fitted = torch.bincount(label, minlength=components) > self.codes
         if fitted.any():
             self.prior_share *= fitted
             self.prior_share /= self.prior_share.sum()

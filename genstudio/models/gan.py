@@ -1,7 +1,7 @@
-"""Generative adversarial networks: a generator and a critic improve by playing against each other.
+"""Generative adversarial networks: a generator against a critic (discriminator).
 
-Goodfellow et al. 2014 (arXiv:1406.2661); Radford et al. 2015 (arXiv:1511.06434) for the networks; Mirza and Osindero 2014
-(arXiv:1411.1784) for classes.
+Goodfellow et al. 2014 (arXiv:1406.2661); Radford et al. 2015 (arXiv:1511.06434) for the networks; Mirza and Osindero
+2014 (arXiv:1411.1784) for classes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from genstudio.system import Recipe, system
 
 
 class DCGAN(Model):
-    """Deep convolutional GAN, by its paper's guidelines: strided convolutions in place of pooling, batch norm in both
+    """Deep convolutional GAN, by the paper's guidelines: strided convolutions in place of pooling, batch norm in both
     networks, no hidden dense layers, ReLU and tanh in the generator, leaky ReLU in the critic.
 
-    `widths` are the generator's, from the smallest size up; each doubles it. The critic is its mirror image.
+    codes: latent dimension.
+    widths: channels of the generator from the lowest resolution up; each level doubles it. The critic mirrors it.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], codes: int = 100, widths: tuple[int, ...] = (512, 256, 128, 64)):
+    def __init__(
+        self, image_shape: tuple[int, int, int], codes: int = 100, widths: tuple[int, ...] = (512, 256, 128, 64)
+    ):
         super().__init__()
         self.image_shape, self.codes = image_shape, codes
         self.generator = generator_of(image_shape, codes, widths)
@@ -54,16 +57,17 @@ class DCGAN(Model):
         yield "generator", {"generator": generator_non_saturating(on_fake)} | watch(fake_after=on_fake)
 
     def verdict(self, images: Tensor) -> Tensor:
+        """Logits (n, 1) of the critic."""
         return self.critic(self.augment(images)).float()
 
 
 class CGAN(Model):
-    """A GAN that is told the class (Mirza and Osindero 2014, arXiv:1411.1784), on the networks of the DCGAN.
+    """Conditional GAN (Mirza and Osindero 2014, arXiv:1411.1784) on the networks of the DCGAN.
 
-    The generator's code is normal numbers and the class's embedding, side by side. So there is a way from class to class.
+    Latents are z of N(0, I) concatenated with a class embedding, so that they interpolate between classes.
 
-    critic: how its class reaches the critic. "concatenated": as one more channel of the picture, the paper's way;
-        "projection": as an inner product with what is seen (Miyato and Koyama 2018, arXiv:1802.05637, equation 3).
+    critic: conditioning of the critic. "concatenated": one more channel of the image, as in the paper; "projection":
+        inner product with the features (Miyato and Koyama 2018, arXiv:1802.05637, equation 3).
     """
 
     def __init__(
@@ -78,7 +82,7 @@ class CGAN(Model):
         super().__init__()
         self.image_shape, self.codes, self.classes = image_shape, codes, classes
         self.generator = nn.ModuleDict({
-            "kinds": nn.Embedding(classes + 1, embedding),  # the last stands for none
+            "kinds": nn.Embedding(classes + 1, embedding),  # the last is that of no class
             "body": generator_of(image_shape, codes + embedding, widths),
         })  # fmt: skip
         self.critic = (Concatenated if critic == "concatenated" else Projection)(image_shape, classes, widths)
@@ -86,22 +90,28 @@ class CGAN(Model):
     # verbs
 
     def latents(self, noise: Noise) -> Tensor:
-        z = noise.normal(self.codes)  # before any class is drawn: whatever is asked for, a seed has one code
+        z = noise.normal(self.codes)  # before the label is drawn: a seed has the same z whatever the label
         return torch.cat([z, self.generator["kinds"](kinds_of(self, noise, ANY))], 1)
 
     def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
-        """The class stays what it is under truncation."""
-        z, kind = latents.split([self.codes, latents.shape[1] - self.codes], 1)
-        return self.generator["body"](torch.cat([z * truncation, kind], 1)[:, :, None, None])
+        """Truncation scales z, and leaves the class embedding as it is."""
+        z, embedded = latents.split([self.codes, latents.shape[1] - self.codes], 1)
+        return self.generator["body"](torch.cat([z * truncation, embedded], 1)[:, :, None, None])
 
     def sample(
-        self, noise: Noise, *, truncation: Truncation = 1.0, label: Label = ANY, towards: Towards = ANY, blend: Blend = 0.0
+        self,
+        noise: Noise,
+        *,
+        truncation: Truncation = 1.0,
+        label: Label = ANY,
+        towards: Towards = ANY,
+        blend: Blend = 0.0,
     ) -> Iterator[Frame]:
-        z, embedding = noise.normal(self.codes), self.generator["kinds"]
-        kind = embedding(kinds_of(self, noise, label))
+        z, embed = noise.normal(self.codes), self.generator["kinds"]
+        embedded = embed(kinds_of(self, noise, label))
         if blend:
-            kind = torch.lerp(kind, embedding(kinds_of(self, noise, towards)), blend)
-        yield Frame(self.decode(torch.cat([z.to(kind.dtype), kind], 1), truncation=truncation))
+            embedded = torch.lerp(embedded, embed(kinds_of(self, noise, towards)), blend)
+        yield Frame(self.decode(torch.cat([z.to(embedded.dtype), embedded], 1), truncation=truncation))
 
     # training
 
@@ -109,48 +119,49 @@ class CGAN(Model):
         return {"critic": self.critic, "generator": self.generator}
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        kinds = told(self, batch)
-        z = torch.randn(len(batch), self.codes, device=kinds.device)
-        fake = self.decode(torch.cat([z, self.generator["kinds"](kinds)], 1))
-        on_real, on_fake = self.verdict(batch.images, kinds), self.verdict(fake.detach(), kinds)
+        labels = told(self, batch)
+        z = torch.randn(len(batch), self.codes, device=labels.device)
+        fake = self.decode(torch.cat([z, self.generator["kinds"](labels)], 1))
+        on_real, on_fake = self.verdict(batch.images, labels), self.verdict(fake.detach(), labels)
         yield "critic", {"critic": critic_logistic(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
 
-        on_fake = self.verdict(fake, kinds)
+        on_fake = self.verdict(fake, labels)
         yield "generator", {"generator": generator_non_saturating(on_fake)} | watch(fake_after=on_fake)
 
-    def verdict(self, images: Tensor, kinds: Tensor | None = None) -> Tensor:
-        """Unsaid, all classes are untold."""
+    def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (n, 1) of the critic, by default without a class."""
         none = torch.full((len(images),), self.classes, device=images.device)
-        return self.critic(self.augment(images), none if kinds is None else kinds).float()
+        return self.critic(self.augment(images), none if labels is None else labels).float()
 
 
 # Networks -------------------------------------------------------------------------------------------------------
 
 
 def generator_of(image_shape: tuple[int, int, int], codes: int, widths: Sequence[int]) -> nn.Sequential:
-    """(n, codes, 1, 1) -> pictures."""
+    """(n, latent_dim, 1, 1) -> images (n, c, h, w) in [-1, 1]."""
     layers: list[nn.Module] = [nn.ConvTranspose2d(codes, widths[0], image_shape[1] >> len(widths), 1, 0, bias=False)]
-    for wide, narrow in zip(widths, widths[1:]):
-        layers += [nn.BatchNorm2d(wide), nn.ReLU(), nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False)]
-    layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(), nn.ConvTranspose2d(widths[-1], image_shape[0], 4, 2, 1), nn.Tanh()]
-    return nn.Sequential(*map(begun, layers))
+    for a, b in zip(widths, widths[1:]):
+        layers += [nn.BatchNorm2d(a), nn.ReLU(), nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False)]
+    layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU()]
+    layers += [nn.ConvTranspose2d(widths[-1], image_shape[0], 4, 2, 1), nn.Tanh()]
+    return nn.Sequential(*map(init_weights, layers))
 
 
-def critic_body(image_shape: tuple[int, int, int], widths: Sequence[int], more: int = 0) -> list[nn.Module]:
-    """Pictures with that many channels more -> what is seen of them, (n, widths[0], h, w)."""
-    layers: list[nn.Module] = [nn.Conv2d(image_shape[0] + more, widths[-1], 4, 2, 1), nn.LeakyReLU(0.2)]
-    for narrow, wide in zip(widths[::-1], widths[-2::-1]):
-        layers += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
-    return [begun(layer) for layer in layers]
+def critic_body(image_shape: tuple[int, int, int], widths: Sequence[int], extra: int = 0) -> list[nn.Module]:
+    """Images with `extra` channels -> features (n, widths[0], h, w)."""
+    layers: list[nn.Module] = [nn.Conv2d(image_shape[0] + extra, widths[-1], 4, 2, 1), nn.LeakyReLU(0.2)]
+    for a, b in zip(widths[::-1], widths[-2::-1]):
+        layers += [nn.Conv2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(0.2)]
+    return [init_weights(layer) for layer in layers]
 
 
 def critic_head(image_shape: tuple[int, int, int], widths: Sequence[int]) -> list[nn.Module]:
-    """-> (n, 1), the logit of "real"."""
-    return [begun(nn.Conv2d(widths[0], 1, image_shape[1] >> len(widths), 1, 0)), nn.Flatten()]
+    """Features (n, widths[0], h, w) -> logits (n, 1)."""
+    return [init_weights(nn.Conv2d(widths[0], 1, image_shape[1] >> len(widths), 1, 0)), nn.Flatten()]
 
 
-def begun(module: nn.Module) -> nn.Module:
-    """The module with N(0, 0.02) weights, the DCGAN paper's section 4."""
+def init_weights(module: nn.Module) -> nn.Module:
+    """Initialize the weights from N(0, 0.02), as in the DCGAN paper's section 4, and return the module."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
@@ -159,33 +170,32 @@ def begun(module: nn.Module) -> nn.Module:
 
 
 class Concatenated(nn.Module):
-    """A critic that sees the class as one more channel."""
+    """Critic with the class as one more channel of the image."""
 
     def __init__(self, image_shape: tuple[int, int, int], classes: int, widths: Sequence[int]):
         super().__init__()
         self.kinds = nn.Embedding(classes + 1, image_shape[1] * image_shape[2])
-        self.layers = nn.Sequential(*critic_body(image_shape, widths, more=1), *critic_head(image_shape, widths))
+        self.layers = nn.Sequential(*critic_body(image_shape, widths, extra=1), *critic_head(image_shape, widths))
 
-    def forward(self, images: Tensor, kinds: Tensor) -> Tensor:
-        channel = self.kinds(kinds).unflatten(1, images.shape[2:])[:, None]
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        channel = self.kinds(labels).unflatten(1, images.shape[2:])[:, None]
         return self.layers(torch.cat([images, channel.to(images.dtype)], 1))
 
 
 class Projection(nn.Module):
-    """A critic whose logit is psi(seen) + v'seen, with v the class's embedding."""
+    """Projection discriminator: the logit is psi(phi) + v' phi, with phi the features and v the class embedding."""
 
     def __init__(self, image_shape: tuple[int, int, int], classes: int, widths: Sequence[int]):
         super().__init__()
         self.body = nn.Sequential(*critic_body(image_shape, widths))
         self.kinds, self.head = nn.Embedding(classes + 1, widths[0]), nn.Linear(widths[0], 1)
 
-    def forward(self, images: Tensor, kinds: Tensor) -> Tensor:
-        seen = self.body(images).sum((2, 3))
-        return self.head(seen) + (self.kinds(kinds) * seen).sum(1, keepdim=True)
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        phi = self.body(images).sum((2, 3))
+        return self.head(phi) + (self.kinds(labels) * phi).sum(1, keepdim=True)
 
 
 # Systems --------------------------------------------------------------------------------------------------------
-
 
 FACES = Recipe(images=640_000, batch=64, rate=2e-4, betas=(0.5, 0.999), cosine=False, ema=0.999)
 
@@ -206,7 +216,7 @@ def dcgan_avatars() -> DCGAN:
     recipe=Recipe(images=600_000, batch=64, rate=2e-4, betas=(0.5, 0.999), cosine=False, ema=0.999),
 )
 def cgan_mnist() -> CGAN:
-    """A GAN that draws the digit that is asked for."""
+    """A class-conditional GAN of digits."""
     return CGAN((1, 28, 28), classes=10)
 
 
@@ -216,7 +226,7 @@ def cgan_mnist() -> CGAN:
     recipe=Recipe(images=1_500_000, batch=64, rate=2e-4, betas=(0.5, 0.999), cosine=False, flip=True, ema=0.999),
 )
 def dcgan_cifar10() -> DCGAN:
-    """A DCGAN on the photographs of CIFAR-10, beside which a BigGAN is to be seen."""
+    """A DCGAN on the photographs of CIFAR-10, to compare with a BigGAN."""
     return DCGAN((3, 32, 32), widths=(256, 128, 64))
 
 

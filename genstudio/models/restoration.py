@@ -1,7 +1,7 @@
-"""Restoration: photographs are spoiled on purpose, and a network learns to undo it. The photograph itself is the answer.
+"""Image restoration: photographs are degraded, and a network learns to reconstruct them.
 
-All are fully convolutional, and are trained on small crops. Zhang et al. 2017 (arXiv:1608.03981) for noise, Lim et al.
-2017 (arXiv:1707.02921) for size, Isola et al. 2017 (arXiv:1611.07004) for colour.
+Fully convolutional networks, trained on small images. Zhang et al. 2017 (arXiv:1608.03981) for denoising, Lim
+et al. 2017 (arXiv:1707.02921) for super-resolution, Isola et al. 2017 (arXiv:1611.07004) for colorization.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from genstudio.model import Batch
 from genstudio.models.translation import Pix2Pix, Translator, luma
 from genstudio.system import Recipe, system
 
-NOISE = 55 / 127.5  # the strongest that is learned: a standard deviation of 55 grey levels
+NOISE = 55 / 127.5  # largest standard deviation in training, of 55 grey levels
 
 
 class Restorer(Translator):
-    """A stack of residual blocks at one resolution, which says by how much the picture should change."""
+    """Stack of residual blocks at one resolution, which predicts a residual image, trained with an L1 loss."""
 
     def __init__(self, image_shape: tuple[int, int, int], inputs: int, outputs: int, width: int, blocks: int):
         super().__init__(image_shape)
         layers = [nn.Conv2d(inputs, width, 3, padding=1), *(Residual(width) for _ in range(blocks))]
         self.network = nn.Sequential(*layers, nn.Conv2d(width, outputs, 3, padding=1))
-        self.steps = 2 * blocks + 2  # 3x3 convolutions in a row, each of which sees one pixel farther
-        nn.init.zeros_(self.network[-1].weight)  # nothing changes at first
+        self.steps = 2 * blocks + 2  # 3x3 convolutions, each of which adds one pixel to the reach
+        nn.init.zeros_(self.network[-1].weight)  # the initial residual is 0
         nn.init.zeros_(self.network[-1].bias)
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -54,7 +54,7 @@ Strength = Annotated[
 
 
 class Denoiser(Restorer):
-    """DnCNN: the noise is guessed and taken away, whatever its strength. It sees blocks of 2x2 pixels, as FFDNet does
+    """DnCNN: blind denoising by subtraction of the estimated noise, at half resolution by pixel-unshuffle as in FFDNet
     (Zhang et al. 2018, arXiv:1710.04026), which takes a quarter of the time."""
 
     multiple = 2
@@ -68,7 +68,7 @@ class Denoiser(Restorer):
         return self.noisy(images, NOISE * torch.rand(len(images), 1, 1, 1, device=images.device))
 
     def noisy(self, images: Tensor, level: Tensor | float) -> Tensor:
-        """Pictures under noise of that standard deviation, cut off where light ends."""
+        """Images with Gaussian noise of standard deviation `level`, clamped to [-1, 1]."""
         return (images + level * torch.randn_like(images)).clamp(-1, 1)
 
     def translate(self, images: Tensor, *, strength: Strength = 1.0) -> Tensor:
@@ -77,13 +77,13 @@ class Denoiser(Restorer):
 
 
 class SuperResolution(Restorer):
-    """EDSR without its tail: what a bicubic enlargement lacks is drawn at the small size and laid out in 2x2 pixels."""
+    """EDSR without its tail: a residual to bicubic upsampling, computed at low resolution and pixel-shuffled."""
 
     scale = 2
 
     def __init__(self, image_shape: tuple[int, int, int], width: int = 64, blocks: int = 4):
         super().__init__(image_shape, image_shape[0], 4 * image_shape[0], width, blocks)
-        self.reach = self.steps + 2  # the bicubic kernel alone sees 2
+        self.reach = self.steps + 2  # the bicubic kernel has a reach of 2
 
     def sources(self, batch: Batch) -> Tensor:
         height, width = batch.images.shape[2:]
@@ -110,7 +110,7 @@ Colour = Annotated[
 
 
 class Colorizer(Pix2Pix):
-    """pix2pix that may choose the colour only: the light of each pixel is kept, whatever the network says."""
+    """Pix2pix that generates chroma only: the luma of the input is kept."""
 
     def __init__(self, image_shape: tuple[int, int, int], widths: tuple[int, ...], weight: float = 100.0):
         super().__init__(image_shape, widths, weight=weight)
@@ -125,7 +125,7 @@ class Colorizer(Pix2Pix):
 
 
 def coloured(y: Tensor, chroma: Tensor) -> Tensor:
-    """Luma (n, 1, h, w) and BT.601's two colour differences (n, 2, h, w), all in [-1, 1] -> red, green, blue."""
+    """Y'CbCr -> RGB: luma (n, 1, h, w) and BT.601's colour differences (n, 2, h, w) in [-1, 1] -> (n, 3, h, w)."""
     blue, red = chroma.split(1, 1)
     return torch.cat([y + 1.402 * red, y - 0.344136 * blue - 0.714136 * red, y + 1.772 * blue], 1)
 

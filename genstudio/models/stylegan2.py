@@ -1,9 +1,9 @@
-"""StyleGAN2: a code becomes styles, one for each layer, so that a face can have one's hair and another's mouth.
+"""StyleGAN2: GANs with a mapping network to styles, one for each layer, which can be mixed.
 
 Karras et al. 2020 (arXiv:1912.04958); Karras et al. 2020 (arXiv:2006.06676, ADA) for classes and small sets. The first
-StyleGAN, Karras et al. 2019 (arXiv:1812.04948), is the same with another synthesis network.
+StyleGAN, Karras et al. 2019 (arXiv:1812.04948), differs in the synthesis network.
 
-Read before: `layers/style.py`, the networks; `objectives/adversarial.py`, the game and its regularizers.
+Read first: `layers/stylegan2.py`, the networks; `objectives/adversarial.py`, the losses and regularizers.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from genstudio.objectives.ada import AdaptiveAugmentation
 from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, path_lengths, r1, watch
 from genstudio.system import Recipe, system
 
-AVERAGED = 4096  # codes that an average style is measured from
-PATH_MEMORY = 100  # batches that the mean length of paths is averaged over
+AVERAGED = 4096  # samples of the average styles
+PATH_MEMORY = 100  # batches over which the path length is averaged
 
 Psi = Annotated[
     float,
@@ -33,8 +33,10 @@ Psi = Annotated[
         0.05,
         title=Text("Truncation ψ: variety or quality", "Troncature ψ : variété ou qualité"),
         hint=Text(
-            "Pulls styles towards the average one. 0 is the average itself, 1 is as trained, below 0 is the opposite face.",
-            "Rapproche les styles du style moyen. 0 : la moyenne ; 1 : comme appris ; en dessous de 0 : le visage opposé.",
+            "Pulls styles towards the average one. 0 is the average itself, 1 is as trained, "
+            "below 0 is the opposite face.",
+            "Rapproche les styles du style moyen. 0 : la moyenne ; 1 : comme appris ; "
+            "en dessous de 0 : le visage opposé.",
         ),
     ),
 ]
@@ -47,7 +49,8 @@ Cutoff = Annotated[
         title=Text("Layers that are truncated", "Couches tronquées"),
         hint=Text(
             "Counted from the coarsest: the first few hold the shape, the last the colours. 18 is all of them.",
-            "Comptées depuis la plus grossière : les premières tiennent la forme, les dernières les couleurs. 18 : toutes.",
+            "Comptées depuis la plus grossière : les premières tiennent la forme, les dernières les couleurs. "
+            "18 : toutes.",
         ),
     ),
 ]
@@ -66,23 +69,23 @@ Grain = Annotated[
 
 
 class StyleGAN2(Model):
-    """A mapping network makes styles of normal codes, and a synthesis network pictures of styles.
+    """StyleGAN2: a mapping network from latents to styles, a synthesis network from styles to images, and a critic.
 
-    widths: channels of the synthesis at 4x4, 8x8, ...; the critic is its mirror image.
-    styles: numbers of a style, and of a code.
-    depth: layers of the mapping.
-    gamma: weight of R1. The heuristic of ADA's code is 0.0002 * side^2 / batch; its settings for faces lie at five times
-        that and more. Cartoon faces of 64 px at a batch of 16 came nearer to real ones with 0.5 than with 0.15.
-    gamma_every, path_every: steps between two uses of a regularizer, which then counts that many times. The paper gives it
-        a step of its own; here it joins the step of the loss, so that Adam's numbers need no correction. R1 comes at
-        whatever precision the rest has: in bfloat16 its gradient has the direction that it has in float32.
-    path: weight of the path lengths' deviation; 0 leaves them alone. The paper's is 2.
-    mixing: share of pictures that are made of two codes.
-    ada: how often the critic may be sure of real pictures, before they are changed for it; 0 never changes them.
+    widths: channels of the synthesis network at 4x4, 8x8, ...; the critic (discriminator) mirrors it.
+    styles: dimension of w, and of z.
+    depth: layers of the mapping network.
+    gamma: weight of R1. The heuristic of ADA's code is 0.0002 * side^2 / batch; its settings for faces lie at five
+        times that and more. On cartoon faces of 64 px at a batch of 16 the distance was lower with 0.5 than with 0.15.
+    gamma_every, path_every: lazy regularization: steps between two uses of a regularizer, whose weight is multiplied by
+        them. The paper gives it a step of its own; here it is added to the loss, so that Adam's hyperparameters need no
+        correction. R1 is computed in the precision of the training: in bfloat16 its gradient keeps its direction.
+    path: weight of path length regularization, 2 in the paper; 0 for none.
+    mixing: probability of style mixing.
+    ada: target of adaptive augmentation, see `AdaptiveAugmentation`; 0 for none.
     adain: the synthesis network of the first StyleGAN.
-    z_width: numbers of a code, where they are not as many as of a style.
-    group: pictures of which the critic sees how much they differ.
-    original: computes what the authors' code does, up to rounding: its weights fit.
+    z_width: dimension of z, if it differs from that of w.
+    group: images in a group of the minibatch standard deviation.
+    original: compute as the authors' code up to rounding, so that its weights fit.
     """
 
     def __init__(
@@ -105,92 +108,101 @@ class StyleGAN2(Model):
     ):
         super().__init__()
         self.image_shape, self.codes, self.z_width, self.classes = image_shape, styles, z_width or styles, classes
-        self.gamma, self.gamma_every, self.path, self.path_every, self.mixing = gamma, gamma_every, path, path_every, mixing
+        self.gamma, self.gamma_every, self.path, self.path_every = gamma, gamma_every, path, path_every
+        self.mixing = mixing
         mapping = Mapping(styles, depth, classes, z_width=z_width)
-        facts = image_shape[0], widths, styles
-        synthesis = AdaINSynthesis(*facts) if adain else Synthesis(*facts, original)
-        assert synthesis.sides()[-1] == image_shape[1] == image_shape[2], f"{len(widths)} widths do not make {image_shape}"
+        shape = image_shape[0], widths, styles
+        synthesis = AdaINSynthesis(*shape) if adain else Synthesis(*shape, original)
+        side = synthesis.sides()[-1]
+        assert side == image_shape[1] == image_shape[2], f"{len(widths)} widths do not make {image_shape}"
         self.generator = nn.ModuleDict({"mapping": mapping, "synthesis": synthesis})
         self.critic = Critic(image_shape[0], widths, classes, group, original)
         self.ada = AdaptiveAugmentation(ada) if ada else None
-        self.register_buffer("averages", torch.zeros(classes + 1, styles))  # of w, for each class; last, for none
+        self.register_buffer("averages", torch.zeros(classes + 1, styles))  # of w by class; the last without
         self.register_buffer("path_mean", torch.zeros(()))
 
     # verbs
 
     def styles(
-        self, noise: Noise, *, truncation: Psi = 1.0, cutoff: Cutoff = 18, label: Label = ANY, towards: Towards = ANY, blend: Blend = 0.0,
+        self, noise: Noise, *, truncation: Psi = 1.0, cutoff: Cutoff = 18, label: Label = ANY, towards: Towards = ANY,
+        blend: Blend = 0.0,
     ) -> Tensor:  # fmt: skip
-        """w (n, layers, d), the same in all layers but where it is truncated: towards the average of its class.
+        """w (n, layers, d), the same for all layers but for truncation, which is towards the average of the class.
 
-        Between the classes lies no face; an average over all of them would draw a picture out of its class (Dobler et al.
+        The average over all classes resembles none of them, and would pull an image out of its class (Dobler et al.
         2022, arXiv:2202.11777).
         """
-        z = self._codes(noise)
-        kinds = kinds_of(self, noise, label)
-        w, average = self.generator["mapping"](z, kinds), self.averages[kinds]
+        z = self._z(noise)
+        labels = kinds_of(self, noise, label)
+        w, average = self.generator["mapping"](z, labels), self.averages[labels]
         if blend:
-            others = kinds_of(self, noise, towards)
-            w = torch.lerp(w, self.generator["mapping"](z, others), blend)
-            average = torch.lerp(average, self.averages[others], blend)
+            end = kinds_of(self, noise, towards)
+            w = torch.lerp(w, self.generator["mapping"](z, end), blend)
+            average = torch.lerp(average, self.averages[end], blend)
         return self.truncate(w[:, None].expand(-1, self.layers, -1), truncation, cutoff, average)
 
     def truncate(self, w: Tensor, truncation: float = 1.0, cutoff: int = 18, average: Tensor | None = None) -> Tensor:
-        """Styles w (n, layers, d) pulled towards an average (n, d); unsaid, that of everything."""
+        """Styles w (n, layers, d) interpolated towards an average (n, d), by default that of all classes."""
         average = self.centre()[None] if average is None else average
         psi = torch.where(torch.arange(self.layers, device=w.device) < cutoff, truncation, 1.0)[:, None]
         return torch.lerp(average[:, None], w, psi)
 
-    def synthesize(self, w: Tensor, noise: Noise | None = None, *, grain: Grain = FIXED, side: int | None = None) -> Tensor:
-        """Pictures of styles; new detail is drawn from `noise`. With a smaller `side`, what they are at that size."""
-        synthesis, drawn = self.generator["synthesis"], None
+    def synthesize(
+        self, w: Tensor, noise: Noise | None = None, *, grain: Grain = FIXED, side: int | None = None
+    ) -> Tensor:
+        """Images of styles w (n, layers, d).
+
+        grain: per-pixel noise: fixed, new from the seeds of `noise`, or off.
+        side: lower resolution to stop at.
+        """
+        synthesis, pixel_noise = self.generator["synthesis"], None
         if grain == OFF:
-            drawn = [w.new_zeros(1) for _ in synthesis.sides()]
+            pixel_noise = [w.new_zeros(1) for _ in synthesis.sides()]
         elif grain == NEW:
             if noise is None:
                 raise ValueError("new detail is drawn from seeds, and none are given")
-            drawn = [noise.normal(1, side, side) for side in synthesis.sides()]
-        return synthesis(w, drawn, side).clamp(-1, 1)
+            pixel_noise = [noise.normal(1, side, side) for side in synthesis.sides()]
+        return synthesis(w, pixel_noise, side).clamp(-1, 1)
 
     def sample(
-        self, noise: Noise, *, truncation: Psi = 1.0, cutoff: Cutoff = 18, label: Label = ANY, towards: Towards = ANY, blend: Blend = 0.0,
-        grain: Grain = FIXED,
+        self, noise: Noise, *, truncation: Psi = 1.0, cutoff: Cutoff = 18, label: Label = ANY, towards: Towards = ANY,
+        blend: Blend = 0.0, grain: Grain = FIXED,
     ) -> Iterator[Frame]:  # fmt: skip
         w = self.styles(noise, label=label, towards=towards, blend=blend, truncation=truncation, cutoff=cutoff)
-        detail = Noise(noise.seeds, noise.device)  # from the start of each stream: whoever mixes styles has no other
+        detail = Noise(noise.seeds, noise.device)  # restarted streams, as in style mixing
         yield Frame(self.synthesize(w, detail, grain=grain))
 
     @property
     def layers(self) -> int:
-        """How many styles a picture has."""
+        """Number of styles of an image."""
         return self.generator["synthesis"].layers
 
     def sides(self) -> list[int]:
-        """Pixels along a side of what each layer's style steers."""
+        """Resolution of the layer of each style."""
         return self.generator["synthesis"].styled()
 
     def affine(self, layer: int) -> Tensor:
-        """How a layer takes its style in: (channels, d)."""
+        """Weight (channels, d) of the affine transform of a layer's style."""
         return self.generator["synthesis"].affine(layer)
 
-    # A code of the latent space is a step in w from the average. There straight ways are smooth, and 0 is the average
-    # face. Its class is in it: so the way leads from one class to another.
+    # A latent is an offset of w from the average, not z: interpolation is smooth in w, and 0 is the average face. It
+    # includes the class, so that latents interpolate between classes.
 
     def latents(self, noise: Noise) -> Tensor:
-        z = self._codes(noise)
+        z = self._z(noise)
         return self.generator["mapping"](z, kinds_of(self, noise, ANY)) - self.centre()
 
     def decode(self, latents: Tensor, *, truncation: Psi = 1.0) -> Tensor:
         w = self.centre() + truncation * latents
         return self.synthesize(w[:, None].expand(-1, self.layers, -1))
 
-    def _codes(self, noise: Noise) -> Tensor:
-        """z (n, z_width), before any class is drawn: whatever is asked for, a seed has one code. In float64, so that its w
-        is the same to the last digit in any batch."""
+    def _z(self, noise: Noise) -> Tensor:
+        """z (n, z_width), drawn before the label: a seed has the same z whatever the label. In float64, so that w is
+        the same to the last digit in any batch."""
         return noise.normal(self.z_width).double()
 
     def centre(self) -> Tensor:
-        """The average w (d,) of all that `latents` draws."""
+        """The average w (d,) of `latents`, over all classes."""
         return self.averages[: len(self.class_names)].mean(0) if self.class_names else self.averages[self.classes]
 
     # training
@@ -199,60 +211,61 @@ class StyleGAN2(Model):
         return {"critic": self.critic, "generator": self.generator}
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        kinds = told(self, batch)
-        fake = self._drawn(self._mixed(kinds))
-        on_fake = self.verdict(fake.detach(), kinds)
-        flattens = self.gamma > 0 and step % self.gamma_every == 0
-        real = batch.images.detach().requires_grad_(flattens)
-        on_real, terms = self.verdict(real, kinds), {}
-        if flattens:
+        labels = told(self, batch)
+        fake = self._generate(self._mixed(labels))
+        on_fake = self.verdict(fake.detach(), labels)
+        regularize = self.gamma > 0 and step % self.gamma_every == 0
+        real = batch.images.detach().requires_grad_(regularize)
+        on_real, terms = self.verdict(real, labels), {}
+        if regularize:
             terms["r1"] = self.gamma_every * self.gamma / 2 * r1(on_real, real)
         if self.ada is not None:
             self.ada.heed(on_real)
         yield "critic", {"critic": critic_logistic(on_real, on_fake)} | terms | watch(real=on_real, fake=on_fake)
 
-        on_fake = self.verdict(fake, kinds)
+        on_fake = self.verdict(fake, labels)
         terms = {}
         if self.path and step % self.path_every == 0:
-            terms["path"] = self.path_every * self.path * self._path_deviation(kinds[: len(kinds) // 2 or 1])
+            terms["path"] = self.path_every * self.path * self._path_deviation(labels[: len(labels) // 2 or 1])
         yield "generator", {"generator": generator_non_saturating(on_fake)} | terms | watch(fake_after=on_fake)
 
-    def verdict(self, images: Tensor, kinds: Tensor) -> Tensor:
-        seen = self.augment(images if self.ada is None else self.ada(images))
-        return self.critic(seen, kinds if self.classes else None)
+    def verdict(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Logits (n, 1) of the critic for augmented images."""
+        augmented = self.augment(images if self.ada is None else self.ada(images))
+        return self.critic(augmented, labels if self.classes else None)
 
-    def _mixed(self, kinds: Tensor) -> Tensor:
-        """Styles w (n, layers, d) of fresh codes, most of them of two: one up to some layer, another from there on."""
-        n, device, mapping = len(kinds), kinds.device, self.generator["mapping"]
+    def _mixed(self, labels: Tensor) -> Tensor:
+        """Style mixing: w (n, layers, d) of one latent up to a random layer, and of another from there on."""
+        n, device, mapping = len(labels), labels.device, self.generator["mapping"]
         layers = self.layers
-        w = mapping(torch.randn(n, self.z_width, device=device), kinds)[:, None]
+        w = mapping(torch.randn(n, self.z_width, device=device), labels)[:, None]
         if not self.mixing:
             return w.expand(-1, layers, -1)
-        other = mapping(torch.randn(n, self.z_width, device=device), kinds)[:, None]
+        other = mapping(torch.randn(n, self.z_width, device=device), labels)[:, None]
         crossover = torch.randint(1, layers, (n, 1), device=device)
-        mixes = torch.rand(n, 1, device=device) < self.mixing
-        second = mixes & (torch.arange(layers, device=device) >= crossover)  # (n, layers)
+        mixed = torch.rand(n, 1, device=device) < self.mixing
+        second = mixed & (torch.arange(layers, device=device) >= crossover)  # (n, layers)
         return torch.where(second[:, :, None], other, w)
 
-    def _drawn(self, w: Tensor) -> Tensor:
-        """Pictures with new detail on each."""
+    def _generate(self, w: Tensor) -> Tensor:
+        """Images of styles w with new noise."""
         synthesis = self.generator["synthesis"]
         return synthesis(w, [torch.randn(len(w), 1, side, side, device=w.device) for side in synthesis.sides()])
 
-    def _path_deviation(self, kinds: Tensor) -> Tensor:
-        """E (|J' y| - a)^2 with a the mean length so far (equation 4)."""
-        w = self._mixed(kinds)
-        lengths = path_lengths(self._drawn(w), w)
+    def _path_deviation(self, labels: Tensor) -> Tensor:
+        """E (|J' y| - a)^2 with a the moving average of the path length (equation 4)."""
+        w = self._mixed(labels)
+        lengths = path_lengths(self._generate(w), w)
         self.path_mean.lerp_(lengths.detach().mean(), 1 / PATH_MEMORY)
         return (lengths - self.path_mean).square().mean()
 
     @torch.no_grad()
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
-        """The average styles, of the averaged weights."""
+        """Compute the average style of each class, with the averaged weights."""
         z = torch.randn(AVERAGED, self.z_width, generator=torch.Generator().manual_seed(0)).to(self.averages.device)
-        for kind in range(self.classes + 1):
-            kinds = torch.full((AVERAGED,), kind, device=z.device)
-            self.averages[kind] = self.generator["mapping"](z, kinds).mean(0)
+        for label in range(self.classes + 1):
+            labels = torch.full((AVERAGED,), label, device=z.device)
+            self.averages[label] = self.generator["mapping"](z, labels).mean(0)
 
 
 RECIPE = Recipe(images=640_000, batch=16, rate=2.5e-3, betas=(0.0, 0.99), cosine=False, ema=0.999)
@@ -275,7 +288,7 @@ def stylegan2_avatars() -> StyleGAN2:
     recipe=RECIPE,
 )
 def stylegan_avatars() -> StyleGAN2:
-    """The first StyleGAN on the same faces, to compare: styles renormalize what they steer, and leave blobs."""
+    """The first StyleGAN on the same faces, to compare: its adaptive instance norm leaves blob artifacts."""
     return StyleGAN2((3, 64, 64), widths=(128, 128, 96, 48, 24), classes=8, ada=0.6, adain=True)
 
 
@@ -303,7 +316,7 @@ def stylegan2(
     z_width: int = 128,
     group: int = 4,
 ) -> StyleGAN2:
-    """A StyleGAN2 as its authors' code has it, of any widths; each of them doubles the side of its pictures."""
+    """A StyleGAN2 as in the authors' code, for imported weights; each width but the first doubles the resolution."""
     if not 1 <= len(widths) <= 9 or 0 in widths or channels not in (1, 3):
         raise ValueError(f"a StyleGAN2 has 1 to 9 widths and 1 or 3 channels, not {widths} and {channels}")
     side = 4 << (len(widths) - 1)

@@ -1,6 +1,6 @@
-"""Image-to-image translation: a picture goes in, the picture that it would be in another domain comes out.
+"""Image-to-image translation from one domain to another.
 
-Isola et al. 2017 (arXiv:1611.07004) from pairs, Zhu et al. 2017 (arXiv:1703.10593) without them.
+Isola et al. 2017 (arXiv:1611.07004) from pairs, Zhu et al. 2017 (arXiv:1703.10593) from unpaired images.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from genstudio.system import Recipe, system
 
 
 class Translator(Model):
-    """What translators share: they see pictures of any size, and know which kind they were made for."""
+    """Base of the translators: fully convolutional networks, which detect images out of their training domain."""
 
-    multiple = 1  # of which a picture's sides must be
-    scale = 1  # output pixels for an input pixel, along a side
-    reach: int | None = None  # how far around it an output pixel sees; None: it depends on the whole picture
-    own_side: int | None = None  # the side of pictures whose objects it knows; None: it works at any scale
+    multiple = 1  # divisor of the sides of an image
+    scale = 1  # upsampling factor
+    reach: int | None = None  # radius of the receptive field; None: the whole image
+    own_side: int | None = None  # resolution of training, at which objects have the right scale; None: any
 
     def __init__(self, image_shape: tuple[int, int, int]):
         super().__init__()
@@ -41,7 +41,7 @@ class Translator(Model):
         self.domain = Domain()
 
     def sources(self, batch: Batch) -> Tensor:
-        """What `translate` is given to make `batch.images` from."""
+        """Inputs of `translate` whose targets are `batch.images`."""
         return batch.sources
 
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
@@ -49,12 +49,12 @@ class Translator(Model):
 
 
 class Pix2Pix(Translator):
-    """A U-Net that is shown pairs, and a critic that sees source and result together.
+    """Pix2pix: a U-Net trained on pairs, and a critic (discriminator) of source and result, concatenated.
 
-    weight: of the L1 term beside the game's. It belongs to the generator alone.
-    game: the paper's is `LOGISTIC`.
-    generator: another network in the U-Net's place. Where it takes grey pictures it is given the light of others, and
-        where it draws such, one channel is all three.
+    weight: of the generator's L1 loss.
+    game: the adversarial losses; `LOGISTIC` in the paper.
+    generator: another network in place of the U-Net. If it has one input channel it takes the luma of RGB images, and
+        a single output channel is repeated to RGB.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class Pix2Pix(Translator):
     # verbs
 
     def translate(self, images: Tensor) -> Tensor:
-        seen = images if self.generator.inputs == images.shape[1] else luma(images)
-        return torch.tanh(self.generator(seen)).expand_as(images)
+        inputs = images if self.generator.inputs == images.shape[1] else luma(images)
+        return torch.tanh(self.generator(inputs)).expand_as(images)
 
     # training
 
@@ -96,7 +96,8 @@ class Pix2Pix(Translator):
         yield "generator", terms | watch(fake_after=on_fake)
 
     def verdict(self, source: Tensor, images: Tensor) -> Tensor:
-        return self.critic(self.augment(torch.cat([source, images], 1))).float()  # both are changed alike
+        """Logits (n, 1, h', w') of the critic; source and result are augmented alike."""
+        return self.critic(self.augment(torch.cat([source, images], 1))).float()
 
 
 def luma(images: Tensor) -> Tensor:
@@ -133,12 +134,12 @@ Direction = Annotated[
 
 
 class CycleGAN(Translator):
-    """Two generators, there and back, that never see a pair: going there and back must bring the picture back.
+    """CycleGAN: two generators, there and back, trained on unpaired images with cycle consistency.
 
-    cycle: weight of what is lost there and back (lambda, section 3.2).
-    identity: of that, the part that holds pictures still which are there already (section 5.2).
-    free: steps that are played without that weight, and `rise`: steps over which it then grows. These generators begin
-        with no change at all, where an absolute error has its kink: under its weight they stay there.
+    cycle: weight of the cycle consistency loss (lambda, section 3.2).
+    identity: weight of the identity loss, relative to `cycle` (section 5.2).
+    free, rise: steps without these losses, and steps over which their weights then rise linearly. The generators are
+        initialized to the identity, at the kink of the L1 losses, which would keep them there.
     """
 
     def __init__(
@@ -158,8 +159,9 @@ class CycleGAN(Translator):
         self.cycle, self.identity, self.free, self.rise, self.game = cycle, identity, free, rise, game
         self.own_side = image_shape[1]
         self.multiple = ResNetGenerator.multiple
-        self.generator = nn.ModuleDict({d: ResNetGenerator(image_shape[0], width, blocks, folded) for d in ("there", "back")})
-        self.critic = nn.ModuleDict()
+        self.generator, self.critic = nn.ModuleDict(), nn.ModuleDict()
+        for direction in ("there", "back"):
+            self.generator[direction] = ResNetGenerator(image_shape[0], width, blocks, folded)
         for direction in ("there", "back"):
             self.critic[direction] = PatchCritic(image_shape[0], critic_widths, InstanceNorm)
             self.critic[f"pool_{direction}"] = Pool(image_shape)
@@ -199,11 +201,12 @@ class CycleGAN(Translator):
         yield "critic", {"critic there": terms["there"], "critic back": terms["back"]}
 
     def verdict(self, direction: str, images: Tensor) -> Tensor:
+        """Logits (n, 1, h', w') of the critic of that direction."""
         return self.critic[direction](self.augment(images)).float()
 
 
 class Pool(nn.Module):
-    """The last fakes, of which the critic is shown as many as new ones: it must not forget (Shrivastava et al. 2017)."""
+    """Buffer of fakes for the critic, against oscillation (Shrivastava et al. 2017, arXiv:1612.07828, section 2.3)."""
 
     def __init__(self, image_shape: tuple[int, int, int], size: int = 50):
         super().__init__()
@@ -211,18 +214,18 @@ class Pool(nn.Module):
         self.register_buffer("held", torch.zeros((), dtype=torch.long))
 
     def forward(self, fakes: Tensor) -> Tensor:
-        """Each fake, or with one chance in two an older one, in whose place it stays."""
-        shown = []
+        """Each fake, or with probability 1/2 an older one, which it replaces in the buffer."""
+        chosen = []
         for fake in fakes:
             if self.held < len(self.pictures):
                 self.pictures[self.held] = fake.float()
                 self.held += 1
             elif torch.rand(()) < 0.5:
-                place = torch.randint(len(self.pictures), ())
-                older = self.pictures[place].to(fake.dtype, copy=True)
-                self.pictures[place], fake = fake.float(), older
-            shown.append(fake)
-        return torch.stack(shown)
+                index = torch.randint(len(self.pictures), ())
+                older = self.pictures[index].to(fake.dtype, copy=True)
+                self.pictures[index], fake = fake.float(), older
+            chosen.append(fake)
+        return torch.stack(chosen)
 
 
 @system(
@@ -250,11 +253,11 @@ def pix2pix_sketch() -> Pix2Pix:
 )
 def cyclegan_glasses() -> CycleGAN:
     """Cartoon faces are given glasses, or lose them; no pair was ever shown."""
-    # Glasses are a few pixels: under the paper's cycle of 10 the generators drew shadows, which come back more easily.
+    # Glasses are a few pixels: with the paper's cycle of 10 the generators drew shadows, which are easier to undo.
     return CycleGAN((3, 64, 64), width=32, critic_widths=(64, 128, 128), cycle=2.0, folded=True)
 
 
-# For weights of others: what they know is not known here, and nothing is foreign to them before they learn from pictures.
+# Systems for imported weights: their training domain is unknown, so no image is out of domain before fine-tuning.
 
 Channels = Literal[1, 3]
 PAIRS = Recipe(images=300_000, batch=16, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=4)
@@ -262,9 +265,14 @@ PAIRS = Recipe(images=300_000, batch=16, rate=2e-4, betas=(0.5, 0.999), ema=0.99
 
 @system(title=Text("A ResNet translator", "Un traducteur ResNet"), data="emoji_lines", recipe=PAIRS)
 def resnet_translator(
-    inputs: Channels = 3, outputs: Channels = 3, side: int = 64, width: int = 32, blocks: int = 6, norm: Norm = "instance"
+    inputs: Channels = 3,
+    outputs: Channels = 3,
+    side: int = 64,
+    width: int = 32,
+    blocks: int = 6,
+    norm: Norm = "instance",
 ) -> Pix2Pix:
-    """CycleGAN's generator, for one way. It can go on learning from pairs."""
+    """CycleGAN's generator for one direction, which can be fine-tuned on pairs."""
     return Pix2Pix((3, side, side), generator=MirroredResNetGenerator(inputs, outputs, width, blocks, norm))
 
 
@@ -276,5 +284,5 @@ def unet_translator(
     widths: tuple[int, ...] = (32, 64, 128, 128, 128),
     norm: Norm = "batch",
 ) -> Pix2Pix:
-    """The generator of pix2pix: a picture goes down a U-Net, and comes up as another."""
+    """The U-Net generator of pix2pix, which can be fine-tuned on pairs."""
     return Pix2Pix((3, side, side), generator=UNet(inputs, outputs, widths, norm=norm))

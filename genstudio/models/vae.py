@@ -1,4 +1,4 @@
-"""Variational auto-encoders: a picture becomes a small Gaussian cloud of codes, and a code a picture.
+"""Variational auto-encoders: an encoder to a Gaussian posterior over latents, and a decoder to a likelihood of images.
 
 Kingma and Welling 2013 (arXiv:1312.6114); Rybkin et al. 2021 (arXiv:2006.13202) for the learned noise level; Ghosh et
 al. 2020 (arXiv:1903.12436) for the prior that is fitted after training.
@@ -24,15 +24,14 @@ from genstudio.system import Recipe, system
 class VAE(FittedPrior):
     """Convolutional VAE.
 
-    `bernoulli` reads grey levels as probabilities of ink and learns from a fresh binary picture each time (dynamic
-    binarization). `gaussian` learns one noise level sigma for all pixels, which balances sharpness against order in
-    the latent space by itself, where a fixed beta would have to be tuned.
+    The aggregate posterior differs from N(0, I): between the classes are gaps, from which latents decode to blurred
+    images. So latents are drawn from a Gaussian mixture fitted to it, with a component for each of `kinds` classes. The
+    bound on the likelihood is still that of N(0, I).
 
-    Training pulls the codes towards N(0, I), but never all the way: between the classes stay gaps that no picture fills,
-    and a code drawn there decodes to mush. So pictures are drawn from what the codes really became, a Gaussian for each
-    of the `kinds` of pictures. The bound on the likelihood is still that of N(0, I).
-
-    dense: units of the one hidden layer of networks without convolutions, in place of those of `widths` and `blocks`.
+    codes: latent dimension.
+    likelihood: "bernoulli" takes grey levels as probabilities and samples binary images in each step (dynamic
+        binarization); "gaussian" learns one sigma for all pixels, which balances reconstruction and KL without a beta.
+    dense: hidden units of networks without convolutions, in place of those of `widths` and `blocks`.
     """
 
     def __init__(
@@ -92,12 +91,12 @@ class VAE(FittedPrior):
         self.fit_prior(batches, held_out, posterior)
 
     def _posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of q(z|x), in float32: a variance has no room in eight bits."""
+        """Mean and log variance of q(z|x), in float32: bfloat16 has too few digits for a variance."""
         mean, log_variance = self.encoder(images).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-12, 4)
 
     def _mean(self, output: Tensor) -> Tensor:
-        """The mean picture of p(x|z): sigmoid(logit) on [0, 1] is tanh(logit / 2) on [-1, 1]."""
+        """The mean image of p(x|z): sigmoid(logit) on [0, 1] is tanh(logit / 2) on [-1, 1]."""
         return torch.tanh(output / 2) if self.likelihood == "bernoulli" else torch.tanh(output)
 
 
@@ -116,7 +115,7 @@ def dense_decoder(image_shape: tuple[int, int, int], hidden: int, inputs: int) -
     recipe=Recipe(images=900_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0),
 )
 def vae_mnist() -> VAE:
-    """A VAE on digits, trained on dynamically binarized pictures; the mean picture is shown."""
+    """A VAE of digits, trained on dynamically binarized images; the mean image is shown."""
     return VAE((1, 28, 28), codes=40, widths=(64, 128), blocks=1, likelihood="bernoulli", kinds=10)
 
 
@@ -126,7 +125,7 @@ def vae_mnist() -> VAE:
     recipe=Recipe(images=900_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0),
 )
 def vae2d_mnist() -> VAE:
-    """A VAE with two numbers a picture: all digits on one sheet, ordered around its middle."""
+    """A VAE with two latent dimensions: all digits on one plane, ordered around the origin."""
     return VAE((1, 28, 28), codes=2, widths=(64, 128), blocks=1, likelihood="bernoulli")
 
 
@@ -136,7 +135,7 @@ def vae2d_mnist() -> VAE:
     recipe=Recipe(images=300_000, batch=64, rate=1e-3, warmup=20_000, ema=0.999, clip=500.0),
 )
 def vae_freyfaces() -> VAE:
-    """A VAE on 1 765 frames of a film of one man pulling faces (Roweis and Ghahramani)."""
+    """A VAE of 1 765 frames of a film of one man pulling faces (Roweis and Ghahramani)."""
     return VAE((1, 28, 20), codes=8, widths=(64, 128), blocks=1)
 
 
@@ -146,7 +145,7 @@ def vae_freyfaces() -> VAE:
     recipe=Recipe(images=680_000, batch=64, rate=8e-4, warmup=20_000, ema=0.999, clip=20_000.0),
 )
 def vae_avatars() -> VAE:
-    """A VAE on cartoon faces in eight drawing styles; it also encodes a picture that you drop or draw."""
+    """A VAE of cartoon faces in eight drawing styles, which also encodes uploaded and drawn pictures."""
     return VAE((3, 64, 64), codes=128, widths=(32, 64, 128, 192), blocks=1, kinds=8)
 
 
@@ -156,5 +155,5 @@ def vae_avatars() -> VAE:
     recipe=Recipe(images=900_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0),
 )
 def dense_vae(side: int = 28, codes: int = 20, hidden: int = 400) -> VAE:
-    """A VAE without convolutions: one hidden layer there, and one back, as in the first paper."""
+    """A VAE without convolutions, with one hidden layer in encoder and decoder, as in the paper."""
     return VAE((1, side, side), codes, likelihood="bernoulli", dense=hidden)

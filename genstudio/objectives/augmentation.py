@@ -1,10 +1,10 @@
-"""Differentiable augmentation: what a critic sees is changed at random, real and made pictures alike.
+"""Differentiable augmentation (DiffAugment) of real and fake images, against overfitting of the critic to small sets.
 
-Zhao et al. 2020 (arXiv:2006.10738). A critic that has only a few hundred pictures soon knows them by heart, and then
-has nothing more to teach. Were the real ones alone changed, the generator would learn to draw the changes; as both are,
-and gradients pass through, it learns the pictures behind them. Changes and strengths are those of the authors' code.
+Zhao et al. 2020 (arXiv:2006.10738). Were the real images alone augmented, the generator would learn to draw the
+augmentations; as both are, and gradients pass through, it learns the images themselves. Augmentations and strengths are
+those of the authors' code.
 
-Pictures are (n, c, h, w) in [-1, 1] of any floating type; three channels are a colour picture, six are two of them.
+Images are (n, c, h, w) in [-1, 1] of any floating type; three channels are a colour image, six are two of them.
 """
 
 from __future__ import annotations
@@ -12,67 +12,67 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SHIFT = 1 / 8  # of a side: the furthest that a picture is moved
-CUT = 1 / 2  # of a side: the box that is blanked
+SHIFT = 1 / 8  # of a side: the largest translation
+CUT = 1 / 2  # of a side: the box that is cut out
 
 
 def augment(images: Tensor) -> Tensor:
-    """Brightness, saturation, contrast, place, and a blank box, drawn anew for each picture.
+    """Brightness, saturation, contrast, translation and cutout, drawn for each image.
 
-    Colours may leave [-1, 1]: to cut them off would cut gradients off.
+    Colours may leave [-1, 1]: clamping them would zero their gradients.
     """
-    changed = images.float()  # rounded draws of bfloat16 would tell which of the two sets a picture is from
+    changed = images.float()  # rounding in bfloat16 would reveal real and fake images to the critic
     for change in (brightness, saturation, contrast, translation, cutout):
         changed = change(changed)
     return changed.to(images.dtype)
 
 
 def brightness(images: Tensor) -> Tensor:
-    """All of a picture lighter or darker, by up to a quarter of the range."""
-    return images + _drawn(images) - 0.5
+    """Lighter or darker by up to a quarter of the range."""
+    return images + _uniform(images) - 0.5
 
 
 def saturation(images: Tensor) -> Tensor:
-    """From grey to twice the colour; what has no colours stays as it is."""
+    """From grey to twice the saturation; grey images are unchanged."""
     colours = 1 if images.shape[1] % 3 else 3
     pictures = images.unflatten(1, (-1, colours))  # (n, pictures, colours, h, w)
     grey = pictures.mean(2, keepdim=True)
-    return (grey + 2 * _drawn(images)[:, None] * (pictures - grey)).flatten(1, 2)
+    return (grey + 2 * _uniform(images)[:, None] * (pictures - grey)).flatten(1, 2)
 
 
 def contrast(images: Tensor) -> Tensor:
-    """From half to one and a half of the distance to a picture's mean."""
+    """From 0.5 to 1.5 times the distance to an image's mean."""
     mean = images.mean((1, 2, 3), keepdim=True)
-    return mean + (_drawn(images) + 0.5) * (images - mean)
+    return mean + (_uniform(images) + 0.5) * (images - mean)
 
 
 def translation(images: Tensor) -> Tensor:
-    """Moved by whole pixels down or up, left or right; mid-grey, which is 0, comes in from outside."""
+    """Translation by whole pixels along both axes, padded with mid-grey, 0."""
     for axis in (2, 3):
         n, side = len(images), images.shape[axis]
-        most = int(side * SHIFT + 0.5)
-        moves = torch.randint(-most, most + 1, (n, 1), device=images.device)
-        places = torch.arange(side, device=images.device) - moves  # (n, side): where each line comes from
+        limit = int(side * SHIFT + 0.5)
+        shifts = torch.randint(-limit, limit + 1, (n, 1), device=images.device)
+        sources = torch.arange(side, device=images.device) - shifts  # (n, side)
         shape = (n, 1, side, 1) if axis == 2 else (n, 1, 1, side)
-        inside = ((places >= 0) & (places < side)).view(shape)
-        lines = places.clamp(0, side - 1).view(shape).expand_as(images)
+        inside = ((sources >= 0) & (sources < side)).view(shape)
+        lines = sources.clamp(0, side - 1).view(shape).expand_as(images)
         images = images.gather(axis, lines) * inside
     return images
 
 
 def cutout(images: Tensor) -> Tensor:
-    """A box at mid-grey, its middle anywhere, so that it may reach over the border."""
+    """A box of mid-grey around a random centre, clipped at the border."""
     inside = torch.ones((), dtype=torch.bool, device=images.device)
     for axis in (2, 3):
         n, side = len(images), images.shape[axis]
         cut = int(side * CUT + 0.5)
         first = torch.randint(side + 1 - cut % 2, (n, 1), device=images.device) - cut // 2
-        places = torch.arange(side, device=images.device)
-        within = (places >= first) & (places < first + cut)  # (n, side)
+        lines = torch.arange(side, device=images.device)
+        within = (lines >= first) & (lines < first + cut)  # (n, side)
         inside = inside & within.view((n, 1, side, 1) if axis == 2 else (n, 1, 1, side))
     return images * ~inside
 
 
-def _drawn(images: Tensor) -> Tensor:
-    """A number in [0, 1) for each picture."""
+def _uniform(images: Tensor) -> Tensor:
+    """Uniform samples (n, 1, 1, 1) in [0, 1)."""
     return torch.rand(len(images), 1, 1, 1, device=images.device)

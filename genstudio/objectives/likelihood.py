@@ -1,4 +1,4 @@
-"""Likelihoods and divergences, in nats per picture: each returns (n,)."""
+"""Log likelihoods and divergences (n,), in nats per image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 
 def bernoulli(logits: Tensor, bits: Tensor) -> Tensor:
-    """log p(bits) with every pixel an independent coin."""
+    """log p(bits) with each pixel an independent Bernoulli variable."""
     return -binary_cross_entropy_with_logits(logits, bits, reduction="none").flatten(1).sum(1)
 
 

@@ -1,11 +1,11 @@
-"""Iterative sampling: from noise to a picture, step by step.
+"""Samplers of diffusion models, from noise to an image in steps.
 
-A sampler is a generator over `denoise(x, t)`, which says what the clean picture may be; all have one signature:
+A sampler is a generator over `denoise(x, t)`, the estimate of the clean image; all have one signature:
 
-    sampler(denoise, schedule, x, times, noise, eta) -> the state at each of `times`, and last the picture
+    sampler(denoise, schedule, x, times, noise, eta) -> the state at each of `times`, and last the sample
 
-Guidance and inpainting are no samplers: they wrap `denoise`, and so go with every one. Solvers compute in float32, whatever
-the network computes in.
+Guidance and inpainting are no samplers: they wrap `denoise`, and so work with every sampler. Samplers compute in
+float32, whatever the precision of the network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ancestral sampling (Ho et al. 2020, arXiv:2006.11239, algorithm 2): a little noise is taken away, and less put back."""
+"""Ancestral sampling of DDPM (Ho et al. 2020, arXiv:2006.11239, algorithm 2)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from genstudio.samplers.schedule import CLEAN, Denoise, Schedule, State
 def ddpm(
     denoise: Denoise, schedule: Schedule, x: Tensor, times: Sequence[int], noise: Noise, eta: float = 1.0
 ) -> Iterator[State]:
-    """Draws from q(x_s | x_t, x_0), with the network's guess for x_0, at any subset of the times (Nichol and Dhariwal
-    2021, section 4). Its noise is that of the model, so `eta` says nothing here."""
+    """Sample q(x_s | x_t, x_0), with the network's estimate for x_0, at any subset of the times (Nichol and Dhariwal
+    2021, section 4). The variance is the model's: `eta` has no effect."""
     for t, s in zip(times, [*times[1:], CLEAN], strict=True):
-        seen = denoise(x, t)
-        yield State(t, x, seen)
-        kept = schedule.left(t) / schedule.left(s)  # alpha of the step
-        # The mean of q(x_s | x_t, x_0), equation 7
-        to_picture = schedule.signal(s) * (1 - kept) / (1 - schedule.left(t))
-        to_x = math.sqrt(kept) * (1 - schedule.left(s)) / (1 - schedule.left(t))
-        x = to_picture * seen.x_0 + to_x * x
+        denoised = denoise(x, t)
+        yield State(t, x, denoised)
+        alpha = schedule.left(t) / schedule.left(s)  # of the step from s to t; `left` is alpha_bar
+        # The mean of q(x_s | x_t, x_0), equation 7.
+        of_x_0 = schedule.signal(s) * (1 - alpha) / (1 - schedule.left(t))
+        of_x = math.sqrt(alpha) * (1 - schedule.left(s)) / (1 - schedule.left(t))
+        x = of_x_0 * denoised.x_0 + of_x * x
         if s != CLEAN:
-            low, high = schedule.posterior_variance(t, s), 1 - kept
-            sigma = math.sqrt(low) if seen.width is None else math.sqrt(low) * (high / low) ** (seen.width / 2)
+            low, high = schedule.posterior_variance(t, s), 1 - alpha  # beta_tilde and beta
+            sigma = math.sqrt(low) if denoised.width is None else math.sqrt(low) * (high / low) ** (denoised.width / 2)
             x = x + sigma * noise.normal(*x.shape[1:])
-    yield State(CLEAN, x, seen)
+    yield State(CLEAN, x, denoised)

@@ -1,4 +1,4 @@
-"""How much of the picture is left, and how much noise there is, at each time: q(x_t | x_0) = N(signal x_0, noise^2)."""
+"""Noise schedules: q(x_t | x_0) = N(signal x_0, noise^2), with signal^2 = alpha_bar and noise^2 = 1 - alpha_bar."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-CLEAN = -1  # the time at which there is no noise
+CLEAN = -1  # the time of a clean image, before 0
 
 
 class Denoised(NamedTuple):
-    """What a network makes of x_t = signal x_0 + noise eps."""
+    """The network's estimates for x_t = signal x_0 + noise eps."""
 
-    x_0: Tensor  # its guess of the clean picture
-    eps: Tensor  # and of the noise: the two always add up to x_t
-    width: Tensor | None = None  # where a learned variance lies between DDPM's two bounds, 0 the lower and 1 the upper
+    x_0: Tensor  # of the clean image
+    eps: Tensor  # of the noise: together they always give x_t
+    width: Tensor | None = None  # learned variance: 0 is DDPM's lower bound, 1 the upper, log-linear between
 
 
-Denoise = Callable[[Tensor, int], Denoised]  # x_t (n, c, h, w) and the time t, the same for all
+Denoise = Callable[[Tensor, int], Denoised]  # of x_t (n, c, h, w) and t, the same for all
 
 
 class State(NamedTuple):
-    """Where a sampler stands."""
+    """One step of a sampler: t, x_t and the estimates from it."""
 
     time: int
     x: Tensor
@@ -35,12 +35,12 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class Schedule:
-    """`alpha_bar[t]` is the share of variance that is still the picture's at time t = 0 .. steps - 1.
+    """Noise schedule over times t = 0 .. steps - 1; `alpha_bar[t]` is the share of the image in the variance of x_t.
 
-    linear: beta from 1e-4 to 0.02 over 1 000 steps (Ho et al. 2020, section 4), and as far along over fewer or more;
-    or from the first of `betas` to the last, over however many.
-    cosine: alpha_bar itself falls on a cosine, and beta is at most 0.999 (Nichol and Dhariwal 2021, arXiv:2102.09672,
-    equation 17): half of linear's last steps show nothing but noise.
+    linear: beta from 1e-4 to 0.02 over 1 000 steps (Ho et al. 2020, section 4), scaled for fewer or more; or linear
+        between the two `betas`.
+    cosine: alpha_bar is a squared cosine, and beta is at most 0.999 (Nichol and Dhariwal 2021, arXiv:2102.09672,
+        equation 17). The last steps of a linear schedule are almost pure noise.
     """
 
     kind: Literal["linear", "cosine"] = "cosine"
@@ -65,7 +65,7 @@ class Schedule:
         return self.alpha_bar.tolist()
 
     def left(self, t: int) -> float:
-        """alpha_bar at t, and 1 where nothing is noised."""
+        """alpha_bar(t), 1 at `CLEAN`."""
         return 1.0 if t == CLEAN else self._levels[t]
 
     def signal(self, t: int) -> float:
@@ -78,26 +78,28 @@ class Schedule:
         return math.inf if t == CLEAN else self.left(t) / (1 - self.left(t))
 
     def posterior_variance(self, t: int, s: int) -> float:
-        """Of q(x_s | x_t, x_0) for s before t: DDPM's equation 7."""
+        """Variance of q(x_s | x_t, x_0) for s < t: DDPM's equation 7."""
         return (1 - self.left(s)) / (1 - self.left(t)) * (1 - self.left(t) / self.left(s))
 
     def at(self, times: Tensor) -> tuple[Tensor, Tensor]:
         """Signal and noise (n, 1, 1, 1) at times (n,), for training."""
-        left = self.alpha_bar.to(times.device, torch.float64 if times.device.type == "cpu" else torch.float32)[times]
-        return left.sqrt().float().view(-1, 1, 1, 1), (1 - left).sqrt().float().view(-1, 1, 1, 1)
+        dtype = torch.float64 if times.device.type == "cpu" else torch.float32
+        alpha_bar = self.alpha_bar.to(times.device, dtype)[times]
+        return alpha_bar.sqrt().float().view(-1, 1, 1, 1), (1 - alpha_bar).sqrt().float().view(-1, 1, 1, 1)
 
     def noised(self, x_0: Tensor, eps: Tensor, t: int) -> Tensor:
-        """A draw from q(x_t | x_0)."""
+        """x_t ~ q(x_t | x_0) for a sample eps of N(0, I)."""
         return self.signal(t) * x_0 + self.noise(t) * eps
 
     def times(self, steps: int, last: int | None = None) -> list[int]:
-        """`steps` times evenly down from `last`, else from the end, each the latest of its part (Lin et al. 2023,
-        arXiv:2305.08891, section 3.3)."""
+        """`steps` descending times at even distances, from `last` or the end: "trailing" in Lin et al. 2023
+        (arXiv:2305.08891, section 3.3)."""
         grid = [self.steps if last is None else last + 1]
-        for left in range(min(steps, grid[0]), 1, -1):  # each from the one before: what remains of a grid is the grid of what remains
-            grid.append(round(grid[-1] * (left - 1) / left))
+        # Each time follows from the one before: the rest of a grid is itself the grid from there.
+        for remaining in range(min(steps, grid[0]), 1, -1):
+            grid.append(round(grid[-1] * (remaining - 1) / remaining))
         return [t - 1 for t in grid]
 
     def seen(self, x: Tensor, x_0: Tensor, t: int, width: Tensor | None = None) -> Denoised:
-        """What a guess of the clean picture makes of the rest of x."""
+        """The estimates for x_t = `x` with `x_0` as that of the clean image: the rest of x_t is noise."""
         return Denoised(x_0, (x - self.signal(t) * x_0) / self.noise(t), width)

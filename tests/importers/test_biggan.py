@@ -111,7 +111,7 @@ def test_classes_are_asked_for_by_number_and_none_is_their_mean(folder):
     model, original = recognise(folder).model(), theirs()
     with torch.no_grad():
         made = next(model.sample(Noise([3]), label="4", truncation=0.5)).images
-        expected = pictures(original, model._drawn(Noise([3])), [4], 0.5)
+        expected = pictures(original, model._truncated(Noise([3])), [4], 0.5)
     assert (made - expected).abs().max() < SAME
     kinds = model.generator.kinds.weight
     torch.testing.assert_close(kinds[5], original.embeddings.weight.mean(1))
@@ -188,7 +188,7 @@ def test_statistics_that_were_gathered_make_sampling_what_training_was():
     noise = Noise(range(128))
     kind = model.generator.kinds(torch.arange(64).repeat(2) % 4)
     for truncation in (1.0, 0.5):
-        z = model._drawn(noise)
+        z = model._truncated(noise)
         with torch.no_grad():
             kept = model.decode(torch.cat([z, kind], 1), truncation=truncation)
             expected = model.train().generator(z * truncation, kind)

@@ -15,10 +15,10 @@ from genstudio.layers.stylegan2 import (
     Linear,
     Mapping,
     StyledConv,
+    minibatch_stddev,
+    minibatch_stddev_by_class,
     modulated,
     modulated_one_by_one,
-    spread,
-    spread_within,
 )
 from genstudio.objectives import ada
 from genstudio.objectives.ada import AdaptiveAugmentation
@@ -88,7 +88,7 @@ def test_the_blur_of_a_doubled_picture_is_linear_interpolation():
 @pytest.mark.parametrize("narrow", [4, 64, 1024])
 def test_layers_of_any_width_begin_at_a_deviation_of_one(narrow):
     assert 0.9 < Linear(narrow, 512)(torch.randn(256, narrow)).std() < 1.1
-    assert 0.9 < Linear(narrow, 512, pace=0.01)(torch.randn(256, narrow)).std() < 1.1
+    assert 0.9 < Linear(narrow, 512, lr_multiplier=0.01)(torch.randn(256, narrow)).std() < 1.1
     assert 0.9 < Conv(narrow, 64, 3)(torch.randn(16, narrow, 8, 8)).std() < 1.1
     layer = StyledConv(narrow, 64, styles=8, side=8)
     assert 0.9 < layer(torch.randn(16, narrow, 8, 8), torch.randn(16, 8), torch.zeros(1))[:, :, 1:-1, 1:-1].square().mean() < 1.1
@@ -102,7 +102,7 @@ def test_a_whole_mapping_keeps_the_size_of_its_codes():
 
 @pytest.mark.parametrize("build, pace", [
     (lambda narrow: Linear(narrow, 64), 1.0),
-    (lambda narrow: Linear(narrow, 64, pace=0.01), 0.01),
+    (lambda narrow: Linear(narrow, 64, lr_multiplier=0.01), 0.01),
     (lambda narrow: Conv(narrow, 64, 3), 1.0),
 ], ids=["linear", "linear at a hundredth", "conv"])  # fmt: skip
 @pytest.mark.parametrize("narrow", [4, 64, 1024])
@@ -121,32 +121,35 @@ def test_a_step_of_adam_changes_any_layer_by_the_same_share(build, pace, narrow)
 
 def test_the_spread_of_a_group_is_the_mean_deviation_over_all_places():
     x = normal(8, 5, 3, 3)
-    found = spread(x, 4)
+    found = minibatch_stddev(x, 4)
     for k in (0, 1):
         group = x[4 * k : 4 * k + 4]
         mean = sum(group) / 4
         deviation = (sum((picture - mean) ** 2 for picture in group) / 4 + 1e-8).sqrt()
         expected = torch.full((4, 1, 1, 1), float(deviation.mean()), dtype=torch.float64)
         torch.testing.assert_close(found[4 * k : 4 * k + 4], expected, rtol=1e-6, atol=1e-6)
-    assert torch.equal(spread(torch.cat([x[:4], x[:4] * 9]), 4)[:4], found[:4]), "another group matters"
+    assert torch.equal(minibatch_stddev(torch.cat([x[:4], x[:4] * 9]), 4)[:4], found[:4]), "another group matters"
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
 def test_where_groups_do_not_come_out_even_all_pictures_are_one(count):
     x = torch.randn(count, 2, 4, 4)
-    torch.testing.assert_close(spread(x, 4), x.var(0, unbiased=False).add(1e-8).sqrt().mean().expand(count, 1, 1, 1))
-    assert spread(x[:1].expand(4, -1, -1, -1), 4).max() < 1e-3, "the same picture four times has no spread"
+    deviation = x.var(0, unbiased=False).add(1e-8).sqrt().mean()
+    torch.testing.assert_close(minibatch_stddev(x, 4), deviation.expand(count, 1, 1, 1))
+    assert minibatch_stddev(x[:1].expand(4, -1, -1, -1), 4).max() < 1e-3, "the same picture four times has no spread"
 
 
 def test_the_spread_within_a_class_is_that_of_its_pictures_alone():
-    x, kinds = torch.randn(9, 5, 4, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([2, 0, 2, 1, 2, 0, 4, 2, 4])
-    x[kinds == 4] = 1.5
-    found = spread_within(x, kinds, 5)
-    for i, kind in enumerate(kinds):
-        deviation = x[kinds == kind].var(0, unbiased=False).add(1e-8).sqrt().mean()
+    x = torch.randn(9, 5, 4, 4, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([2, 0, 2, 1, 2, 0, 4, 2, 4])
+    x[labels == 4] = 1.5
+    found = minibatch_stddev_by_class(x, labels, 5)
+    for i, label in enumerate(labels):
+        deviation = x[labels == label].var(0, unbiased=False).add(1e-8).sqrt().mean()
         torch.testing.assert_close(found[i], deviation.expand(1, 1, 1))
     assert found[3] < 1e-3 and found[6] < 1e-3, "one alone, and two that are the same"
-    assert torch.equal(spread_within(x + 10 * (kinds == 1)[:, None, None, None], kinds, 5), found), "another class matters"
+    changed = x + 10 * (labels == 1)[:, None, None, None]
+    assert torch.equal(minibatch_stddev_by_class(changed, labels, 5), found), "another class matters"
 
 
 def test_a_critic_without_a_word_on_the_class_asks_about_the_picture_alone():

@@ -35,10 +35,11 @@ def test_spectral_norm_is_the_largest_singular_value(build):
     with torch.no_grad():
         layer.weight.copy_(torch.randn_like(layer.weight))
     for _ in range(300):
-        layer.bounded()
+        layer.normalized_weight()
     largest = torch.linalg.svdvals(layer.weight.flatten(1))[0]
-    torch.testing.assert_close(layer.largest(), largest, rtol=1e-4, atol=0)
-    torch.testing.assert_close(torch.linalg.svdvals(layer.bounded().flatten(1))[0], torch.tensor(1.0), rtol=1e-4, atol=0)
+    torch.testing.assert_close(layer.spectral_norm(), largest, rtol=1e-4, atol=0)
+    normalized = torch.linalg.svdvals(layer.normalized_weight().flatten(1))[0]
+    torch.testing.assert_close(normalized, torch.tensor(1.0), rtol=1e-4, atol=0)
 
 
 def test_the_power_method_goes_on_only_while_it_learns():
@@ -56,7 +57,7 @@ def test_the_gradient_leaves_out_what_would_only_stretch():
     with torch.no_grad():
         layer.weight.copy_(torch.randn(4, 6))
     for _ in range(300):
-        layer.bounded()
+        layer.normalized_weight()
     (layer(torch.randn(5, 6, dtype=torch.float64)) ** 2).sum().backward()
     assert abs((layer.weight.grad * layer.weight).sum()) < 1e-6 * layer.weight.grad.norm()
 
@@ -141,13 +142,14 @@ def test_the_critic_multiplies_what_is_seen_by_what_is_told():
     images = torch.randn(4, 3, 16, 16)
     seen = torch.relu(critic.blocks(images)).sum((2, 3))
     kinds = torch.tensor([0, 1, 2, 3])
-    expected = [seen[i] @ critic.exit.bounded()[0] + critic.exit.bias[0] + seen[i] @ critic.kinds.bounded()[k] for i, k in enumerate(kinds)]
+    weight, embeddings = critic.exit.normalized_weight()[0], critic.kinds.normalized_weight()
+    expected = [seen[i] @ weight + critic.exit.bias[0] + seen[i] @ embeddings[k] for i, k in enumerate(kinds)]
     torch.testing.assert_close(critic(images, kinds)[:, 0], torch.stack(expected))
 
 
 def test_codes_are_normal_within_the_bound_and_rank_as_the_seeds_do():
     model = tiny()
-    z, plain = model._drawn(Noise(range(3000))).flatten(), Noise(range(3000)).normal(model.codes).flatten()
+    z, plain = model._truncated(Noise(range(3000))).flatten(), Noise(range(3000)).normal(model.codes).flatten()
     assert z.abs().max() <= BOUND and z.abs().max() > 0.99 * BOUND
     assert abs(z.mean()) < 0.02 and 0.86 < z.std() < 0.9  # of a normal that ends at 2: 0.880
     order = plain.argsort()

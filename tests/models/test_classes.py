@@ -16,7 +16,7 @@ from genstudio.controls import ANY, NONE, check_controls
 from genstudio.data import load
 from genstudio.images import open_picture, read_recipe
 from genstudio.model import Batch, Noise, kinds_of, told
-from genstudio.models.classifier import blend
+from genstudio.models.classifier import mixup
 from genstudio.models.gan import CGAN, Concatenated, Projection
 from genstudio.recipes import recipe, replay
 from genstudio.registry import find
@@ -239,7 +239,7 @@ def test_variety_is_1_for_the_data_itself_and_0_for_one_picture():
 def test_blended_pictures_are_wanted_as_blended_classes():
     images, wanted = torch.eye(3)[:, None, None, :].expand(3, 1, 3, 3).clone(), torch.eye(3)
     torch.manual_seed(0)
-    mixed, now = blend(images, wanted)
+    mixed, now = mixup(images, wanted)
     torch.testing.assert_close(mixed[:, 0, 0], now)
     torch.testing.assert_close(now.sum(1), torch.ones(3))
     assert ((now > 0.01).sum(1) == 2).any()

@@ -177,7 +177,7 @@ def test_any_class_is_each_picture_s_own_draw():
     assert set(drawn.tolist()) == {0, 1, 2}
     alone = last(model.sample(Noise([5]), label=ANY, steps=5))
     assert (alone[0] - of_each[drawn[5], 5]).abs().max() < 1 / 255
-    counts = torch.bincount(model._kinds(Noise(range(3000)), ANY), minlength=3)
+    counts = torch.bincount(model._labels(Noise(range(3000)), ANY), minlength=3)
     assert (counts - 1000).abs().max() < 130  # 5 standard errors
 
 
@@ -269,7 +269,7 @@ def test_a_classifier_guides_each_picture_to_its_own_class(sampler, learned_vari
         return torch.cat([guess, guess], 1) if learned_variance else guess
 
     model.network.forward = best
-    kinds, settings = model._kinds(Noise(range(6)), ANY), {"steps": 20, "sampler": sampler}
+    kinds, settings = model._labels(Noise(range(6)), ANY), {"steps": 20, "sampler": sampler}
     assert set(kinds.tolist()) == {0, 1}
     x = noise.normal(1, 8, 8)  # go_on draws the classes, being given x
     plain, guided = (

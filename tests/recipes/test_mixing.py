@@ -145,7 +145,7 @@ def test_between_two_classes_the_code_is_one_and_its_ends_are_the_classes(exact,
 
 def test_a_seed_has_one_code_in_every_class(exact, name):
     model = exact.hold(name).model
-    z = [model._codes(Noise([7])) for _ in range(2)]
+    z = [model._z(Noise([7])) for _ in range(2)]
     assert torch.equal(*z)
     w = exact.styles(name, [7])  # any: its class is drawn after its code
     assert any(np.allclose(w, exact.styles(name, [7], label=label)) for label in CLASSES)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from genstudio.model import Noise
 from genstudio.samplers import SAMPLERS
 from genstudio.samplers.ddim import inverted
-from genstudio.samplers.guidance import by_classifier, classifier_free, clipped, inpainting, spread
+from genstudio.samplers.guidance import by_classifier, classifier_free, clipped, deviation, inpainting
 from genstudio.samplers.schedule import CLEAN, Denoise, Schedule, State
 
 KINDS = ("linear", "cosine")
@@ -340,8 +340,8 @@ def test_rescaling_takes_back_the_contrast_that_guidance_adds():
     asked, unasked = 0.4 * normal(3, 1, 8, 8, seed=1), 0.4 * normal(3, 1, 8, 8, seed=2)
     both = two_minds(schedule, asked, unasked)
     none, half, whole = (classifier_free(both, schedule, 5.0, rescale)(x, 400) for rescale in (0.0, 0.5, 1.0))
-    assert (spread(none.x_0) > 2 * spread(asked)).all()
-    torch.testing.assert_close(spread(whole.x_0), spread(asked))
+    assert (deviation(none.x_0) > 2 * deviation(asked)).all()
+    torch.testing.assert_close(deviation(whole.x_0), deviation(asked))
     torch.testing.assert_close(half.x_0, (none.x_0 + whole.x_0) / 2)
     torch.testing.assert_close(whole.x_0 / whole.x_0[:, :, :1, :1], none.x_0 / none.x_0[:, :, :1, :1])  # only contrast
     flat = two_minds(schedule, torch.zeros_like(x), torch.zeros_like(x))

@@ -355,7 +355,7 @@ def test_a_tuned_model_names_its_slots_and_each_is_asked_for_by_its_name(start, 
 def test_any_draws_among_the_classes_that_a_model_has_learned():
     model = kinds()
     model.class_names = ("a", "b")
-    assert set(model._kinds(Noise(range(60)), ANY).tolist()) == {0, 1}
+    assert set(model._labels(Noise(range(60)), ANY).tolist()) == {0, 1}
 
 
 # Other pictures, and going on
