@@ -1,10 +1,10 @@
-"""Holds models on the device and runs their verbs, for all visitors in turns.
+"""The inference engine: loads models on the device and runs their verbs, for all visitors in turn.
 
-Everything is computed on one thread: torch keeps one team of processor threads per caller, and a page calls from
-forty. Work is cut into frames of about a tenth of a second, and whoever waits gets the next one.
+Everything is computed on one thread: torch keeps one pool of processor threads per calling thread, and a page calls
+from forty threads. Work is cut into frames of about a tenth of a second, and the visitors' frames alternate.
 
-The engine speaks numbers that anybody can hold: codes are float32 arrays, pictures uint8 arrays (n, h, w, c). What a
-visitor got wrong is a ValueError in one sentence.
+Its values are NumPy arrays: latents float32 (n, d), images uint8 (n, h, w, c). Bad input raises a ValueError in one
+sentence.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from genstudio.model import Frame, Model, Noise, moved, steps_many
 from genstudio.models.fitted_prior import EMPTY
 from genstudio.precision import Precision, best_precision, choose_device, keep_memory, without_float16
 
-DIRECTION_SEEDS = 1024  # codes that directions are found from
-FRAME_SECONDS = 0.08  # what one turn should take
-VIEWS = ("own", "tiles")  # of a picture that is to be translated
+DIRECTION_SEEDS = 1024  # latents that directions are computed from
+FRAME_SECONDS = 0.08  # target duration of one turn
+VIEWS = ("own", "tiles")  # resolutions of a translation: the network's, or the input's
 
 
 class Engine:
@@ -54,11 +54,11 @@ class Engine:
         keep_memory()
         self.memory = memory or _memory_budget(self.device)
         self._held: OrderedDict[tuple[Path, float, bool], Held] = OrderedDict()
-        self._holding = threading.Lock()  # its own: a forked process makes an engine while this one may be loading
+        self._holding = threading.Lock()  # one per engine: a forked process has its own while this one may be loading
         self._turns = Turns()
 
     def standing(self, name: str | None = None) -> Text:
-        """On which device and in which precision pictures are computed, and why; of that model, where one is named."""
+        """Device and precision, with the reason for them, in both languages; those of a model, where one is named."""
         held = self.hold(name) if name else None
         sentences = [held.precision.reason if held else self._precision(self.exact).reason]
         sentences += [self.trouble] if self.trouble else []
@@ -66,7 +66,7 @@ class Engine:
         return Text(*(" ".join(language) for language in zip(*sentences, strict=True)))
 
     def turn(self, work: Callable[[], Any]) -> Any:
-        """What `work` returns: done on the engine's thread, in turn with all visitors, where gradients can be asked for."""
+        """Run `work` on the engine's thread, in turn with all visitors, with gradients enabled. Returns its result."""
 
         def once() -> Iterator[Any]:
             with torch.enable_grad():
@@ -76,18 +76,18 @@ class Engine:
         return next(self._turns.run(once()))
 
     def wait_for_rest(self, seconds: float) -> None:
-        """Returns once nothing has been computed for so long: what follows keeps nobody waiting."""
+        """Block until the engine has been idle for so many seconds, so that the work to follow delays no visitor."""
         self._turns.wait_for_rest(seconds)
 
     # verbs --------------------------------------------------------------------------------------------------------
 
     def latents(self, name: str, seeds: Sequence[int]) -> np.ndarray:
-        """Codes (n, d) from the prior, one random stream per seed."""
+        """Latents (n, d) from the prior, one random stream per seed."""
         seeds = list(seeds)
         return self._collect(name, "latents", len(seeds), lambda model, i, j: model.latents(Noise(seeds[i:j], self.device)))
 
     def encode(self, name: str, pictures: Sequence[Image.Image]) -> np.ndarray:
-        """Codes (n, d) of pictures of any size, rounded to half precision: exactly what a recipe can carry."""
+        """Latents (n, d) of pictures of any size, rounded to the half precision in which a recipe stores them."""
 
         def run(model: Model, i: int, j: int) -> Tensor:
             return model.encode(moved(to_tensor(pictures[i:j], model.image_shape), self.device))
@@ -95,7 +95,7 @@ class Engine:
         return self._collect(name, "encode", len(pictures), run, lambda codes: to_numbers(carried(codes)))
 
     def decode(self, name: str, latents: np.ndarray, *, exact: bool | None = None, **controls: Any) -> np.ndarray:
-        """Pictures uint8 (n, h, w, c) of codes (n, d)."""
+        """Images uint8 (n, h, w, c) of latents (n, d)."""
         latents = np.asarray(latents, np.float32)
         if latents.ndim != 2 or not np.isfinite(latents).all():
             raise ValueError("codes must be finite numbers, one row for each picture")
@@ -111,9 +111,9 @@ class Engine:
     def sample(
         self, name: str, seeds: Sequence[int], labels: Sequence[str | int] | None = None, **controls: Any
     ) -> Iterator[np.ndarray]:
-        """Frames, uint8 (n, h, w, c), that get better and better; the last is the sample.
+        """Frames, uint8 (n, h, w, c), of progressive sampling; the last is the sample.
 
-        labels: a class for each seed, by name or number, in place of the control `label`.
+        labels: a class per seed, by name or number, in place of the control `label`.
         """
         held, seeds = self.hold(name), list(seeds)
         if not seeds:
@@ -125,32 +125,35 @@ class Engine:
             shown, size = 0, min(len(seeds), held.most or len(seeds))
             while True:
                 slices = [slice(i, i + size) for i in range(0, len(seeds), size)]
-                asked = [values if labels is None else values | {"label": labels[part]} for part in slices]
+                part_controls = [values if labels is None else values | {"label": labels[part]} for part in slices]
                 noises = [Noise(seeds[part], self.device) for part in slices]
                 try:
-                    with closing(side_by_side(held, noises, asked)) as frames:
-                        # Begun again, it comes through the same frames: they are made of their seeds alone.
+                    with closing(side_by_side(held, noises, part_controls)) as frames:
+                        # After an error the run starts over, with the same frames, which depend on the seeds alone.
                         for frame in islice(frames, shown, None):
                             shown += 1
                             yield frame
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    size = self._way_round(held, error, size)
+                    size = self._recover(held, error, size)
 
         return self._turns.run(work())
 
-    # a denoiser, step by step
+    # diffusion models, step by step
 
     def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Step]:
-        """`sample` with all that is seen on the way."""
-        held, seeds, values = self._asked(name, "sample", seeds, controls)
+        """The denoising trajectory of `sample`: x_t, the prediction of x_0 and that of the noise at each step."""
+        held, seeds, values = self._checked(name, "sample", seeds, controls)
         return self._steps(held, lambda: held.model.sample(Noise(seeds, self.device), **values))
 
     def redraw(
         self, name: str, picture: Image.Image, seeds: Sequence[int], mask: np.ndarray | None = None, **controls: Any
     ) -> Iterator[Step]:
-        """A picture noised and brought back, once for each seed. mask: booleans (h, w), true where it is drawn anew."""
-        held, seeds, values = self._asked(name, "redraw", seeds, controls)
+        """img2img (SDEdit, Meng et al. 2022, arXiv:2108.01073): a picture noised and denoised, once per seed.
+
+        mask: booleans (h, w) for inpainting, True where the picture is generated anew; elsewhere it stays.
+        """
+        held, seeds, values = self._checked(name, "redraw", seeds, controls)
         known = self._known(held, picture, mask, len(seeds))
         return self._steps(held, lambda: held.model.redraw(known["known"], Noise(seeds, self.device), mask=known["mask"], **values))
 
@@ -158,9 +161,9 @@ class Engine:
         self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,
         mask: np.ndarray | None = None, **controls: Any,
     ) -> Iterator[Step]:  # fmt: skip
-        """From x_t, float32 (n, c, h, w), at `time`: another end to a run that was left there. With a mask the picture
-        stays around it, as in `redraw`."""
-        held, seeds, values = self._asked(name, "go_on", seeds, controls)
+        """Denoise from x_t, float32 (n, c, h, w), at `time`: a branch of another trajectory. With a mask, inpainting of
+        the picture, as in `redraw`."""
+        held, seeds, values = self._checked(name, "go_on", seeds, controls)
         x = np.asarray(x, np.float32)
         if x.shape != (len(seeds), *held.model.image_shape) or not np.isfinite(x).all():
             raise ValueError(f"{name} goes on from {len(seeds)} noised pictures of {held.model.image_shape}, not from {x.shape}")
@@ -170,7 +173,7 @@ class Engine:
         return self._steps(held, lambda: held.model.go_on(start, time, Noise(seeds, self.device), **known, **values))
 
     def _known(self, held: Held, picture: Image.Image | None, mask: np.ndarray | None, count: int) -> dict[str, Tensor | None]:
-        """A visitor's picture and mask as a model takes them, for `count` seeds."""
+        """A picture and a mask as tensors on the device, repeated for `count` seeds."""
         shape, known = held.model.image_shape, None
         if picture is not None:
             known = to_tensor([picture], shape).to(self.device).expand(count, -1, -1, -1)
@@ -180,7 +183,10 @@ class Engine:
             mask = torch.from_numpy(np.asarray(mask, np.float32)).to(self.device).expand(count, 1, -1, -1)
         return {"known": known, "mask": mask}
 
-    def _asked(self, name: str, verb: str, seeds: Sequence[int], controls: dict) -> tuple[Held, list[int], dict[str, Any]]:
+    def _checked(
+        self, name: str, verb: str, seeds: Sequence[int], controls: dict[str, Any]
+    ) -> tuple[Held, list[int], dict[str, Any]]:
+        """Model, seeds and controls of a stepwise verb. Raises ValueError where one of them does not fit."""
         held, seeds = self.hold(name), list(seeds)
         if not steps_many(held.model):
             raise ValueError(f"{name} does not come about step by step")
@@ -197,23 +203,23 @@ class Engine:
                         for i, frame in enumerate(held.precision.stepwise(frames)):
                             if held.precision.dtype is torch.float16 and not frame.images.isfinite().all():
                                 raise ArithmeticError("the model gave numbers that are not finite")
-                            if i == shown:  # begun again, it comes through the same frames
+                            if i == shown:  # after an error the run starts over, with the same frames
                                 shown += 1
                                 yield step_of(frame, held.model.schedule)
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    self._way_round(held, error, 1)
+                    self._recover(held, error, 1)
 
         return self._turns.run(work())
 
     def interpolate(
         self, name: str, ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str = "spherical", **controls: Any
     ) -> np.ndarray:
-        """Pictures on the way between two codes (d,), at positions in [0, 1]."""
+        """Images of latents on a path between two latents (d,), at positions in [0, 1]."""
         return self.decode(name, paths.between(ends, positions, path), **controls)
 
     def directions(self, name: str, kind: str) -> np.ndarray:
-        """Steps (k, d) of one standard deviation in code space, the most telling first: `latent.DIRECTIONS`."""
+        """Directions (k, d) in latent space, one standard deviation long, the strongest first: `paths.DIRECTIONS`."""
         if kind not in paths.DIRECTIONS:
             raise ValueError(f"directions must be one of {', '.join(paths.DIRECTIONS)}, not {kind!r}")
         held = self.hold(name)
@@ -222,13 +228,13 @@ class Engine:
             arguments = [torch.from_numpy(codes)]
             if kind == "effect":
                 pictures = torch.from_numpy(self.decode(name, codes)).permute(0, 3, 1, 2).float()
-                arguments.append(adaptive_avg_pool2d(pictures, 16))  # what a direction does is seen in a thumbnail
+                arguments.append(adaptive_avg_pool2d(pictures, 16))  # the effect of a direction shows in a thumbnail
             found = (paths.DIRECTIONS[kind](*arguments).numpy() for _ in range(1))  # computed on the engine's thread
             held.directions[kind] = next(self._turns.run(found))
         return held.directions[kind]
 
     def project(self, name: str, picture: Image.Image) -> Iterator[Guess]:
-        """The search for the code whose picture comes nearest to a given one, step by step; stop by closing it."""
+        """Projection (GAN inversion): search for the latent whose image is nearest to a picture. Close it to stop."""
         held = self.hold(name)
         find_verb(held.system, "latents")
         return self._search(held, picture, held.model.latents, held.model.decode)
@@ -238,13 +244,13 @@ class Engine:
     ) -> Iterator[Guess]:
         target = to_tensor([picture], held.model.image_shape).to(self.device)
 
-        def seen(codes: Tensor) -> Tensor:
+        def decoded(latents: Tensor) -> Tensor:
             with held.precision.autocast():
-                return decode(codes)
+                return decode(latents)
 
         def work() -> Iterator[Guess]:
-            codes = draw(Noise(range(projection.SEARCH), self.device)).float()
-            for guess in projection.project(seen, codes, target):
+            candidates = draw(Noise(range(projection.SEARCH), self.device)).float()
+            for guess in projection.project(decoded, candidates, target):
                 yield guess._replace(code=carried(guess.code).float().cpu())
 
         return self._turns.run(work())
@@ -252,7 +258,7 @@ class Engine:
     # styles, layer by layer
 
     def styles(self, name: str, seeds: Sequence[int], **controls: Any) -> np.ndarray:
-        """Styles w (n, layers, d) of seeds."""
+        """Style vectors w (n, layers, d) of seeds, from the mapping network."""
         held, seeds = self.hold(name), list(seeds)
         values = check_controls(find_verb(held.system, "styles"), controls, held.header.classes)
 
@@ -262,15 +268,17 @@ class Engine:
         return self._collect(name, "styles", len(seeds), run)
 
     def truncate(self, name: str, w: np.ndarray, truncation: float, cutoff: int) -> np.ndarray:
-        """Styles w (n, layers, d) pulled towards the average of everything: for those that are of no seed."""
+        """Truncation of styles w (n, layers, d) without a seed, towards the mean over all classes."""
         w = self._styled(self.hold(name), w)
         return self._collect(name, "styles", len(w), lambda model, i, j: model.truncate(moved(w[i:j], self.device), truncation, cutoff))
 
     def synthesize(
         self, name: str, w: np.ndarray, seeds: Sequence[int] | None = None, side: int | None = None, **controls: Any
     ) -> np.ndarray:
-        """Pictures uint8 (n, h, w, c) of styles w (n, layers, d); new detail is drawn from the seeds. With a smaller
-        `side`, where the network comes by it, quick ones of that size."""
+        """Images uint8 (n, h, w, c) of styles w (n, layers, d); the seeds draw the noise inputs.
+
+        side: an intermediate resolution of the network, for quick previews of that size.
+        """
         held = self.hold(name)
         w, values = self._styled(held, w), check_controls(find_verb(held.system, "synthesize"), controls)
 
@@ -290,12 +298,15 @@ class Engine:
         return torch.from_numpy(w)
 
     def style_directions(self, name: str, kind: str, layers: Sequence[int]) -> np.ndarray:
-        """Steps (k, d) of one standard deviation for the styles of these layers, the most telling first: `style.DIRECTIONS`."""
+        """Directions (k, d) in w for these layers, one standard deviation long, the strongest first.
+
+        kind: one of `style_layers.DIRECTIONS`.
+        """
         if kind not in style_layers.DIRECTIONS:
             raise ValueError(f"directions of styles must be one of {', '.join(style_layers.DIRECTIONS)}, not {kind!r}")
         held = self.hold(name)
         find_verb(held.system, "styles")
-        key = f"{kind} of {style_layers.word_of(layers) if kind == 'sefa' else 'w'}"  # where w spreads, no layer has a say
+        key = f"{kind} of {style_layers.word_of(layers) if kind == 'sefa' else 'w'}"  # PCA of w: one for all layers
         if key not in held.directions:
             w = torch.from_numpy(self.styles(name, range(DIRECTION_SEEDS))[:, 0])
             affines = [held.model.affine(layer).float().cpu() for layer in layers]
@@ -304,11 +315,11 @@ class Engine:
         return held.directions[key]
 
     def project_styles(self, name: str, picture: Image.Image) -> Iterator[Guess]:
-        """As `project`, but each layer has a style of its own, which comes nearer: codes are w (layers * d,)."""
+        """Projection into W+, a style per layer, which comes nearer than `project`: latents are w (layers * d,)."""
         held = self.hold(name)
         find_verb(held.system, "styles")
         model = held.model
-        centre = model.centre().float()  # the search is for a step away from the average
+        centre = model.centre().float()  # the search variable is the difference from the mean style
 
         def steps(noise: Noise) -> Tensor:
             return (model.styles(noise) - centre).flatten(1)
@@ -321,10 +332,10 @@ class Engine:
             yield guess._replace(code=carried(w.flatten()).float())
 
     def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[Progress]:
-        """Pictures uint8 (n, h, w, 3) of any one size in the model's other domain, part by part; stop by closing it.
+        """Image-to-image translation of pictures uint8 (n, h, w, 3) of any one size, in parts. Close it to stop.
 
-        view: "own" shows the network the pictures at the size that it learned on, and lays what it changes over them;
-        "tiles" shows it every pixel. A network that works at any scale knows only the second.
+        view: "own" runs the network at its training resolution and adds the upsampled change to the input; "tiles" runs
+        it at the input's resolution. For a network that works at any scale, both mean "tiles".
         """
         held = self.hold(name)
         values = check_controls(find_verb(held.system, "translate"), controls)
@@ -353,12 +364,12 @@ class Engine:
                     yield Progress(1, 1, to_uint8(made))
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    budget = self._way_round(held, error, budget)
+                    budget = self._recover(held, error, budget)
 
         return self._turns.run(work())
 
     def foreignness(self, name: str, picture: Image.Image) -> float:
-        """How unlike the pictures that a translator learned on this one is: above 1, unlike nearly all of them."""
+        """Novelty score of a picture for a translator: above 1, farther from the training set than nearly all of it."""
         held = self.hold(name)
         find_verb(held.system, "translate")
         x = to_tensor([picture], held.model.image_shape).to(self.device)
@@ -366,7 +377,7 @@ class Engine:
         return next(self._turns.run(found))
 
     def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Where held-out pictures lie on the plane of a model with two codes: codes (n, 2) and class numbers (n,)."""
+        """Latents (n, 2) and class numbers (n,) of held-out images, for a model with a two-dimensional latent space."""
         model = self.hold(name).model
         if not hasattr(model, "map_codes"):
             raise ValueError(f"{name} has no map: it has more than two numbers a picture")
@@ -389,7 +400,7 @@ class Engine:
     # models on the device -----------------------------------------------------------------------------------------
 
     def hold(self, name: str, exact: bool | None = None) -> Held:
-        """The model of that name on the device, loaded when it is not there; the longest unused make room for it."""
+        """The loaded model of that name, from an LRU cache within the memory budget. Raises ValueError if it is missing."""
         path = catalog.locate(name).resolve()
         if not path.exists():
             raise ValueError(f"{path.name} does not exist")
@@ -423,7 +434,7 @@ class Engine:
         convert: Callable[[Tensor], np.ndarray] | None = None,
         exact: bool | None = None,
     ) -> np.ndarray:
-        """run(model, i, j) for slices that take about a frame each, together as one array."""
+        """Results of run(model, i, j) over slices that take about a frame each, concatenated to one array."""
         held = self.hold(name, exact)
         find_verb(held.system, verb)
         if not count:
@@ -442,7 +453,7 @@ class Engine:
                         raise ArithmeticError("the model gave numbers that are not finite")
                     made = (convert or to_numbers)(result)
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    self._way_round(held, error, size)
+                    self._recover(held, error, size)
                     continue
                 held.seconds[verb] = (time.perf_counter() - started) / size
                 yield made
@@ -450,8 +461,11 @@ class Engine:
 
         return np.concatenate(list(self._turns.run(work())))
 
-    def _way_round(self, held: Held, error: Exception, size: int) -> int:
-        """How many pictures to try at once after that error, in float32 if need be. Raises it where nothing is left."""
+    def _recover(self, held: Held, error: Exception, size: int) -> int:
+        """Batch size to retry with: half of it after out-of-memory, the same after a switch from float16 to float32.
+
+        Raises the error where there is no other way.
+        """
         if isinstance(error, torch.OutOfMemoryError):
             if size == 1:
                 raise ValueError("the graphics card has no memory left for even one picture") from None
@@ -475,7 +489,7 @@ def room_for(pictures: int) -> Text:
 
 
 def carried(codes: Tensor) -> Tensor:
-    """Codes as a recipe carries them, in half precision: what is shown is then what comes back."""
+    """Latents in the half precision of a recipe, so that the image shown is the one that the recipe reproduces."""
     return codes.clamp(-60000, 60000).half()
 
 
@@ -484,7 +498,7 @@ def to_numbers(result: Tensor) -> np.ndarray:
 
 
 def _memory_budget(device: torch.device) -> int:
-    """Bytes that models may take: GENSTUDIO_MEMORY in GiB, else half of what is free now."""
+    """Memory budget of loaded models in bytes: GENSTUDIO_MEMORY in GiB, else half of the free memory."""
     if said := os.environ.get("GENSTUDIO_MEMORY"):
         return int(float(said) * 2**30)
     if device.type == "cuda":
