@@ -24,7 +24,7 @@ class Recorded:
 
     def __init__(self, verb: Callable[..., Tensor]):
         self._verb = WeakMethod(verb)  # weak: the model owns this object, and a cycle would keep it in memory
-        self._cache: OrderedDict[Hashable, int | Callable[[Tensor], Tensor]] = OrderedDict()  # counts of calls, or graphs
+        self._cache: OrderedDict[Hashable, int | Callable[[Tensor], Tensor]] = OrderedDict()  # call counts or graphs
         self._pool: tuple[int, int] | None = None
         self._capture_failed = False
 

@@ -400,7 +400,7 @@ class Engine:
     # models on the device -----------------------------------------------------------------------------------------
 
     def hold(self, name: str, exact: bool | None = None) -> Held:
-        """The loaded model of that name, from an LRU cache within the memory budget. Raises ValueError if it is missing."""
+        """The loaded model of that name, from an LRU cache within the memory budget. Raises ValueError if missing."""
         path = catalog.locate(name).resolve()
         if not path.exists():
             raise ValueError(f"{path.name} does not exist")
