@@ -1,6 +1,6 @@
-"""Sets of pictures: by name, folder or zip -> checked pictures in memory -> endless batches in [-1, 1].
+"""Data sets: by name, folder or zip -> checked images in memory -> endless shuffled batches in [-1, 1].
 
-Read `pictures.py` first; `archives.py` reads folders and zips, `sets.py` knows sets by name, `batches.py` shuffles them.
+Read `pictures.py` first; `archives.py` reads folders and zips, `sets.py` lists sets by name, `batches.py` shuffles.
 """
 
 from genstudio.data.archives import MAX_FILES, SUFFIXES, Entry, entries, read_pictures

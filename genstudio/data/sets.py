@@ -1,4 +1,4 @@
-"""Sets of pictures by name, and any folder or zip as a set."""
+"""Data sets by name, and any folder or zip as a data set."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DOWNLOADED = {"mnist": ["MNIST/raw/train-images-idx3-ubyte"], "cifar10": ["cifar
 
 
 def at_hand(name: str) -> bool:
-    """Whether a set by name can be read, or refused, without asking the network for it."""
+    """True if a set by name can be read, or refused, without network access."""
     return name not in DOWNLOADED or any((paths.data() / place).exists() for place in DOWNLOADED[name])
 
 
@@ -75,7 +75,7 @@ AVATAR_CREDIT = (
 
 
 def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """Cartoon faces in eight drawing styles, 64x64. Every tenth face of a style is held out."""
+    """Cartoon faces in eight drawing styles, 64x64, labelled by style. Every tenth face of a style is held out."""
     path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
 
     def keep(name: str) -> bool:
@@ -87,7 +87,7 @@ def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 
 
 def faces(split: str, shape: tuple[int, int, int] | None, chosen: Faces | None = None) -> Pictures:
-    """Faces in one drawing style, drawn by seed (`drawings/faces.py`), or each of them without and with glasses."""
+    """Faces in one drawing style, drawn by seed (`drawings/faces.py`), or pairs of each without and with glasses."""
     chosen = chosen or Faces()
     path = _local(f"{chosen.name}.zip", f"draw it with `{chosen.command}`")
     found = read_pictures(path, shape or (3, chosen.side, chosen.side), keep=lambda name: name.startswith(split + "/"))
@@ -124,14 +124,14 @@ def emoji_lines(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     return Pictures("emoji_lines", drawn.images[coloured], credit=credit, sources=drawn.images[pairs])
 
 
-GLASSES_STYLES = ("adventurer", "avataaars", "lorelei", "micah", "pixelArt")  # those that are drawn both ways
+GLASSES_STYLES = ("adventurer", "avataaars", "lorelei", "micah", "pixelArt")  # with pairs without and with glasses
 
 
 def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """Cartoon faces without glasses, and with: two heaps of different faces to train on, exact pairs held out.
+    """Cartoon faces without glasses and with: unpaired domains of different faces for training, exact pairs held out.
 
-    Of the pairs every tenth is held out; of the others one half is seen without glasses only, the other half with.
-    Faces of the same five styles that `avatars` trains on join the heap where they belong.
+    Every tenth pair is held out. Of the other pairs, one half is used without glasses only, the other half with. The
+    training faces of `avatars` in the same five styles are added to their domain.
     """
     path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
 
@@ -176,9 +176,9 @@ def named(name: str) -> Callable[[str, tuple[int, int, int] | None], Pictures] |
 
 
 def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = None) -> Pictures:
-    """A set by name (`named`), or a folder or zip of pictures resized to `shape` (c, h, w), or a file of `pixels`.
+    """Load a set by name (`named`), a folder or zip of pictures resized to `shape` (c, h, w), or a file of `pixels`.
 
-    A folder's held-out part is every tenth picture. Raises ValueError, in words, when there is nothing to read.
+    The test split of a folder is every tenth picture. Raises ValueError if there is nothing to read.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, not {split!r}")
@@ -199,7 +199,7 @@ def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = N
 
 
 def load_whole(name: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """All pictures of a folder or zip, those that are held out among them."""
+    """All pictures of a folder or zip, both splits together."""
     source = Path(name).expanduser()
     if not source.exists():
         raise ValueError(f"{name!r} is neither a folder nor a zip, nor one of the sets {', '.join(SETS)}")
@@ -209,12 +209,12 @@ def load_whole(name: str, shape: tuple[int, int, int] | None) -> Pictures:
 
 
 def every_tenth(count: int) -> Tensor:
-    """Which pictures of a folder are held out, as booleans."""
+    """Mask (count,) of the held-out pictures of a folder: every tenth."""
     return torch.arange(count) % 10 == 9
 
 
 def _at_shape(pictures: Pictures, shape: tuple[int, int, int] | None) -> Pictures:
-    """The same pictures at another size or number of channels, for a model made for another set."""
+    """The same images at another size or number of channels, for a model of another shape."""
     if shape is None or pictures.shape == shape:
         return pictures
 
