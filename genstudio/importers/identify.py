@@ -254,8 +254,3 @@ def _text(raw: bytes) -> str | None:
             continue
         return None if re.search(r"[\0-\x08\x0e-\x1a]", text) else text
     return None
-
-
-# Keeping ------------------------------------------------------------------------------------------------------------
-
-

@@ -1,6 +1,6 @@
-"""How a checkpoint introduces itself on the Hub: config.json for programs, README.md, its model card, for people.
+"""Model cards of checkpoints on the Hub: config.json for programs, README.md for people.
 
-All of it is taken from the header; nothing is written by hand, so that it cannot disagree with the weights.
+Both are generated from the checkpoint's header alone, so that they cannot disagree with the weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TASKS = {"classify": "image-classification", "attribute_logits": "image-classifi
 
 @dataclass(frozen=True)
 class Card:
-    """A checkpoint and the repository that it goes to."""
+    """Model card of a checkpoint in a repository."""
 
     repo: str
     file: str
@@ -31,7 +31,7 @@ class Card:
     film: str | None = None
 
     def config(self) -> str:
-        """What a program needs to know, as JSON. The entry `genstudio` tells the repositories of ours."""
+        """The config.json. Its entry `genstudio` marks a repository of GenStudio."""
         said = {
             "genstudio": __version__,
             "system": self.system.name,
@@ -47,13 +47,13 @@ class Card:
 
     @property
     def task(self) -> str:
-        """The Hub's word for what the model does."""
+        """The Hub's `pipeline_tag` of the model."""
         if generates(self.system.model):
             return "unconditional-image-generation"
         return next((task for verb, task in TASKS.items() if hasattr(self.system.model, verb)), "other")
 
     def metadata(self) -> str:
-        """The card's front matter. Scores enter the Hub's index with the value alone; the intervals are in the name."""
+        """YAML front matter of the card. The Hub indexes a score's value alone, so the metric's name has its interval."""
         from huggingface_hub import EvalResult, ModelCardData
 
         task, data = self.task, self.header.data
@@ -75,7 +75,7 @@ class Card:
 
     @property
     def is_named(self) -> bool:
-        """Whether the licence is one by name, as the Hub lists them; those of other projects may come with a sentence."""
+        """True if the licence is an identifier, as the Hub lists them; imported weights may have a sentence instead."""
         return re.fullmatch(r"[A-Za-z0-9.+-]+", self.header.licence) is not None
 
     def readme(self) -> str:
@@ -93,7 +93,7 @@ class Card:
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def usage(self) -> list[str]:
-        """Three command lines."""
+        """At most three example command lines."""
         name, can = f"hf:{self.repo}", verbs(self.system.model)
         lines = [f"python -m genstudio pull {name}"]
         if generates(self.system.model):
