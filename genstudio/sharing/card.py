@@ -53,7 +53,7 @@ class Card:
         return next((task for verb, task in TASKS.items() if hasattr(self.system.model, verb)), "other")
 
     def metadata(self) -> str:
-        """YAML front matter of the card. The Hub indexes a score's value alone, so the metric's name has its interval."""
+        """YAML front matter of the card. The Hub indexes scores without intervals, which are in the metrics' names."""
         from huggingface_hub import EvalResult, ModelCardData
 
         task, data = self.task, self.header.data
