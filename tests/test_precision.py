@@ -306,7 +306,7 @@ def tapes(monkeypatch) -> list:
         made.append((len(codes), controls))
         return lambda codes: torch.full_like(codes, 7.0)
 
-    monkeypatch.setattr(Recorded, "_record", record)
+    monkeypatch.setattr(Recorded, "_capture", record)
     return made
 
 
