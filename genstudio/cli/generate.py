@@ -1,7 +1,7 @@
-"""What each verb of the command line does: a function each, whose arguments are the flags that `parser.py` declares.
+"""Commands that generate images: a function per verb, whose arguments are the flags that `parser.py` declares.
 
-Results go to stdout, as text or as JSON; progress goes to stderr. What a visitor got wrong is a ValueError in one
-sentence. A verb returns its exit code where that is not 0. torch is imported inside, so that `--help` need not wait.
+Results go to stdout, as text or as JSON; progress goes to stderr. Bad input raises a ValueError in one sentence. A verb
+returns its exit code if that is not 0. torch is imported inside the functions, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -31,21 +31,15 @@ from genstudio.cli.common import (
 )
 
 MOST_POSITIONS = 10_000
-WALK = 60  # pictures of a film, one way
-
-
-# Words to values ------------------------------------------------------------------------------------------------
+WALK = 60  # frames of a film, one way
 
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Warnings in one line each, without their place in the code."""
+    """Context that prints each warning on one line, without its location in the code."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"genstudio: {message}", file=sys.stderr)
         yield
-
-
-# Progress and results -------------------------------------------------------------------------------------------
 
 
 # Verbs ----------------------------------------------------------------------------------------------------------
@@ -97,23 +91,23 @@ def encode(system: str, pictures: list[str], out: Path | None, exact: bool, devi
     from genstudio.recipes import encoding
 
     engine = open_engine(device, exact)
-    held, progress, codes = engine.hold(system), Progress(), []
+    held, progress, latents = engine.hold(system), Progress(), []
     for part in chunks(pictures):
-        codes.extend(engine.encode(system, [open_named(name) for name in part]))
-        progress.count(len(codes), len(pictures))
+        latents.extend(engine.encode(system, [open_named(name) for name in part]))
+        progress.count(len(latents), len(pictures))
     if out:
         out = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")  # as numpy would
         out.parent.mkdir(parents=True, exist_ok=True)
-        told = dict(pictures=pictures, system=held.name, weights=held.digest)
-        np.savez(out, codes=np.stack(codes).astype(np.float16), **told)
+        facts = dict(pictures=pictures, system=held.name, weights=held.digest)
+        np.savez(out, codes=np.stack(latents).astype(np.float16), **facts)
     if json:
-        rows = [{"picture": p, "code": f"code:{encoding.pack(c)}"} for p, c in zip(pictures, codes, strict=True)]
+        rows = [{"picture": p, "code": f"code:{encoding.pack(z)}"} for p, z in zip(pictures, latents, strict=True)]
         print_json({"system": held.name, "weights": held.digest, "codes": rows})
     elif out:
-        print(f"{len(codes)} codes of {len(codes[0])} numbers in {out}")
+        print(f"{len(latents)} codes of {len(latents[0])} numbers in {out}")
     else:
-        for code in codes:
-            print(f"code:{encoding.pack(code)}")
+        for latent in latents:
+            print(f"code:{encoding.pack(latent)}")
 
 
 def decode(system: str, codes: list[str], out: Path, exact: bool, device: str | None, json: bool, **flags: Any) -> None:
@@ -136,7 +130,7 @@ def decode(system: str, codes: list[str], out: Path, exact: bool, device: str | 
 
 
 def read_codes(word: str) -> list[Any]:
-    """Codes (d,) of `code:...` or of an .npz file, as half precision holds them."""
+    """Latents (d,) from `code:...` or an .npz file, rounded to half precision."""
     import numpy as np
 
     from genstudio.recipes import encoding
@@ -144,14 +138,14 @@ def read_codes(word: str) -> list[Any]:
     if word.startswith("code:"):
         return [encoding.unpack(word.removeprefix("code:"))]
     try:
-        codes = np.load(word, allow_pickle=False)["codes"].astype(np.float32)
+        latents = np.load(word, allow_pickle=False)["codes"].astype(np.float32)
     except FileNotFoundError:
         raise ValueError(f"{word} is neither code:... nor a file") from None
     except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
         raise ValueError(f"{word} is no file of codes: encode --out writes such a one") from None
-    if codes.ndim != 2 or not codes.size or not np.isfinite(codes).all():
+    if latents.ndim != 2 or not latents.size or not np.isfinite(latents).all():
         raise ValueError(f"{word} holds no codes: they must be finite numbers, one row for each picture")
-    return [encoding.unpack(encoding.pack(row)) for row in codes]
+    return [encoding.unpack(encoding.pack(row)) for row in latents]
 
 
 def interpolate(
@@ -169,17 +163,17 @@ def interpolate(
     held = engine.hold(system)
     controls = controls_of(held, "interpolate", flags)
     ends = {"from": read_end(start, engine, held), "to": read_end(end, engine, held)}
-    codes = [replay.latent_of(e, engine, system) for e in ends.values()]
+    first, last = (replay.latent_of(e, engine, system) for e in ends.values())
     pictures = Pictures(out, len(places), json, "strip.png" if strip else None)
     for part in chunks(enumerate(places)):
-        images = engine.interpolate(system, (codes[0], codes[1]), [t for _, t in part], path, **controls)
+        images = engine.interpolate(system, (first, last), [t for _, t in part], path, **controls)
         recipes = [recipe.make(held, "interpolate", **ends, position=t, path=path, controls=controls) for _, t in part]
         pictures.add(images, [f"{i:04d}.png" for i, _ in part], recipes)
     pictures.finish(columns=len(places))
     if film:
         film.parent.mkdir(parents=True, exist_ok=True)
         way = [i / (WALK - 1) for i in range(WALK)]
-        save_walk(engine.interpolate(system, (codes[0], codes[1]), way, path, **controls), film)
+        save_walk(engine.interpolate(system, (first, last), way, path, **controls), film)
         print(f"The way there and back is in {film}", file=sys.stderr)
 
 
@@ -206,7 +200,7 @@ def again(recipe: str, out: Path, device: str | None) -> None:
     made = image(found, engine)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_png(to_pictures(made[None])[0], out, found)
-    if changed := [key for key in differences(found, held) if key in found]:  # a link says less than a picture
+    if changed := [key for key in differences(found, held) if key in found]:  # a link has fewer fields than a PNG
         print(f"It may differ slightly: this is not the same {', '.join(changed)}.", file=sys.stderr)
     print(out)
 
@@ -225,7 +219,7 @@ def read_positions(text: str | None, count: int) -> list[float]:
 
 
 def read_end(word: str, engine: Engine, held: Held, search: Callable | None = None) -> dict[str, Any]:
-    """An end of a path from a seed, code:... or a picture file, for which an encoder or a search has a code."""
+    """An end of a path from a seed, code:... or a picture file, which is encoded, or projected (`search`)."""
     from genstudio.recipes import encoding, links, recipe
 
     if word.startswith("code:"):

@@ -1,4 +1,4 @@
-"""Pictures of the classes that are asked for: `dataset`."""
+"""The `dataset` verb: a labelled data set of generated images."""
 
 from __future__ import annotations
 

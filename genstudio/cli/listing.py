@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def list_(json: bool, scores: bool) -> None:
-    """A line a family and a line a system: name, title, size, where its weights come from."""
+    """Print a line per family and a line per system: name, title, size, origin of the weights."""
     rows = described()
     if json:
         return print_json(rows)
@@ -28,11 +28,11 @@ def list_(json: bool, scores: bool) -> None:
 
 
 def show(name: str, json: bool) -> None:
-    """All that is known of a system or checkpoint, as its card on the page has it."""
+    """Print all facts of a system or checkpoint, as on its card on the page."""
     from genstudio import catalog, checkpoint
 
     if not (found := [row for row in described() if row["name"] == name]):
-        catalog.locate(name)  # says, in words, why there is none
+        catalog.locate(name)  # raises, with the reason
     [row] = found
     if json:
         return print_json(row)
@@ -63,7 +63,7 @@ def print_scores(scores: dict[str, Any], indent: int) -> None:
 
 
 def described() -> list[dict[str, Any]]:
-    """What is known of every checkpoint, and of every system that has none; by family, then by system."""
+    """Facts of all checkpoints, and of systems without one, a dict each; by family, then by system."""
     from genstudio import catalog, checkpoint, paths
     from genstudio.model import verbs
     from genstudio.registry import find, systems

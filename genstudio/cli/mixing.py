@@ -1,4 +1,4 @@
-"""Faces mixed layer by layer: `mix`."""
+"""The `mix` verb: style mixing (StyleGAN), layer by layer."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def mix(
     w = mixing.styles_of([*left, *top], engine, system, controls)
     pairs = [(row, column) for row in range(len(left)) for column in (range(len(left), len(w)) if top else [row])]
     pictures = Pictures(out, len(pairs), json, "sheet.png")
-    grain = mixing.part_of(held, "synthesize", controls)
+    synthesis_controls = mixing.part_of(held, "synthesize", controls)
     for part in chunks(pairs):
         styles = [mixing.restyled(mixed(w[i], w[j], taken), steps, steered, engine, system) for i, j in part]
-        images = engine.synthesize(system, styles, [mixing.grain_seed(left[i]) for i, _ in part], **grain)
+        images = engine.synthesize(system, styles, [mixing.grain_seed(left[i]) for i, _ in part], **synthesis_controls)
         recipes = [
             recipe.make(held, "mix", **{"from": left[i], "to": top[j - len(left)] if top else None}, layers=word_of(taken) if top else "",
                         by=steps, moved=word_of(steered) if steps else "", controls=controls)
@@ -48,7 +48,7 @@ def mix(
 
 
 def faces(words: str, engine: Engine, held: Held) -> list[dict[str, Any]]:
-    """Ends from words between commas: seeds and ranges of them, code:..., picture files, whose styles are searched for."""
+    """Ends from a comma-separated list: seeds, ranges of seeds, code:..., and picture files, which are projected."""
     found = []
     for word in filter(None, (word.strip() for word in words.split(","))):
         if re.fullmatch(r"\d+-\d+", word, re.ASCII):

@@ -1,4 +1,4 @@
-"""Weights of other projects, and files of ours, among one's own checkpoints: `open`."""
+"""The `open` verb: imports weights of other projects, and files of ours, as checkpoints of the user."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def open_(file: Path, name: str | None, json: bool) -> None:
     if json:
         return print_json({"name": kept, "file": str(catalog.locate(kept)), "system": found.facts["system"], "verbs": can} | facts)
     sides = "x".join(map(str, found.facts.get("pixels", ())))
-    told = [found.facts.get("maker"), sides and f"{sides} px", found.facts.get("parameters") and f"{found.facts['parameters']:,} parameters"]
-    print(", ".join(filter(None, told)) or found.facts["system"])
+    parameters = found.facts.get("parameters") and f"{found.facts['parameters']:,} parameters"
+    summary = [found.facts.get("maker"), sides and f"{sides} px", parameters]
+    print(", ".join(filter(None, summary)) or found.facts["system"])
     if licence := found.facts.get("licence"):
         print(f"licence: {licence}")
     print(f"kept as {kept}: {', '.join(can)}")

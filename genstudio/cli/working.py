@@ -1,4 +1,4 @@
-"""The `jobs` verb: trainings that a page has begun, seen and steered from the terminal."""
+"""The `jobs` verb: lists and controls the training jobs of the page."""
 
 from __future__ import annotations
 
