@@ -284,14 +284,14 @@ def test_a_model_makes_room_for_the_next_where_the_budget_was_too_large(untraine
     first, load = engine.hold(names[0]), engine_module.load
 
     def crowded(*arguments):
-        if engine._held:
+        if engine._loaded:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return load(*arguments)
 
     monkeypatch.setattr(engine_module, "load", crowded)
-    assert list(engine._held.values()) == [first]
+    assert list(engine._loaded.values()) == [first]
     second = engine.hold(names[1])
-    assert list(engine._held.values()) == [second]
+    assert list(engine._loaded.values()) == [second]
 
 
 # Recordings

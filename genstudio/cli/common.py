@@ -24,12 +24,12 @@ def given(flags: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): v for name, v in flags.items() if name.startswith(prefix) and v is not None}
 
 
-def controls_of(held: Held, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
+def controls_of(loaded: Held, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
     """Controls of a verb from the flags, with defaults for the others."""
     from genstudio.controls import check_controls
     from genstudio.engine.loaded import maker
 
-    return check_controls(maker(held.system, verb), given(flags, "control_"), held.header.classes)
+    return check_controls(maker(loaded.system, verb), given(flags, "control_"), loaded.header.classes)
 
 
 def device_of(word: str | None) -> str | None:

@@ -16,10 +16,11 @@ def dataset(
     from genstudio.tasks import labelled_dataset
 
     engine = open_engine(device, exact)
-    held = engine.hold(system)
-    wanted = held.header.classes if labels == "all" else [label.strip() for label in labels.split(",") if label.strip()]
-    controls = {name: value for name, value in controls_of(held, "sample", flags).items() if name != "label"}
-    target = out or Path(f"{held.system.name}-{each * len(wanted)}.zip")
+    loaded = engine.hold(system)
+    named = [label.strip() for label in labels.split(",") if label.strip()]
+    wanted = loaded.header.classes if labels == "all" else named
+    controls = {name: value for name, value in controls_of(loaded, "sample", flags).items() if name != "label"}
+    target = out or Path(f"{loaded.system.name}-{each * len(wanted)}.zip")
     if target.suffix.lower() != ".zip":
         raise ValueError(f"a data set is written into a .zip, not into {target.name!r}")
     target.parent.mkdir(parents=True, exist_ok=True)

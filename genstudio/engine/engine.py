@@ -53,16 +53,16 @@ class Engine:
         self.exact = exact
         keep_memory()
         self.memory = memory or _memory_budget(self.device)
-        self._held: OrderedDict[tuple[Path, float, bool], Held] = OrderedDict()
+        self._loaded: OrderedDict[tuple[Path, float, bool], Held] = OrderedDict()
         self._holding = threading.Lock()  # one per engine: a forked process has its own while this one may be loading
         self._turns = Turns()
 
     def standing(self, name: str | None = None) -> Text:
         """Device and precision, with the reason for them, in both languages; those of a model, where one is named."""
-        held = self.hold(name) if name else None
-        sentences = [held.precision.reason if held else self._precision(self.exact).reason]
+        loaded = self.hold(name) if name else None
+        sentences = [loaded.precision.reason if loaded else self._precision(self.exact).reason]
         sentences += [self.trouble] if self.trouble else []
-        sentences += [room_for(held.most)] if held and held.most else []
+        sentences += [room_for(loaded.most)] if loaded and loaded.most else []
         return Text(*(" ".join(language) for language in zip(*sentences, strict=True)))
 
     def turn(self, work: Callable[[], Any]) -> Any:
@@ -115,27 +115,27 @@ class Engine:
 
         labels: a class per seed, by name or number, in place of the control `label`.
         """
-        held, seeds = self.hold(name), list(seeds)
+        loaded, seeds = self.hold(name), list(seeds)
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
-        values = check_controls(maker(held.system, "sample"), controls, held.header.classes)
-        labels = None if labels is None else check_labels(held, seeds, labels)
+        values = check_controls(maker(loaded.system, "sample"), controls, loaded.header.classes)
+        labels = None if labels is None else check_labels(loaded, seeds, labels)
 
         def work() -> Iterator[np.ndarray]:
-            shown, size = 0, min(len(seeds), held.most or len(seeds))
+            shown, size = 0, min(len(seeds), loaded.most or len(seeds))
             while True:
                 slices = [slice(i, i + size) for i in range(0, len(seeds), size)]
                 part_controls = [values if labels is None else values | {"label": labels[part]} for part in slices]
                 noises = [Noise(seeds[part], self.device) for part in slices]
                 try:
-                    with closing(side_by_side(held, noises, part_controls)) as frames:
+                    with closing(side_by_side(loaded, noises, part_controls)) as frames:
                         # After an error the run starts over, with the same frames, which depend on the seeds alone.
                         for frame in islice(frames, shown, None):
                             shown += 1
                             yield frame
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    size = self._recover(held, error, size)
+                    size = self._recover(loaded, error, size)
 
         return self._turns.run(work())
 
@@ -143,8 +143,8 @@ class Engine:
 
     def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Step]:
         """The denoising trajectory of `sample`: x_t, the prediction of x_0 and that of the noise at each step."""
-        held, seeds, values = self._checked(name, "sample", seeds, controls)
-        return self._steps(held, lambda: held.model.sample(Noise(seeds, self.device), **values))
+        loaded, seeds, values = self._checked(name, "sample", seeds, controls)
+        return self._steps(loaded, lambda: loaded.model.sample(Noise(seeds, self.device), **values))
 
     def redraw(
         self, name: str, picture: Image.Image, seeds: Sequence[int], mask: np.ndarray | None = None, **controls: Any
@@ -153,9 +153,12 @@ class Engine:
 
         mask: booleans (h, w) for inpainting, True where the picture is generated anew; elsewhere it stays.
         """
-        held, seeds, values = self._checked(name, "redraw", seeds, controls)
-        known = self._known(held, picture, mask, len(seeds))
-        return self._steps(held, lambda: held.model.redraw(known["known"], Noise(seeds, self.device), mask=known["mask"], **values))
+        loaded, seeds, values = self._checked(name, "redraw", seeds, controls)
+        known = self._known(loaded, picture, mask, len(seeds))
+        image, mask = known["known"], known["mask"]
+        return self._steps(
+            loaded, lambda: loaded.model.redraw(image, Noise(seeds, self.device), mask=mask, **values)
+        )
 
     def go_on(
         self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,
@@ -163,23 +166,28 @@ class Engine:
     ) -> Iterator[Step]:  # fmt: skip
         """Denoise from x_t, float32 (n, c, h, w), at `time`: a branch of another trajectory. With a mask, inpainting of
         the picture, as in `redraw`."""
-        held, seeds, values = self._checked(name, "go_on", seeds, controls)
+        loaded, seeds, values = self._checked(name, "go_on", seeds, controls)
         x = np.asarray(x, np.float32)
-        if x.shape != (len(seeds), *held.model.image_shape) or not np.isfinite(x).all():
-            raise ValueError(f"{name} goes on from {len(seeds)} noised pictures of {held.model.image_shape}, not from {x.shape}")
-        if not 0 <= time < held.model.schedule.steps:
-            raise ValueError(f"time must lie between 0 and {held.model.schedule.steps - 1}, not {time}")
-        start, known = moved(torch.from_numpy(x), self.device), self._known(held, picture, mask, len(seeds))
-        return self._steps(held, lambda: held.model.go_on(start, time, Noise(seeds, self.device), **known, **values))
+        if x.shape != (len(seeds), *loaded.model.image_shape) or not np.isfinite(x).all():
+            shape = loaded.model.image_shape
+            raise ValueError(f"{name} goes on from {len(seeds)} noised pictures of {shape}, not from {x.shape}")
+        if not 0 <= time < loaded.model.schedule.steps:
+            raise ValueError(f"time must lie between 0 and {loaded.model.schedule.steps - 1}, not {time}")
+        start, known = moved(torch.from_numpy(x), self.device), self._known(loaded, picture, mask, len(seeds))
+        return self._steps(
+            loaded, lambda: loaded.model.go_on(start, time, Noise(seeds, self.device), **known, **values)
+        )
 
-    def _known(self, held: Held, picture: Image.Image | None, mask: np.ndarray | None, count: int) -> dict[str, Tensor | None]:
+    def _known(
+        self, loaded: Held, picture: Image.Image | None, mask: np.ndarray | None, count: int
+    ) -> dict[str, Tensor | None]:
         """A picture and a mask as tensors on the device, repeated for `count` seeds."""
-        shape, known = held.model.image_shape, None
+        shape, known = loaded.model.image_shape, None
         if picture is not None:
             known = to_tensor([picture], shape).to(self.device).expand(count, -1, -1, -1)
         if mask is not None:
             if np.shape(mask) != shape[1:]:
-                raise ValueError(f"a mask for {held.name} has {shape[1:]} pixels, not {np.shape(mask)}")
+                raise ValueError(f"a mask for {loaded.name} has {shape[1:]} pixels, not {np.shape(mask)}")
             mask = torch.from_numpy(np.asarray(mask, np.float32)).to(self.device).expand(count, 1, -1, -1)
         return {"known": known, "mask": mask}
 
@@ -187,28 +195,28 @@ class Engine:
         self, name: str, verb: str, seeds: Sequence[int], controls: dict[str, Any]
     ) -> tuple[Held, list[int], dict[str, Any]]:
         """Model, seeds and controls of a stepwise verb. Raises ValueError where one of them does not fit."""
-        held, seeds = self.hold(name), list(seeds)
-        if not steps_many(held.model):
+        loaded, seeds = self.hold(name), list(seeds)
+        if not steps_many(loaded.model):
             raise ValueError(f"{name} does not come about step by step")
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
-        return held, seeds, check_controls(find_verb(held.system, verb), controls, held.header.classes)
+        return loaded, seeds, check_controls(find_verb(loaded.system, verb), controls, loaded.header.classes)
 
-    def _steps(self, held: Held, begin: Callable[[], Iterator[Frame]]) -> Iterator[Step]:
+    def _steps(self, loaded: Held, begin: Callable[[], Iterator[Frame]]) -> Iterator[Step]:
         def work() -> Iterator[Step]:
             shown = 0
             while True:
                 try:
                     with closing(begin()) as frames:
-                        for i, frame in enumerate(held.precision.stepwise(frames)):
-                            if held.precision.dtype is torch.float16 and not frame.images.isfinite().all():
+                        for i, frame in enumerate(loaded.precision.stepwise(frames)):
+                            if loaded.precision.dtype is torch.float16 and not frame.images.isfinite().all():
                                 raise ArithmeticError("the model gave numbers that are not finite")
                             if i == shown:  # after an error the run starts over, with the same frames
                                 shown += 1
-                                yield step_of(frame, held.model.schedule)
+                                yield step_of(frame, loaded.model.schedule)
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    self._recover(held, error, 1)
+                    self._recover(loaded, error, 1)
 
         return self._turns.run(work())
 
@@ -222,30 +230,30 @@ class Engine:
         """Directions (k, d) in latent space, one standard deviation long, the strongest first: `paths.DIRECTIONS`."""
         if kind not in paths.DIRECTIONS:
             raise ValueError(f"directions must be one of {', '.join(paths.DIRECTIONS)}, not {kind!r}")
-        held = self.hold(name)
-        if kind not in held.directions:
+        loaded = self.hold(name)
+        if kind not in loaded.directions:
             codes = self.latents(name, range(DIRECTION_SEEDS))
             arguments = [torch.from_numpy(codes)]
             if kind == "effect":
                 pictures = torch.from_numpy(self.decode(name, codes)).permute(0, 3, 1, 2).float()
                 arguments.append(adaptive_avg_pool2d(pictures, 16))  # the effect of a direction shows in a thumbnail
             found = (paths.DIRECTIONS[kind](*arguments).numpy() for _ in range(1))  # computed on the engine's thread
-            held.directions[kind] = next(self._turns.run(found))
-        return held.directions[kind]
+            loaded.directions[kind] = next(self._turns.run(found))
+        return loaded.directions[kind]
 
     def project(self, name: str, picture: Image.Image) -> Iterator[Guess]:
         """Projection (GAN inversion): search for the latent whose image is nearest to a picture. Close it to stop."""
-        held = self.hold(name)
-        find_verb(held.system, "latents")
-        return self._search(held, picture, held.model.latents, held.model.decode)
+        loaded = self.hold(name)
+        find_verb(loaded.system, "latents")
+        return self._search(loaded, picture, loaded.model.latents, loaded.model.decode)
 
     def _search(
-        self, held: Held, picture: Image.Image, draw: Callable[[Noise], Tensor], decode: Callable[[Tensor], Tensor]
+        self, loaded: Held, picture: Image.Image, draw: Callable[[Noise], Tensor], decode: Callable[[Tensor], Tensor]
     ) -> Iterator[Guess]:
-        target = to_tensor([picture], held.model.image_shape).to(self.device)
+        target = to_tensor([picture], loaded.model.image_shape).to(self.device)
 
         def decoded(latents: Tensor) -> Tensor:
-            with held.precision.autocast():
+            with loaded.precision.autocast():
                 return decode(latents)
 
         def work() -> Iterator[Guess]:
@@ -259,8 +267,8 @@ class Engine:
 
     def styles(self, name: str, seeds: Sequence[int], **controls: Any) -> np.ndarray:
         """Style vectors w (n, layers, d) of seeds, from the mapping network."""
-        held, seeds = self.hold(name), list(seeds)
-        values = check_controls(find_verb(held.system, "styles"), controls, held.header.classes)
+        loaded, seeds = self.hold(name), list(seeds)
+        values = check_controls(find_verb(loaded.system, "styles"), controls, loaded.header.classes)
 
         def run(model: Model, i: int, j: int) -> Tensor:
             return model.styles(Noise(seeds[i:j], self.device), **values)
@@ -279,8 +287,8 @@ class Engine:
 
         side: an intermediate resolution of the network, for quick previews of that size.
         """
-        held = self.hold(name)
-        w, values = self._styled(held, w), check_controls(find_verb(held.system, "synthesize"), controls)
+        loaded = self.hold(name)
+        w, values = self._styled(loaded, w), check_controls(find_verb(loaded.system, "synthesize"), controls)
 
         def run(model: Model, i: int, j: int) -> Tensor:
             noise = None if seeds is None else Noise(seeds[i:j], self.device)
@@ -288,11 +296,12 @@ class Engine:
 
         return self._collect(name, "synthesize", len(w), run, to_uint8)
 
-    def _styled(self, held: Held, w: np.ndarray) -> Tensor:
-        find_verb(held.system, "styles")
-        w, shape = np.asarray(w, np.float32), (held.model.layers, held.model.codes)
+    def _styled(self, loaded: Held, w: np.ndarray) -> Tensor:
+        find_verb(loaded.system, "styles")
+        w, shape = np.asarray(w, np.float32), (loaded.model.layers, loaded.model.codes)
         if w.shape[1:] != shape:
-            raise ValueError(f"styles of {held.name} are {shape[0]} layers of {shape[1]} numbers, not {w.shape[1:]}: these are another model's")
+            due = f"{shape[0]} layers of {shape[1]} numbers"
+            raise ValueError(f"styles of {loaded.name} are {due}, not {w.shape[1:]}: these are another model's")
         if not np.isfinite(w).all():
             raise ValueError("styles must be finite numbers")
         return torch.from_numpy(w)
@@ -304,21 +313,21 @@ class Engine:
         """
         if kind not in style_layers.DIRECTIONS:
             raise ValueError(f"directions of styles must be one of {', '.join(style_layers.DIRECTIONS)}, not {kind!r}")
-        held = self.hold(name)
-        find_verb(held.system, "styles")
+        loaded = self.hold(name)
+        find_verb(loaded.system, "styles")
         key = f"{kind} of {style_layers.word_of(layers) if kind == 'sefa' else 'w'}"  # PCA of w: one for all layers
-        if key not in held.directions:
+        if key not in loaded.directions:
             w = torch.from_numpy(self.styles(name, range(DIRECTION_SEEDS))[:, 0])
-            affines = [held.model.affine(layer).float().cpu() for layer in layers]
+            affines = [loaded.model.affine(layer).float().cpu() for layer in layers]
             found = (style_layers.DIRECTIONS[kind](w, affines).numpy() for _ in range(1))  # computed on the engine's thread
-            held.directions[key] = next(self._turns.run(found))
-        return held.directions[key]
+            loaded.directions[key] = next(self._turns.run(found))
+        return loaded.directions[key]
 
     def project_styles(self, name: str, picture: Image.Image) -> Iterator[Guess]:
         """Projection into W+, a style per layer, which comes nearer than `project`: latents are w (layers * d,)."""
-        held = self.hold(name)
-        find_verb(held.system, "styles")
-        model = held.model
+        loaded = self.hold(name)
+        find_verb(loaded.system, "styles")
+        model = loaded.model
         centre = model.centre().float()  # the search variable is the difference from the mean style
 
         def steps(noise: Noise) -> Tensor:
@@ -327,7 +336,7 @@ class Engine:
         def pictures(codes: Tensor) -> Tensor:
             return model.synthesize(codes.unflatten(1, (model.layers, -1)) + centre)
 
-        for guess in self._search(held, picture, steps, pictures):
+        for guess in self._search(loaded, picture, steps, pictures):
             w = guess.code.unflatten(0, (model.layers, -1)) + centre.cpu()
             yield guess._replace(code=carried(w.flatten()).float())
 
@@ -337,21 +346,21 @@ class Engine:
         view: "own" runs the network at its training resolution and adds the upsampled change to the input; "tiles" runs
         it at the input's resolution. For a network that works at any scale, both mean "tiles".
         """
-        held = self.hold(name)
-        values = check_controls(find_verb(held.system, "translate"), controls)
+        loaded = self.hold(name)
+        values = check_controls(find_verb(loaded.system, "translate"), controls)
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
             raise ValueError("pictures to translate are bytes (n, height, width, 3)")
-        if images.shape[1] * images.shape[2] * held.model.scale**2 > MAX_PIXELS:
+        if images.shape[1] * images.shape[2] * loaded.model.scale**2 > MAX_PIXELS:
             raise ValueError(f"the result would have more than {MAX_PIXELS // 10**6} million pixels")
         if view not in VIEWS:
             raise ValueError(f"view must be one of {', '.join(VIEWS)}, not {view!r}")
-        whole = view == "own" and held.model.own_side is not None
+        whole = view == "own" and loaded.model.own_side is not None
 
         def run(part: Tensor) -> Tensor:
-            with held.precision.autocast():
-                made = held.model.translate(part.contiguous(memory_format=held.precision.memory_format), **values)
-            if held.precision.dtype is torch.float16 and not made.isfinite().all():
+            with loaded.precision.autocast():
+                made = loaded.model.translate(part.contiguous(memory_format=loaded.precision.memory_format), **values)
+            if loaded.precision.dtype is torch.float16 and not made.isfinite().all():
                 raise ArithmeticError("the model gave numbers that are not finite")
             return made.float()
 
@@ -360,20 +369,21 @@ class Engine:
             x = moved(from_uint8(torch.from_numpy(images).permute(0, 3, 1, 2)), self.device)
             while True:
                 try:
-                    made = yield from (tiling.at_own_scale if whole else tiling.at_its_scale)(held.model, run, x, budget)
+                    translated = tiling.at_own_scale if whole else tiling.at_its_scale
+                    made = yield from translated(loaded.model, run, x, budget)
                     yield Progress(1, 1, to_uint8(made))
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    budget = self._recover(held, error, budget)
+                    budget = self._recover(loaded, error, budget)
 
         return self._turns.run(work())
 
     def foreignness(self, name: str, picture: Image.Image) -> float:
         """Novelty score of a picture for a translator: above 1, farther from the training set than nearly all of it."""
-        held = self.hold(name)
-        find_verb(held.system, "translate")
-        x = to_tensor([picture], held.model.image_shape).to(self.device)
-        found = (float(held.model.domain(x)) for _ in range(1))  # computed on the engine's thread
+        loaded = self.hold(name)
+        find_verb(loaded.system, "translate")
+        x = to_tensor([picture], loaded.model.image_shape).to(self.device)
+        found = (float(loaded.model.domain(x)) for _ in range(1))  # computed on the engine's thread
         return next(self._turns.run(found))
 
     def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -407,18 +417,18 @@ class Engine:
         exact = self.exact if exact is None else exact
         key = (path, path.stat().st_mtime, exact)
         with self._holding:
-            while key not in self._held:
+            while key not in self._loaded:
                 try:
-                    self._held[key] = load(name, path, self.device, self._precision(exact), exact)
+                    self._loaded[key] = load(name, path, self.device, self._precision(exact), exact)
                 except torch.OutOfMemoryError:
-                    if not self._held:
+                    if not self._loaded:
                         raise ValueError(f"the graphics card has no memory left for {name}") from None
-                    self._held.popitem(last=False)
+                    self._loaded.popitem(last=False)
                     continue
-                while sum(h.bytes for h in self._held.values()) > self.memory and len(self._held) > 1:
-                    self._held.popitem(last=False)
-            self._held.move_to_end(key)
-            return self._held[key]
+                while sum(h.bytes for h in self._loaded.values()) > self.memory and len(self._loaded) > 1:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(key)
+            return self._loaded[key]
 
     def _precision(self, exact: bool) -> Precision:
         return Precision.exact(self.device) if exact else best_precision(self.device)
@@ -435,33 +445,33 @@ class Engine:
         exact: bool | None = None,
     ) -> np.ndarray:
         """Results of run(model, i, j) over slices that take about a frame each, concatenated to one array."""
-        held = self.hold(name, exact)
-        find_verb(held.system, verb)
+        loaded = self.hold(name, exact)
+        find_verb(loaded.system, verb)
         if not count:
             raise ValueError("there is nothing to compute: give at least one seed, code or picture")
 
         def work() -> Iterator[np.ndarray]:
             done = 0
             while done < count:
-                each = held.seconds.get(verb)
-                size = min(held.most or count, count - done, max(1, int(FRAME_SECONDS / each)) if each else 16)
+                each = loaded.seconds.get(verb)
+                size = min(loaded.most or count, count - done, max(1, int(FRAME_SECONDS / each)) if each else 16)
                 started = time.perf_counter()
                 try:
-                    with held.precision.autocast():
-                        result = run(held.model, done, done + size)
-                    if held.precision.dtype is torch.float16 and not result.isfinite().all():
+                    with loaded.precision.autocast():
+                        result = run(loaded.model, done, done + size)
+                    if loaded.precision.dtype is torch.float16 and not result.isfinite().all():
                         raise ArithmeticError("the model gave numbers that are not finite")
                     made = (convert or to_numbers)(result)
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    self._recover(held, error, size)
+                    self._recover(loaded, error, size)
                     continue
-                held.seconds[verb] = (time.perf_counter() - started) / size
+                loaded.seconds[verb] = (time.perf_counter() - started) / size
                 yield made
                 done += size
 
         return np.concatenate(list(self._turns.run(work())))
 
-    def _recover(self, held: Held, error: Exception, size: int) -> int:
+    def _recover(self, loaded: Held, error: Exception, size: int) -> int:
         """Batch size to retry with: half of it after out-of-memory, the same after a switch from float16 to float32.
 
         Raises the error where there is no other way.
@@ -469,14 +479,14 @@ class Engine:
         if isinstance(error, torch.OutOfMemoryError):
             if size == 1:
                 raise ValueError("the graphics card has no memory left for even one picture") from None
-            held.most = size // 2
-            return held.most
-        if held.precision.dtype is not torch.float16:
+            loaded.most = size // 2
+            return loaded.most
+        if loaded.precision.dtype is not torch.float16:
             raise error
-        held.precision = without_float16(self.device)
-        held.model.float()
-        held.bytes = sum(t.nbytes for t in held.model.state_dict().values())
-        if isinstance(decode := getattr(held.model, "decode", None), Recorded):
+        loaded.precision = without_float16(self.device)
+        loaded.model.float()
+        loaded.bytes = sum(t.nbytes for t in loaded.model.state_dict().values())
+        if isinstance(decode := getattr(loaded.model, "decode", None), Recorded):
             decode.forget()
         return size
 

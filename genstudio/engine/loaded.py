@@ -94,10 +94,10 @@ def fused(model: Model) -> Model:
     return model
 
 
-def check_labels(held: Held, seeds: Sequence[int], labels: Sequence[str | int]) -> list[str]:
+def check_labels(loaded: Held, seeds: Sequence[int], labels: Sequence[str | int]) -> list[str]:
     """Class names, one per seed. Raises ValueError for a model without class conditioning, or on a bad label."""
-    if "label" not in (known := controls(maker(held.system, "sample"), held.header.classes)):
-        raise ValueError(f"{held.system.name} draws no classes that could be asked for")
+    if "label" not in (known := controls(maker(loaded.system, "sample"), loaded.header.classes)):
+        raise ValueError(f"{loaded.system.name} draws no classes that could be asked for")
     if len(labels) != len(seeds):
         raise ValueError(f"there are {len(labels)} labels for {len(seeds)} seeds")
     names = [known["label"].kind.check("label", label) for label in labels]
@@ -106,12 +106,12 @@ def check_labels(held: Held, seeds: Sequence[int], labels: Sequence[str | int]) 
     return names
 
 
-def side_by_side(held: Held, parts: Sequence[Noise], part_controls: Sequence[dict[str, Any]]) -> Iterator[np.ndarray]:
+def side_by_side(loaded: Held, parts: Sequence[Noise], part_controls: Sequence[dict[str, Any]]) -> Iterator[np.ndarray]:
     """Frames, uint8 (n, h, w, c), of a batch sampled in parts that fit into memory, each with controls of its own."""
     with ExitStack() as stack:
         samplers = [
-            stack.enter_context(closing(sample(held.model, noise, **values)))
+            stack.enter_context(closing(sample(loaded.model, noise, **values)))
             for noise, values in zip(parts, part_controls, strict=True)
         ]
-        for frames in held.precision.stepwise(zip(*samplers, strict=True)):
+        for frames in loaded.precision.stepwise(zip(*samplers, strict=True)):
             yield np.concatenate([to_uint8(frame.images) for frame in frames])

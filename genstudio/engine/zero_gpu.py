@@ -120,9 +120,9 @@ class Borrower(Engine):
     def _stepwise(
         self, here: Iterator[Any], verb: str, name: str, pictures: int, arguments: tuple, controls: dict[str, Any]
     ) -> Iterator[Any]:
-        held = self.hold(name)
+        loaded = self.hold(name)
         count = pictures * controls.get("steps", 20)
-        return self._through(timed(here, held, "step", count), verb, name, count, arguments, controls)
+        return self._through(timed(here, loaded, "step", count), verb, name, count, arguments, controls)
 
     def project_styles(self, name: str, picture: Image.Image) -> Iterator[Any]:
         return self._through(super().project_styles(name, picture), "project_styles", name, 1, (picture,), {})
@@ -131,25 +131,25 @@ class Borrower(Engine):
         return self._through(super().project(name, picture), "project", name, 1, (picture,), {})
 
     def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[Any]:
-        work, held = super().translate(name, images, view=view, **controls), self.hold(name)
+        work, loaded = super().translate(name, images, view=view, **controls), self.hold(name)
         n, height, width, _ = np.shape(images)
-        pixels = n * (held.model.own_side**2 if view == "own" and held.model.own_side else height * width)
-        here, settings = timed(work, held, "translate", pixels), {"view": view, **controls}
+        pixels = n * (loaded.model.own_side**2 if view == "own" and loaded.model.own_side else height * width)
+        here, settings = timed(work, loaded, "translate", pixels), {"view": view, **controls}
         return self._through(here, "translate", name, pixels, (images,), settings)
 
     def _through(
         self, here: Iterator[Any], verb: str, name: str, count: int, arguments: tuple, controls: dict[str, Any]
     ) -> Iterator[Any]:
         """A checked call that has not started: `here` where its estimate is short, else a `Call` through `on_gpu`."""
-        held = self.hold(name)
-        if on_processor(held, verb, count) <= SHORT:
+        loaded = self.hold(name)
+        if on_processor(loaded, verb, count) <= SHORT:
             return here
         # The precision must be the one that the image's recipe will record.
-        exact = held.precision.dtype is torch.float32
-        call = Call(verb, name, arguments, controls, exact, on_card(held, verb, count), self)
-        return self._received(call, held, count)
+        exact = loaded.precision.dtype is torch.float32
+        call = Call(verb, name, arguments, controls, exact, on_card(loaded, verb, count), self)
+        return self._received(call, loaded, count)
 
-    def _received(self, call: Call, held: Held, count: int) -> Iterator[Any]:
+    def _received(self, call: Call, loaded: Held, count: int) -> Iterator[Any]:
         with closing(self.on_gpu(call)) as items:
             for item in items:
                 item = pickle.loads(item) if isinstance(item, bytes) else item  # pickled by `Call.run`, so trusted
@@ -158,10 +158,10 @@ class Borrower(Engine):
                 elif item.complaint:
                     raise ValueError(item.complaint)
                 else:
-                    held.seconds[f"{call.verb} through the door"] = item.seconds / count
+                    loaded.seconds[f"{call.verb} through the door"] = item.seconds / count
 
 
-def timed(work: Iterator[Any], held: Held, verb: str, count: int) -> Iterator[Any]:
+def timed(work: Iterator[Any], loaded: Held, verb: str, count: int) -> Iterator[Any]:
     """Yield the items of `work`; at its end, record the seconds per unit of `count`."""
     spent = 0.0
     with closing(work):
@@ -172,24 +172,24 @@ def timed(work: Iterator[Any], held: Held, verb: str, count: int) -> Iterator[An
             if item is None:
                 break
             yield item
-    held.seconds[verb] = spent / count
+    loaded.seconds[verb] = spent / count
 
 
-def on_processor(held: Held, verb: str, count: int) -> float:
+def on_processor(loaded: Held, verb: str, count: int) -> float:
     """Estimated seconds on the CPU. `count`: pixels of a translation, steps times images of a trajectory, else images.
 
     Multi-step sampling and projection count as unbounded.
     """
     if verb == "translate":
-        return count * held.seconds.get("translate", PIXEL)
+        return count * loaded.seconds.get("translate", PIXEL)
     if verb in ("denoise", "go_on", "redraw"):
-        return count * held.seconds.get("step", STEP)
-    if verb == "sample" and not steps_many(held.system.model):
-        return count * held.seconds.get("decode", 0.0)
+        return count * loaded.seconds.get("step", STEP)
+    if verb == "sample" and not steps_many(loaded.system.model):
+        return count * loaded.seconds.get("decode", 0.0)
     return math.inf
 
 
-def on_card(held: Held, verb: str, count: int) -> float:
+def on_card(loaded: Held, verb: str, count: int) -> float:
     """Seconds to request on a card: twice the last measurement of such a call, so that none is cut off."""
-    each = held.seconds.get(f"{verb} through the door")
+    each = loaded.seconds.get(f"{verb} through the door")
     return FIRST if each is None else min(MOST, START + 2 * each * count)

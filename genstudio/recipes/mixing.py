@@ -17,24 +17,24 @@ from genstudio.recipes.encoding import unpack
 PULLS = ("truncation", "cutoff")  # controls of `styles` that apply to styles without a seed
 
 
-def part_of(held: Held, verb: str, values: dict[str, Any]) -> dict[str, Any]:
+def part_of(loaded: Held, verb: str, values: dict[str, Any]) -> dict[str, Any]:
     """The subset of a recipe's controls that one of the model's verbs has."""
-    known = controls(find_verb(held.system, verb))
+    known = controls(find_verb(loaded.system, verb))
     return {name: value for name, value in values.items() if name in known}
 
 
 def styles_of(ends: Sequence[dict[str, Any]], engine: Engine, name: str, values: dict[str, Any]) -> np.ndarray:
     """Styles w (n, layers, d) of ends, with the controls of `styles`; each distinct end is computed once."""
-    held = engine.hold(name)
-    values, found = part_of(held, "styles", values), {}
+    loaded = engine.hold(name)
+    values, found = part_of(loaded, "styles", values), {}
     seeds = {int(end["seed"]) for end in ends if "seed" in end}
     codes = {end["code"] for end in ends if "seed" not in end}
     if seeds:
         found |= dict(zip(seeds, engine.styles(name, list(seeds), **values), strict=True))
     if codes:
-        known = controls(held.model.styles)
+        known = controls(loaded.model.styles)
         truncation = {key: values.get(key, known[key].default) for key in PULLS if key in known}
-        w = np.stack([unpack_styles(code, (held.model.layers, held.model.codes)) for code in codes])
+        w = np.stack([unpack_styles(code, (loaded.model.layers, loaded.model.codes)) for code in codes])
         found |= dict(zip(codes, engine.truncate(name, w, **truncation), strict=True))
     return np.stack([found[int(end["seed"])] if "seed" in end else found[end["code"]] for end in ends])
 

@@ -36,15 +36,15 @@ from genstudio.recipes.encoding import check_mask, unpack
 from genstudio.registry import find
 
 
-def make(held: Held, verb: str, **what: Any) -> dict[str, Any]:
+def make(loaded: Held, verb: str, **what: Any) -> dict[str, Any]:
     """A recipe for an output of a loaded model."""
     return {
         "genstudio": __version__,
         "verb": verb,
-        "system": held.name,
-        "weights": held.digest,
+        "system": loaded.name,
+        "weights": loaded.digest,
         **what,
-        "precision": held.precision.name,
+        "precision": loaded.precision.name,
         "torch": torch.__version__,
     }
 
@@ -66,9 +66,10 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
     return recipe
 
 
-def differences(recipe: dict[str, Any], held: Held) -> list[str]:
+def differences(recipe: dict[str, Any], loaded: Held) -> list[str]:
     """Names of the facts that differ from those of the recipe; with any, the image is similar but not bit-identical."""
-    now = {"weights": held.digest, "precision": held.precision.name, "torch": torch.__version__, "genstudio": __version__}
+    now = {"weights": loaded.digest, "precision": loaded.precision.name}
+    now |= {"torch": torch.__version__, "genstudio": __version__}
     return [key for key, value in now.items() if recipe.get(key) != value]
 
 

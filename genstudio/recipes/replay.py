@@ -68,9 +68,9 @@ def image(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
         *_, images = engine.sample(recipe["system"], [int(recipe["seed"])], **(recipe.get("controls") or {}))
         return images[0]
     if recipe["verb"] == "mix":
-        held = engine.hold(recipe["system"])
-        values = part_of(held, "synthesize", recipe.get("controls") or {})
-        return engine.synthesize(held.name, mix(recipe, engine)[None], [grain_seed(recipe["from"])], **values)[0]
+        loaded = engine.hold(recipe["system"])
+        values = part_of(loaded, "synthesize", recipe.get("controls") or {})
+        return engine.synthesize(loaded.name, mix(recipe, engine)[None], [grain_seed(recipe["from"])], **values)[0]
     return engine.decode(recipe["system"], code(recipe, engine)[None], **(recipe.get("controls") or {}))[0]
 
 

@@ -35,30 +35,30 @@ class Answer:
 def ask(engine: Engine, names: Sequence[str], label: str, seed: int) -> Iterator[Answer]:
     """Yield each model's answer as it is computed. Models without the class are skipped."""
     for name in names:
-        held = engine.hold(name)
-        if label not in held.header.classes:
+        loaded = engine.hold(name)
+        if label not in loaded.header.classes:
             continue
         started = time.perf_counter()
         *_, images = engine.sample(name, [seed], label=label)
         seconds = time.perf_counter() - started
-        seen, by = verdict(engine, held, images)
-        originals = training(held)  # read on this thread, so that it does not block the engine
+        seen, by = verdict(engine, loaded, images)
+        originals = training(loaded)  # read on this thread, so that it does not block the engine
         found = originals and engine.turn(lambda originals=originals, images=images: like(images[0], originals))
         original, apart = found or (None, None)
-        yield Answer(name, images[0], seconds, parameters(held), seen, by, original, apart)
+        yield Answer(name, images[0], seconds, parameters(loaded), seen, by, original, apart)
 
 
-def parameters(held: Held) -> int:
+def parameters(loaded: Held) -> int:
     """Count of a model's parameters without its critic, which takes no part in sampling."""
-    critic = getattr(held.model, "critic", None)
+    critic = getattr(loaded.model, "critic", None)
     own = sum(p.numel() for p in critic.parameters()) if critic is not None else 0
-    return sum(p.numel() for p in held.model.parameters()) - own
+    return sum(p.numel() for p in loaded.model.parameters()) - own
 
 
-def verdict(engine: Engine, held: Held, images: np.ndarray) -> tuple[tuple[str, float] | None, str]:
+def verdict(engine: Engine, loaded: Held, images: np.ndarray) -> tuple[tuple[str, float] | None, str]:
     """Predicted class of an image (1, h, w, c) and its probability, by the judge of the model's data; and its name."""
-    found = judge(held.header.data)
-    if found is None or engine.hold(found).model.image_shape != held.model.image_shape:
+    found = judge(loaded.header.data)
+    if found is None or engine.hold(found).model.image_shape != loaded.model.image_shape:
         return None, ""
     probabilities, _ = engine.classify(found, images)
     best = int(probabilities[0].argmax())
@@ -72,9 +72,9 @@ def like(image: np.ndarray, among: Pictures) -> tuple[np.ndarray, float]:
     return original, float(distances[0, 0]) / image.size**0.5
 
 
-def training(held: Held) -> Pictures | None:
+def training(loaded: Held) -> Pictures | None:
     """The training set of a model, None unless it is a named set on this machine: nothing is downloaded."""
-    data, shape = held.header.data, tuple(held.model.image_shape)
+    data, shape = loaded.header.data, tuple(loaded.model.image_shape)
     try:
         return pictures(data, "train", shape) if named(data) and at_hand(data) else None
     except ValueError:

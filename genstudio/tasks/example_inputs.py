@@ -21,15 +21,15 @@ DEGRADATION_SEED = 12  # gives noise of about half the maximum
 
 def example(engine: Engine, name: str) -> Image.Image:
     """An example input for a translator: a drawing, a face, or a degraded landscape."""
-    held = engine.hold(name)
-    if held.system.takes == "drawings":
+    loaded = engine.hold(name)
+    if loaded.system.takes == "drawings":
         return drawing()
-    if held.system.takes == "faces":
+    if loaded.system.takes == "faces":
         return face(engine)
     images = from_uint8(torch.from_numpy(np.array(landscape())[None]).permute(0, 3, 1, 2))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(DEGRADATION_SEED)
-        degraded = held.model.sources(Batch(images))
+        degraded = loaded.model.sources(Batch(images))
     return to_pictures(to_uint8(images if degraded is None else degraded))[0]
 
 

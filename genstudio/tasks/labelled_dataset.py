@@ -40,14 +40,14 @@ class Drawn(NamedTuple):
 
 def drawn(engine: Engine, name: str, labels: Sequence[str | int], each: int, seed: int = 0, **controls: Any) -> Iterator[Drawn]:
     """Generate `each` images per class, with consecutive seeds from `seed` on. Raises ValueError on bad arguments."""
-    held = engine.hold(name)
+    loaded = engine.hold(name)
     total = each * len(labels)
     if not labels or each < 1:
         raise ValueError("name at least one class, and at least one picture of it")
     if total > MOST:
         raise ValueError(f"{total} pictures are asked for; at most {MOST} make a set")
     recipe.check_seed(seed + total - 1)
-    labels = check_labels(held, labels, labels)
+    labels = check_labels(loaded, labels, labels)
     jobs = [(label, seed + i * each + k) for i, label in enumerate(labels) for k in range(each)]
     for start in range(0, total, CHUNK):
         part = jobs[start : start + CHUNK]
@@ -61,49 +61,52 @@ def export(
 ) -> Iterator[Drawn]:
     """Write a generated data set to a zip: a folder per class, metadata.jsonl for Hugging Face's imagefolder, and
     made_by.json with its provenance. Each image has its recipe. Raises ValueError before anything is written."""
-    held, rows = engine.hold(name), []
+    loaded, rows = engine.hold(name), []
     parts = drawn(engine, name, labels, each, seed, **controls)
     first = next(parts)  # raises on bad arguments, before the archive is opened
     with Archive(target) as archive:
         for part in chain([first], parts):
-            rows += added(archive, held, part, controls)
+            rows += added(archive, loaded, part, controls)
             yield part
         archive.write("metadata.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
-        archive.write("made_by.json", json.dumps(origin(held, labels, each, seed, controls), indent=1).encode())
+        archive.write("made_by.json", json.dumps(origin(loaded, labels, each, seed, controls), indent=1).encode())
 
 
-def added(archive: Archive, held: Held, part: Drawn, controls: dict[str, Any]) -> list[dict[str, Any]]:
+def added(archive: Archive, loaded: Held, part: Drawn, controls: dict[str, Any]) -> list[dict[str, Any]]:
     """Write a chunk to the archive. Returns its metadata rows."""
     rows = []
     for picture, label, seed in zip(to_pictures(part.images), part.labels, part.seeds, strict=True):
         place = f"{safe(label)}/{seed:06d}.png"
-        save_png(picture, stream := io.BytesIO(), recipe.make(held, "sample", seed=seed, controls=controls | {"label": label}))
+        made = recipe.make(loaded, "sample", seed=seed, controls=controls | {"label": label})
+        save_png(picture, stream := io.BytesIO(), made)
         archive.write(place, stream.getvalue())
         rows.append({"file_name": place, "label": label, "seed": seed})
     return rows
 
 
-def origin(held: Held, labels: Sequence[str | int], each: int, seed: int, controls: dict[str, Any]) -> dict[str, Any]:
+def origin(loaded: Held, labels: Sequence[str | int], each: int, seed: int, controls: dict[str, Any]) -> dict[str, Any]:
     """Provenance of a generated data set: model, seeds, controls, and the credit and licence of the training data."""
-    made = recipe.make(held, "sample", labels=[str(label) for label in labels], each=each, seed=seed, controls=controls)
-    header = held.header
+    names = [str(label) for label in labels]
+    made = recipe.make(loaded, "sample", labels=names, each=each, seed=seed, controls=controls)
+    header = loaded.header
     return made | {"learned from": header.sets, "credit": header.credit, "licence": header.licence}
 
 
 def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:
     """Classification accuracy with generated training data: `count` generated images beside as many real ones
     (`scores/augmentation.py`). Its kind is "drawing" during generation. Raises ValueError without the real data set."""
-    held = engine.hold(name)
-    classes, real = list(held.header.classes), compare_models.training(held)
+    loaded = engine.hold(name)
+    classes, real = list(loaded.header.classes), compare_models.training(loaded)
     if real is None or list(real.classes) != classes:
-        raise ValueError(f"the real pictures ({held.header.data}) are not on this machine, so there is nothing to compare with")
-    quickly, images, labels = {"steps": STEPS} if steps_many(held.system.model) else {}, [], []
+        data = loaded.header.data
+        raise ValueError(f"the real pictures ({data}) are not on this machine, so there is nothing to compare with")
+    quickly, images, labels = {"steps": STEPS} if steps_many(loaded.system.model) else {}, [], []
     for part in drawn(engine, name, classes, -(-count // len(classes)), **quickly):
         images.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
         labels += [classes.index(label) for label in part.labels]
         yield Studied("drawing", part.done, part.of, {})
     few = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[: len(labels)]
-    test = pictures(held.header.data, "test", real.shape)
+    test = pictures(loaded.header.data, "test", real.shape)
     learning = study(
         Labelled(real.images[few], real.labels[few]), Labelled(torch.cat(images), torch.tensor(labels)), Labelled(test.images, test.labels),
         len(classes), device=engine.device,

@@ -50,9 +50,9 @@ def translate_files(
 
     No input file is overwritten. Closing the iterator keeps the results so far. detail: draw edges first (`outlines`).
     """
-    held, target = engine.hold(system), Path(target)
+    loaded, target = engine.hold(system), Path(target)
     settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
-    values = check_controls(find_verb(held.system, "translate"), controls)
+    values = check_controls(find_verb(loaded.system, "translate"), controls)
     if detail is not None:
         settings["detail"] = recipe.check_detail(detail)
     sources = [Path(source) for source in sources]
@@ -60,10 +60,10 @@ def translate_files(
         raise ValueError(f"{target.name} is one of the files to translate: choose another name for the result")
 
     def translated(body: bytes) -> bytes:
-        shown = prepared(open_picture(body), background, detail, held.model.own_side)
+        shown = prepared(open_picture(body), background, detail, loaded.model.own_side)
         with closing(engine.translate(system, shown[None], view=view, **values)) as progress:
             *_, last = progress
-        made = recipe.make(held, "translate", picture=recipe.picture_name(body), **settings, controls=values)
+        made = recipe.make(loaded, "translate", picture=recipe.picture_name(body), **settings, controls=values)
         save_png(to_pictures(last.images)[0], stream := io.BytesIO(), made)
         return stream.getvalue()
 
