@@ -64,7 +64,8 @@ def sample(
 
 
 def redraw(
-    system: str, picture: str, seeds: str, mask: str | None, out: Path, exact: bool, device: str | None, json: bool, **flags: Any,
+    system: str, picture: str, seeds: str, mask: str | None, out: Path, exact: bool, device: str | None, json: bool,
+    **flags: Any,
 ) -> None:  # fmt: skip
     from genstudio.images import to_array
     from genstudio.recipes import encoding, recipe
@@ -191,7 +192,8 @@ def again(recipe: str, out: Path, device: str | None) -> None:
     else:
         found = from_query(check_link(recipe.partition("?")[2] or recipe))
     if found is None:
-        raise ValueError(f"{recipe!r} holds no recipe: give a picture of ours, a .json file, or a link's verb=...&system=...")
+        inputs = "a picture of ours, a .json file, or a link's verb=...&system=..."
+        raise ValueError(f"{recipe!r} holds no recipe: give {inputs}")
     name = check(found)["system"]
     if "picture" in found:
         what = {"translate": "translated", "redraw": "redrawn"}[found["verb"]]

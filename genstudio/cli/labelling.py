@@ -10,8 +10,9 @@ from genstudio.cli.common import Progress, controls_of, open_engine, print_json
 
 
 def dataset(
-    system: str, labels: str, each: int, seed: str, out: Path | None, exact: bool, device: str | None, json: bool, **flags: Any
-) -> None:
+    system: str, labels: str, each: int, seed: str, out: Path | None, exact: bool, device: str | None, json: bool,
+    **flags: Any,
+) -> None:  # fmt: skip
     from genstudio.recipes import recipe
     from genstudio.tasks import labelled_dataset
 
@@ -24,8 +25,8 @@ def dataset(
     if target.suffix.lower() != ".zip":
         raise ValueError(f"a data set is written into a .zip, not into {target.name!r}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    progress, counts = Progress(), dict[str, int]()
-    with closing(labelled_dataset.export(engine, system, wanted, each, target, recipe.check_seed(seed), **controls)) as parts:
+    progress, counts, first = Progress(), dict[str, int](), recipe.check_seed(seed)
+    with closing(labelled_dataset.export(engine, system, wanted, each, target, first, **controls)) as parts:
         for part in parts:
             for label in part.labels:
                 counts[label] = counts.get(label, 0) + 1

@@ -41,11 +41,12 @@ def show(name: str, json: bool) -> None:
     facts = {"family": row["family"], "size": "x".join(map(str, row["shape"])), "verbs": ", ".join(row["verbs"])}
     if row["file"] and not row["problem"]:
         header = checkpoint.describe(row["file"])
+        threads = f"{header.threads} thread{'s' * (header.threads != 1)}"
         facts |= {
             "weights": f"{row['file']}, {row['bytes'] / 1e6:.1f} MB, {row['origin']}",
             "learned from": header.sets,
             "credit": header.credit,
-            "cost": f"{header.images} images, {header.minutes:.0f} minutes, {header.threads} thread{'s' * (header.threads != 1)}",
+            "cost": f"{header.images} images, {header.minutes:.0f} minutes, {threads}",
             "command": header.command,
             "licence": header.licence,
         }
@@ -77,12 +78,14 @@ def described() -> list[dict[str, Any]]:
     rows, order = [], list(systems())
     files = catalog.available()
     for name in dict.fromkeys([*order, *files]):
-        row = {"name": name, "system": "", "family": "unreadable", "title": "", "shape": (), "problem": None, "verbs": ()}
-        row |= {"file": None, "origin": "not trained", "bytes": 0, "images": 0, "minutes": 0.0, "scores": {}}
+        row = {"name": name, "system": "", "family": "unreadable", "title": "", "shape": (), "problem": None}
+        row |= {"verbs": (), "file": None, "origin": "not trained", "bytes": 0, "images": 0, "minutes": 0.0}
+        row |= {"scores": {}}
         if name in order:
             row |= of_system(systems()[name], {})
         if path := files.get(name):
-            origin = "shipped" if path.parent == paths.SHIPPED else "from the Hub" if name.startswith(PREFIX) else "yours"
+            pulled = name.startswith(PREFIX)
+            origin = "shipped" if path.parent == paths.SHIPPED else "from the Hub" if pulled else "yours"
             row |= {"file": str(path), "origin": origin, "bytes": path.stat().st_size}
             try:
                 header = checkpoint.describe(path)

@@ -21,10 +21,12 @@ def open_(file: Path, name: str | None, json: bool) -> None:
         found.name = f"{found.facts['system']}.{name}.safetensors" if found.reading is None else name
     with keep.as_ours(file, found) as ours:
         kept = keep.keep(ours, found)
-    facts = {key: value for key, value in found.facts.items() if key in ("maker", "parameters", "pixels", "licence", "credit") and value}
+    printed = ("maker", "parameters", "pixels", "licence", "credit")
+    facts = {key: value for key, value in found.facts.items() if key in printed and value}
     can = list(verbs(catalog.system_of(kept).model))
     if json:
-        return print_json({"name": kept, "file": str(catalog.locate(kept)), "system": found.facts["system"], "verbs": can} | facts)
+        file, system = str(catalog.locate(kept)), found.facts["system"]
+        return print_json({"name": kept, "file": file, "system": system, "verbs": can} | facts)
     sides = "x".join(map(str, found.facts.get("pixels", ())))
     parameters = found.facts.get("parameters") and f"{found.facts['parameters']:,} parameters"
     summary = [found.facts.get("maker"), sides and f"{sides} px", parameters]

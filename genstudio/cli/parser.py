@@ -111,7 +111,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
         made: Parser, name: str, about: str = "list the files and their recipes as JSON", zips: str = ""
     ) -> None:
         """Add the flags shared by verbs that write images, and the controls of the system."""
-        made.add_argument("--out", type=Path, default="pictures", metavar="DIR", help=f"folder{zips} for the PNGs (pictures)")
+        where = f"folder{zips} for the PNGs (pictures)"
+        made.add_argument("--out", type=Path, default="pictures", metavar="DIR", help=where)
         computes(made)
         gives_json(made, about)
         controlled(made, name)
@@ -128,7 +129,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
     def gives_json(made: Parser, about: str) -> None:
         made.add_argument("--json", action="store_true", help=about)
 
-    made = verb(listing.list_, "The systems by family: name, title, size, and whether their weights are shipped or yours.", "")
+    about = "The systems by family: name, title, size, and whether their weights are shipped or yours."
+    made = verb(listing.list_, about, "")
     made.add_argument("--scores", action="store_true", help="their scores, too")
     gives_json(made, "all that is known of each, as JSON")
 
@@ -141,7 +143,10 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--grid", action="store_true", help="also all of them on one sheet, grid.png")
     makes_pictures(made, "sample")
 
-    about = "Pictures of each class that is asked for, as a data set: a zip with a folder for each, which says how it was made."
+    about = (
+        "Pictures of each class that is asked for, as a data set: a zip with a folder for each, which says how it was "
+        "made."
+    )
     made = verb(labelling.dataset, about)
     made.add_argument("--labels", default="all", metavar="NAME,NAME,...", help="classes, by name or number (all)")
     made.add_argument("--each", type=int, default=20, metavar="N", help="pictures of each class (20)")
@@ -199,7 +204,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
 
     made = verb(generate.again, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
     made.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")
-    made.add_argument("--out", type=Path, default="pictures/again.png", metavar="FILE.png", help="where to (pictures/again.png)")
+    about = "where to (pictures/again.png)"
+    made.add_argument("--out", type=Path, default="pictures/again.png", metavar="FILE.png", help=about)
     made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
 
     about = "Trains a system. Ctrl-C stops in good order; --resume goes on."
@@ -243,9 +249,11 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--yes", action="store_true", help="accept size and licences without being asked")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder for the archive (GENSTUDIO_DATA)")
 
-    made = verb(opening.open_, "Takes weights in: a file of another project, a folder of Hugging Face's, or a file of ours.", "")
+    about = "Takes weights in: a file of another project, a folder of Hugging Face's, or a file of ours."
+    made = verb(opening.open_, about, "")
     made.add_argument("file", metavar="FILE", type=Path, help=".pkl, .pth, .pt, .ckpt, .bin, .safetensors, or a folder")
-    made.add_argument("--name", metavar="TAG", help="what it is to be called behind its system: SYSTEM.TAG (its file's name)")
+    about = "what it is to be called behind its system: SYSTEM.TAG (its file's name)"
+    made.add_argument("--name", metavar="TAG", help=about)
     gives_json(made, "what it is, as JSON")
 
     made = verb(sharing.push, "Shares a checkpoint on the Hugging Face Hub, with a card made from its header.")
@@ -262,7 +270,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--check", action="store_true", help=about)
 
     made = verb(working.jobs, "Trainings that the page has begun: list, pause, resume, stop, delete.", "")
-    made.add_argument("what", metavar="WHAT", choices=working.WHAT, nargs="?", default="list", help="|".join(working.WHAT))
+    about = "|".join(working.WHAT)
+    made.add_argument("what", metavar="WHAT", choices=working.WHAT, nargs="?", default="list", help=about)
     made.add_argument("id", metavar="JOB", nargs="?", help="a name that `jobs list` shows")
     gives_json(made, "as JSON")
 
@@ -278,7 +287,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
 
     about = "Trains systems in order for some minutes, each resumed, and exports them in parts. See `make lease`."
     made = verb(runs.lease, about, "")
-    made.add_argument("systems", metavar="SYSTEM", nargs="+", help="in the order of their turns; what is done is skipped")
+    about = "in the order of their turns; what is done is skipped"
+    made.add_argument("systems", metavar="SYSTEM", nargs="+", help=about)
     made.add_argument("--minutes", type=float, default=9.0, metavar="M", help="in all, the export too (9)")
     made.add_argument("--folder", type=Path, default="lease", metavar="DIR", help="with data/ and runs/ (lease)")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder for the parts (out/ in --folder)")

@@ -34,8 +34,8 @@ def jobs(what: str, id: str | None, json: bool) -> None:
 
 
 def _facts(job) -> dict:
-    return {"id": job.id, "state": job.state, "why": job.why and job.why.en, "folder": str(job.folder), **asdict(job.order),
-            "report": job.reports[-1] if job.reports else None}  # fmt: skip
+    facts = {"id": job.id, "state": job.state, "why": job.why and job.why.en, "folder": str(job.folder)}
+    return {**facts, **asdict(job.order), "report": job.reports[-1] if job.reports else None}
 
 
 def _line(job) -> str:

@@ -9,6 +9,6 @@ from genstudio.data.pictures import Came, Pictures
 from genstudio.data.sets import AVATAR_CREDIT, EMOJI_CREDIT, SETS, at_hand, every_tenth, load, load_whole, named
 
 __all__ = [
-    "AVATAR_CREDIT", "EMOJI_CREDIT", "MAX_FILES", "SETS", "SUFFIXES", "Batches", "Came", "Entry", "Pictures", "at_hand", "entries",
-    "every_tenth", "load", "load_whole", "named", "read_pictures",
+    "AVATAR_CREDIT", "EMOJI_CREDIT", "MAX_FILES", "SETS", "SUFFIXES", "Batches", "Came", "Entry", "Pictures",
+    "at_hand", "entries", "every_tenth", "load", "load_whole", "named", "read_pictures",
 ]  # fmt: skip

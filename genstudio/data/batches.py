@@ -19,8 +19,9 @@ class Batches:
     """
 
     def __init__(
-        self, pictures: Pictures, size: int, *, seed: int = 0, flip: bool = False, jitter: int = 0, rank: int = 0, world: int = 1
-    ):
+        self, pictures: Pictures, size: int, *, seed: int = 0, flip: bool = False, jitter: int = 0, rank: int = 0,
+        world: int = 1,
+    ):  # fmt: skip
         self.pictures, self.size, self.seed = pictures, size, seed
         self.flip, self.jitter, self.rank, self.world = flip, jitter, rank, world
         self._orders: dict[int, tuple[int, Tensor]] = {}  # of each stream: the epoch, and its permutation

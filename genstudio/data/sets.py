@@ -50,11 +50,12 @@ def mnist(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     root = paths.data()
     digits = _downloaded(lambda: MNIST(str(root), train=split == "train", download=not at_hand("mnist")), "MNIST", root)
     classes = tuple(str(d) for d in range(10))
-    return Pictures("mnist", digits.data[:, None], digits.targets, classes, credit="MNIST, LeCun, Cortes and Burges, CC BY-SA 3.0")
+    credit = "MNIST, LeCun, Cortes and Burges, CC BY-SA 3.0"
+    return Pictures("mnist", digits.data[:, None], digits.targets, classes, credit=credit)
 
 
 def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """CIFAR-10's 50 000 + 10 000 photographs, 32x32: a local cifar10.zip (class folders), else torchvision's download."""
+    """CIFAR-10's 50 000 + 10 000 photographs, 32x32: a local cifar10.zip (class folders), else through torchvision."""
     credit = "CIFAR-10, Krizhevsky 2009"
     if (local := paths.data() / "cifar10.zip").exists():
         found = read_pictures(local, (3, 32, 32), keep=lambda n: n.startswith(split + "/"))
@@ -69,8 +70,8 @@ def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 
 
 AVATAR_CREDIT = (
-    "DiceBear avatars: lorelei, openPeeps, pixelArt CC0 1.0; adventurer (Lisa Wischofsky), bigSmile (Ashley Seo), micah "
-    "(Micah Lanier), personas (Draftbit) CC BY 4.0; avataaars (Pablo Stanley) free for personal and commercial use"
+    "DiceBear avatars: lorelei, openPeeps, pixelArt CC0 1.0; adventurer (Lisa Wischofsky), bigSmile (Ashley Seo), "
+    "micah (Micah Lanier), personas (Draftbit) CC BY 4.0; avataaars (Pablo Stanley) free for personal and commercial use"
 )
 
 
@@ -91,7 +92,8 @@ def faces(split: str, shape: tuple[int, int, int] | None, chosen: Faces | None =
     chosen = chosen or Faces()
     path = _local(f"{chosen.name}.zip", f"draw it with `{chosen.command}`")
     found = read_pictures(path, shape or (3, chosen.side, chosen.side), keep=lambda name: name.startswith(split + "/"))
-    found = replace(found, labels=None, classes=(), credit=f"DiceBear avatars: {chosen.style} {FACE_LICENCES[chosen.style]}")
+    credit = f"DiceBear avatars: {chosen.style} {FACE_LICENCES[chosen.style]}"
+    found = replace(found, labels=None, classes=(), credit=credit)
     if not chosen.pairs:
         return found
     with_glasses = torch.tensor(["/glasses/" in name for name in found.names])
@@ -117,8 +119,9 @@ def emoji_lines(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     drawn = emoji(split, shape)
     styles = [PurePosixPath(n).parts[0] for n in drawn.names]
     symbols = [PurePosixPath(n).name for n in drawn.names]
-    lines = {s: i for i, (s, style) in enumerate(zip(symbols, styles, strict=True)) if style == "openmoji-line"}
-    coloured = [i for i, (s, style) in enumerate(zip(symbols, styles, strict=True)) if style == "openmoji" and s in lines]
+    drawings = list(enumerate(zip(symbols, styles, strict=True)))
+    lines = {s: i for i, (s, style) in drawings if style == "openmoji-line"}
+    coloured = [i for i, (s, style) in drawings if style == "openmoji" and s in lines]
     pairs = [lines[symbols[i]] for i in coloured]
     credit = "OpenMoji, CC BY-SA 4.0"
     return Pictures("emoji_lines", drawn.images[coloured], credit=credit, sources=drawn.images[pairs])
@@ -150,17 +153,19 @@ def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     worn = found.conditions["glasses"]
     with_glasses, without = (torch.nonzero(half).flatten().tolist() for half in (worn, ~worn))
     if split == "test":
-        with_glasses, without = (sorted(half, key=lambda i: found.names[i].rpartition("/")[2]) for half in (with_glasses, without))
+        halves = (with_glasses, without)
+        with_glasses, without = (sorted(half, key=lambda i: found.names[i].rpartition("/")[2]) for half in halves)
     images, sources = found.images[with_glasses], found.images[without]
     return Pictures("avatars_glasses", images, credit=AVATAR_CREDIT, sources=sources, paired=split == "test")
 
 
 def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani). The last 200 of a fixed shuffle are held out."""
+    """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani); the last 200 of a shuffle are held out."""
     images = np.load(_local("freyfaces.npz", "put the archive of `images` (1965, 28, 20) there"))["images"]
     order = np.random.RandomState(123).permutation(len(images))  # the seed of the Sylvester flows' split
     chosen = order[-200:] if split == "test" else order[:-200]
-    return Pictures("freyfaces", torch.from_numpy(images[chosen][:, None].copy()), credit="Frey faces, Roweis and Ghahramani")
+    credit = "Frey faces, Roweis and Ghahramani"
+    return Pictures("freyfaces", torch.from_numpy(images[chosen][:, None].copy()), credit=credit)
 
 
 SETS: dict[str, Callable[[str, tuple[int, int, int] | None], Pictures]] = {

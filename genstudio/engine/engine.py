@@ -84,7 +84,11 @@ class Engine:
     def latents(self, name: str, seeds: Sequence[int]) -> np.ndarray:
         """Latents (n, d) from the prior, one random stream per seed."""
         seeds = list(seeds)
-        return self._collect(name, "latents", len(seeds), lambda model, i, j: model.latents(Noise(seeds[i:j], self.device)))
+
+        def run(model: Model, i: int, j: int) -> Tensor:
+            return model.latents(Noise(seeds[i:j], self.device))
+
+        return self._collect(name, "latents", len(seeds), run)
 
     def encode(self, name: str, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Latents (n, d) of pictures of any size, rounded to the half precision in which a recipe stores them."""
@@ -100,8 +104,8 @@ class Engine:
         if latents.ndim != 2 or not np.isfinite(latents).all():
             raise ValueError("codes must be finite numbers, one row for each picture")
         values = check_controls(find_verb(self.hold(name, exact).system, "decode"), controls)
-        if (codes := self.hold(name, exact).codes) not in (None, latents.shape[1]):
-            raise ValueError(f"a code of {name} has {codes} numbers, not {latents.shape[1]}: it belongs to another model")
+        if (due := self.hold(name, exact).codes) not in (None, latents.shape[1]):
+            raise ValueError(f"a code of {name} has {due} numbers, not {latents.shape[1]}: it belongs to another model")
 
         def run(model: Model, i: int, j: int) -> Tensor:
             return model.decode(moved(torch.from_numpy(latents[i:j]), self.device), **values)
@@ -221,8 +225,9 @@ class Engine:
         return self._turns.run(work())
 
     def interpolate(
-        self, name: str, ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str = "spherical", **controls: Any
-    ) -> np.ndarray:
+        self, name: str, ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str = "spherical",
+        **controls: Any,
+    ) -> np.ndarray:  # fmt: skip
         """Images of latents on a path between two latents (d,), at positions in [0, 1]."""
         return self.decode(name, paths.between(ends, positions, path), **controls)
 
@@ -232,10 +237,10 @@ class Engine:
             raise ValueError(f"directions must be one of {', '.join(paths.DIRECTIONS)}, not {kind!r}")
         loaded = self.hold(name)
         if kind not in loaded.directions:
-            codes = self.latents(name, range(DIRECTION_SEEDS))
-            arguments = [torch.from_numpy(codes)]
+            latents = self.latents(name, range(DIRECTION_SEEDS))
+            arguments = [torch.from_numpy(latents)]
             if kind == "effect":
-                pictures = torch.from_numpy(self.decode(name, codes)).permute(0, 3, 1, 2).float()
+                pictures = torch.from_numpy(self.decode(name, latents)).permute(0, 3, 1, 2).float()
                 arguments.append(adaptive_avg_pool2d(pictures, 16))  # the effect of a direction shows in a thumbnail
             found = (paths.DIRECTIONS[kind](*arguments).numpy() for _ in range(1))  # computed on the engine's thread
             loaded.directions[kind] = next(self._turns.run(found))
@@ -278,7 +283,11 @@ class Engine:
     def truncate(self, name: str, w: np.ndarray, truncation: float, cutoff: int) -> np.ndarray:
         """Truncation of styles w (n, layers, d) without a seed, towards the mean over all classes."""
         w = self._styled(self.hold(name), w)
-        return self._collect(name, "styles", len(w), lambda model, i, j: model.truncate(moved(w[i:j], self.device), truncation, cutoff))
+
+        def run(model: Model, i: int, j: int) -> Tensor:
+            return model.truncate(moved(w[i:j], self.device), truncation, cutoff)
+
+        return self._collect(name, "styles", len(w), run)
 
     def synthesize(
         self, name: str, w: np.ndarray, seeds: Sequence[int] | None = None, side: int | None = None, **controls: Any
@@ -319,7 +328,8 @@ class Engine:
         if key not in loaded.directions:
             w = torch.from_numpy(self.styles(name, range(DIRECTION_SEEDS))[:, 0])
             affines = [loaded.model.affine(layer).float().cpu() for layer in layers]
-            found = (style_layers.DIRECTIONS[kind](w, affines).numpy() for _ in range(1))  # computed on the engine's thread
+            # A generator, so that it is computed on the engine's thread.
+            found = (style_layers.DIRECTIONS[kind](w, affines).numpy() for _ in range(1))
             loaded.directions[key] = next(self._turns.run(found))
         return loaded.directions[key]
 
@@ -333,8 +343,8 @@ class Engine:
         def steps(noise: Noise) -> Tensor:
             return (model.styles(noise) - centre).flatten(1)
 
-        def pictures(codes: Tensor) -> Tensor:
-            return model.synthesize(codes.unflatten(1, (model.layers, -1)) + centre)
+        def pictures(latents: Tensor) -> Tensor:
+            return model.synthesize(latents.unflatten(1, (model.layers, -1)) + centre)
 
         for guess in self._search(loaded, picture, steps, pictures):
             w = guess.code.unflatten(0, (model.layers, -1)) + centre.cpu()
@@ -398,11 +408,15 @@ class Engine:
     def classify(self, name: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class probabilities (n, classes) and features (n, d) of pictures uint8 (n, h, w, c)."""
         images = from_uint8(torch.from_numpy(pictures).permute(0, 3, 1, 2))
-        outputs = [
-            self._collect(name, verb, len(images), lambda model, i, j, v=verb: getattr(model, v)(moved(images[i:j], self.device)))
-            for verb in ("classify", "features")
-        ]
-        return torch.from_numpy(outputs[0]).softmax(1).numpy(), outputs[1]
+
+        def output(verb: str) -> np.ndarray:
+            def run(model: Model, i: int, j: int) -> Tensor:
+                return getattr(model, verb)(moved(images[i:j], self.device))
+
+            return self._collect(name, verb, len(images), run)
+
+        logits, features = output("classify"), output("features")
+        return torch.from_numpy(logits).softmax(1).numpy(), features
 
     def image_shape(self, name: str) -> tuple[int, int, int]:
         return self.hold(name).model.image_shape
@@ -498,9 +512,9 @@ def room_for(pictures: int) -> Text:
     )
 
 
-def carried(codes: Tensor) -> Tensor:
+def carried(latents: Tensor) -> Tensor:
     """Latents in the half precision of a recipe, so that the image shown is the one that the recipe reproduces."""
-    return codes.clamp(-60000, 60000).half()
+    return latents.clamp(-60000, 60000).half()
 
 
 def to_numbers(result: Tensor) -> np.ndarray:

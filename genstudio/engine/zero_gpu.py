@@ -96,13 +96,16 @@ class Borrower(Engine):
         said = super().standing(name)
         return Text(*(f"{a} {b}" for a, b in zip(said, LENT, strict=True))) if zero_gpu() else said
 
-    def sample(self, name: str, seeds: Sequence[int], labels: Sequence[str | int] | None = None, **controls: Any) -> Iterator[Any]:
+    def sample(
+        self, name: str, seeds: Sequence[int], labels: Sequence[str | int] | None = None, **controls: Any
+    ) -> Iterator[Any]:
         seeds = list(seeds)
         here = super().sample(name, seeds, labels, **controls)
         return self._through(here, "sample", name, len(seeds), (seeds, labels), controls)
 
     def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Any]:
-        return self._stepwise(super().denoise(name, seeds, **controls), "denoise", name, len(seeds), (list(seeds),), controls)
+        here = super().denoise(name, seeds, **controls)
+        return self._stepwise(here, "denoise", name, len(seeds), (list(seeds),), controls)
 
     def go_on(
         self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,

@@ -61,8 +61,8 @@ class Reading:
         if extra := set(state) - set(shapes):
             raise Refused(f"its {min(extra)} has no place in {self.system}")
         model = find(self.system).build(**checkpoint.check_arguments(find(self.system), self.arguments))
-        missing = [k for k in model.load_state_dict(state, strict=False).missing_keys if not k.startswith(checkpoint.CRITIC)]
-        if missing:
+        missing = model.load_state_dict(state, strict=False).missing_keys
+        if missing := [key for key in missing if not key.startswith(checkpoint.CRITIC)]:
             raise Refused(f"its {min(missing)} is not there")
         model.class_names = tuple(self.classes)
         return model.eval()
@@ -99,6 +99,7 @@ def convert(path: str | os.PathLike, target: Path, found: Reading | None = None,
     path = Path(path)
     found = found or recognise(path)
     credit = f"{found.maker}, from {name or path.name}"
-    header = checkpoint.Header(found.system, found.arguments, classes=found.classes, licence=found.licence, credit=credit)
+    facts = {"classes": found.classes, "licence": found.licence, "credit": credit}
+    header = checkpoint.Header(found.system, found.arguments, **facts)
     model = found.model()
     return checkpoint.save(target, model, header, pack=False, critic=found.has_critic)

@@ -106,11 +106,13 @@ def identify(path: str | os.PathLike) -> Found:
     """Identify a file. Contents never raise an error: a damaged file has the kind "broken" and a reason."""
     path = Path(path)
     if path.is_dir():
-        found = Found("foreign", path.name, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()), "folder")
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        found = Found("foreign", path.name, size, "folder")
         _theirs(path, found)
         return found
     size = path.stat().st_size
-    readers = {"picture": _picture, "zip": _zip, "safetensors": _safetensors, "text": _words, "pickle": _theirs, "bin": _theirs}
+    readers = {"picture": _picture, "zip": _zip, "safetensors": _safetensors, "text": _words}
+    readers |= {"pickle": _theirs, "bin": _theirs}
     with open(path, "rb") as file:
         head = file.read(HEAD)
     found = Found("other", path.name, size, form_of(head, path.name))

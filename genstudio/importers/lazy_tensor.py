@@ -36,7 +36,8 @@ class Storage:
 
         def read() -> Tensor:
             raw = bytearray(self.read()) if self.read else bytearray()
-            flat = torch.frombuffer(raw, dtype=self.dtype, count=self.count) if self.count else torch.empty(0, dtype=self.dtype)
+            empty = torch.empty(0, dtype=self.dtype)
+            flat = torch.frombuffer(raw, dtype=self.dtype, count=self.count) if self.count else empty
             return flat.as_strided(shape, strides, offset).clone()
 
         return Stored(shape, self.dtype, read)

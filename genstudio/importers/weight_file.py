@@ -26,7 +26,9 @@ MAX_TENSORS = 100_000
 MAX_RATIO = 4  # unpacked to packed size of a zip: weights hardly compress
 FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "model.safetensors", "pytorch_model.bin")
 # Keys under which training programs save networks, beside optimizers and the like.
-WRAPPED = ("state_dict", "model_state_dict", "model", "g_ema", "g", "d", "G", "D", "G_ema", "netG", "netD", "generator", "ema")
+WRAPPED = (
+    "state_dict", "model_state_dict", "model", "g_ema", "g", "d", "G", "D", "G_ema", "netG", "netD", "generator", "ema",
+)  # fmt: skip
 
 
 @dataclass
@@ -104,7 +106,8 @@ def read_packed(path: Path) -> Wild:
     left = MAX_RATIO * path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         inside = {PurePosixPath(info.filename): info for info in archive.infolist()}
-        top = min((name.parent for name in inside if name.name in ("config.json", "model_index.json")), key=lambda p: len(p.parts))
+        tops = (name.parent for name in inside if name.name in ("config.json", "model_index.json"))
+        top = min(tops, key=lambda p: len(p.parts))
         for name, info in inside.items():
             known = name.name in (*FILES, "config.json", "scheduler_config.json")
             if not known or name.parent not in (top, top / "unet", top / "scheduler"):
@@ -207,10 +210,15 @@ def network_of(module: Module) -> Network:
 
 def of_array(array: Array) -> Stored:
     """A float32 array as a lazy tensor. Raises Refused for any other dtype, or if its size does not match."""
-    shape = array.shape if isinstance(array.shape, tuple) and all(type(n) is int and n >= 0 for n in array.shape) else (-1,)
+    sound = isinstance(array.shape, tuple) and all(type(n) is int and n >= 0 for n in array.shape)
+    shape = array.shape if sound else (-1,)
     if array.code != "f4" or math.prod(shape) * 4 != len(array.raw):
         raise Refused("it has an array that is not whole")
-    return Stored(shape, torch.float32, lambda: torch.frombuffer(bytearray(array.raw), dtype=torch.float32).reshape(shape))
+
+    def read() -> torch.Tensor:
+        return torch.frombuffer(bytearray(array.raw), dtype=torch.float32).reshape(shape)
+
+    return Stored(shape, torch.float32, read)
 
 
 def dict_of(state: dict[str, Any], key: str) -> dict[str, Any]:

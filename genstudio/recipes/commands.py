@@ -45,7 +45,8 @@ PICTURE = "PICTURE.png"  # placeholder: a recipe stores no file name
 def script(recipe: dict[str, Any]) -> str:
     """Python script that reproduces the translation of a checked recipe."""
     exact, detail = recipe.get("precision") == "float32", recipe.get("detail")
-    arguments = [f"view={recipe['view']!r}", *(f"{name}={value!r}" for name, value in recipe.get("controls", {}).items())]
+    controls = recipe.get("controls", {})
+    arguments = [f"view={recipe['view']!r}", *(f"{name}={value!r}" for name, value in controls.items())]
     lines = [
         "import numpy as np",
         "from PIL import Image",

@@ -65,5 +65,6 @@ def grain_seed(end: dict[str, Any]) -> int:
 def unpack_styles(text: Any, shape: tuple[int, int]) -> np.ndarray:
     w = unpack(text)
     if len(w) != shape[0] * shape[1]:
-        raise ValueError(f"the styles of a picture in this recipe are {len(w)} numbers, not {shape[0]} layers of {shape[1]}")
+        due = f"{shape[0]} layers of {shape[1]}"
+        raise ValueError(f"the styles of a picture in this recipe are {len(w)} numbers, not {due}")
     return w.reshape(shape)

@@ -3,13 +3,15 @@
 The same JSON is in the PNG's metadata, in the history and on the command line. A user's picture is stored as its
 half-precision latent, or, where it was translated, as the first digits of its file's SHA-256; never as pixels.
 
-    {"verb": "interpolate", "system": "vae_mnist", "weights": "06799f88e308", "from": {"seed": 3}, "to": {"code": "..."},
-     "position": 0.5, "path": "spherical", "controls": {"truncation": 1.0}, "precision": "bfloat16", ...}
+    {"verb": "interpolate", "system": "vae_mnist", "weights": "06799f88e308", "from": {"seed": 3},
+     "to": {"code": "..."}, "position": 0.5, "path": "spherical", "controls": {"truncation": 1.0},
+     "precision": "bfloat16", ...}
     {"verb": "sample", "system": "dcgan_avatars", "seed": 7, "controls": {...}, ...}
     {"verb": "plane", ..., "corners": [{"seed": 1}, {"seed": 2}, {"seed": 3}, {"code": "..."}], "x": 0.2, "y": 0.7}
     {"verb": "steer", ..., "from": {"seed": 3}, "by": {"effect 1": 2.0, "dimension 17": -1.5}}
     {"verb": "decode", ..., "code": "..."}
-    {"verb": "mix", ..., "from": {"seed": 3}, "to": {"seed": 54}, "layers": "4-9", "by": {"sefa 1": 2.0}, "moved": "0-3"}
+    {"verb": "mix", ..., "from": {"seed": 3}, "to": {"seed": 54}, "layers": "4-9", "by": {"sefa 1": 2.0},
+     "moved": "0-3"}
     {"verb": "translate", ..., "picture": "9f86d081884c7d65", "view": "own", "background": "white", "detail": 0.5}
     {"verb": "sample", ..., "seed": 7, "branches": [{"at": 8, "seed": 3, "controls": {"steps": 12, "label": "4"}}]}
     {"verb": "redraw", ..., "seed": 7, "picture": "9f86d081884c7d65", "mask": "..."}
@@ -162,7 +164,8 @@ def check_background(colour: Any) -> str:
 
 def check_detail(detail: Any) -> float | None:
     """Check the amount of detail of an edge drawing, 0 to 1; None for the picture itself."""
-    if detail is not None and (isinstance(detail, bool) or not isinstance(detail, (int, float)) or not 0 <= detail <= 1):
+    number = isinstance(detail, (int, float)) and not isinstance(detail, bool)
+    if detail is not None and not (number and 0 <= detail <= 1):
         raise ValueError(f"detail must lie between 0 and 1, not {detail!r}")
     return detail
 

@@ -16,7 +16,12 @@ from genstudio.model import generates, verbs
 from genstudio.scores.words import score_text
 from genstudio.system import System
 
-TASKS = {"classify": "image-classification", "attribute_logits": "image-classification", "translate": "image-to-image", "encode": "image-feature-extraction"}
+TASKS = {
+    "classify": "image-classification",
+    "attribute_logits": "image-classification",
+    "translate": "image-to-image",
+    "encode": "image-feature-extraction",
+}  # the Hub's tasks, by a verb of the model
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,8 @@ class Card:
             parts += ["## Scores", "On pictures held out from training.", "\n".join(rows)]
         parts += ["## Training", self.training(), f"    {header.command}" if header.command else ""]
         parts += ["## Data and licence", f"Learned from {header.sets or 'data not named'}. {header.credit}".strip()]
-        parts.append(f"The weights are under {header.licence}." if header.licence else "The licence of the weights is not known.")
+        licence = f"The weights are under {header.licence}." if header.licence else ""
+        parts.append(licence or "The licence of the weights is not known.")
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def usage(self) -> list[str]:

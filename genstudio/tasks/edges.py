@@ -28,7 +28,8 @@ def outlines(picture: Image.Image, detail: float = 0.5, side: int | None = None)
     pixel = max(1.0, math.sqrt(rgb.width * rgb.height) / (side or SIDE))  # of the network, in drawing pixels
     smooth = cv2.GaussianBlur(np.asarray(rgb), (0, 0), 0.6 * pixel)
     strong = 40 * 10 ** (1 - detail)  # 40 to 400 grey levels per 2 pixels, as Sobel's filter counts them
-    edges = np.max([cv2.Canny(channel, strong / 2 / pixel, strong / pixel, L2gradient=True) for channel in cv2.split(smooth)], 0)
+    low, high = strong / 2 / pixel, strong / pixel
+    edges = np.max([cv2.Canny(channel, low, high, L2gradient=True) for channel in cv2.split(smooth)], 0)
     thick = cv2.dilate(edges, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, [max(1, round(1.6 * pixel))] * 2))
     return Image.fromarray(255 - thick).resize(picture.size, Image.Resampling.BICUBIC).convert("RGB")
 

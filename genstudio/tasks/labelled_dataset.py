@@ -38,7 +38,9 @@ class Drawn(NamedTuple):
     of: int
 
 
-def drawn(engine: Engine, name: str, labels: Sequence[str | int], each: int, seed: int = 0, **controls: Any) -> Iterator[Drawn]:
+def drawn(
+    engine: Engine, name: str, labels: Sequence[str | int], each: int, seed: int = 0, **controls: Any
+) -> Iterator[Drawn]:
     """Generate `each` images per class, with consecutive seeds from `seed` on. Raises ValueError on bad arguments."""
     loaded = engine.hold(name)
     total = each * len(labels)
@@ -108,9 +110,12 @@ def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:
     few = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[: len(labels)]
     test = pictures(loaded.header.data, "test", real.shape)
     learning = study(
-        Labelled(real.images[few], real.labels[few]), Labelled(torch.cat(images), torch.tensor(labels)), Labelled(test.images, test.labels),
-        len(classes), device=engine.device,
-    )  # fmt: skip
+        Labelled(real.images[few], real.labels[few]),
+        Labelled(torch.cat(images), torch.tensor(labels)),
+        Labelled(test.images, test.labels),
+        len(classes),
+        device=engine.device,
+    )
     while (stand := engine.turn(lambda: advanced(learning))) is not None:
         yield stand
 

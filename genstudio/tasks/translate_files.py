@@ -123,7 +123,8 @@ def refuse(error: ValueError) -> bytes:
 
 def made_by_system(name: str) -> bool:
     """True for .DS_Store, __MACOSX and the like, which are skipped without a report."""
-    return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name).parts
+    return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in parts)
 
 
 # Outputs --------------------------------------------------------------------------------------------------------

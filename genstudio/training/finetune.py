@@ -109,7 +109,9 @@ def proposed(system: System, count: int) -> Recipe:
 # Initial weights ------------------------------------------------------------------------------------------------
 
 
-def origin(system: System, init: str | None, begun: dict[str, Any], network: dict[str, Any] | None = None) -> dict[str, Any]:
+def origin(
+    system: System, init: str | None, begun: dict[str, Any], network: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Facts that a run inherits: the `arguments` of the system's builder and the `licence` of its initial weights.
 
     init: the checkpoint to fine-tune. begun: the run.json of a run to resume, else empty. network: arguments of the

@@ -112,8 +112,9 @@ def train(
     first, *others = (entry["data"] for entry in run.learned_from)
     run.command = command_line(system, first, init, run.arguments, recipe, *others)
     if rank == 0:
-        said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe), "classes": run.model.class_names, **origin}
-        said |= {"learned_from": run.learned_from, "threads": torch.get_num_threads(), "device": device_name(where), "versions": versions()}
+        said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe)}
+        said |= {"classes": run.model.class_names, **origin, "learned_from": run.learned_from}
+        said |= {"threads": torch.get_num_threads(), "device": device_name(where), "versions": versions()}
         with files.replacing(out / "run.json") as file:  # required by `resume`, so written before the first step
             file.write(json.dumps(said, indent=1).encode())
         if not resume:
@@ -168,8 +169,9 @@ def train(
                 rate = (run.step - first) * recipe.batch / (now - started)
                 left = (run.steps - run.step) * recipe.batch / rate / 60
                 images = run.step * recipe.batch
+                rates = {player: o.param_groups[0]["lr"] for player, o in run.optimizers.items()}
                 report = Report(run.step, run.steps, images, rate, run.minutes, left, terms, newest, parts, norms,
-                                {name: o.param_groups[0]["lr"] for name, o in run.optimizers.items()}, memory(where))  # fmt: skip
+                                rates, memory(where))  # fmt: skip
                 if rank == 0:
                     with reports.open("a") as file:
                         file.write(json.dumps(asdict(report), default=str) + "\n")

@@ -98,7 +98,8 @@ class Run:
         self.average.load_state_dict(checkpoint.renamed(self.system, state["average"]))
         for name, optimizer in self.optimizers.items():
             # Hyperparameters come from this session's recipe and device, not from the saved session.
-            optimizer.load_state_dict(state["optimizers"][name] | {"param_groups": optimizer.state_dict()["param_groups"]})
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict(state["optimizers"][name] | {"param_groups": groups})
             # The fused AdamW kernel pairs elements by memory offset: moments need the strides of their parameter.
             for parameter, moments in optimizer.state.items():
                 for key in moments.keys() - {"step"}:
@@ -162,9 +163,10 @@ def command_line(
 
 def commit() -> str:
     """Git commit of this code, with a + if tracked files differ from it; empty outside a checkout."""
+
     def git(*arguments: str) -> str:
-        root = Path(__file__).parent
-        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10).stdout.strip()
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
 
     try:
         return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")

@@ -44,8 +44,8 @@ class DrawingSet:
         packages = ", ".join(f"{p} ({p.licence})" for p in self.packages)
         licences = "; ".join(f"{style} {licence}" for style, licence in self.licences.items())
         return (
-            f"{self.name}: {self.pictures} pictures of {self.side}x{self.side}. Building them downloads about {self.megabytes} MB "
-            f"from npm: {packages}. Licences of the drawings: {licences}."
+            f"{self.name}: {self.pictures} pictures of {self.side}x{self.side}. "
+            f"Building them downloads about {self.megabytes} MB from npm: {packages}. Licences of the drawings: {licences}."
         )
 
 

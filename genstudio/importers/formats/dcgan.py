@@ -65,7 +65,7 @@ def generator(network: Network) -> Reading | None:
         read = {key: network.read(f"{prefix}{key}") for key in sorted(keys) if f"{prefix}{key}" in network.tensors}
         read.setdefault(f"{convs[-1]}.bias", torch.zeros(channels))  # the tutorial's has none
         for i in convs[:-1]:
-            read.setdefault(f"{i + 1}.num_batches_tracked", torch.tensor(0))  # of no use, and unknown before PyTorch 0.4.1
+            read.setdefault(f"{i + 1}.num_batches_tracked", torch.tensor(0))  # not used; missing before PyTorch 0.4.1
             bias, mean = read.get(f"{i}.bias"), read.get(f"{i + 1}.running_mean")
             if bias is not None and mean is not None and bias.shape == mean.shape:  # fold the bias into the norm's mean
                 read[f"{i + 1}.running_mean"] = mean - read.pop(f"{i}.bias")

@@ -14,7 +14,8 @@ from genstudio.registry import find
 
 
 def recognise(wild: Wild) -> Reading | None:
-    network = next((n for n in wild.networks.values() if len(n.tensors) == 10 and len(n.shape("fc21.weight")) == 2), None)
+    candidates = (n for n in wild.networks.values() if len(n.tensors) == 10 and len(n.shape("fc21.weight")) == 2)
+    network = next(candidates, None)
     if network is None or len(network.shape("fc1.weight")) != 2:
         return None
     (hidden, pixels), latent_dim = network.shape("fc1.weight"), network.shape("fc21.weight")[0]

@@ -57,7 +57,9 @@ NAMES = {
 
 def recognise(wild: Wild) -> Reading | None:
     network = wild.only
-    if network is None or not network.shape("conv_in.weight") or len(network.shape("time_embedding.linear_1.weight")) != 2:
+    if network is None or not network.shape("conv_in.weight"):
+        return None
+    if len(network.shape("time_embedding.linear_1.weight")) != 2:
         return None
     if not wild.settings:
         raise Refused("it does not say how it was built: it has to be a folder, with its config.json")

@@ -102,7 +102,9 @@ def check_words(network: Network) -> None:
 def usually_filtered(network: Network) -> bool:
     """True if all resampling layers have the default filter, [1, 3, 3, 1]."""
     usual, found = FILTER.outer(FILTER), [key for key in network.tensors if key.endswith(FILTERS)]
-    return all(network.shape(key) == (4, 4) and torch.allclose(network.read(key).float(), usual, atol=1e-6) for key in found)
+    return all(
+        network.shape(key) == (4, 4) and torch.allclose(network.read(key).float(), usual, atol=1e-6) for key in found
+    )
 
 
 def table(network: Network, classes: int) -> Tensor:
@@ -141,7 +143,8 @@ class Generator:
             self.classes = given(network, "mapping.embed.weight", 2)[1]
             width = given(network, "mapping.embed.weight", 2)[0], *given(network, "mapping.embed.bias", 1)
             if set(width) != {self.styles}:
-                raise Refused(f"its classes have {width[0]} numbers and its styles {self.styles}, which are to be as many")
+                numbers = f"{width[0]} numbers and its styles {self.styles}"
+                raise Refused(f"its classes have {numbers}, which are to be as many")
             self.z_width -= self.styles
         if self.z_width < 1:
             raise Refused("it makes pictures of a class alone, without noise")
@@ -173,7 +176,8 @@ class Generator:
                 ours, theirs = f"synthesis.convs.{i}", f"{block}.{conv}"
                 yield from (*pairs(ours, theirs), *pairs(f"{ours}.affine", f"{theirs}.affine"))
                 if self.noisy:
-                    yield from ((f"{ours}.strength", f"{theirs}.noise_strength"), (f"{ours}.grain", f"{theirs}.noise_const"))
+                    yield f"{ours}.strength", f"{theirs}.noise_strength"
+                    yield f"{ours}.grain", f"{theirs}.noise_const"
             ours, theirs = f"synthesis.pictures.{level}", f"{block}.torgb"
             yield from (*pairs(f"{ours}.conv", theirs), *pairs(f"{ours}.affine", f"{theirs}.affine"))
         yield "synthesis.start", "synthesis.b4.const"

@@ -43,7 +43,8 @@ def resnet(network: Network) -> Reading | None:
         raise Refused(f"its blocks do not come after two halvings: they have the numbers {shown(blocks)}")
     convs = [i for i in range(10) if len(network.shape(f"model.10.conv_block.{i}.weight")) == 4]
     if convs not in ([1, 5], [1, 6]):  # [1, 6] with dropout between them
-        raise Refused(f"its blocks are not of a mirrored border and a convolution, twice: they have the numbers {convs}")
+        found = f"they have the numbers {convs}"
+        raise Refused(f"its blocks are not of a mirrored border and a convolution, twice: {found}")
 
     # In theirs, padding is a layer: one at the beginning, one at the end, and one before each convolution in a block.
     places = {1: 0, 4: 3, 7: 6, 10 + count: 9 + count, 13 + count: 12 + count}
@@ -81,7 +82,8 @@ def unet(network: Network) -> Reading | None:
         norms[f"{level}.4" if innermost else f"{level}.6"] = f"ups.{i}.2"
         if not innermost:
             norms[f"{level}.2"] = f"downs.{i}.2"
-    modules = {name: f"downs.{i}.1" for i, name in enumerate(downs)} | {name: f"ups.{i}.1" for i, name in enumerate(ups)}
+    modules = {name: f"downs.{i}.1" for i, name in enumerate(downs)}
+    modules |= {name: f"ups.{i}.1" for i, name in enumerate(ups)}
 
     channels, _ = (tuple(filters(network, f"{name}.weight")[0] for name in names) for names in (downs, ups))
     inputs, outputs = filters(network, "model.model.0.weight")[1], filters(network, "model.model.3.weight")[1]
