@@ -356,7 +356,7 @@ def test_two_processes_never_work_on_one_job(pretended):
     pretends = pid_of(job)
     with jobs.at_work(job.folder):
         script = (
-        "import sys; from pathlib import Path; from genstudio import jobs\n"
+        "import sys; from pathlib import Path; from genstudio.training import jobs\n"
         "with jobs.at_work(Path(sys.argv[1])): print('both')"
     )
         said = subprocess.run([sys.executable, "-c", script, job.folder], cwd=ROOT, capture_output=True, text=True)
@@ -371,7 +371,7 @@ def test_several_servers_at_once_begin_each_job_once(monkeypatch, tmp_path):
     monkeypatch.setenv("GENSTUDIO_JOBS_AT_ONCE", "0")
     placed = [jobs.start(order()) for _ in range(8)]
     script = (
-        "import os, sys; from pathlib import Path; from genstudio import jobs\n"
+        "import os, sys; from pathlib import Path; from genstudio.training import jobs\n"
         f"jobs.command = lambda job, limits: [sys.executable, '-S', '-c', {WORKER!r}, str(job.folder), 'sleeps']\n"
         f"Path({str(tmp_path)!r}, str(os.getpid())).touch()\n"
         f"while not Path({str(tmp_path)!r}, 'go').exists(): pass\n"
