@@ -30,7 +30,9 @@ import json, os, sys, zlib
 from pathlib import Path
 from unittest.mock import patch
 import torch
-from genstudio import data, train, walls
+from genstudio import data
+from genstudio.training import loop as train
+from genstudio.training import sample_grid as walls
 
 streams = []
 

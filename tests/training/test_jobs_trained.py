@@ -178,7 +178,7 @@ def test_a_job_that_was_paused_stopped_and_killed_makes_what_an_unwatched_run_ma
 
 SERVER = f"""
 import sys
-from genstudio import jobs
+from genstudio.training import jobs
 plain = jobs.command
 jobs.command = lambda *job: [sys.executable, "-c", {PROGRAM!r}, *plain(*job)[3:]]
 jobs.SAVE_MINUTES, jobs.NICENESS = 0.01, 0

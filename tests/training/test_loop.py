@@ -19,6 +19,7 @@ from torch import nn
 
 from genstudio import checkpoint
 from genstudio.controls import Text
+from genstudio.data import Pictures
 from genstudio.model import Batch, Model
 from genstudio.models.gan import DCGAN
 from genstudio.precision import Precision
@@ -98,7 +99,7 @@ MORTAL = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from genstudio import train
+from genstudio.training import loop as train
 from genstudio.models.gan import DCGAN
 from genstudio.registry import systems
 from tests.training.test_loop import tiny
@@ -389,7 +390,7 @@ def test_the_gradient_is_clipped_to_its_norm():
 
 def test_batch_norm_is_measured_on_the_averaged_weights_without_touching_the_run():
     run = Run(tiny.system, {}, RECIPE, torch.device("cpu"))
-    batches = loop.Batches(loop.Pictures("noise", torch.randint(0, 256, (16, 3, 16, 16), dtype=torch.uint8)), 64)
+    batches = loop.Batches(Pictures("noise", torch.randint(0, 256, (16, 3, 16, 16), dtype=torch.uint8)), 64)
     norm = run.average.generator[1]
     norm.running_mean.fill_(99)
     before, weights = torch.get_rng_state(), norm.weight.clone()

@@ -356,7 +356,7 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from genstudio import runs
+from genstudio.training import runs
 from genstudio.registry import systems
 from tests.training.test_runs import RECIPE, dcgan, tiny
 
