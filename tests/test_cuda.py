@@ -19,7 +19,7 @@ from torch import Tensor
 from genstudio import precision
 from genstudio.engine import Engine
 from genstudio.engine import engine as engine_module
-from genstudio.engine.cuda_graph import AFTER, Recorded
+from genstudio.engine.cuda_graph import CAPTURE_AFTER, Recorded
 from genstudio.engine.loaded import Held
 from genstudio.model import Batch, Frame, Noise, generates, sample
 from genstudio.models.gan import DCGAN
@@ -71,7 +71,7 @@ def frames(held: Held, seeds: list[int]) -> list[Frame]:
 
 
 def recordings(model) -> list:
-    return [known for known in model.decode._known.values() if not isinstance(known, int)]
+    return [known for known in model.decode._cache.values() if not isinstance(known, int)]
 
 
 # What is chosen
@@ -98,7 +98,7 @@ def test_the_number_format_is_the_cards(card, untrained):
 def test_no_step_of_sampling_waits_for_the_card(card, untrained, name):
     """A number fetched from the card, or noise sent from memory that is not pinned, holds up the whole queue."""
     held = card.hold(untrained(name))
-    for _ in range(AFTER + 1):  # kernels are loaded, and the decoder is recorded
+    for _ in range(CAPTURE_AFTER + 1):  # kernels are loaded, and the decoder is recorded
         frames(held, [0, 1, 2])
     with nobody_waits():
         frames(held, [3, 4, 5])  # played back
@@ -165,13 +165,13 @@ class Asking(DCGAN):
 def test_what_cannot_be_recorded_is_computed_all_the_same():
     model = Asking((3, 16, 16), codes=8, widths=(16, 8)).cuda().eval()
     verb, codes, before = Recorded(model.decode), torch.randn(4, 8, device="cuda"), torch.cuda.current_stream()
-    for _ in range(AFTER + 2):
+    for _ in range(CAPTURE_AFTER + 2):
         codes.normal_()
         torch.testing.assert_close(verb(codes), model.decode(codes))
     assert torch.cuda.current_stream() == before
     other = DCGAN((3, 16, 16), codes=8, widths=(16, 8)).cuda().eval()
     verb = Recorded(other.decode)
-    for _ in range(AFTER + 2):
+    for _ in range(CAPTURE_AFTER + 2):
         codes.normal_()
         torch.testing.assert_close(verb(codes), other.decode(codes), rtol=1e-4, atol=1e-5)
     assert recordings(type("Model", (), {"decode": verb}))
@@ -188,7 +188,7 @@ def test_numbers_of_the_processor_never_get_into_a_recording():
 
     model = Noisy((3, 16, 16), codes=8, widths=(16, 8)).cuda().eval()
     verb, codes = Recorded(model.decode), torch.randn(4, 8, device="cuda")
-    for _ in range(AFTER + 2):
+    for _ in range(CAPTURE_AFTER + 2):
         torch.testing.assert_close(verb(codes), model.decode(codes))
         Noise(range(4), "cuda").normal(8)
 

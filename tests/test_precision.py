@@ -14,7 +14,7 @@ from genstudio import checkpoint, precision
 from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.engine import engine as engine_module
-from genstudio.engine.cuda_graph import AFTER, MOST, Recorded
+from genstudio.engine.cuda_graph import CAPTURE_AFTER, MAX_GRAPHS, Recorded
 from genstudio.images import to_pictures
 from genstudio.model import Frame, Model, Noise
 from genstudio.precision import Precision
@@ -284,14 +284,14 @@ def test_a_model_makes_room_for_the_next_where_the_budget_was_too_large(untraine
     first, load = engine.hold(names[0]), engine_module.load
 
     def crowded(*arguments):
-        if engine._held:
+        if engine._loaded:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return load(*arguments)
 
     monkeypatch.setattr(engine_module, "load", crowded)
-    assert list(engine._held.values()) == [first]
+    assert list(engine._loaded.values()) == [first]
     second = engine.hold(names[1])
-    assert list(engine._held.values()) == [second]
+    assert list(engine._loaded.values()) == [second]
 
 
 # Recordings
@@ -306,7 +306,7 @@ def tapes(monkeypatch) -> list:
         made.append((len(codes), controls))
         return lambda codes: torch.full_like(codes, 7.0)
 
-    monkeypatch.setattr(Recorded, "_record", record)
+    monkeypatch.setattr(Recorded, "_capture", record)
     return made
 
 
@@ -319,7 +319,7 @@ class Double:
 def test_what_comes_back_is_recorded_and_what_does_not_is_not(tapes):
     model = Double()
     verb, one, two = Recorded(model.decode), torch.ones(1, 3), torch.ones(2, 3)
-    for _ in range(AFTER - 1):
+    for _ in range(CAPTURE_AFTER - 1):
         assert verb(one).eq(2).all() and verb(one, by=3.0).eq(3).all() and verb(two).eq(2).all()
     assert tapes == []
     assert verb(one).eq(7).all() and verb(one).eq(7).all() and tapes == [(1, {})]
@@ -333,7 +333,7 @@ def test_a_recording_is_not_played_where_a_gradient_is_wanted(tapes):
     model = Double()
     verb, codes = Recorded(model.decode), torch.ones(1, 3, requires_grad=True)
     with torch.no_grad():
-        for _ in range(AFTER + 1):
+        for _ in range(CAPTURE_AFTER + 1):
             verb(codes)
     verb(codes).sum().backward()
     assert codes.grad.eq(2).all()
@@ -343,9 +343,9 @@ def test_a_recording_is_not_played_where_a_gradient_is_wanted(tapes):
 def test_no_more_is_remembered_than_there_is_room_for(tapes):
     model = Double()
     verb = Recorded(model.decode)
-    for by in np.linspace(0, 1, 3 * MOST):  # a slider that is dragged
+    for by in np.linspace(0, 1, 3 * MAX_GRAPHS):  # a slider that is dragged
         verb(torch.ones(1, 3), by=float(by))
-    assert len(verb._known) == MOST and tapes == []
+    assert len(verb._cache) == MAX_GRAPHS and tapes == []
 
 
 def test_a_model_that_is_recorded_is_freed_with_its_last_use():

@@ -1,4 +1,4 @@
-"""The command line, `python -m genstudio`: `parser` says which words there are, the other files do what they say."""
+"""The command line, `python -m genstudio`: `parser` declares verbs and flags, the other files implement them."""
 
 from genstudio.cli.parser import build_parser, main
 

@@ -1,4 +1,4 @@
-"""Pieces of several commands: words to values, progress, results."""
+"""Helpers shared by the commands: argument parsing, progress, results."""
 
 from __future__ import annotations
 
@@ -15,27 +15,25 @@ if TYPE_CHECKING:
     from genstudio.engine.loaded import Held
 
 
-CHUNK = 64  # pictures made, written and reported at a time
-
-
+CHUNK = 64  # images computed and written at a time
 MOST_ON_A_SHEET = 4096
 
 
 def given(flags: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """The flags of a group that were given, by their own names."""
+    """The flags of a group that were set, by name without the prefix."""
     return {name.removeprefix(prefix): v for name, v in flags.items() if name.startswith(prefix) and v is not None}
 
 
-def controls_of(held: Held, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
-    """The controls of a verb as the flags have them, the others as declared."""
+def controls_of(loaded: Held, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
+    """Controls of a verb from the flags, with defaults for the others."""
     from genstudio.controls import check_controls
     from genstudio.engine.loaded import maker
 
-    return check_controls(maker(held.system, verb), given(flags, "control_"), held.header.classes)
+    return check_controls(maker(loaded.system, verb), given(flags, "control_"), loaded.header.classes)
 
 
 def device_of(word: str | None) -> str | None:
-    """A device that is here."""
+    """Check a device name. Raises ValueError if it is malformed or not available."""
     import torch
 
     if word is not None and not re.fullmatch(r"cpu|mps|cuda(:\d+)?", word, re.ASCII):
@@ -53,7 +51,7 @@ def open_engine(device: str | None, exact: bool) -> Engine:
 
 
 def seed_ranges(text: str) -> list[range]:
-    """ "1,5,9-12" -> ranges, which may be long: nothing is listed yet."""
+    """ "1,5,9-12" -> ranges, which are not expanded, as they may be long."""
     from genstudio.recipes.recipe import check_seed
 
     ranges = []
@@ -69,7 +67,7 @@ def seed_ranges(text: str) -> list[range]:
 
 
 class Progress:
-    """Where a long command stands, on stderr: a line that renews itself on a terminal, else a line now and then."""
+    """Progress of a long command on stderr: a line that is updated on a terminal, else one every `seconds`."""
 
     def __init__(self, seconds: float = 10.0):
         self.live, self.seconds = sys.stderr.isatty(), seconds
@@ -83,7 +81,7 @@ class Progress:
             self.shown = time.monotonic()
 
     def note(self, text: str) -> None:
-        """A line that stays."""
+        """Print a permanent line."""
         print(f"\r\x1b[K{text}" if self.live else text, file=sys.stderr, flush=True)
 
     def count(self, done: int, total: int, what: str = "pictures") -> None:
@@ -103,7 +101,7 @@ def print_json(value: Any) -> None:
 
 
 class Pictures:
-    """Writes pictures with their recipes into a folder, as they come, and tells of them at the end."""
+    """Writer of images with their recipes to a folder, with an optional sheet of all and a summary at the end."""
 
     def __init__(self, out: Path, total: int, json: bool, sheet: str | None = None):
         if sheet and total > MOST_ON_A_SHEET:
@@ -115,7 +113,7 @@ class Pictures:
         self.done, self.progress = 0, Progress()
 
     def add(self, images: Any, names: Sequence[str], recipes: Sequence[dict]) -> None:
-        """uint8 (n, h, w, c)."""
+        """Write images, uint8 (n, h, w, c), with their file names and recipes."""
         from genstudio.images import save_png, to_pictures
 
         for picture, name, recipe in zip(to_pictures(images), names, recipes, strict=True):
@@ -154,7 +152,7 @@ def chunks(items: Iterable) -> Iterator[list]:
 
 
 def open_named(name: str) -> Any:
-    """A picture file, whose name goes into the complaint."""
+    """Open a picture file. Raises ValueError with its name."""
     from genstudio.images import open_picture
 
     try:
@@ -164,7 +162,7 @@ def open_named(name: str) -> Any:
 
 
 def agreed(question: str) -> bool:
-    """Asks, where somebody is there to answer."""
+    """Ask for consent on a terminal; False without one."""
     if not sys.stdin.isatty():
         return False
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""What each verb of the command line does: a function each, whose arguments are the flags that `parser.py` declares.
+"""Commands that generate images: a function per verb, whose arguments are the flags that `parser.py` declares.
 
-Results go to stdout, as text or as JSON; progress goes to stderr. What a visitor got wrong is a ValueError in one
-sentence. A verb returns its exit code where that is not 0. torch is imported inside, so that `--help` need not wait.
+Results go to stdout, as text or as JSON; progress goes to stderr. Bad input raises a ValueError in one sentence. A verb
+returns its exit code if that is not 0. torch is imported inside the functions, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -31,21 +31,15 @@ from genstudio.cli.common import (
 )
 
 MOST_POSITIONS = 10_000
-WALK = 60  # pictures of a film, one way
-
-
-# Words to values ------------------------------------------------------------------------------------------------
+WALK = 60  # frames of a film, one way
 
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Warnings in one line each, without their place in the code."""
+    """Context that prints each warning on one line, without its location in the code."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_: print(f"genstudio: {message}", file=sys.stderr)
         yield
-
-
-# Progress and results -------------------------------------------------------------------------------------------
 
 
 # Verbs ----------------------------------------------------------------------------------------------------------
@@ -58,35 +52,36 @@ def sample(
 
     ranges = seed_ranges(seeds)
     engine = open_engine(device, exact)
-    held = engine.hold(system)
-    controls = controls_of(held, "sample", flags)
+    loaded = engine.hold(system)
+    controls = controls_of(loaded, "sample", flags)
     total = sum(r.stop - r.start for r in ranges)  # len() of a range stops at 2^63
     pictures = Pictures(out, total, json, "grid.png" if grid else None)
     for part in chunks(seed for r in ranges for seed in r):
         *_, images = engine.sample(system, part, **controls)
-        recipes = [recipe.make(held, "sample", seed=seed, controls=controls) for seed in part]
+        recipes = [recipe.make(loaded, "sample", seed=seed, controls=controls) for seed in part]
         pictures.add(images, [f"{seed:04d}.png" for seed in part], recipes)
     pictures.finish()
 
 
 def redraw(
-    system: str, picture: str, seeds: str, mask: str | None, out: Path, exact: bool, device: str | None, json: bool, **flags: Any,
+    system: str, picture: str, seeds: str, mask: str | None, out: Path, exact: bool, device: str | None, json: bool,
+    **flags: Any,
 ) -> None:  # fmt: skip
     from genstudio.images import to_array
     from genstudio.recipes import encoding, recipe
 
     ranges = seed_ranges(seeds)
     engine = open_engine(device, exact)
-    held = engine.hold(system)
-    controls, given_picture, drawn = controls_of(held, "redraw", flags), open_named(picture), None
+    loaded = engine.hold(system)
+    controls, given_picture, drawn = controls_of(loaded, "redraw", flags), open_named(picture), None
     said = {"picture": recipe.picture_name(Path(picture).read_bytes())}
     if mask is not None:
-        drawn = to_array(open_named(mask), (1, *held.model.image_shape[1:]))[0] > 127
+        drawn = to_array(open_named(mask), (1, *loaded.model.image_shape[1:]))[0] > 127
         said["mask"] = encoding.pack_mask(drawn)
     pictures = Pictures(out, sum(r.stop - r.start for r in ranges), json)
     for part in chunks(seed for r in ranges for seed in r):
         *_, last = engine.redraw(system, given_picture, part, drawn, **controls)
-        recipes = [recipe.make(held, "redraw", seed=seed, **said, controls=controls) for seed in part]
+        recipes = [recipe.make(loaded, "redraw", seed=seed, **said, controls=controls) for seed in part]
         pictures.add(last.guess, [f"{seed:04d}.png" for seed in part], recipes)
     pictures.finish()
 
@@ -97,23 +92,23 @@ def encode(system: str, pictures: list[str], out: Path | None, exact: bool, devi
     from genstudio.recipes import encoding
 
     engine = open_engine(device, exact)
-    held, progress, codes = engine.hold(system), Progress(), []
+    loaded, progress, latents = engine.hold(system), Progress(), []
     for part in chunks(pictures):
-        codes.extend(engine.encode(system, [open_named(name) for name in part]))
-        progress.count(len(codes), len(pictures))
+        latents.extend(engine.encode(system, [open_named(name) for name in part]))
+        progress.count(len(latents), len(pictures))
     if out:
         out = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")  # as numpy would
         out.parent.mkdir(parents=True, exist_ok=True)
-        told = dict(pictures=pictures, system=held.name, weights=held.digest)
-        np.savez(out, codes=np.stack(codes).astype(np.float16), **told)
+        facts = dict(pictures=pictures, system=loaded.name, weights=loaded.digest)
+        np.savez(out, codes=np.stack(latents).astype(np.float16), **facts)
     if json:
-        rows = [{"picture": p, "code": f"code:{encoding.pack(c)}"} for p, c in zip(pictures, codes, strict=True)]
-        print_json({"system": held.name, "weights": held.digest, "codes": rows})
+        rows = [{"picture": p, "code": f"code:{encoding.pack(z)}"} for p, z in zip(pictures, latents, strict=True)]
+        print_json({"system": loaded.name, "weights": loaded.digest, "codes": rows})
     elif out:
-        print(f"{len(codes)} codes of {len(codes[0])} numbers in {out}")
+        print(f"{len(latents)} codes of {len(latents[0])} numbers in {out}")
     else:
-        for code in codes:
-            print(f"code:{encoding.pack(code)}")
+        for latent in latents:
+            print(f"code:{encoding.pack(latent)}")
 
 
 def decode(system: str, codes: list[str], out: Path, exact: bool, device: str | None, json: bool, **flags: Any) -> None:
@@ -122,21 +117,21 @@ def decode(system: str, codes: list[str], out: Path, exact: bool, device: str | 
     from genstudio.recipes import encoding, recipe
 
     engine = open_engine(device, exact)
-    held = engine.hold(system)
-    controls = controls_of(held, "decode", flags)
+    loaded = engine.hold(system)
+    controls = controls_of(loaded, "decode", flags)
     rows = [row for word in codes for row in read_codes(word)]
     if len(lengths := sorted({len(row) for row in rows})) > 1:
         raise ValueError(f"the codes have {lengths[0]} and {lengths[-1]} numbers: they belong to different models")
     pictures = Pictures(out, len(rows), json)
     for part in chunks(enumerate(rows)):
         images = engine.decode(system, np.stack([row for _, row in part]), **controls)
-        recipes = [recipe.make(held, "decode", code=encoding.pack(row), controls=controls) for _, row in part]
+        recipes = [recipe.make(loaded, "decode", code=encoding.pack(row), controls=controls) for _, row in part]
         pictures.add(images, [f"{i:04d}.png" for i, _ in part], recipes)
     pictures.finish()
 
 
 def read_codes(word: str) -> list[Any]:
-    """Codes (d,) of `code:...` or of an .npz file, as half precision holds them."""
+    """Latents (d,) from `code:...` or an .npz file, rounded to half precision."""
     import numpy as np
 
     from genstudio.recipes import encoding
@@ -144,14 +139,14 @@ def read_codes(word: str) -> list[Any]:
     if word.startswith("code:"):
         return [encoding.unpack(word.removeprefix("code:"))]
     try:
-        codes = np.load(word, allow_pickle=False)["codes"].astype(np.float32)
+        latents = np.load(word, allow_pickle=False)["codes"].astype(np.float32)
     except FileNotFoundError:
         raise ValueError(f"{word} is neither code:... nor a file") from None
     except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile):
         raise ValueError(f"{word} is no file of codes: encode --out writes such a one") from None
-    if codes.ndim != 2 or not codes.size or not np.isfinite(codes).all():
+    if latents.ndim != 2 or not latents.size or not np.isfinite(latents).all():
         raise ValueError(f"{word} holds no codes: they must be finite numbers, one row for each picture")
-    return [encoding.unpack(encoding.pack(row)) for row in codes]
+    return [encoding.unpack(encoding.pack(row)) for row in latents]
 
 
 def interpolate(
@@ -166,20 +161,21 @@ def interpolate(
     if film and film.suffix not in (".webp", ".mp4"):
         raise ValueError(f"a film is a .webp or an .mp4, not {film.name}")
     engine = open_engine(device, exact)
-    held = engine.hold(system)
-    controls = controls_of(held, "interpolate", flags)
-    ends = {"from": read_end(start, engine, held), "to": read_end(end, engine, held)}
-    codes = [replay.latent_of(e, engine, system) for e in ends.values()]
+    loaded = engine.hold(system)
+    controls = controls_of(loaded, "interpolate", flags)
+    ends = {"from": read_end(start, engine, loaded), "to": read_end(end, engine, loaded)}
+    first, last = (replay.latent_of(e, engine, system) for e in ends.values())
     pictures = Pictures(out, len(places), json, "strip.png" if strip else None)
     for part in chunks(enumerate(places)):
-        images = engine.interpolate(system, (codes[0], codes[1]), [t for _, t in part], path, **controls)
-        recipes = [recipe.make(held, "interpolate", **ends, position=t, path=path, controls=controls) for _, t in part]
+        images = engine.interpolate(system, (first, last), [t for _, t in part], path, **controls)
+        facts = dict(**ends, path=path, controls=controls)
+        recipes = [recipe.make(loaded, "interpolate", position=t, **facts) for _, t in part]
         pictures.add(images, [f"{i:04d}.png" for i, _ in part], recipes)
     pictures.finish(columns=len(places))
     if film:
         film.parent.mkdir(parents=True, exist_ok=True)
         way = [i / (WALK - 1) for i in range(WALK)]
-        save_walk(engine.interpolate(system, (codes[0], codes[1]), way, path, **controls), film)
+        save_walk(engine.interpolate(system, (first, last), way, path, **controls), film)
         print(f"The way there and back is in {film}", file=sys.stderr)
 
 
@@ -196,17 +192,18 @@ def again(recipe: str, out: Path, device: str | None) -> None:
     else:
         found = from_query(check_link(recipe.partition("?")[2] or recipe))
     if found is None:
-        raise ValueError(f"{recipe!r} holds no recipe: give a picture of ours, a .json file, or a link's verb=...&system=...")
+        inputs = "a picture of ours, a .json file, or a link's verb=...&system=..."
+        raise ValueError(f"{recipe!r} holds no recipe: give {inputs}")
     name = check(found)["system"]
     if "picture" in found:
         what = {"translate": "translated", "redraw": "redrawn"}[found["verb"]]
         raise ValueError(f"a recipe does not hold the picture that was {what}; with it at hand: {command(found)}")
     engine = open_engine(device, exact=found.get("precision") == "float32")
-    held = engine.hold(name)
+    loaded = engine.hold(name)
     made = image(found, engine)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_png(to_pictures(made[None])[0], out, found)
-    if changed := [key for key in differences(found, held) if key in found]:  # a link says less than a picture
+    if changed := [key for key in differences(found, loaded) if key in found]:  # a link has fewer fields than a PNG
         print(f"It may differ slightly: this is not the same {', '.join(changed)}.", file=sys.stderr)
     print(out)
 
@@ -224,8 +221,8 @@ def read_positions(text: str | None, count: int) -> list[float]:
         raise ValueError(f"positions are numbers from 0 to 1, as in 0,0.5,1, not {text!r}") from None
 
 
-def read_end(word: str, engine: Engine, held: Held, search: Callable | None = None) -> dict[str, Any]:
-    """An end of a path from a seed, code:... or a picture file, for which an encoder or a search has a code."""
+def read_end(word: str, engine: Engine, loaded: Held, search: Callable | None = None) -> dict[str, Any]:
+    """An end of a path from a seed, code:... or a picture file, which is encoded, or projected (`search`)."""
     from genstudio.recipes import encoding, links, recipe
 
     if word.startswith("code:"):
@@ -235,9 +232,9 @@ def read_end(word: str, engine: Engine, held: Held, search: Callable | None = No
     if not Path(word).exists():
         raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
     picture = open_named(word)
-    if search is None and hasattr(held.system.model, "encode"):
-        return {"code": encoding.pack(engine.encode(held.name, [picture])[0])}
-    *_, guess = (search or engine.project)(held.name, picture)
+    if search is None and hasattr(loaded.system.model, "encode"):
+        return {"code": encoding.pack(engine.encode(loaded.name, [picture])[0])}
+    *_, guess = (search or engine.project)(loaded.name, picture)
     print(f"{word} is {guess.error:.4f} away from the nearest picture found.", file=sys.stderr)
     return {"code": encoding.pack(guess.code.numpy())}
 

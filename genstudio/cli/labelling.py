@@ -1,4 +1,4 @@
-"""Pictures of the classes that are asked for: `dataset`."""
+"""The `dataset` verb: a labelled data set of generated images."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from genstudio.cli.common import Progress, controls_of, open_engine, print_json
 
 
 def dataset(
-    system: str, labels: str, each: int, seed: str, out: Path | None, exact: bool, device: str | None, json: bool, **flags: Any
-) -> None:
+    system: str, labels: str, each: int, seed: str, out: Path | None, exact: bool, device: str | None, json: bool,
+    **flags: Any,
+) -> None:  # fmt: skip
     from genstudio.recipes import recipe
     from genstudio.tasks import labelled_dataset
 
     engine = open_engine(device, exact)
-    held = engine.hold(system)
-    wanted = held.header.classes if labels == "all" else [label.strip() for label in labels.split(",") if label.strip()]
-    controls = {name: value for name, value in controls_of(held, "sample", flags).items() if name != "label"}
-    target = out or Path(f"{held.system.name}-{each * len(wanted)}.zip")
+    loaded = engine.hold(system)
+    named = [label.strip() for label in labels.split(",") if label.strip()]
+    wanted = loaded.header.classes if labels == "all" else named
+    controls = {name: value for name, value in controls_of(loaded, "sample", flags).items() if name != "label"}
+    target = out or Path(f"{loaded.system.name}-{each * len(wanted)}.zip")
     if target.suffix.lower() != ".zip":
         raise ValueError(f"a data set is written into a .zip, not into {target.name!r}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    progress, counts = Progress(), dict[str, int]()
-    with closing(labelled_dataset.export(engine, system, wanted, each, target, recipe.check_seed(seed), **controls)) as parts:
+    progress, counts, first = Progress(), dict[str, int](), recipe.check_seed(seed)
+    with closing(labelled_dataset.export(engine, system, wanted, each, target, first, **controls)) as parts:
         for part in parts:
             for label in part.labels:
                 counts[label] = counts.get(label, 0) + 1

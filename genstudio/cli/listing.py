@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def list_(json: bool, scores: bool) -> None:
-    """A line a family and a line a system: name, title, size, where its weights come from."""
+    """Print a line per family and a line per system: name, title, size, origin of the weights."""
     rows = described()
     if json:
         return print_json(rows)
@@ -28,11 +28,11 @@ def list_(json: bool, scores: bool) -> None:
 
 
 def show(name: str, json: bool) -> None:
-    """All that is known of a system or checkpoint, as its card on the page has it."""
+    """Print all facts of a system or checkpoint, as on its card on the page."""
     from genstudio import catalog, checkpoint
 
     if not (found := [row for row in described() if row["name"] == name]):
-        catalog.locate(name)  # says, in words, why there is none
+        catalog.locate(name)  # raises, with the reason
     [row] = found
     if json:
         return print_json(row)
@@ -41,11 +41,12 @@ def show(name: str, json: bool) -> None:
     facts = {"family": row["family"], "size": "x".join(map(str, row["shape"])), "verbs": ", ".join(row["verbs"])}
     if row["file"] and not row["problem"]:
         header = checkpoint.describe(row["file"])
+        threads = f"{header.threads} thread{'s' * (header.threads != 1)}"
         facts |= {
             "weights": f"{row['file']}, {row['bytes'] / 1e6:.1f} MB, {row['origin']}",
             "learned from": header.sets,
             "credit": header.credit,
-            "cost": f"{header.images} images, {header.minutes:.0f} minutes, {header.threads} thread{'s' * (header.threads != 1)}",
+            "cost": f"{header.images} images, {header.minutes:.0f} minutes, {threads}",
             "command": header.command,
             "licence": header.licence,
         }
@@ -63,7 +64,7 @@ def print_scores(scores: dict[str, Any], indent: int) -> None:
 
 
 def described() -> list[dict[str, Any]]:
-    """What is known of every checkpoint, and of every system that has none; by family, then by system."""
+    """Facts of all checkpoints, and of systems without one, a dict each; by family, then by system."""
     from genstudio import catalog, checkpoint, paths
     from genstudio.model import verbs
     from genstudio.registry import find, systems
@@ -77,12 +78,14 @@ def described() -> list[dict[str, Any]]:
     rows, order = [], list(systems())
     files = catalog.available()
     for name in dict.fromkeys([*order, *files]):
-        row = {"name": name, "system": "", "family": "unreadable", "title": "", "shape": (), "problem": None, "verbs": ()}
-        row |= {"file": None, "origin": "not trained", "bytes": 0, "images": 0, "minutes": 0.0, "scores": {}}
+        row = {"name": name, "system": "", "family": "unreadable", "title": "", "shape": (), "problem": None}
+        row |= {"verbs": (), "file": None, "origin": "not trained", "bytes": 0, "images": 0, "minutes": 0.0}
+        row |= {"scores": {}}
         if name in order:
             row |= of_system(systems()[name], {})
         if path := files.get(name):
-            origin = "shipped" if path.parent == paths.SHIPPED else "from the Hub" if name.startswith(PREFIX) else "yours"
+            pulled = name.startswith(PREFIX)
+            origin = "shipped" if path.parent == paths.SHIPPED else "from the Hub" if pulled else "yours"
             row |= {"file": str(path), "origin": origin, "bytes": path.stat().st_size}
             try:
                 header = checkpoint.describe(path)

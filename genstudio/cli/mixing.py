@@ -1,4 +1,4 @@
-"""Faces mixed layer by layer: `mix`."""
+"""The `mix` verb: style mixing (StyleGAN), layer by layer."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ def mix(
     from genstudio.recipes import links, mixing, recipe
 
     engine = open_engine(device, exact)
-    held = engine.hold(system)
-    controls, count = controls_of(held, "mix", flags), held.model.layers
+    loaded = engine.hold(system)
+    controls, count = controls_of(loaded, "mix", flags), loaded.model.layers
     taken, steered = layers_of(layers, count), layers_of(f"0-{count - 1}" if moved is None else moved, count)
     steps = recipe.check_styles_by(links.by_from_word(by or ""))
-    left, top = faces(rows, engine, held), faces(columns or "", engine, held)
+    left, top = faces(rows, engine, loaded), faces(columns or "", engine, loaded)
     w = mixing.styles_of([*left, *top], engine, system, controls)
     pairs = [(row, column) for row in range(len(left)) for column in (range(len(left), len(w)) if top else [row])]
     pictures = Pictures(out, len(pairs), json, "sheet.png")
-    grain = mixing.part_of(held, "synthesize", controls)
+    synthesis_controls = mixing.part_of(loaded, "synthesize", controls)
     for part in chunks(pairs):
         styles = [mixing.restyled(mixed(w[i], w[j], taken), steps, steered, engine, system) for i, j in part]
-        images = engine.synthesize(system, styles, [mixing.grain_seed(left[i]) for i, _ in part], **grain)
+        images = engine.synthesize(system, styles, [mixing.grain_seed(left[i]) for i, _ in part], **synthesis_controls)
         recipes = [
-            recipe.make(held, "mix", **{"from": left[i], "to": top[j - len(left)] if top else None}, layers=word_of(taken) if top else "",
-                        by=steps, moved=word_of(steered) if steps else "", controls=controls)
+            recipe.make(loaded, "mix", **{"from": left[i], "to": top[j - len(left)] if top else None},
+                        layers=word_of(taken) if top else "", by=steps, moved=word_of(steered) if steps else "",
+                        controls=controls)
             for i, j in part
         ]  # fmt: skip
         names = [f"{i:02d}-{j - len(left):02d}.png" if top else f"{i:02d}.png" for i, j in part]
@@ -47,14 +48,14 @@ def mix(
     pictures.finish(columns=len(top) or None)
 
 
-def faces(words: str, engine: Engine, held: Held) -> list[dict[str, Any]]:
-    """Ends from words between commas: seeds and ranges of them, code:..., picture files, whose styles are searched for."""
+def faces(words: str, engine: Engine, loaded: Held) -> list[dict[str, Any]]:
+    """Ends from a comma-separated list: seeds, ranges of seeds, code:..., and picture files, which are projected."""
     found = []
     for word in filter(None, (word.strip() for word in words.split(","))):
         if re.fullmatch(r"\d+-\d+", word, re.ASCII):
             found += [{"seed": seed} for r in seed_ranges(word) for seed in itertools.islice(r, MOST + 1)]
         else:
-            found.append(read_end(word, engine, held, engine.project_styles))
+            found.append(read_end(word, engine, loaded, engine.project_styles))
     if len(found) > MOST:
         raise ValueError(f"at most {MOST} faces stand on a side, not {len(found)}")
     return found

@@ -1,4 +1,4 @@
-"""Weights of other projects, and files of ours, among one's own checkpoints: `open`."""
+"""The `open` verb: imports weights of other projects, and files of ours, as checkpoints of the user."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ def open_(file: Path, name: str | None, json: bool) -> None:
         found.name = f"{found.facts['system']}.{name}.safetensors" if found.reading is None else name
     with keep.as_ours(file, found) as ours:
         kept = keep.keep(ours, found)
-    facts = {key: value for key, value in found.facts.items() if key in ("maker", "parameters", "pixels", "licence", "credit") and value}
+    printed = ("maker", "parameters", "pixels", "licence", "credit")
+    facts = {key: value for key, value in found.facts.items() if key in printed and value}
     can = list(verbs(catalog.system_of(kept).model))
     if json:
-        return print_json({"name": kept, "file": str(catalog.locate(kept)), "system": found.facts["system"], "verbs": can} | facts)
+        file, system = str(catalog.locate(kept)), found.facts["system"]
+        return print_json({"name": kept, "file": file, "system": system, "verbs": can} | facts)
     sides = "x".join(map(str, found.facts.get("pixels", ())))
-    told = [found.facts.get("maker"), sides and f"{sides} px", found.facts.get("parameters") and f"{found.facts['parameters']:,} parameters"]
-    print(", ".join(filter(None, told)) or found.facts["system"])
+    parameters = found.facts.get("parameters") and f"{found.facts['parameters']:,} parameters"
+    summary = [found.facts.get("maker"), sides and f"{sides} px", parameters]
+    print(", ".join(filter(None, summary)) or found.facts["system"])
     if licence := found.facts.get("licence"):
         print(f"licence: {licence}")
     print(f"kept as {kept}: {', '.join(can)}")

@@ -1,6 +1,6 @@
-"""Which words and flags the command line has. What they do stands in the files beside this one.
+"""Argument parser of the command line: its verbs and flags. The other files of this package implement them.
 
-What a visitor got wrong is one sentence on stderr and exit code 2, never a traceback.
+Bad input gives one sentence on stderr and exit code 2, never a traceback.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ verb has its own help, and `sample SYSTEM --help` also shows the controls of tha
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command. Returns the exit code: 0, 2 when the visitor got something wrong, 130 when interrupted."""
+    """Run one command. Returns the exit code: 0, 2 on bad input, 130 when interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a pipe may hold no more than ASCII
+            stream.reconfigure(errors="replace")  # the encoding of a pipe may be ASCII
     try:
-        argv = sharing.at_hand(argv)  # before the parser, whose flags depend on the system
+        argv = sharing.at_hand(argv)  # downloads `hf:` systems first: the parser's flags depend on the system
         parser = build_parser(argv)
         arguments = vars(parser.parse_args(argv))
         run = arguments.pop("run")
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code or 0
     except (ValueError, OSError, ArithmeticError) as error:
-        if isinstance(error, BrokenPipeError):  # the reader, `head` say, has seen enough
+        if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
         print(f"genstudio: {sentence(error)}", file=sys.stderr)
@@ -70,18 +70,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def sentence(error: Exception) -> str:
-    """An error in one line."""
+    """Message of an error, on one line."""
     said = str(error)
     if isinstance(error, OSError) and error.strerror:
         said = ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     return " ".join(said.split())
 
 
-# Words to arguments ---------------------------------------------------------------------------------------------
+# Parser ---------------------------------------------------------------------------------------------------------
 
 
 class Parser(argparse.ArgumentParser):
-    """Complains with an exception, for `main` to print, and takes no flag for another that it begins like."""
+    """Parser that raises ValueError on bad arguments, for `main` to print, and accepts no abbreviated flags."""
 
     def __init__(self, **options: Any):
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
@@ -93,7 +93,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser(argv: Sequence[str]) -> Parser:
-    """The parser for these words: which controls a verb has is known once the system after it is."""
+    """Build the parser for a command line. A verb's control flags depend on the system after it."""
     parser = Parser(
         prog="python -m genstudio",
         description="Deep generative image models that one can see, steer and train.",
@@ -109,15 +109,18 @@ def build_parser(argv: Sequence[str]) -> Parser:
             made.add_argument("system", metavar="SYSTEM", help=system)
         return made
 
-    def makes_pictures(made: Parser, name: str, told: str = "list the files and their recipes as JSON", zips: str = "") -> None:
-        """What the verbs have in common that write pictures, and the controls of the system."""
-        made.add_argument("--out", type=Path, default="pictures", metavar="DIR", help=f"folder{zips} for the PNGs (pictures)")
+    def makes_pictures(
+        made: Parser, name: str, about: str = "list the files and their recipes as JSON", zips: str = ""
+    ) -> None:
+        """Add the flags shared by verbs that write images, and the controls of the system."""
+        where = f"folder{zips} for the PNGs (pictures)"
+        made.add_argument("--out", type=Path, default="pictures", metavar="DIR", help=where)
         computes(made)
-        gives_json(made, told)
+        gives_json(made, about)
         controlled(made, name)
 
     def controlled(made: Parser, name: str, by: str = "") -> None:
-        """The controls that the system has where it makes pictures `by` that verb, its own unless said."""
+        """Add the controls of the system for the verb `by`, by default `name`."""
         if asked == name and system and not system.startswith("-"):
             add_controls(made, system, by or name)
 
@@ -128,7 +131,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
     def gives_json(made: Parser, about: str) -> None:
         made.add_argument("--json", action="store_true", help=about)
 
-    made = verb(listing.list_, "The systems by family: name, title, size, and whether their weights are shipped or yours.", "")
+    about = "The systems by family: name, title, size, and whether their weights are shipped or yours."
+    made = verb(listing.list_, about, "")
     made.add_argument("--scores", action="store_true", help="their scores, too")
     gives_json(made, "all that is known of each, as JSON")
 
@@ -141,7 +145,10 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--grid", action="store_true", help="also all of them on one sheet, grid.png")
     makes_pictures(made, "sample")
 
-    about = "Pictures of each class that is asked for, as a data set: a zip with a folder for each, which says how it was made."
+    about = (
+        "Pictures of each class that is asked for, as a data set: a zip with a folder for each, which says how it was "
+        "made."
+    )
     made = verb(labelling.dataset, about)
     made.add_argument("--labels", default="all", metavar="NAME,NAME,...", help="classes, by name or number (all)")
     made.add_argument("--each", type=int, default=20, metavar="N", help="pictures of each class (20)")
@@ -199,7 +206,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
 
     made = verb(generate.again, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
     made.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")
-    made.add_argument("--out", type=Path, default="pictures/again.png", metavar="FILE.png", help="where to (pictures/again.png)")
+    about = "where to (pictures/again.png)"
+    made.add_argument("--out", type=Path, default="pictures/again.png", metavar="FILE.png", help=about)
     made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
 
     about = "Trains a system. Ctrl-C stops in good order; --resume goes on."
@@ -243,9 +251,11 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--yes", action="store_true", help="accept size and licences without being asked")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder for the archive (GENSTUDIO_DATA)")
 
-    made = verb(opening.open_, "Takes weights in: a file of another project, a folder of Hugging Face's, or a file of ours.", "")
+    about = "Takes weights in: a file of another project, a folder of Hugging Face's, or a file of ours."
+    made = verb(opening.open_, about, "")
     made.add_argument("file", metavar="FILE", type=Path, help=".pkl, .pth, .pt, .ckpt, .bin, .safetensors, or a folder")
-    made.add_argument("--name", metavar="TAG", help="what it is to be called behind its system: SYSTEM.TAG (its file's name)")
+    about = "what it is to be called behind its system: SYSTEM.TAG (its file's name)"
+    made.add_argument("--name", metavar="TAG", help=about)
     gives_json(made, "what it is, as JSON")
 
     made = verb(sharing.push, "Shares a checkpoint on the Hugging Face Hub, with a card made from its header.")
@@ -262,7 +272,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--check", action="store_true", help=about)
 
     made = verb(working.jobs, "Trainings that the page has begun: list, pause, resume, stop, delete.", "")
-    made.add_argument("what", metavar="WHAT", choices=working.WHAT, nargs="?", default="list", help="|".join(working.WHAT))
+    about = "|".join(working.WHAT)
+    made.add_argument("what", metavar="WHAT", choices=working.WHAT, nargs="?", default="list", help=about)
     made.add_argument("id", metavar="JOB", nargs="?", help="a name that `jobs list` shows")
     gives_json(made, "as JSON")
 
@@ -278,7 +289,8 @@ def build_parser(argv: Sequence[str]) -> Parser:
 
     about = "Trains systems in order for some minutes, each resumed, and exports them in parts. See `make lease`."
     made = verb(runs.lease, about, "")
-    made.add_argument("systems", metavar="SYSTEM", nargs="+", help="in the order of their turns; what is done is skipped")
+    about = "in the order of their turns; what is done is skipped"
+    made.add_argument("systems", metavar="SYSTEM", nargs="+", help=about)
     made.add_argument("--minutes", type=float, default=9.0, metavar="M", help="in all, the export too (9)")
     made.add_argument("--folder", type=Path, default="lease", metavar="DIR", help="with data/ and runs/ (lease)")
     made.add_argument("--out", type=Path, metavar="DIR", help="folder for the parts (out/ in --folder)")
@@ -291,22 +303,22 @@ def build_parser(argv: Sequence[str]) -> Parser:
 
 
 def add_controls(parser: Parser, name: str, verb: str) -> None:
-    """A flag for each control of what the verb asks of the model."""
+    """Add a flag for each control of a verb."""
     from genstudio import catalog, checkpoint
     from genstudio.controls import Slider, controls
     from genstudio.engine.loaded import maker
 
     group = parser.add_argument_group("controls of this system")
     header = checkpoint.describe(catalog.locate(name))
-    for control, (kind, default) in controls(maker(catalog.system_of(name), verb), header.classes).items():
-        about = f"{kind.title.en} ({default}). {kind.hint.en}".replace("%", "%%")
-        values = f"{kind.low}-{kind.high}" if isinstance(kind, Slider) else "|".join(kind.options)
-        flags = dict.fromkeys((f"--{control.replace('_', '-')}", f"--{control}"))  # recipes write the second
+    for control, (widget, default) in controls(maker(catalog.system_of(name), verb), header.classes).items():
+        about = f"{widget.title.en} ({default}). {widget.hint.en}".replace("%", "%%")
+        values = f"{widget.low}-{widget.high}" if isinstance(widget, Slider) else "|".join(widget.options)
+        flags = dict.fromkeys((f"--{control.replace('_', '-')}", f"--{control}"))  # recipes use the second
         group.add_argument(*flags, dest=f"control_{control}", metavar=values, help=about)
 
 
 def add_recipe(group: argparse._ArgumentGroup) -> None:
-    """A flag for each number of a training recipe. Its help is the comment that stands beside it in the source."""
+    """Add a flag for each number of a training recipe, with its comment in the source as help."""
     import inspect
 
     from genstudio.system import Recipe
@@ -314,13 +326,13 @@ def add_recipe(group: argparse._ArgumentGroup) -> None:
     comments = dict(re.findall(r"^    (\w+):.*?# (.*)$", inspect.getsource(Recipe), re.MULTILINE))
     hints = get_type_hints(Recipe)
     for name in hints:
-        kinds = {int: int, int | None: int, float: float, float | None: float, bool: bool, dict[str, float]: parts}
-        kind = kinds.get(hints[name])  # no pairs
+        types = {int: int, int | None: int, float: float, float | None: float, bool: bool, dict[str, float]: parts}
+        type_ = types.get(hints[name])  # None for tuples, which have no flag
         options = dict(dest=f"recipe_{name}", help=comments.get(name, "").replace("%", "%%"))
-        if kind is bool:
+        if type_ is bool:
             group.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, **options)
-        elif kind:
-            group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=kind.__name__.upper(), **options)
+        elif type_:
+            group.add_argument(f"--{name.replace('_', '-')}", type=type_, metavar=type_.__name__.upper(), **options)
 
 
 def parts(said: str) -> dict[str, float]:
@@ -330,7 +342,7 @@ def parts(said: str) -> dict[str, float]:
 
 
 def argument(said: str) -> tuple[str, Any]:
-    """`widths=[64,32]` -> ("widths", [64, 32]); what is not JSON is a word."""
+    """`widths=[64,32]` -> ("widths", [64, 32]); a value that is not JSON stays a string."""
     name, _, value = said.partition("=")
     try:
         return name, json.loads(value)

@@ -1,4 +1,4 @@
-"""The verbs of runs that travel: `runs` moves one between machines, `lease` trains on one that is lent for minutes."""
+"""The verbs `runs`, which moves training runs between machines, and `lease`, which trains on a leased machine."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The `score` verb: measures a checkpoint, or holds its header to what it claims.
+"""The `score` verb: evaluates a checkpoint, or verifies the scores in its header.
 
-As in `commands.py`, results go to stdout, what a reader should know besides to stderr, and torch is imported inside.
+As in `generate.py`, results go to stdout, notes to stderr, and torch is imported inside the functions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def score(
         print(f"Note: {note.en}", file=sys.stderr)
     found = {name: number.as_dict() for name, number in found.items()}
     if write:
-        header = checkpoint.describe(path)  # as it is by now
+        header = checkpoint.describe(path)  # again: it may have changed during the evaluation
         header.scores = found
         checkpoint.rewrite_header(path, header)
         print(f"The scores stand in {path}", file=sys.stderr)
@@ -45,7 +45,7 @@ def score(
 
 
 def check_claims(system: str, device: str | None, features: str | None, json: bool) -> int | None:
-    """Every score of a header, claimed and measured; 1 where one does not agree."""
+    """Print every score of a header, claimed and measured. Returns 1 if any disagrees."""
     from genstudio.scores.verify import check
 
     found = {}

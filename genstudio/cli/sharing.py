@@ -1,4 +1,4 @@
-"""The verbs of the command line that share: `push` and `pull` with the Hub, and `space`."""
+"""The verbs `push` and `pull`, for the Hugging Face Hub, and `space`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def pull(name: str, yes: bool) -> None:
 
 
 def obtain(name: str, yes: bool = False) -> str:
-    """The pinned name of what was downloaded, once somebody has agreed to its size and licence."""
+    """Download a checkpoint after consent to its size and licence. Returns its pinned name."""
     offer = hub.look(hub_cache.parse(name))
     print(offer.terms(), file=sys.stderr)
     if not (yes or agreed("Download it?")):
@@ -49,9 +49,9 @@ def space(out: Path, check: bool) -> None:
 
 
 def at_hand(words: Sequence[str]) -> list[str]:
-    """A command line whose `hf:` names are pinned to what is here; what is not is downloaded where somebody agrees.
+    """The command line with `hf:` names pinned to local downloads; missing ones are downloaded after consent.
 
-    So a recipe and a header that quote the name say which commit was used.
+    Recipes and headers that quote the name then identify the commit.
     """
     if words[:1] == ["pull"]:
         return list(words)

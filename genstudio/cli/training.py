@@ -1,6 +1,6 @@
-"""The `train` verb: follows a run on the terminal, and stops it in good order.
+"""The `train` verb: prints the progress of a run, and stops it cleanly on Ctrl-C or on a job's request.
 
-As in `commands.py`, results go to stdout, progress to stderr, and torch is imported inside.
+As in `generate.py`, results go to stdout, progress to stderr, and torch is imported inside the functions.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ def train(
     progress = Progress(30.0)
 
     def follow(heeds: bool = True, **more: Any) -> tuple[Report, str]:
-        """The reports on the terminal, until the end or until somebody asks for one: then also what was asked."""
+        """Print reports until the end, or until a request to stop. Returns the last report and the request."""
         with closing(train(system, **options | more)) as run:
             for report in run:
                 if speaks:
                     tell(report, progress, json)
                 if heeds and (asked := jobs.wish(out) or (stopping and jobs.PAUSE)):
                     return report, asked
-        stopping.clear()  # too late: it has come to its end
+        stopping.clear()  # too late: the run is complete
         return report, ""
 
     with jobs.at_work(out), plain_warnings(), interrupts() as stopping:
@@ -94,7 +94,7 @@ def tell(report: Report, progress: Progress, json: bool) -> None:
 
 @contextmanager
 def interrupts() -> Iterator[list[int]]:
-    """A list that fills when somebody asks to stop, so that no step of training is cut in half. Twice is at once."""
+    """Context with a list of received signals, which do not interrupt a training step. The second one does."""
     asked: list[int] = []
 
     def ask(number: int, frame: Any) -> None:

@@ -1,6 +1,6 @@
-"""The `translate` verb: files, folders and zips into a system's other domain.
+"""The `translate` verb: image-to-image translation of files, folders and zips.
 
-As in `commands.py`, results go to stdout, what a reader should know besides to stderr, and torch is imported inside.
+As in `generate.py`, results go to stdout, notes to stderr, and torch is imported inside the functions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The `jobs` verb: trainings that a page has begun, seen and steered from the terminal."""
+"""The `jobs` verb: lists and controls the training jobs of the page."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def jobs(what: str, id: str | None, json: bool) -> None:
 
 
 def _facts(job) -> dict:
-    return {"id": job.id, "state": job.state, "why": job.why and job.why.en, "folder": str(job.folder), **asdict(job.order),
-            "report": job.reports[-1] if job.reports else None}  # fmt: skip
+    facts = {"id": job.id, "state": job.state, "why": job.why and job.why.en, "folder": str(job.folder)}
+    return {**facts, **asdict(job.order), "report": job.reports[-1] if job.reports else None}
 
 
 def _line(job) -> str:

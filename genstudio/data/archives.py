@@ -1,6 +1,6 @@
-"""Folders and zips of pictures: every bad item is refused by name and reason, and the rest is used.
+"""Folders and zips of pictures: each bad file is refused by name with a reason, and the rest is used.
 
-Nothing in an archive is unpacked to disk.
+Archives are untrusted, and never unpacked to disk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from genstudio.images import fit, open_picture, to_array
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 MAX_FILES = 200_000
 MAX_BYTES = 4 * 2**30  # unpacked
-MAX_RATIO = 200  # unpacked to packed: a picture is compressed already, a bomb is not
+MAX_RATIO = 200  # unpacked to packed size: pictures are compressed already, zip bombs exceed it
 CONDITIONS = ("glasses", "facial_hair", "covered", "hair_color", "skin", "mouth")  # keys of metadata.jsonl
 
 
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 def entries(source: Path) -> Iterator[Entry]:
-    """The files of a folder or zip. Refuses the whole of an archive that escapes, explodes or holds too much."""
+    """Yield the files of a folder or zip. Raises ValueError on path traversal, a zip bomb, or too many files."""
     if source.is_dir():
         root = source.resolve()
         files = sorted(p for p in source.rglob("*") if p.is_file() and p.resolve().is_relative_to(root))
@@ -69,7 +69,7 @@ def _read(read: Callable[[], bytes]) -> bytes:
     try:
         return read()
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError) as error:
-        raise ValueError(f"cannot be read ({error})") from None  # RuntimeError: a password, or a packing unknown here
+        raise ValueError(f"cannot be read ({error})") from None  # RuntimeError: a password, or an unknown compression
 
 
 def read_pictures(
@@ -79,11 +79,11 @@ def read_pictures(
     keep: Callable[[str], bool] = lambda name: True,
     label: str = "label",
 ) -> Pictures:
-    """All pictures of a folder or zip at one shape (c, h, w).
+    """Read all pictures of a folder or zip at one shape (c, h, w).
 
-    A picture's class is `label` in metadata.jsonl (Hugging Face's imagefolder form), else the folder that it stands
-    in; its conditions are the `CONDITIONS` there. Raises ValueError when no picture is left; `refused` lists what was
-    left out and why.
+    A picture's label is the value of `label` in metadata.jsonl (Hugging Face's imagefolder format), else its folder;
+    its conditions are the `CONDITIONS` there. `refused` lists skipped files with reasons. Raises ValueError if no
+    picture is left.
     """
     metadata: dict[str, dict] = {}
     arrays, names, came, refused, ignored = [], [], [], [], []
@@ -94,7 +94,7 @@ def read_pictures(
         elif not _is_picture(entry.name):
             ignored.append(entry.name)
         elif keep(entry.name):
-            # A zip's members can only be read while `entries` holds it open, so one pass decodes as it goes.
+            # A zip's members can be read only while `entries` keeps it open, so they are decoded in this pass.
             chosen.append(entry.name)
             try:
                 array, was = _fitted(open_picture(entry.read()), shape)
@@ -108,9 +108,9 @@ def read_pictures(
     if not arrays:
         reason = f"; {refused[0]}" if refused else ""
         raise ValueError(f"{source.name} holds no picture that can be used{reason}")
-    kinds = [str(metadata.get(n, {}).get(label, PurePosixPath(n).parent)) for n in names]
-    classes = tuple(sorted(set(kinds)))
-    labels = torch.tensor([classes.index(k) for k in kinds]) if len(classes) > 1 else None
+    class_names = [str(metadata.get(n, {}).get(label, PurePosixPath(n).parent)) for n in names]
+    classes = tuple(sorted(set(class_names)))
+    labels = torch.tensor([classes.index(name) for name in class_names]) if len(classes) > 1 else None
     conditions, values = _conditions(metadata, names)
     images = torch.from_numpy(np.stack(arrays))
     found = Pictures(source.stem, images, labels, classes if len(classes) > 1 else (), conditions, values)
@@ -120,9 +120,9 @@ def read_pictures(
 def _conditions(
     metadata: dict[str, dict], names: Sequence[str]
 ) -> tuple[dict[str, Tensor], dict[str, tuple[str, ...]]]:
-    """The `CONDITIONS` of these pictures in a metadata.jsonl, and the names of their values.
+    """Values (n,) of each of the `CONDITIONS`, and the names of categorical ones.
 
-    The values are those of all rows, so that both parts of a split number them alike.
+    Names come from all rows of the metadata, so that both parts of a split number them alike.
     """
     conditions, values = {}, {}
     for key in CONDITIONS:
@@ -139,20 +139,20 @@ def _conditions(
 
 
 def _is_picture(name: str) -> bool:
-    """By its name. A Mac packs a ._cat.png, which is none, beside cat.png."""
+    """True if the suffix is an image's. macOS adds a resource fork ._cat.png beside cat.png, which is none."""
     path = PurePosixPath(name)
     return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
 
 
 def _fitted(picture: Image.Image, shape: tuple[int, int, int]) -> tuple[np.ndarray, Came]:
-    """A picture at a shape, and what it was. Its pixels tell whether it is grey: many grey ones are saved as RGB."""
-    rgb = fit(picture, (3, *shape[1:]))
+    """A picture fitted to a shape, and its original properties."""
+    rgb = fit(picture, (3, *shape[1:]))  # grey or not is measured on pixels: many grey pictures are saved as RGB
     pixels = np.asarray(rgb)
     return to_array(rgb, shape), Came(picture.size, bool((pixels == pixels[..., :1]).all()), _transparent(picture))
 
 
 def _transparent(picture: Image.Image) -> bool:
-    """Whether anything shows through it: many have an alpha channel that says nothing."""
+    """True if any pixel is transparent: many alpha channels are opaque throughout."""
     if picture.mode.startswith(("I", "F")):  # 16 and 32 bits a pixel: `flatten` sees no alpha in them
         return False
     if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
@@ -161,7 +161,7 @@ def _transparent(picture: Image.Image) -> bool:
 
 
 def _metadata(entry: Entry) -> dict[str, dict]:
-    """The rows of a metadata.jsonl by picture; its file names count from where it stands."""
+    """Rows of a metadata.jsonl by file name, which is relative to its folder."""
     folder, rows = PurePosixPath(entry.name).parent, {}
     for i, line in enumerate(entry.read().splitlines(), 1):
         try:

@@ -1,4 +1,4 @@
-"""A set of pictures in memory, and all that is known of each."""
+"""A data set in memory: images with labels, conditions and sources."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from genstudio.model import Batch
 
 
 class Came(NamedTuple):
-    """What a picture was before it was fitted to a shape."""
+    """Properties of a picture before it was fitted to a shape."""
 
     size: tuple[int, int]  # width, height
     grey: bool
-    transparent: bool  # somewhere
+    transparent: bool  # any pixel
 
 
 @dataclass
 class Pictures:
-    """A set of pictures in memory."""
+    """A data set in memory."""
 
     name: str
     images: Tensor  # uint8 (n, c, h, w)
     labels: Tensor | None = None  # class numbers (n,)
     classes: tuple[str, ...] = ()
-    conditions: dict[str, Tensor] = field(default_factory=dict)  # (n,): booleans, or numbers of `values`, -1: unknown
+    conditions: dict[str, Tensor] = field(default_factory=dict)  # (n,): booleans, or indices into `values`, -1: unknown
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)  # names of a condition's values; empty: a boolean
     credit: str = ""
-    refused: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)  # files that are no pictures by their names
-    names: tuple[str, ...] = ()  # of the files
-    came: tuple[Came, ...] = ()  # empty where they were not fitted
-    sources: Tensor | None = None  # uint8: what these pictures are translated from
-    paired: bool = True  # source i belongs to picture i; else the two are two heaps, of any sizes
+    refused: list[str] = field(default_factory=list)  # skipped files, with reasons
+    ignored: list[str] = field(default_factory=list)  # files without an image suffix
+    names: tuple[str, ...] = ()  # file names
+    came: tuple[Came, ...] = ()  # original properties; empty where the images were not fitted
+    sources: Tensor | None = None  # uint8 (m, c, h, w): source domain of a translation to these images
+    paired: bool = True  # source i belongs to image i; else the domains are unpaired, and m may differ from n
 
     def __len__(self) -> int:
         return len(self.images)
@@ -49,17 +49,17 @@ class Pictures:
         return tuple(self.images.shape[1:])
 
     def tensor(self, start: int = 0, stop: int | None = None) -> Tensor:
-        """Pictures start..stop as floats in [-1, 1]."""
+        """Images start..stop as floats in [-1, 1]."""
         return from_uint8(self.images[start:stop])
 
     def batch(self, index: Tensor) -> Batch:
-        """The pictures at these places, with all that is known of them."""
+        """Batch of the images at these indices (b,), in [-1, 1], with labels, conditions and paired sources."""
         sources = self.sources if self.paired else None
         chosen = Batch(self.images, self.labels, self.conditions, sources)[index]
         return chosen.map(lambda t: from_uint8(t) if t.dtype == torch.uint8 else t)
 
     def part(self, chosen: Tensor) -> Pictures:
-        """The set of the pictures that a boolean mask (n,) chooses; its classes and values keep their numbers."""
+        """Subset chosen by a boolean mask (n,); classes and values keep their numbers."""
         rows = Batch(self.images, self.labels, self.conditions, self.sources if self.paired else None)[chosen]
         places = torch.nonzero(chosen).flatten().tolist()
         return replace(
@@ -73,7 +73,7 @@ class Pictures:
         )
 
     def digest(self) -> str:
-        """SHA-256 of pixels, labels, class names and sources, in order: the same in whatever archive they lie."""
+        """SHA-256 of pixels, labels, class names and sources, in order; independent of the archive's format."""
         tensors = [t for t in (self.images, self.labels, self.sources) if t is not None]
         facts = [[list(t.shape) for t in tensors], self.classes, self.labels is None, self.paired]
         found = hashlib.sha256(json.dumps(facts).encode())
@@ -82,7 +82,7 @@ class Pictures:
         return found.hexdigest()
 
     def renumbered(self, values: Mapping[str, Sequence[str]]) -> Pictures:
-        """The same pictures, their conditions numbered as in `values`; -1 for a value that is not named there."""
+        """The same images, their conditions numbered as in `values`; -1 for a value that is missing there."""
         conditions, names = dict(self.conditions), dict(self.values)
         for name in values.keys() & self.values.keys():
             if names[name] and names[name] != tuple(values[name]):
@@ -93,7 +93,7 @@ class Pictures:
 
 
 def relabelled(pictures: Pictures, names: Sequence[str]) -> Pictures:
-    """The same pictures, each labelled by the place of its class among `names`."""
+    """The same images, each labelled with the index of its class in `names`."""
     labels = pictures.labels
     if labels is not None:
         labels = torch.tensor([names.index(name) for name in pictures.classes])[labels]

@@ -1,15 +1,15 @@
-"""Drawn pictures in one solid archive, NAME.pixels: less than half of their size as PNG files.
+"""Lossless compression of data sets of drawings into one file, NAME.pixels: less than half of their size as PNG files.
 
-A zip of `set.json` (name, shape, classes, credit) and of arrays, packed by LZMA: `images.xz` as they are, or, where
-each picture has at most 256 colours, what tells it from the others:
+A zip of `set.json` (name, shape, classes, credit) and of arrays compressed by LZMA: `images.xz`, or, where each image
+has at most 256 colours, a prediction from earlier images with its residuals:
 
-    palettes.xz      colours of each picture, from dark to light, as differences
-    references.xz    for each block of a picture, the earlier picture that resembles it most
-    codes            each pixel: the colour of the palette nearest to the reference's, or a neighbour's, or another
+    palettes.xz      colours of each image, from dark to light, as differences
+    references.xz    for each block of an image, the index of the most similar earlier image
+    codes            each pixel: the palette colour nearest to the reference's, or a neighbour's, or another
 
-Pixels are coded by asymmetric numeral systems (Duda 2013, arXiv:1311.2540) under counts of what came before. All
-pictures of a generation are coded side by side, pixel by pixel, so that NumPy has thousands of them to work on at once;
-a generation refers to those before it.
+Pixels are entropy-coded by asymmetric numeral systems (Duda 2013, arXiv:1311.2540) with adaptive context models. All
+images of a generation are coded in parallel, pixel by pixel, so that NumPy works on thousands of them at once; a
+generation refers to those before it.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from genstudio import files
 
 FORMAT = 1
 SUFFIX = ".pixels"
-# These are a part of the format.
-FIRST = 1000  # pictures of the first generation; each later one is as large as all before it
+# Constants of the format.
+FIRST = 1000  # images of the first generation; each later one is as large as all before it
 BLOCK = 16  # pixels along a side of a block
-BITS = 14  # of a probability
+BITS = 14  # resolution of a probability
 MASK = (1 << BITS) - 1
-LOW = 1 << 16  # a coder's state is at least that
+LOW = 1 << 16  # lower bound of the coder's state
 
 XZ = {"format": lzma.FORMAT_XZ, "filters": [{"id": lzma.FILTER_LZMA2, "preset": 9, "lc": 0, "lp": 0, "pb": 0}]}
 MAX_PICTURES, MAX_SIDE, MAX_BYTES = 200_000, 4096, 4 * 2**30  # unpacked
 
 
 def save(pictures: Any, path: Path) -> int:
-    """Packs `Pictures`: images, labels and conditions. Returns the size of the file."""
+    """Write images, labels and conditions of `Pictures`. Returns the size of the file in bytes."""
     if pictures.sources is not None:
         raise ValueError(f"{pictures.name} is a set of sources and targets, which is not packed")
     images, conditions = pictures.images.numpy(), pictures.conditions
@@ -65,16 +65,16 @@ def save(pictures: Any, path: Path) -> int:
     return path.stat().st_size
 
 
-KINDS = {"bool": bool, "int64": np.int64}  # of conditions
+DTYPES = {"bool": bool, "int64": np.int64}  # of conditions
 TORN = (zipfile.BadZipFile, OSError, EOFError, LookupError, TypeError, AttributeError, ValueError, lzma.LZMAError)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The fields of `Pictures` as they were packed. Raises ValueError where the file is torn or of a newer format."""
+    """Read the fields of `Pictures`. Raises ValueError if the file is damaged or of a newer format."""
     try:
         with zipfile.ZipFile(path) as archive:
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-                raise ValueError("its arrays are packed twice")  # a bomb, perhaps: ours are stored
+                raise ValueError("its arrays are packed twice")  # possibly a zip bomb: `save` stores members
             members = {name: archive.read(name) for name in archive.namelist()}
         said = json.loads(members["set.json"])
         newest, shape = int(said["format"]), [int(side) for side in said["shape"]]
@@ -88,8 +88,8 @@ def load(path: Path) -> dict[str, Any]:
     try:
         labels = _unxz(members["labels.xz"], "<u2", [n]).astype(np.int64) if "labels.xz" in members else None
         conditions = {
-            str(name): torch.from_numpy(_unxz(members[f"conditions/{i}.xz"], "<i2", [n]).astype(KINDS[kind]))
-            for i, (name, kind) in enumerate(said["conditions"].items())
+            str(name): torch.from_numpy(_unxz(members[f"conditions/{i}.xz"], "<i2", [n]).astype(DTYPES[dtype]))
+            for i, (name, dtype) in enumerate(said["conditions"].items())
         }
         images = _unxz(members["images.xz"], "u1", shape) if "images.xz" in members else _unpack(members, shape)
         return {
@@ -109,21 +109,21 @@ def _torn(path: Path, error: Exception) -> ValueError:
     return ValueError(f"{path.name} is not a whole set of pixels ({str(error)[:80]})")
 
 
-def _unxz(data: bytes, kind: str, shape: Sequence[int]) -> np.ndarray:
-    """An array of that many numbers, and no more: what else the data hold is not unpacked."""
-    due = int(np.prod(shape)) * np.dtype(kind).itemsize
+def _unxz(data: bytes, dtype: str, shape: Sequence[int]) -> np.ndarray:
+    """Decompress an array of that shape, and no byte more."""
+    due = int(np.prod(shape)) * np.dtype(dtype).itemsize
     found = lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(data, max_length=due)
     if len(found) < due:
         raise EOFError("it ends too soon")
-    return np.frombuffer(bytearray(found), kind).reshape(shape)
+    return np.frombuffer(bytearray(found), dtype).reshape(shape)
 
 
 # Palettes -------------------------------------------------------------------------------------------------------
 
 
 def by_palette(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Palettes (n, 256, c) from dark to light, their sizes (n,), and each pixel's place (n, h*w); None where one of the
-    pictures has more than 256 colours."""
+    """Palettes (n, 256, c) from dark to light, their sizes (n,), and palette indices (n, h*w); None if an image has
+    more than 256 colours."""
     n, c, h, w = images.shape
     if c > 3:
         return None
@@ -149,13 +149,13 @@ def generations(n: int) -> Iterator[tuple[int, int]]:
 
 
 def _blocks(h: int, w: int) -> np.ndarray:
-    """The block of each pixel (h*w,)."""
+    """Block index of each pixel (h*w,)."""
     rows, columns = np.arange(h) // BLOCK, np.arange(w) // BLOCK
     return (rows[:, None] * (columns[-1] + 1) + columns).reshape(-1)
 
 
 def references(images: np.ndarray) -> np.ndarray:
-    """The earlier picture that is nearest in each block (n, blocks); 0 in the first generation, which has none."""
+    """Index of the nearest earlier image for each block (n, blocks); 0 in the first generation, which has none."""
     n, c, h, w = images.shape
     blocks = _blocks(h, w)
     found = np.zeros((n, blocks[-1] + 1), np.int64)
@@ -178,7 +178,7 @@ def _predicted(
     last: int,
     blocks: np.ndarray,
 ) -> np.ndarray:
-    """The place in each palette of the colour nearest to the reference's (last - first, pixels). Exact in float32."""
+    """Palette index of the colour nearest to the reference's (last - first, pixels). Exact in float32."""
     found, pixels = np.zeros((last - first, len(blocks)), np.uint8), np.arange(len(blocks))
     if first == 0:
         return found
@@ -192,18 +192,18 @@ def _predicted(
 
 # Contexts -------------------------------------------------------------------------------------------------------
 
-NEARBY = 15  # the bits of a context that say where the reference was right
+NEARBY = 15  # mask of the context bits for correct references among the neighbours
 CHOICES = 6  # reference, west, north, north-west, north-east, another
 
 
 class Counts:
-    """Adaptive frequencies of symbols, by context. Symbol s of context c has number c * symbols + s."""
+    """Adaptive symbol frequencies by context. Symbol s of context c has number c * symbols + s."""
 
     def __init__(self, contexts: int, symbols: int):
         self.counts = np.ones((symbols, contexts), np.int64)
 
     def starts(self) -> np.ndarray:
-        """The first slot of each number, and the end: each context has 2^BITS slots, and each symbol one at least."""
+        """Cumulative slots of the numbers: each context has 2^BITS slots, and each symbol at least one."""
         symbols = len(self.counts)
         slots = self.counts * ((1 << BITS) - symbols) // self.counts.sum(0) + 1
         slots[0] += (1 << BITS) - slots.sum(0)
@@ -212,11 +212,11 @@ class Counts:
     def add(self, numbers: np.ndarray) -> None:
         symbols, contexts = self.counts.shape
         found = np.bincount(numbers, minlength=self.counts.size).reshape(contexts, symbols)
-        self.counts += 8 * found.T  # one that was seen weighs as much as eight that may be
+        self.counts += 8 * found.T  # an observation weighs eight times the initial count
 
 
 class Walk:
-    """The pixels of a generation in order: candidates and contexts of each, out of what is known by then."""
+    """The pixels of a generation in coding order, with candidates and context of each from the pixels before it."""
 
     def __init__(self, predicted: np.ndarray, h: int, w: int):
         self.lanes, self.h, self.w = len(predicted), h, w
@@ -233,7 +233,7 @@ class Walk:
         return [self.predicted[y, x], known[y, x - 1], known[y - 1, x], known[y - 1, x - 1], known[y - 1, x + 1]]
 
     def context(self, y: int, x: int, candidates: list[np.ndarray]) -> np.ndarray:
-        """Which candidates are the same, and where the reference was right nearby."""
+        """Context (n,): a bit for each pair of equal candidates, and for each neighbour that equals its reference."""
         ref, west, north, north_west, north_east = candidates
         known, predicted = self.known, self.predicted
         bits = [
@@ -250,7 +250,7 @@ class Walk:
 
 
 def _encode(walk: Walk, indices: np.ndarray) -> bytes:
-    """The code of the pixels (n, h*w) of a generation."""
+    """Encode the palette indices (n, h*w) of a generation."""
     truth = indices.reshape(-1, walk.h, walk.w).transpose(1, 2, 0)
     steps: list[
         tuple[np.ndarray | None, np.ndarray, np.ndarray]
@@ -275,7 +275,7 @@ def _encode(walk: Walk, indices: np.ndarray) -> bytes:
             note(rows, walk.others, context, (value[rows] - base).astype(np.int64))
         walk.known[y, x] = value
     states, words = np.full(walk.lanes, LOW, np.uint64), []
-    for rows, start, frequency in reversed(steps):  # the last to be coded is the first to be decoded
+    for rows, start, frequency in reversed(steps):  # ANS decodes in reverse order of encoding
         x = states if rows is None else states[rows]
         start, frequency = start.astype(np.uint64), frequency.astype(np.uint64)
         full = x >= frequency << np.uint64(32 - BITS)
@@ -290,12 +290,12 @@ def _encode(walk: Walk, indices: np.ndarray) -> bytes:
 
 
 def _decode(walk: Walk, code: bytes) -> np.ndarray:
-    """The pixels (n, h*w) of a generation."""
+    """Decode the palette indices (n, h*w) of a generation."""
     states = np.frombuffer(code, "<u4", walk.lanes).astype(np.int64)
     words, place = np.frombuffer(code, "<u2", offset=4 * walk.lanes).astype(np.int64), 0
 
     def symbols(x: np.ndarray, context: np.ndarray, counts: Counts) -> tuple[np.ndarray, np.ndarray]:
-        """The next symbol of each state, and the states after it."""
+        """The next symbol of each state, and the updated states."""
         nonlocal place
         starts, slot = counts.starts(), context << BITS | x & MASK
         numbers = np.searchsorted(starts, slot, side="right") - 1

@@ -1,7 +1,7 @@
-"""The report that a visitor reads before training on pictures: what is there, what is refused, what will be done.
+"""Data-set report before training: counts, classes, duplicates, refused files, preprocessing and warnings.
 
-The pictures are read by `data`, as training reads them, so what is counted and refused here is so there.
-Sentences stand below, in both languages; numbers and names are put into them, and nothing else.
+The pictures are read by `data`, as in training, so counts and refusals agree with it. Its sentences are templates in
+both languages, filled with numbers and names.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ from genstudio.data import Came, Pictures
 from genstudio.images import grid
 
 TILES = 64  # on the contact sheet
-FEW = 200  # pictures; with less, a GAN or a diffusion model repeats them
-UNEVEN = 5  # times as many pictures in one class as in another
-COPIES = 0.05  # of the pictures are copies of others
-ALIKE = 8  # grey levels of 255, root mean square: a JPEG is nearer to its original, another smile further away
-EDGE = 3  # grey levels between neighbours that count as one being lighter: above the noise of a JPEG
-CROWD = 50  # pictures of one outline: digits or dots, say, where an outline tells no copies
+FEW = 200  # pictures; with fewer, a GAN or a diffusion model memorizes them
+UNEVEN = 5  # ratio of class sizes to warn of
+COPIES = 0.05  # fraction of duplicates to warn of
+ALIKE = 8  # RMS difference of near-duplicates, of 255: a JPEG is nearer to its original, another smile farther away
+EDGE = 3  # grey levels between neighbours that set a bit of the difference hash: above the noise of a JPEG
+CROWD = 50  # pictures with one hash, such as digits or dots, above which it does not identify duplicates
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What is known of a set. Its sizes, names and colours are those that the pictures came with."""
+    """Statistics of a data set. Sizes, names and colours are those of the original files."""
 
     name: str
-    count: int  # pictures that can be used, those held out among them
-    held_out: int  # kept from learning, to score on
+    count: int  # usable pictures of both splits
+    held_out: int  # pictures of the test split
     sizes: dict[tuple[int, int], int]  # (width, height) -> pictures, the most common first
-    classes: dict[str, int]  # -> pictures; empty where there is one class only
+    classes: dict[str, int]  # -> pictures; empty for a single class
     grey: int
     coloured: int
     transparent: int  # among the grey and the coloured
-    duplicates: list[tuple[str, ...]]  # names of pictures that are equal at the shape of training
-    near: list[tuple[str, ...]]  # names of pictures that are not equal, and hardly differ
+    duplicates: list[tuple[str, ...]]  # names of pictures that are equal at the training resolution
+    near: list[tuple[str, ...]]  # names of near-duplicates
     refused: list[str]  # "image 17 of 200, cats/17.png: truncated or broken"
-    ignored: list[str]  # files that are no pictures by their names
-    treatment: list[Text]  # what will be done to the pictures
+    ignored: list[str]  # files without an image suffix
+    treatment: list[Text]  # preprocessing
     warnings: list[Text]
-    sheet: np.ndarray  # uint8 (h, w, 3): some pictures as the model will see them, evenly from all classes
+    sheet: np.ndarray  # uint8 (h, w, 3): contact sheet at the training resolution, evenly from all classes
 
 
 def survey(source: str, shape: tuple[int, int, int]) -> Survey:
-    """The report on a set by name, a folder or a zip, for a model of pictures (c, h, w).
+    """Report on a set by name, a folder or a zip, for a model of images (c, h, w).
 
-    Raises ValueError, in words, where nothing can be used.
+    Raises ValueError if no picture can be used.
     """
     if data.named(source):
         parts = [data.load(source, split, shape) for split in ("train", "test")]
@@ -66,10 +66,10 @@ def survey(source: str, shape: tuple[int, int, int]) -> Survey:
         held_out = data.every_tenth(len(parts[0])).tolist()
         names = list(parts[0].names)
     images = [image for part in parts for image in part.images.numpy()]  # views, (c, h, w)
-    kinds = [kind for part in parts for kind in _kinds(part)]
+    labels = [label for part in parts for label in _labels(part)]
     came = [was for part in parts for was in _came(part)]
 
-    classes = Counter(kinds) if len(set(kinds)) > 1 else {}
+    classes = Counter(labels) if len(set(labels)) > 1 else {}
     equal = _equal(images)
     grey = sum(was.grey for was in came)
     return Survey(
@@ -87,7 +87,7 @@ def survey(source: str, shape: tuple[int, int, int]) -> Survey:
         ignored=parts[0].ignored,
         treatment=_treatment(came, shape, stretched=not parts[0].names),
         warnings=_warnings(held_out, classes, equal),
-        sheet=_sheet([images[i] for i in _chosen(kinds)]),
+        sheet=_sheet([images[i] for i in _chosen(labels)]),
     )
 
 
@@ -95,7 +95,7 @@ def _names(part: Pictures, split: str) -> list[str]:
     return list(part.names) or [f"{split}/{i}" for i in range(len(part))]
 
 
-def _kinds(part: Pictures) -> list[str]:
+def _labels(part: Pictures) -> list[str]:
     return [""] * len(part) if part.labels is None else [part.classes[i] for i in part.labels.tolist()]
 
 
@@ -108,47 +108,48 @@ def _came(part: Pictures) -> tuple[Came, ...]:
 
 
 def _equal(images: list[np.ndarray]) -> list[list[int]]:
-    """All places, those of equal pictures together."""
+    """Groups of indices of equal images; unique images are groups of one."""
     groups: dict[bytes, list[int]] = {}
     for i, image in enumerate(images):
         groups.setdefault(blake2b(image.tobytes(), digest_size=16).digest(), []).append(i)
     return list(groups.values())
 
 
-def _near(images: list[np.ndarray], places: list[int]) -> list[list[int]]:
-    """Groups of places whose pictures hardly differ: one outline by the difference hash, then compared by their pixels.
+def _near(images: list[np.ndarray], indices: list[int]) -> list[list[int]]:
+    """Groups of indices of near-duplicates: equal difference hashes (dHash), then a small RMS difference of pixels.
 
-    Of copies saved as JPEG about half are found; of 23 000 different digits, faces, emoji and photographs three pairs.
+    About half of the copies saved as JPEG are found, and three false pairs in 23 000 digits, faces, emoji and
+    photographs.
     """
-    heaps: dict[bytes, list[int]] = {}
-    for first in range(0, len(places), 1024):
-        chunk = places[first : first + 1024]
+    buckets: dict[bytes, list[int]] = {}
+    for first in range(0, len(indices), 1024):
+        chunk = indices[first : first + 1024]
         small = adaptive_avg_pool2d(torch.from_numpy(np.stack([images[i] for i in chunk])).float().mean(1), (8, 9))
         lighter = (small.diff(dim=2) > EDGE).flatten(1).numpy()  # (n, 64)
-        for i, outline in zip(chunk, np.packbits(lighter, axis=1), strict=True):
-            heaps.setdefault(outline.tobytes(), []).append(i)
+        for i, hashed in zip(chunk, np.packbits(lighter, axis=1), strict=True):
+            buckets.setdefault(hashed.tobytes(), []).append(i)
     groups = []
-    for heap in heaps.values():
-        while 1 < len(heap) <= CROWD:
-            first = images[heap[0]].astype(np.float32)
-            like = [i for i in heap if np.square(images[i] - first).mean() < ALIKE**2]
-            heap = [i for i in heap if i not in like]
-            groups += [like] if len(like) > 1 else []
+    for bucket in buckets.values():
+        while 1 < len(bucket) <= CROWD:
+            first = images[bucket[0]].astype(np.float32)
+            similar = [i for i in bucket if np.square(images[i] - first).mean() < ALIKE**2]
+            bucket = [i for i in bucket if i not in similar]
+            groups += [similar] if len(similar) > 1 else []
     return groups
 
 
-# The sheet ------------------------------------------------------------------------------------------------------
+# The contact sheet ----------------------------------------------------------------------------------------------
 
 
-def _chosen(kinds: list[str]) -> list[int]:
-    """At most `TILES` places, as many of each class as there can be, by class."""
-    heaps: dict[str, list[int]] = {}
-    for i, kind in enumerate(kinds):
-        heaps.setdefault(kind, []).append(i)
-    for heap in heaps.values():
-        random.Random(0).shuffle(heap)  # the first ones of a folder are often one scene; the same sheet each time
-    dealt = [i for turn in zip_longest(*heaps.values()) for i in turn if i is not None]
-    return sorted(dealt[:TILES], key=lambda i: (kinds[i], i))
+def _chosen(labels: list[str]) -> list[int]:
+    """At most `TILES` indices, evenly over the classes, sorted by class."""
+    by_class: dict[str, list[int]] = {}
+    for i, label in enumerate(labels):
+        by_class.setdefault(label, []).append(i)
+    for indices in by_class.values():
+        random.Random(0).shuffle(indices)  # the first files of a folder are often one scene; a fixed seed
+    interleaved = [i for turn in zip_longest(*by_class.values()) for i in turn if i is not None]
+    return sorted(interleaved[:TILES], key=lambda i: (labels[i], i))
 
 
 def _sheet(images: list[np.ndarray]) -> np.ndarray:
@@ -156,11 +157,11 @@ def _sheet(images: list[np.ndarray]) -> np.ndarray:
     return np.broadcast_to(sheet, (*sheet.shape[:2], 3)).copy()
 
 
-# In words -------------------------------------------------------------------------------------------------------
+# Sentences ------------------------------------------------------------------------------------------------------
 
 
 class Counted(NamedTuple):
-    """A sentence on one picture, and on several."""
+    """A sentence in its singular and plural."""
 
     one: Text
     more: Text
@@ -291,7 +292,7 @@ LEAKED = Counted(
 
 
 def _treatment(came: list[Came], shape: tuple[int, int, int], stretched: bool) -> list[Text]:
-    """What `images.fit` does to these pictures. Sets that are no files are stretched instead of cropped."""
+    """Sentences on the preprocessing by `images.fit`. Sets that are not files are stretched, not cropped."""
     channels, height, width = shape
     scales = [max(width / w, height / h) for (w, h), _, _ in came]
     enlarged = [was.size for was, scale in zip(came, scales, strict=True) if scale > 1]

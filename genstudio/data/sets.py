@@ -1,4 +1,4 @@
-"""Sets of pictures by name, and any folder or zip as a set."""
+"""Data sets by name, and any folder or zip as a data set."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DOWNLOADED = {"mnist": ["MNIST/raw/train-images-idx3-ubyte"], "cifar10": ["cifar
 
 
 def at_hand(name: str) -> bool:
-    """Whether a set by name can be read, or refused, without asking the network for it."""
+    """True if a set by name can be read, or refused, without network access."""
     return name not in DOWNLOADED or any((paths.data() / place).exists() for place in DOWNLOADED[name])
 
 
@@ -50,11 +50,12 @@ def mnist(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     root = paths.data()
     digits = _downloaded(lambda: MNIST(str(root), train=split == "train", download=not at_hand("mnist")), "MNIST", root)
     classes = tuple(str(d) for d in range(10))
-    return Pictures("mnist", digits.data[:, None], digits.targets, classes, credit="MNIST, LeCun, Cortes and Burges, CC BY-SA 3.0")
+    credit = "MNIST, LeCun, Cortes and Burges, CC BY-SA 3.0"
+    return Pictures("mnist", digits.data[:, None], digits.targets, classes, credit=credit)
 
 
 def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """CIFAR-10's 50 000 + 10 000 photographs, 32x32: a local cifar10.zip (class folders), else torchvision's download."""
+    """CIFAR-10's 50 000 + 10 000 photographs, 32x32: a local cifar10.zip (class folders), else through torchvision."""
     credit = "CIFAR-10, Krizhevsky 2009"
     if (local := paths.data() / "cifar10.zip").exists():
         found = read_pictures(local, (3, 32, 32), keep=lambda n: n.startswith(split + "/"))
@@ -69,13 +70,13 @@ def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 
 
 AVATAR_CREDIT = (
-    "DiceBear avatars: lorelei, openPeeps, pixelArt CC0 1.0; adventurer (Lisa Wischofsky), bigSmile (Ashley Seo), micah "
-    "(Micah Lanier), personas (Draftbit) CC BY 4.0; avataaars (Pablo Stanley) free for personal and commercial use"
+    "DiceBear avatars: lorelei, openPeeps, pixelArt CC0 1.0; adventurer (Lisa Wischofsky), bigSmile (Ashley Seo), "
+    "micah (Micah Lanier), personas (Draftbit) CC BY 4.0; avataaars (Pablo Stanley) free for personal and commercial use"
 )
 
 
 def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """Cartoon faces in eight drawing styles, 64x64. Every tenth face of a style is held out."""
+    """Cartoon faces in eight drawing styles, 64x64, labelled by style. Every tenth face of a style is held out."""
     path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
 
     def keep(name: str) -> bool:
@@ -87,11 +88,12 @@ def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 
 
 def faces(split: str, shape: tuple[int, int, int] | None, chosen: Faces | None = None) -> Pictures:
-    """Faces in one drawing style, drawn by seed (`drawings/faces.py`), or each of them without and with glasses."""
+    """Faces in one drawing style, drawn by seed (`drawings/faces.py`), or pairs of each without and with glasses."""
     chosen = chosen or Faces()
     path = _local(f"{chosen.name}.zip", f"draw it with `{chosen.command}`")
     found = read_pictures(path, shape or (3, chosen.side, chosen.side), keep=lambda name: name.startswith(split + "/"))
-    found = replace(found, labels=None, classes=(), credit=f"DiceBear avatars: {chosen.style} {FACE_LICENCES[chosen.style]}")
+    credit = f"DiceBear avatars: {chosen.style} {FACE_LICENCES[chosen.style]}"
+    found = replace(found, labels=None, classes=(), credit=credit)
     if not chosen.pairs:
         return found
     with_glasses = torch.tensor(["/glasses/" in name for name in found.names])
@@ -117,21 +119,22 @@ def emoji_lines(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     drawn = emoji(split, shape)
     styles = [PurePosixPath(n).parts[0] for n in drawn.names]
     symbols = [PurePosixPath(n).name for n in drawn.names]
-    lines = {s: i for i, (s, style) in enumerate(zip(symbols, styles, strict=True)) if style == "openmoji-line"}
-    coloured = [i for i, (s, style) in enumerate(zip(symbols, styles, strict=True)) if style == "openmoji" and s in lines]
+    drawings = list(enumerate(zip(symbols, styles, strict=True)))
+    lines = {s: i for i, (s, style) in drawings if style == "openmoji-line"}
+    coloured = [i for i, (s, style) in drawings if style == "openmoji" and s in lines]
     pairs = [lines[symbols[i]] for i in coloured]
     credit = "OpenMoji, CC BY-SA 4.0"
     return Pictures("emoji_lines", drawn.images[coloured], credit=credit, sources=drawn.images[pairs])
 
 
-GLASSES_STYLES = ("adventurer", "avataaars", "lorelei", "micah", "pixelArt")  # those that are drawn both ways
+GLASSES_STYLES = ("adventurer", "avataaars", "lorelei", "micah", "pixelArt")  # with pairs without and with glasses
 
 
 def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """Cartoon faces without glasses, and with: two heaps of different faces to train on, exact pairs held out.
+    """Cartoon faces without glasses and with: unpaired domains of different faces for training, exact pairs held out.
 
-    Of the pairs every tenth is held out; of the others one half is seen without glasses only, the other half with.
-    Faces of the same five styles that `avatars` trains on join the heap where they belong.
+    Every tenth pair is held out. Of the other pairs, one half is used without glasses only, the other half with. The
+    training faces of `avatars` in the same five styles are added to their domain.
     """
     path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
 
@@ -150,17 +153,19 @@ def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     worn = found.conditions["glasses"]
     with_glasses, without = (torch.nonzero(half).flatten().tolist() for half in (worn, ~worn))
     if split == "test":
-        with_glasses, without = (sorted(half, key=lambda i: found.names[i].rpartition("/")[2]) for half in (with_glasses, without))
+        halves = (with_glasses, without)
+        with_glasses, without = (sorted(half, key=lambda i: found.names[i].rpartition("/")[2]) for half in halves)
     images, sources = found.images[with_glasses], found.images[without]
     return Pictures("avatars_glasses", images, credit=AVATAR_CREDIT, sources=sources, paired=split == "test")
 
 
 def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani). The last 200 of a fixed shuffle are held out."""
+    """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani); the last 200 of a shuffle are held out."""
     images = np.load(_local("freyfaces.npz", "put the archive of `images` (1965, 28, 20) there"))["images"]
     order = np.random.RandomState(123).permutation(len(images))  # the seed of the Sylvester flows' split
     chosen = order[-200:] if split == "test" else order[:-200]
-    return Pictures("freyfaces", torch.from_numpy(images[chosen][:, None].copy()), credit="Frey faces, Roweis and Ghahramani")
+    credit = "Frey faces, Roweis and Ghahramani"
+    return Pictures("freyfaces", torch.from_numpy(images[chosen][:, None].copy()), credit=credit)
 
 
 SETS: dict[str, Callable[[str, tuple[int, int, int] | None], Pictures]] = {
@@ -176,9 +181,9 @@ def named(name: str) -> Callable[[str, tuple[int, int, int] | None], Pictures] |
 
 
 def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = None) -> Pictures:
-    """A set by name (`named`), or a folder or zip of pictures resized to `shape` (c, h, w), or a file of `pixels`.
+    """Load a set by name (`named`), a folder or zip of pictures resized to `shape` (c, h, w), or a file of `pixels`.
 
-    A folder's held-out part is every tenth picture. Raises ValueError, in words, when there is nothing to read.
+    The test split of a folder is every tenth picture. Raises ValueError if there is nothing to read.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, not {split!r}")
@@ -199,7 +204,7 @@ def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = N
 
 
 def load_whole(name: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """All pictures of a folder or zip, those that are held out among them."""
+    """All pictures of a folder or zip, both splits together."""
     source = Path(name).expanduser()
     if not source.exists():
         raise ValueError(f"{name!r} is neither a folder nor a zip, nor one of the sets {', '.join(SETS)}")
@@ -209,12 +214,12 @@ def load_whole(name: str, shape: tuple[int, int, int] | None) -> Pictures:
 
 
 def every_tenth(count: int) -> Tensor:
-    """Which pictures of a folder are held out, as booleans."""
+    """Mask (count,) of the held-out pictures of a folder: every tenth."""
     return torch.arange(count) % 10 == 9
 
 
 def _at_shape(pictures: Pictures, shape: tuple[int, int, int] | None) -> Pictures:
-    """The same pictures at another size or number of channels, for a model made for another set."""
+    """The same images at another size or number of channels, for a model of another shape."""
     if shape is None or pictures.shape == shape:
         return pictures
 

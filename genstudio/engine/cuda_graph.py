@@ -1,5 +1,5 @@
-"""What a model does on a graphics card, recorded once and played back: a small network is computed faster than the
-processor can ask for its layers one by one (https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs)."""
+"""CUDA graphs: the kernels of a verb, captured once and replayed. A small network runs faster than the processor can
+launch its kernels one by one (https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs)."""
 
 from __future__ import annotations
 
@@ -12,58 +12,58 @@ from weakref import WeakMethod
 import torch
 from torch import Tensor
 
-AFTER = 3  # uses of a batch size and setting until it is recorded: what is used once does not pay
-MOST = 16  # batch sizes and settings that are remembered; each recording keeps its buffers
+CAPTURE_AFTER = 3  # calls with one batch shape and setting before its capture: a single call does not pay for one
+MAX_GRAPHS = 16  # batch shapes and settings in the cache; each graph keeps its buffers
 
 
 class Recorded:
-    """A verb, (codes, **controls) -> images, that plays a recording wherever the same size and controls come back.
+    """Cached CUDA graphs of a verb, (latents, **controls) -> images, one per batch shape and controls.
 
-    It stands in the verb's place on the model, and calls it plainly where gradients are wanted or recording fails.
+    It replaces the verb on the model, and calls it eagerly where gradients are enabled or capture fails.
     """
 
     def __init__(self, verb: Callable[..., Tensor]):
-        self._verb = WeakMethod(verb)  # the model holds this; held in turn, it would outlive its last use
-        self._known: OrderedDict[Hashable, int | Callable[[Tensor], Tensor]] = OrderedDict()  # uses, or a recording
+        self._verb = WeakMethod(verb)  # weak: the model owns this object, and a cycle would keep it in memory
+        self._cache: OrderedDict[Hashable, int | Callable[[Tensor], Tensor]] = OrderedDict()  # call counts or graphs
         self._pool: tuple[int, int] | None = None
-        self._fails = False
+        self._capture_failed = False
 
-    def __call__(self, codes: Tensor, **controls: Any) -> Tensor:
-        if torch.is_grad_enabled() or self._fails:
-            return self._plain(codes, **controls)
-        key = (codes.shape, codes.dtype, *sorted(controls.items()))
-        known = self._known.pop(key, 0)
-        if isinstance(known, int):
-            known = known + 1 if known + 1 < AFTER else self._record(codes, controls)
-        self._known[key] = known  # the last used stands last
-        if len(self._known) > MOST:
-            self._known.popitem(last=False)
-        return self._plain(codes, **controls) if isinstance(known, int) else known(codes)
+    def __call__(self, latents: Tensor, **controls: Any) -> Tensor:
+        if torch.is_grad_enabled() or self._capture_failed:
+            return self._eager(latents, **controls)
+        key = (latents.shape, latents.dtype, *sorted(controls.items()))
+        entry = self._cache.pop(key, 0)
+        if isinstance(entry, int):
+            entry = entry + 1 if entry + 1 < CAPTURE_AFTER else self._capture(latents, controls)
+        self._cache[key] = entry  # last in, so that the least recently used is evicted first
+        if len(self._cache) > MAX_GRAPHS:
+            self._cache.popitem(last=False)
+        return self._eager(latents, **controls) if isinstance(entry, int) else entry(latents)
 
     def forget(self) -> None:
-        """To be called when the model's weights have moved."""
-        self._known.clear()
+        """Drop all graphs. Call it when the model's weights have changed their place in memory."""
+        self._cache.clear()
 
-    def _plain(self, codes: Tensor, **controls: Any) -> Tensor:
-        return self._verb()(codes, **controls)
+    def _eager(self, latents: Tensor, **controls: Any) -> Tensor:
+        return self._verb()(latents, **controls)
 
-    def _record(self, codes: Tensor, controls: dict[str, Any]) -> Callable[[Tensor], Tensor]:
-        """What plays the verb for other codes of this size, from a buffer to a buffer. The uses before warmed it up."""
-        self._pool = self._pool or torch.cuda.graph_pool_handle()  # one after the other, so they share their memory
-        given, graph = codes.clone(), torch.cuda.CUDAGraph()
+    def _capture(self, latents: Tensor, controls: dict[str, Any]) -> Callable[[Tensor], Tensor]:
+        """A replay of the verb for any latents of this shape, between fixed buffers. Earlier calls were its warm-up."""
+        self._pool = self._pool or torch.cuda.graph_pool_handle()  # one graph at a time, so they share memory
+        inputs, graph = latents.clone(), torch.cuda.CUDAGraph()
         try:
             with (
-                torch.cuda.stream(torch.cuda.current_stream(codes.device)),  # comes back when a recording fails, too
-                torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"),  # others may load now
+                torch.cuda.stream(torch.cuda.current_stream(latents.device)),  # restored even if the capture fails
+                torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"),  # others may load models
             ):
-                made = self._plain(given, **controls)
-        except RuntimeError:  # it asks the processor something on the way, or memory is short
-            self._fails = True
-            return partial(self._plain, **controls)
+                outputs = self._eager(inputs, **controls)
+        except RuntimeError:  # the verb synchronizes with the processor, or memory is short
+            self._capture_failed = True
+            return partial(self._eager, **controls)
 
-        def play(codes: Tensor) -> Tensor:
-            given.copy_(codes)
+        def replay(latents: Tensor) -> Tensor:
+            inputs.copy_(latents)
             graph.replay()
-            return made.clone()  # the next to be played fills the same buffer
+            return outputs.clone()  # the next replay overwrites the buffer
 
-        return play
+        return replay

@@ -1,10 +1,10 @@
-"""Holds models on the device and runs their verbs, for all visitors in turns.
+"""The inference engine: loads models on the device and runs their verbs, for all visitors in turn.
 
-Everything is computed on one thread: torch keeps one team of processor threads per caller, and a page calls from
-forty. Work is cut into frames of about a tenth of a second, and whoever waits gets the next one.
+Everything is computed on one thread: torch keeps one pool of processor threads per calling thread, and a page calls
+from forty threads. Work is cut into frames of about a tenth of a second, and the visitors' frames alternate.
 
-The engine speaks numbers that anybody can hold: codes are float32 arrays, pictures uint8 arrays (n, h, w, c). What a
-visitor got wrong is a ValueError in one sentence.
+Its values are NumPy arrays: latents float32 (n, d), images uint8 (n, h, w, c). Bad input raises a ValueError in one
+sentence.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from genstudio.model import Frame, Model, Noise, moved, steps_many
 from genstudio.models.fitted_prior import EMPTY
 from genstudio.precision import Precision, best_precision, choose_device, keep_memory, without_float16
 
-DIRECTION_SEEDS = 1024  # codes that directions are found from
-FRAME_SECONDS = 0.08  # what one turn should take
-VIEWS = ("own", "tiles")  # of a picture that is to be translated
+DIRECTION_SEEDS = 1024  # latents that directions are computed from
+FRAME_SECONDS = 0.08  # target duration of one turn
+VIEWS = ("own", "tiles")  # resolutions of a translation: the network's, or the input's
 
 
 class Engine:
@@ -53,20 +53,20 @@ class Engine:
         self.exact = exact
         keep_memory()
         self.memory = memory or _memory_budget(self.device)
-        self._held: OrderedDict[tuple[Path, float, bool], Held] = OrderedDict()
-        self._holding = threading.Lock()  # its own: a forked process makes an engine while this one may be loading
+        self._loaded: OrderedDict[tuple[Path, float, bool], Held] = OrderedDict()
+        self._holding = threading.Lock()  # one per engine: a forked process has its own while this one may be loading
         self._turns = Turns()
 
     def standing(self, name: str | None = None) -> Text:
-        """On which device and in which precision pictures are computed, and why; of that model, where one is named."""
-        held = self.hold(name) if name else None
-        sentences = [held.precision.reason if held else self._precision(self.exact).reason]
+        """Device and precision, with the reason for them, in both languages; those of a model, where one is named."""
+        loaded = self.hold(name) if name else None
+        sentences = [loaded.precision.reason if loaded else self._precision(self.exact).reason]
         sentences += [self.trouble] if self.trouble else []
-        sentences += [room_for(held.most)] if held and held.most else []
+        sentences += [room_for(loaded.most)] if loaded and loaded.most else []
         return Text(*(" ".join(language) for language in zip(*sentences, strict=True)))
 
     def turn(self, work: Callable[[], Any]) -> Any:
-        """What `work` returns: done on the engine's thread, in turn with all visitors, where gradients can be asked for."""
+        """Run `work` on the engine's thread, in turn with all visitors, with gradients enabled. Returns its result."""
 
         def once() -> Iterator[Any]:
             with torch.enable_grad():
@@ -76,18 +76,22 @@ class Engine:
         return next(self._turns.run(once()))
 
     def wait_for_rest(self, seconds: float) -> None:
-        """Returns once nothing has been computed for so long: what follows keeps nobody waiting."""
+        """Block until the engine has been idle for so many seconds, so that the work to follow delays no visitor."""
         self._turns.wait_for_rest(seconds)
 
     # verbs --------------------------------------------------------------------------------------------------------
 
     def latents(self, name: str, seeds: Sequence[int]) -> np.ndarray:
-        """Codes (n, d) from the prior, one random stream per seed."""
+        """Latents (n, d) from the prior, one random stream per seed."""
         seeds = list(seeds)
-        return self._collect(name, "latents", len(seeds), lambda model, i, j: model.latents(Noise(seeds[i:j], self.device)))
+
+        def run(model: Model, i: int, j: int) -> Tensor:
+            return model.latents(Noise(seeds[i:j], self.device))
+
+        return self._collect(name, "latents", len(seeds), run)
 
     def encode(self, name: str, pictures: Sequence[Image.Image]) -> np.ndarray:
-        """Codes (n, d) of pictures of any size, rounded to half precision: exactly what a recipe can carry."""
+        """Latents (n, d) of pictures of any size, rounded to the half precision in which a recipe stores them."""
 
         def run(model: Model, i: int, j: int) -> Tensor:
             return model.encode(moved(to_tensor(pictures[i:j], model.image_shape), self.device))
@@ -95,13 +99,13 @@ class Engine:
         return self._collect(name, "encode", len(pictures), run, lambda codes: to_numbers(carried(codes)))
 
     def decode(self, name: str, latents: np.ndarray, *, exact: bool | None = None, **controls: Any) -> np.ndarray:
-        """Pictures uint8 (n, h, w, c) of codes (n, d)."""
+        """Images uint8 (n, h, w, c) of latents (n, d)."""
         latents = np.asarray(latents, np.float32)
         if latents.ndim != 2 or not np.isfinite(latents).all():
             raise ValueError("codes must be finite numbers, one row for each picture")
         values = check_controls(find_verb(self.hold(name, exact).system, "decode"), controls)
-        if (codes := self.hold(name, exact).codes) not in (None, latents.shape[1]):
-            raise ValueError(f"a code of {name} has {codes} numbers, not {latents.shape[1]}: it belongs to another model")
+        if (due := self.hold(name, exact).codes) not in (None, latents.shape[1]):
+            raise ValueError(f"a code of {name} has {due} numbers, not {latents.shape[1]}: it belongs to another model")
 
         def run(model: Model, i: int, j: int) -> Tensor:
             return model.decode(moved(torch.from_numpy(latents[i:j]), self.device), **values)
@@ -111,140 +115,155 @@ class Engine:
     def sample(
         self, name: str, seeds: Sequence[int], labels: Sequence[str | int] | None = None, **controls: Any
     ) -> Iterator[np.ndarray]:
-        """Frames, uint8 (n, h, w, c), that get better and better; the last is the sample.
+        """Frames, uint8 (n, h, w, c), of progressive sampling; the last is the sample.
 
-        labels: a class for each seed, by name or number, in place of the control `label`.
+        labels: a class per seed, by name or number, in place of the control `label`.
         """
-        held, seeds = self.hold(name), list(seeds)
+        loaded, seeds = self.hold(name), list(seeds)
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
-        values = check_controls(maker(held.system, "sample"), controls, held.header.classes)
-        labels = None if labels is None else check_labels(held, seeds, labels)
+        values = check_controls(maker(loaded.system, "sample"), controls, loaded.header.classes)
+        labels = None if labels is None else check_labels(loaded, seeds, labels)
 
         def work() -> Iterator[np.ndarray]:
-            shown, size = 0, min(len(seeds), held.most or len(seeds))
+            shown, size = 0, min(len(seeds), loaded.most or len(seeds))
             while True:
                 slices = [slice(i, i + size) for i in range(0, len(seeds), size)]
-                asked = [values if labels is None else values | {"label": labels[part]} for part in slices]
+                part_controls = [values if labels is None else values | {"label": labels[part]} for part in slices]
                 noises = [Noise(seeds[part], self.device) for part in slices]
                 try:
-                    with closing(side_by_side(held, noises, asked)) as frames:
-                        # Begun again, it comes through the same frames: they are made of their seeds alone.
+                    with closing(side_by_side(loaded, noises, part_controls)) as frames:
+                        # After an error the run starts over, with the same frames, which depend on the seeds alone.
                         for frame in islice(frames, shown, None):
                             shown += 1
                             yield frame
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    size = self._way_round(held, error, size)
+                    size = self._recover(loaded, error, size)
 
         return self._turns.run(work())
 
-    # a denoiser, step by step
+    # diffusion models, step by step
 
     def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Step]:
-        """`sample` with all that is seen on the way."""
-        held, seeds, values = self._asked(name, "sample", seeds, controls)
-        return self._steps(held, lambda: held.model.sample(Noise(seeds, self.device), **values))
+        """The denoising trajectory of `sample`: x_t, the prediction of x_0 and that of the noise at each step."""
+        loaded, seeds, values = self._checked(name, "sample", seeds, controls)
+        return self._steps(loaded, lambda: loaded.model.sample(Noise(seeds, self.device), **values))
 
     def redraw(
         self, name: str, picture: Image.Image, seeds: Sequence[int], mask: np.ndarray | None = None, **controls: Any
     ) -> Iterator[Step]:
-        """A picture noised and brought back, once for each seed. mask: booleans (h, w), true where it is drawn anew."""
-        held, seeds, values = self._asked(name, "redraw", seeds, controls)
-        known = self._known(held, picture, mask, len(seeds))
-        return self._steps(held, lambda: held.model.redraw(known["known"], Noise(seeds, self.device), mask=known["mask"], **values))
+        """img2img (SDEdit, Meng et al. 2022, arXiv:2108.01073): a picture noised and denoised, once per seed.
+
+        mask: booleans (h, w) for inpainting, True where the picture is generated anew; elsewhere it stays.
+        """
+        loaded, seeds, values = self._checked(name, "redraw", seeds, controls)
+        known = self._known(loaded, picture, mask, len(seeds))
+        image, mask = known["known"], known["mask"]
+        return self._steps(
+            loaded, lambda: loaded.model.redraw(image, Noise(seeds, self.device), mask=mask, **values)
+        )
 
     def go_on(
         self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,
         mask: np.ndarray | None = None, **controls: Any,
     ) -> Iterator[Step]:  # fmt: skip
-        """From x_t, float32 (n, c, h, w), at `time`: another end to a run that was left there. With a mask the picture
-        stays around it, as in `redraw`."""
-        held, seeds, values = self._asked(name, "go_on", seeds, controls)
+        """Denoise from x_t, float32 (n, c, h, w), at `time`: a branch of another trajectory. With a mask, inpainting of
+        the picture, as in `redraw`."""
+        loaded, seeds, values = self._checked(name, "go_on", seeds, controls)
         x = np.asarray(x, np.float32)
-        if x.shape != (len(seeds), *held.model.image_shape) or not np.isfinite(x).all():
-            raise ValueError(f"{name} goes on from {len(seeds)} noised pictures of {held.model.image_shape}, not from {x.shape}")
-        if not 0 <= time < held.model.schedule.steps:
-            raise ValueError(f"time must lie between 0 and {held.model.schedule.steps - 1}, not {time}")
-        start, known = moved(torch.from_numpy(x), self.device), self._known(held, picture, mask, len(seeds))
-        return self._steps(held, lambda: held.model.go_on(start, time, Noise(seeds, self.device), **known, **values))
+        if x.shape != (len(seeds), *loaded.model.image_shape) or not np.isfinite(x).all():
+            shape = loaded.model.image_shape
+            raise ValueError(f"{name} goes on from {len(seeds)} noised pictures of {shape}, not from {x.shape}")
+        if not 0 <= time < loaded.model.schedule.steps:
+            raise ValueError(f"time must lie between 0 and {loaded.model.schedule.steps - 1}, not {time}")
+        start, known = moved(torch.from_numpy(x), self.device), self._known(loaded, picture, mask, len(seeds))
+        return self._steps(
+            loaded, lambda: loaded.model.go_on(start, time, Noise(seeds, self.device), **known, **values)
+        )
 
-    def _known(self, held: Held, picture: Image.Image | None, mask: np.ndarray | None, count: int) -> dict[str, Tensor | None]:
-        """A visitor's picture and mask as a model takes them, for `count` seeds."""
-        shape, known = held.model.image_shape, None
+    def _known(
+        self, loaded: Held, picture: Image.Image | None, mask: np.ndarray | None, count: int
+    ) -> dict[str, Tensor | None]:
+        """A picture and a mask as tensors on the device, repeated for `count` seeds."""
+        shape, known = loaded.model.image_shape, None
         if picture is not None:
             known = to_tensor([picture], shape).to(self.device).expand(count, -1, -1, -1)
         if mask is not None:
             if np.shape(mask) != shape[1:]:
-                raise ValueError(f"a mask for {held.name} has {shape[1:]} pixels, not {np.shape(mask)}")
+                raise ValueError(f"a mask for {loaded.name} has {shape[1:]} pixels, not {np.shape(mask)}")
             mask = torch.from_numpy(np.asarray(mask, np.float32)).to(self.device).expand(count, 1, -1, -1)
         return {"known": known, "mask": mask}
 
-    def _asked(self, name: str, verb: str, seeds: Sequence[int], controls: dict) -> tuple[Held, list[int], dict[str, Any]]:
-        held, seeds = self.hold(name), list(seeds)
-        if not steps_many(held.model):
+    def _checked(
+        self, name: str, verb: str, seeds: Sequence[int], controls: dict[str, Any]
+    ) -> tuple[Held, list[int], dict[str, Any]]:
+        """Model, seeds and controls of a stepwise verb. Raises ValueError where one of them does not fit."""
+        loaded, seeds = self.hold(name), list(seeds)
+        if not steps_many(loaded.model):
             raise ValueError(f"{name} does not come about step by step")
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
-        return held, seeds, check_controls(find_verb(held.system, verb), controls, held.header.classes)
+        return loaded, seeds, check_controls(find_verb(loaded.system, verb), controls, loaded.header.classes)
 
-    def _steps(self, held: Held, begin: Callable[[], Iterator[Frame]]) -> Iterator[Step]:
+    def _steps(self, loaded: Held, begin: Callable[[], Iterator[Frame]]) -> Iterator[Step]:
         def work() -> Iterator[Step]:
             shown = 0
             while True:
                 try:
                     with closing(begin()) as frames:
-                        for i, frame in enumerate(held.precision.stepwise(frames)):
-                            if held.precision.dtype is torch.float16 and not frame.images.isfinite().all():
+                        for i, frame in enumerate(loaded.precision.stepwise(frames)):
+                            if loaded.precision.dtype is torch.float16 and not frame.images.isfinite().all():
                                 raise ArithmeticError("the model gave numbers that are not finite")
-                            if i == shown:  # begun again, it comes through the same frames
+                            if i == shown:  # after an error the run starts over, with the same frames
                                 shown += 1
-                                yield step_of(frame, held.model.schedule)
+                                yield step_of(frame, loaded.model.schedule)
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    self._way_round(held, error, 1)
+                    self._recover(loaded, error, 1)
 
         return self._turns.run(work())
 
     def interpolate(
-        self, name: str, ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str = "spherical", **controls: Any
-    ) -> np.ndarray:
-        """Pictures on the way between two codes (d,), at positions in [0, 1]."""
+        self, name: str, ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str = "spherical",
+        **controls: Any,
+    ) -> np.ndarray:  # fmt: skip
+        """Images of latents on a path between two latents (d,), at positions in [0, 1]."""
         return self.decode(name, paths.between(ends, positions, path), **controls)
 
     def directions(self, name: str, kind: str) -> np.ndarray:
-        """Steps (k, d) of one standard deviation in code space, the most telling first: `latent.DIRECTIONS`."""
+        """Directions (k, d) in latent space, one standard deviation long, the strongest first: `paths.DIRECTIONS`."""
         if kind not in paths.DIRECTIONS:
             raise ValueError(f"directions must be one of {', '.join(paths.DIRECTIONS)}, not {kind!r}")
-        held = self.hold(name)
-        if kind not in held.directions:
-            codes = self.latents(name, range(DIRECTION_SEEDS))
-            arguments = [torch.from_numpy(codes)]
+        loaded = self.hold(name)
+        if kind not in loaded.directions:
+            latents = self.latents(name, range(DIRECTION_SEEDS))
+            arguments = [torch.from_numpy(latents)]
             if kind == "effect":
-                pictures = torch.from_numpy(self.decode(name, codes)).permute(0, 3, 1, 2).float()
-                arguments.append(adaptive_avg_pool2d(pictures, 16))  # what a direction does is seen in a thumbnail
+                pictures = torch.from_numpy(self.decode(name, latents)).permute(0, 3, 1, 2).float()
+                arguments.append(adaptive_avg_pool2d(pictures, 16))  # the effect of a direction shows in a thumbnail
             found = (paths.DIRECTIONS[kind](*arguments).numpy() for _ in range(1))  # computed on the engine's thread
-            held.directions[kind] = next(self._turns.run(found))
-        return held.directions[kind]
+            loaded.directions[kind] = next(self._turns.run(found))
+        return loaded.directions[kind]
 
     def project(self, name: str, picture: Image.Image) -> Iterator[Guess]:
-        """The search for the code whose picture comes nearest to a given one, step by step; stop by closing it."""
-        held = self.hold(name)
-        find_verb(held.system, "latents")
-        return self._search(held, picture, held.model.latents, held.model.decode)
+        """Projection (GAN inversion): search for the latent whose image is nearest to a picture. Close it to stop."""
+        loaded = self.hold(name)
+        find_verb(loaded.system, "latents")
+        return self._search(loaded, picture, loaded.model.latents, loaded.model.decode)
 
     def _search(
-        self, held: Held, picture: Image.Image, draw: Callable[[Noise], Tensor], decode: Callable[[Tensor], Tensor]
+        self, loaded: Held, picture: Image.Image, draw: Callable[[Noise], Tensor], decode: Callable[[Tensor], Tensor]
     ) -> Iterator[Guess]:
-        target = to_tensor([picture], held.model.image_shape).to(self.device)
+        target = to_tensor([picture], loaded.model.image_shape).to(self.device)
 
-        def seen(codes: Tensor) -> Tensor:
-            with held.precision.autocast():
-                return decode(codes)
+        def decoded(latents: Tensor) -> Tensor:
+            with loaded.precision.autocast():
+                return decode(latents)
 
         def work() -> Iterator[Guess]:
-            codes = draw(Noise(range(projection.SEARCH), self.device)).float()
-            for guess in projection.project(seen, codes, target):
+            candidates = draw(Noise(range(projection.SEARCH), self.device)).float()
+            for guess in projection.project(decoded, candidates, target):
                 yield guess._replace(code=carried(guess.code).float().cpu())
 
         return self._turns.run(work())
@@ -252,9 +271,9 @@ class Engine:
     # styles, layer by layer
 
     def styles(self, name: str, seeds: Sequence[int], **controls: Any) -> np.ndarray:
-        """Styles w (n, layers, d) of seeds."""
-        held, seeds = self.hold(name), list(seeds)
-        values = check_controls(find_verb(held.system, "styles"), controls, held.header.classes)
+        """Style vectors w (n, layers, d) of seeds, from the mapping network."""
+        loaded, seeds = self.hold(name), list(seeds)
+        values = check_controls(find_verb(loaded.system, "styles"), controls, loaded.header.classes)
 
         def run(model: Model, i: int, j: int) -> Tensor:
             return model.styles(Noise(seeds[i:j], self.device), **values)
@@ -262,17 +281,23 @@ class Engine:
         return self._collect(name, "styles", len(seeds), run)
 
     def truncate(self, name: str, w: np.ndarray, truncation: float, cutoff: int) -> np.ndarray:
-        """Styles w (n, layers, d) pulled towards the average of everything: for those that are of no seed."""
+        """Truncation of styles w (n, layers, d) without a seed, towards the mean over all classes."""
         w = self._styled(self.hold(name), w)
-        return self._collect(name, "styles", len(w), lambda model, i, j: model.truncate(moved(w[i:j], self.device), truncation, cutoff))
+
+        def run(model: Model, i: int, j: int) -> Tensor:
+            return model.truncate(moved(w[i:j], self.device), truncation, cutoff)
+
+        return self._collect(name, "styles", len(w), run)
 
     def synthesize(
         self, name: str, w: np.ndarray, seeds: Sequence[int] | None = None, side: int | None = None, **controls: Any
     ) -> np.ndarray:
-        """Pictures uint8 (n, h, w, c) of styles w (n, layers, d); new detail is drawn from the seeds. With a smaller
-        `side`, where the network comes by it, quick ones of that size."""
-        held = self.hold(name)
-        w, values = self._styled(held, w), check_controls(find_verb(held.system, "synthesize"), controls)
+        """Images uint8 (n, h, w, c) of styles w (n, layers, d); the seeds draw the noise inputs.
+
+        side: an intermediate resolution of the network, for quick previews of that size.
+        """
+        loaded = self.hold(name)
+        w, values = self._styled(loaded, w), check_controls(find_verb(loaded.system, "synthesize"), controls)
 
         def run(model: Model, i: int, j: int) -> Tensor:
             noise = None if seeds is None else Noise(seeds[i:j], self.device)
@@ -280,67 +305,72 @@ class Engine:
 
         return self._collect(name, "synthesize", len(w), run, to_uint8)
 
-    def _styled(self, held: Held, w: np.ndarray) -> Tensor:
-        find_verb(held.system, "styles")
-        w, shape = np.asarray(w, np.float32), (held.model.layers, held.model.codes)
+    def _styled(self, loaded: Held, w: np.ndarray) -> Tensor:
+        find_verb(loaded.system, "styles")
+        w, shape = np.asarray(w, np.float32), (loaded.model.layers, loaded.model.codes)
         if w.shape[1:] != shape:
-            raise ValueError(f"styles of {held.name} are {shape[0]} layers of {shape[1]} numbers, not {w.shape[1:]}: these are another model's")
+            due = f"{shape[0]} layers of {shape[1]} numbers"
+            raise ValueError(f"styles of {loaded.name} are {due}, not {w.shape[1:]}: these are another model's")
         if not np.isfinite(w).all():
             raise ValueError("styles must be finite numbers")
         return torch.from_numpy(w)
 
     def style_directions(self, name: str, kind: str, layers: Sequence[int]) -> np.ndarray:
-        """Steps (k, d) of one standard deviation for the styles of these layers, the most telling first: `style.DIRECTIONS`."""
+        """Directions (k, d) in w for these layers, one standard deviation long, the strongest first.
+
+        kind: one of `style_layers.DIRECTIONS`.
+        """
         if kind not in style_layers.DIRECTIONS:
             raise ValueError(f"directions of styles must be one of {', '.join(style_layers.DIRECTIONS)}, not {kind!r}")
-        held = self.hold(name)
-        find_verb(held.system, "styles")
-        key = f"{kind} of {style_layers.word_of(layers) if kind == 'sefa' else 'w'}"  # where w spreads, no layer has a say
-        if key not in held.directions:
+        loaded = self.hold(name)
+        find_verb(loaded.system, "styles")
+        key = f"{kind} of {style_layers.word_of(layers) if kind == 'sefa' else 'w'}"  # PCA of w: one for all layers
+        if key not in loaded.directions:
             w = torch.from_numpy(self.styles(name, range(DIRECTION_SEEDS))[:, 0])
-            affines = [held.model.affine(layer).float().cpu() for layer in layers]
-            found = (style_layers.DIRECTIONS[kind](w, affines).numpy() for _ in range(1))  # computed on the engine's thread
-            held.directions[key] = next(self._turns.run(found))
-        return held.directions[key]
+            affines = [loaded.model.affine(layer).float().cpu() for layer in layers]
+            # A generator, so that it is computed on the engine's thread.
+            found = (style_layers.DIRECTIONS[kind](w, affines).numpy() for _ in range(1))
+            loaded.directions[key] = next(self._turns.run(found))
+        return loaded.directions[key]
 
     def project_styles(self, name: str, picture: Image.Image) -> Iterator[Guess]:
-        """As `project`, but each layer has a style of its own, which comes nearer: codes are w (layers * d,)."""
-        held = self.hold(name)
-        find_verb(held.system, "styles")
-        model = held.model
-        centre = model.centre().float()  # the search is for a step away from the average
+        """Projection into W+, a style per layer, which comes nearer than `project`: latents are w (layers * d,)."""
+        loaded = self.hold(name)
+        find_verb(loaded.system, "styles")
+        model = loaded.model
+        centre = model.centre().float()  # the search variable is the difference from the mean style
 
         def steps(noise: Noise) -> Tensor:
             return (model.styles(noise) - centre).flatten(1)
 
-        def pictures(codes: Tensor) -> Tensor:
-            return model.synthesize(codes.unflatten(1, (model.layers, -1)) + centre)
+        def pictures(latents: Tensor) -> Tensor:
+            return model.synthesize(latents.unflatten(1, (model.layers, -1)) + centre)
 
-        for guess in self._search(held, picture, steps, pictures):
+        for guess in self._search(loaded, picture, steps, pictures):
             w = guess.code.unflatten(0, (model.layers, -1)) + centre.cpu()
             yield guess._replace(code=carried(w.flatten()).float())
 
     def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[Progress]:
-        """Pictures uint8 (n, h, w, 3) of any one size in the model's other domain, part by part; stop by closing it.
+        """Image-to-image translation of pictures uint8 (n, h, w, 3) of any one size, in parts. Close it to stop.
 
-        view: "own" shows the network the pictures at the size that it learned on, and lays what it changes over them;
-        "tiles" shows it every pixel. A network that works at any scale knows only the second.
+        view: "own" runs the network at its training resolution and adds the upsampled change to the input; "tiles" runs
+        it at the input's resolution. For a network that works at any scale, both mean "tiles".
         """
-        held = self.hold(name)
-        values = check_controls(find_verb(held.system, "translate"), controls)
+        loaded = self.hold(name)
+        values = check_controls(find_verb(loaded.system, "translate"), controls)
         images = np.asarray(images)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
             raise ValueError("pictures to translate are bytes (n, height, width, 3)")
-        if images.shape[1] * images.shape[2] * held.model.scale**2 > MAX_PIXELS:
+        if images.shape[1] * images.shape[2] * loaded.model.scale**2 > MAX_PIXELS:
             raise ValueError(f"the result would have more than {MAX_PIXELS // 10**6} million pixels")
         if view not in VIEWS:
             raise ValueError(f"view must be one of {', '.join(VIEWS)}, not {view!r}")
-        whole = view == "own" and held.model.own_side is not None
+        whole = view == "own" and loaded.model.own_side is not None
 
         def run(part: Tensor) -> Tensor:
-            with held.precision.autocast():
-                made = held.model.translate(part.contiguous(memory_format=held.precision.memory_format), **values)
-            if held.precision.dtype is torch.float16 and not made.isfinite().all():
+            with loaded.precision.autocast():
+                made = loaded.model.translate(part.contiguous(memory_format=loaded.precision.memory_format), **values)
+            if loaded.precision.dtype is torch.float16 and not made.isfinite().all():
                 raise ArithmeticError("the model gave numbers that are not finite")
             return made.float()
 
@@ -349,24 +379,25 @@ class Engine:
             x = moved(from_uint8(torch.from_numpy(images).permute(0, 3, 1, 2)), self.device)
             while True:
                 try:
-                    made = yield from (tiling.at_own_scale if whole else tiling.at_its_scale)(held.model, run, x, budget)
+                    translated = tiling.at_own_scale if whole else tiling.at_its_scale
+                    made = yield from translated(loaded.model, run, x, budget)
                     yield Progress(1, 1, to_uint8(made))
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    budget = self._way_round(held, error, budget)
+                    budget = self._recover(loaded, error, budget)
 
         return self._turns.run(work())
 
     def foreignness(self, name: str, picture: Image.Image) -> float:
-        """How unlike the pictures that a translator learned on this one is: above 1, unlike nearly all of them."""
-        held = self.hold(name)
-        find_verb(held.system, "translate")
-        x = to_tensor([picture], held.model.image_shape).to(self.device)
-        found = (float(held.model.domain(x)) for _ in range(1))  # computed on the engine's thread
+        """Novelty score of a picture for a translator: above 1, farther from the training set than nearly all of it."""
+        loaded = self.hold(name)
+        find_verb(loaded.system, "translate")
+        x = to_tensor([picture], loaded.model.image_shape).to(self.device)
+        found = (float(loaded.model.domain(x)) for _ in range(1))  # computed on the engine's thread
         return next(self._turns.run(found))
 
     def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Where held-out pictures lie on the plane of a model with two codes: codes (n, 2) and class numbers (n,)."""
+        """Latents (n, 2) and class numbers (n,) of held-out images, for a model with a two-dimensional latent space."""
         model = self.hold(name).model
         if not hasattr(model, "map_codes"):
             raise ValueError(f"{name} has no map: it has more than two numbers a picture")
@@ -377,11 +408,15 @@ class Engine:
     def classify(self, name: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class probabilities (n, classes) and features (n, d) of pictures uint8 (n, h, w, c)."""
         images = from_uint8(torch.from_numpy(pictures).permute(0, 3, 1, 2))
-        outputs = [
-            self._collect(name, verb, len(images), lambda model, i, j, v=verb: getattr(model, v)(moved(images[i:j], self.device)))
-            for verb in ("classify", "features")
-        ]
-        return torch.from_numpy(outputs[0]).softmax(1).numpy(), outputs[1]
+
+        def output(verb: str) -> np.ndarray:
+            def run(model: Model, i: int, j: int) -> Tensor:
+                return getattr(model, verb)(moved(images[i:j], self.device))
+
+            return self._collect(name, verb, len(images), run)
+
+        logits, features = output("classify"), output("features")
+        return torch.from_numpy(logits).softmax(1).numpy(), features
 
     def image_shape(self, name: str) -> tuple[int, int, int]:
         return self.hold(name).model.image_shape
@@ -389,25 +424,25 @@ class Engine:
     # models on the device -----------------------------------------------------------------------------------------
 
     def hold(self, name: str, exact: bool | None = None) -> Held:
-        """The model of that name on the device, loaded when it is not there; the longest unused make room for it."""
+        """The loaded model of that name, from an LRU cache within the memory budget. Raises ValueError if missing."""
         path = catalog.locate(name).resolve()
         if not path.exists():
             raise ValueError(f"{path.name} does not exist")
         exact = self.exact if exact is None else exact
         key = (path, path.stat().st_mtime, exact)
         with self._holding:
-            while key not in self._held:
+            while key not in self._loaded:
                 try:
-                    self._held[key] = load(name, path, self.device, self._precision(exact), exact)
+                    self._loaded[key] = load(name, path, self.device, self._precision(exact), exact)
                 except torch.OutOfMemoryError:
-                    if not self._held:
+                    if not self._loaded:
                         raise ValueError(f"the graphics card has no memory left for {name}") from None
-                    self._held.popitem(last=False)
+                    self._loaded.popitem(last=False)
                     continue
-                while sum(h.bytes for h in self._held.values()) > self.memory and len(self._held) > 1:
-                    self._held.popitem(last=False)
-            self._held.move_to_end(key)
-            return self._held[key]
+                while sum(h.bytes for h in self._loaded.values()) > self.memory and len(self._loaded) > 1:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(key)
+            return self._loaded[key]
 
     def _precision(self, exact: bool) -> Precision:
         return Precision.exact(self.device) if exact else best_precision(self.device)
@@ -423,46 +458,49 @@ class Engine:
         convert: Callable[[Tensor], np.ndarray] | None = None,
         exact: bool | None = None,
     ) -> np.ndarray:
-        """run(model, i, j) for slices that take about a frame each, together as one array."""
-        held = self.hold(name, exact)
-        find_verb(held.system, verb)
+        """Results of run(model, i, j) over slices that take about a frame each, concatenated to one array."""
+        loaded = self.hold(name, exact)
+        find_verb(loaded.system, verb)
         if not count:
             raise ValueError("there is nothing to compute: give at least one seed, code or picture")
 
         def work() -> Iterator[np.ndarray]:
             done = 0
             while done < count:
-                each = held.seconds.get(verb)
-                size = min(held.most or count, count - done, max(1, int(FRAME_SECONDS / each)) if each else 16)
+                each = loaded.seconds.get(verb)
+                size = min(loaded.most or count, count - done, max(1, int(FRAME_SECONDS / each)) if each else 16)
                 started = time.perf_counter()
                 try:
-                    with held.precision.autocast():
-                        result = run(held.model, done, done + size)
-                    if held.precision.dtype is torch.float16 and not result.isfinite().all():
+                    with loaded.precision.autocast():
+                        result = run(loaded.model, done, done + size)
+                    if loaded.precision.dtype is torch.float16 and not result.isfinite().all():
                         raise ArithmeticError("the model gave numbers that are not finite")
                     made = (convert or to_numbers)(result)
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    self._way_round(held, error, size)
+                    self._recover(loaded, error, size)
                     continue
-                held.seconds[verb] = (time.perf_counter() - started) / size
+                loaded.seconds[verb] = (time.perf_counter() - started) / size
                 yield made
                 done += size
 
         return np.concatenate(list(self._turns.run(work())))
 
-    def _way_round(self, held: Held, error: Exception, size: int) -> int:
-        """How many pictures to try at once after that error, in float32 if need be. Raises it where nothing is left."""
+    def _recover(self, loaded: Held, error: Exception, size: int) -> int:
+        """Batch size to retry with: half of it after out-of-memory, the same after a switch from float16 to float32.
+
+        Raises the error where there is no other way.
+        """
         if isinstance(error, torch.OutOfMemoryError):
             if size == 1:
                 raise ValueError("the graphics card has no memory left for even one picture") from None
-            held.most = size // 2
-            return held.most
-        if held.precision.dtype is not torch.float16:
+            loaded.most = size // 2
+            return loaded.most
+        if loaded.precision.dtype is not torch.float16:
             raise error
-        held.precision = without_float16(self.device)
-        held.model.float()
-        held.bytes = sum(t.nbytes for t in held.model.state_dict().values())
-        if isinstance(decode := getattr(held.model, "decode", None), Recorded):
+        loaded.precision = without_float16(self.device)
+        loaded.model.float()
+        loaded.bytes = sum(t.nbytes for t in loaded.model.state_dict().values())
+        if isinstance(decode := getattr(loaded.model, "decode", None), Recorded):
             decode.forget()
         return size
 
@@ -474,9 +512,9 @@ def room_for(pictures: int) -> Text:
     )
 
 
-def carried(codes: Tensor) -> Tensor:
-    """Codes as a recipe carries them, in half precision: what is shown is then what comes back."""
-    return codes.clamp(-60000, 60000).half()
+def carried(latents: Tensor) -> Tensor:
+    """Latents in the half precision of a recipe, so that the image shown is the one that the recipe reproduces."""
+    return latents.clamp(-60000, 60000).half()
 
 
 def to_numbers(result: Tensor) -> np.ndarray:
@@ -484,7 +522,7 @@ def to_numbers(result: Tensor) -> np.ndarray:
 
 
 def _memory_budget(device: torch.device) -> int:
-    """Bytes that models may take: GENSTUDIO_MEMORY in GiB, else half of what is free now."""
+    """Memory budget of loaded models in bytes: GENSTUDIO_MEMORY in GiB, else half of the free memory."""
     if said := os.environ.get("GENSTUDIO_MEMORY"):
         return int(float(said) * 2**30)
     if device.type == "cuda":

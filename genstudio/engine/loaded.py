@@ -1,4 +1,4 @@
-"""A model on the device, ready to run, and which of its methods makes what."""
+"""A model loaded on the device, and the method of it that serves each verb."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from genstudio.system import System
 
 @dataclass
 class Held:
-    """A model on the device, ready to run."""
+    """A loaded model: on the device, in evaluation mode, with its header, precision and measured speed."""
 
-    name: str  # as it was asked for: a system, `system.tag`, or a file
+    name: str  # as requested: a system, `system.tag`, or a file
     model: Model
     system: System
     header: checkpoint.Header
-    digest: str  # of the weights, for the recipe
+    digest: str  # of the weights, for recipes
     precision: Precision
     bytes: int
-    codes: int | None = None  # numbers in a code, where it has codes
-    seconds: dict[str, float] = field(default_factory=dict)  # per picture, by verb, as last seen
-    most: int | None = None  # pictures that there is memory for at once, once more were too many
-    directions: dict[str, np.ndarray] = field(default_factory=dict)  # by kind, once asked for
+    codes: int | None = None  # dimension of its latents, None without latents
+    seconds: dict[str, float] = field(default_factory=dict)  # per image, by verb, as last measured
+    most: int | None = None  # largest batch that fits into memory, None until a larger one did not
+    directions: dict[str, np.ndarray] = field(default_factory=dict)  # by method, computed on first use
 
 
 def load(name: str, path: Path, device: torch.device, precision: Precision, exact: bool) -> Held:
-    """A checkpoint's model on the device; unless it is to be `exact`, with layers folded into others where that is faster."""
+    """Load a checkpoint's model on the device; unless `exact`, with batch norms fused into convolutions."""
     model, header = checkpoint.load(path)
     if precision.dtype is torch.float32 and max(model.image_shape) < 32:
-        # Reordering so little costs more than it gains.
+        # For images this small, the conversion to channels_last costs more than it saves.
         precision = replace(precision, memory_format=torch.contiguous_format)
     if not exact:
         model = fused(model)
-    prior = dict(model.named_buffers(recurse=False))  # what codes are drawn from: the same on every device
+    prior = dict(model.named_buffers(recurse=False))  # float32 throughout, so that every device draws the same latents
     model = model.to(device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False)
     for key, numbers in prior.items():
         setattr(model, key, numbers.to(device))
@@ -65,10 +65,10 @@ def load(name: str, path: Path, device: torch.device, precision: Precision, exac
 
 
 def maker(system: System, verb: str) -> Callable:
-    """The model's method that makes the pictures: its own where it has one of that name, else `decode`."""
+    """The model's method whose controls a verb has: the one of that name, else `decode`."""
     if verb == "mix":
         find_verb(system, "styles")
-        return find_verb(system, "sample")  # has the controls of styles and of what is made of them
+        return find_verb(system, "sample")  # has the controls of both `styles` and `synthesize`
     own = verb in ("translate", "redraw") or verb == "sample" and hasattr(system.model, "sample")
     return find_verb(system, verb if own else "decode")
 
@@ -80,7 +80,7 @@ def find_verb(system: System, verb: str) -> Callable:
 
 
 def fused(model: Model) -> Model:
-    """A copy in which every batch norm that follows a convolution is folded into it: one pass over memory less."""
+    """A copy with every batch norm that follows a convolution folded into its weights: one pass over memory less."""
     model = copy.deepcopy(model).eval()
     for module in model.modules():
         if hasattr(module, "fuse"):
@@ -94,10 +94,10 @@ def fused(model: Model) -> Model:
     return model
 
 
-def check_labels(held: Held, seeds: Sequence[int], labels: Sequence[str | int]) -> list[str]:
-    """Class names, one for each seed."""
-    if "label" not in (known := controls(maker(held.system, "sample"), held.header.classes)):
-        raise ValueError(f"{held.system.name} draws no classes that could be asked for")
+def check_labels(loaded: Held, seeds: Sequence[int], labels: Sequence[str | int]) -> list[str]:
+    """Class names, one per seed. Raises ValueError for a model without class conditioning, or on a bad label."""
+    if "label" not in (known := controls(maker(loaded.system, "sample"), loaded.header.classes)):
+        raise ValueError(f"{loaded.system.name} draws no classes that could be asked for")
     if len(labels) != len(seeds):
         raise ValueError(f"there are {len(labels)} labels for {len(seeds)} seeds")
     names = [known["label"].kind.check("label", label) for label in labels]
@@ -106,9 +106,12 @@ def check_labels(held: Held, seeds: Sequence[int], labels: Sequence[str | int]) 
     return names
 
 
-def side_by_side(held: Held, parts: Sequence[Noise], asked: Sequence[dict[str, Any]]) -> Iterator[np.ndarray]:
-    """Frames, uint8 (n, h, w, c), of samples that are computed part by part, each as asked, and shown together."""
+def side_by_side(loaded: Held, parts: Sequence[Noise], part_controls: Sequence[dict[str, Any]]) -> Iterator[np.ndarray]:
+    """Frames, uint8 (n, h, w, c), of a batch sampled in parts that fit into memory, each with controls of its own."""
     with ExitStack() as stack:
-        games = [stack.enter_context(closing(sample(held.model, noise, **values))) for noise, values in zip(parts, asked, strict=True)]
-        for frames in held.precision.stepwise(zip(*games, strict=True)):
+        samplers = [
+            stack.enter_context(closing(sample(loaded.model, noise, **values)))
+            for noise, values in zip(parts, part_controls, strict=True)
+        ]
+        for frames in loaded.precision.stepwise(zip(*samplers, strict=True)):
             yield np.concatenate([to_uint8(frame.images) for frame in frames])

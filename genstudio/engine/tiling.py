@@ -1,7 +1,7 @@
-"""Pictures of any size through networks that know one: at the network's own scale, or at the picture's, tile by tile.
+"""Images of any size through networks trained at one: resampled to the network's resolution, or in overlapping tiles.
 
-Everything is a generator that yields how many of its parts are done, and at last returns the picture, so that a long one
-can be shown, shared with others and stopped.
+Each function is a generator that yields its progress and returns the images, so that a long translation can be shown,
+interleaved with other visitors' work, and stopped.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from genstudio.layers.image_to_image import normed_as, statistics
 from genstudio.models.translation import Translator
 
 BUDGET = 512 * 512  # input pixels in one pass: about a tenth of a second on two processor cores
-SIDE = 512  # of a tile
-SEEN = 96  # pixels around a tile's place that are enough, whatever the network may see beyond: what lies there counts little
-UNBOUNDED = 16  # the same for a network that sees the whole picture in its statistics
-RAMP = 16  # pixels over which one tile passes into the next
+SIDE = 512  # pixels along a side of a tile
+MAX_MARGIN = 96  # pixels of context around a tile: beyond, the effective receptive field has little weight
+UNBOUNDED_MARGIN = 16  # the same for a network with instance norm, whose statistics reach over the whole image
+RAMP = 16  # pixels over which neighbouring tiles are blended
 
 Run = Callable[[Tensor], Tensor]  # (n, c, h, w) -> (n, c, h * scale, w * scale)
 
 
 class Progress(NamedTuple):
-    """How many parts are done; with the last comes the picture, where the engine speaks."""
+    """Count of finished parts out of `of`. From the engine, the last one carries the images."""
 
     done: int
     of: int
@@ -40,9 +40,9 @@ Passes = Generator[Progress, None, Tensor]
 
 
 def at_own_scale(model: Translator, run: Run, images: Tensor, budget: int = BUDGET) -> Passes:
-    """The picture is brought to the size that the network knows; what it changes there is enlarged and laid over it.
+    """Translation at the network's resolution: the difference that it makes is upsampled and added to the input.
 
-    So an outline of a thousand pixels stays as sharp as it is, and objects are as large as they were in training.
+    Objects have the size that they had in training, and outlines keep the sharpness of the input.
     """
     height, width = images.shape[2:]
     factor = model.own_side / math.sqrt(height * width)
@@ -55,30 +55,30 @@ def at_own_scale(model: Translator, run: Run, images: Tensor, budget: int = BUDG
 
 
 def at_its_scale(model: Translator, run: Run, images: Tensor, budget: int = BUDGET) -> Passes:
-    """Every pixel as it is: in one pass up to `budget` input pixels, above that in tiles that overlap and are blended."""
+    """Translation at the input's resolution: one pass up to `budget` input pixels, above that blended tiles."""
     height, width = images.shape[2:]
     if height * width <= budget:
         made = run(mirrored(images, *(rounded_up(side, model.multiple) - side for side in (height, width))))
         yield Progress(1, 1)
         return made[..., : height * model.scale, : width * model.scale]
-    if model.reach is None:  # it norms by the whole picture's means: a small copy has about the same
+    if model.reach is None:  # instance norm over the whole image: a reduced copy has about the same statistics
         factor = math.sqrt(budget / (height * width))
         small = resized(images, [max(1, int(side * factor)) for side in (height, width)])
-        with statistics(model) as seen:
+        with statistics(model) as measured:
             run(mirrored(small, *(rounded_up(side, model.multiple) - side for side in small.shape[2:])))
         whole = run
 
         def run(part: Tensor) -> Tensor:
-            with normed_as(model, seen):  # entered for each part: another picture may come between two
+            with normed_as(model, measured):  # entered for each tile: another visitor's image may come in between
                 return whole(part)
 
     return (yield from in_tiles(model, run, images, min(SIDE, math.isqrt(budget))))
 
 
 def in_tiles(model: Translator, run: Run, images: Tensor, side: int) -> Passes:
-    """Tiles of `side` pixels, each trusted no nearer to its cut edges than what lies beyond them may matter."""
+    """Overlapping tiles of `side` pixels, blended with weights that vanish within the receptive field of a cut edge."""
     n, channels, height, width = images.shape
-    margin = UNBOUNDED if model.reach is None else min(model.reach, SEEN)
+    margin = UNBOUNDED_MARGIN if model.reach is None else min(model.reach, MAX_MARGIN)
     rows, columns = (places(length, side, margin, model.multiple) for length in (height, width))
     total = torch.zeros(n, channels, height * model.scale, width * model.scale)
     weights = torch.zeros_like(total[:1, :1])
@@ -97,7 +97,7 @@ def in_tiles(model: Translator, run: Run, images: Tensor, side: int) -> Passes:
 
 
 def places(length: int, side: int, margin: int, multiple: int) -> list[tuple[int, int]]:
-    """Where tiles begin and end along a side: on multiples, so that every tile is halved and doubled on the same grid."""
+    """Starts and ends of tiles along a side; starts on multiples of `multiple`, so that strided layers stay aligned."""
     if length <= side:
         return [(0, length)]
     stride = (side - 2 * margin - RAMP) // multiple * multiple
@@ -108,7 +108,7 @@ def places(length: int, side: int, margin: int, multiple: int) -> list[tuple[int
 
 
 def trust(length: int, margin: int, cut_before: bool, cut_after: bool, scale: int) -> Tensor:
-    """How much each of `length` pixels counts: nothing within `margin` of a cut edge, then rising to 1."""
+    """Blending weights (length * scale,): 0 within `margin` of a cut edge, then a linear ramp to 1."""
     from_edge = torch.arange(length * scale) / scale + 0.5 / scale
     weight = torch.ones(length * scale)
     if cut_before:
@@ -123,7 +123,7 @@ def rounded_up(length: int, multiple: int) -> int:
 
 
 def mirrored(images: Tensor, below: int, right: int) -> Tensor:
-    """Some more rows and columns, as a mirror at the last one shows; where the picture is too small, mirrors of mirrors."""
+    """Reflection padding by `below` rows and `right` columns; repeated where the image is smaller than the padding."""
     if not below and not right:
         return images
     height, width = images.shape[2:]
@@ -132,7 +132,7 @@ def mirrored(images: Tensor, below: int, right: int) -> Tensor:
 
 
 def reflections(length: int, more: int) -> Tensor:
-    """0, 1, ..., length - 1, length - 2, ..., 1, 0, 1, ...: length + more numbers."""
+    """Indices of reflection padding: 0, 1, ..., length - 1, length - 2, ..., 1, 0, 1, ...: length + more of them."""
     if length == 1:
         return torch.zeros(1 + more, dtype=torch.long)
     period = 2 * (length - 1)
@@ -141,5 +141,5 @@ def reflections(length: int, more: int) -> Tensor:
 
 
 def resized(images: Tensor, size: tuple[int, int] | list[int]) -> Tensor:
-    """Bicubic, averaged where pixels get fewer."""
+    """Bicubic resampling with antialiasing."""
     return interpolate(images, tuple(size), mode="bicubic", antialias=True)

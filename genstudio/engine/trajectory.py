@@ -1,4 +1,4 @@
-"""What a denoiser does, step by step, as numbers that a page can show and a visitor can go back to."""
+"""The denoising trajectory, step by step, as arrays that a page can show and a visitor can resume from."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from genstudio.samplers.schedule import Schedule
 
 @dataclass
 class Step:
-    """One state of a run of n pictures. The last, `step == steps`, is at time -1, and its guess is the picture."""
+    """One denoising step of n images. The last, `step == steps`, is at time -1, and its guess is the final image."""
 
     step: int
     steps: int
     time: int
-    guess: np.ndarray  # uint8 (n, h, w, c): the clean picture as the network sees it now
-    noised: np.ndarray  # uint8: x_t, its range drawn in so that noise does not saturate
-    noise: np.ndarray  # uint8: the noise that the network sees in x_t, grey where there is none
-    x: np.ndarray  # float32 (n, c, h, w): x_t itself, to go on from
+    guess: np.ndarray  # uint8 (n, h, w, c): the network's prediction of x_0
+    noised: np.ndarray  # uint8: x_t, rescaled so that the noise does not saturate
+    noise: np.ndarray  # uint8: the network's prediction of the noise in x_t, grey where there is none
+    x: np.ndarray  # float32 (n, c, h, w): x_t itself, to resume from
 
     @property
     def bytes(self) -> int:
@@ -31,31 +31,31 @@ class Step:
 
 
 def step_of(frame: Frame, schedule: Schedule) -> Step:
-    """A model's frame, brought to the processor."""
+    """A model's frame, converted to arrays on the CPU."""
     x, noise = frame.extra["x_t"], frame.extra["noise"]
     shown = (to_uint8(images) for images in (frame.images, x / reach(schedule, frame.time), noise / 2))
     return Step(frame.step, frame.steps, frame.time, *shown, x.float().cpu().numpy())
 
 
 def reach(schedule: Schedule, time: int) -> float:
-    """What nearly all of x_t lies within: shown on that range, noise does not saturate."""
+    """Display range of x_t: signal plus two standard deviations of the noise, which nearly all values lie within."""
     return schedule.signal(time) + 2 * schedule.noise(time)
 
 
 def noised(picture: np.ndarray, schedule: Schedule, times: Sequence[int], seed: int) -> np.ndarray:
-    """A picture, uint8 (h, w, c), with the same noise at each of the times, uint8 (n, h, w, c)."""
+    """Forward diffusion of a picture, uint8 (h, w, c), with the same noise at each of the times: uint8 (n, h, w, c)."""
     x_0 = from_uint8(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
     [eps] = Noise([seed]).normal(*x_0.shape)
     return to_uint8(torch.stack([schedule.noised(x_0, eps, t) / reach(schedule, t) for t in times]))
 
 
-def after(step: Step, twig: Iterable[Step]) -> Iterator[Step]:
-    """The steps of a run that begins at `step` of another one, counted on from there."""
-    return (replace(s, step=step.step + s.step, steps=step.step + s.steps) for s in twig)
+def after(step: Step, branch: Iterable[Step]) -> Iterator[Step]:
+    """The steps of a branch that leaves another trajectory at `step`, numbered on from there."""
+    return (replace(s, step=step.step + s.step, steps=step.step + s.steps) for s in branch)
 
 
 def thinned(run: Sequence[Step], most: int) -> list[Step]:
-    """As many evenly spaced steps of a run as `most` bytes hold, the first and the last among them."""
+    """Evenly spaced steps of a trajectory that fit into `most` bytes, the first and the last among them."""
     kept = list(run)
     while sum(step.bytes for step in kept) > most and len(kept) > 3:
         kept = [step for i, step in enumerate(kept) if i % 2 == 0 or i == len(kept) - 1]

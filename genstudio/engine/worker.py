@@ -1,7 +1,7 @@
-"""One thread for all visitors, who take turns on it.
+"""The compute thread: a round-robin scheduler over the generators of all visitors.
 
-torch keeps one team of processor threads per caller, and a page calls from forty. A generator's items are computed here
-one by one, each visitor's in turn, and whoever waits gets the next.
+torch keeps one pool of processor threads per calling thread, and a page calls from forty threads. Here one thread
+computes the items of all generators, one item of each in turn.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import torch
 
 
 class Turns:
-    """One thread that advances every visitor's work by one item in turn.
+    """One thread that computes one item of each job in turn.
 
-    Gradient mode is entered for each item: a generator that held it across a yield would leak it to its caller.
+    Gradient mode is entered for each item: a generator that kept it across a yield would leak it to its caller.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Turns:
         threading.Thread(target=self._work, name="engine", daemon=True).start()
 
     def run(self, work: Iterator) -> Iterator:
-        """The items of `work`, computed on the engine's thread. Closing this iterator stops the work."""
+        """Yield the items of `work`, computed on the engine's thread. Closing this iterator stops the work."""
         job = _Job(work)
         with self._waiting:
             self._jobs.append(job)
@@ -43,7 +43,7 @@ class Turns:
             job.stopped = True
 
     def wait_for_rest(self, seconds: float) -> None:
-        """Returns once nothing has been computed here for so long."""
+        """Block until the thread has been idle for so many seconds."""
         while (left := self._worked + seconds - time.monotonic()) > 0:
             time.sleep(left)
 
@@ -72,7 +72,7 @@ class _Job:
         self.work, self.results, self.stopped = work, queue.SimpleQueue(), False
 
     def advance(self) -> bool:
-        """Computes one item. False when there is no more, or nobody waits for it."""
+        """Compute one item. False if there is no more, or nobody waits for it."""
         try:
             if self.stopped:
                 self.work.close()
@@ -82,6 +82,6 @@ class _Job:
             return True
         except StopIteration:
             self.results.put(_END)
-        except BaseException as error:  # whatever it is belongs to the visitor who asked, not to this thread
+        except BaseException as error:  # any error belongs to the visitor who asked, and must not end this thread
             self.results.put(_Failure(error))
         return False

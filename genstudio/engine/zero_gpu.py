@@ -1,8 +1,8 @@
-"""A graphics card that is lent by the call, as on Hugging Face's ZeroGPU Spaces.
+"""Inference on Hugging Face's ZeroGPU Spaces, which lend a graphics card for the duration of a call.
 
-The page's own process has no card there. What is short its processor does at once; what is long goes through one door,
-a function `on_gpu(call)` that `app.py` declares. On ZeroGPU the door runs the call in a forked process, which has a
-card for as many seconds as the call asks for; anywhere else it is a plain call, on the page's own engine.
+The page's own process has no card there. Short calls run at once on its CPU; long ones go through `on_gpu(call)`, a
+function that `app.py` declares. On ZeroGPU it runs the call in a forked process, which has a card for as many seconds
+as the call requests; anywhere else it is a plain function call on the page's own engine.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from genstudio.engine.engine import Engine
 from genstudio.engine.loaded import Held
 from genstudio.model import steps_many
 
-SHORT = 0.2  # seconds that the processor may take: to get a card takes longer
-START = 8.0  # seconds until a new process has its card and its model
-FIRST = 30.0  # seconds asked for while nobody knows: little enough for visitors without an account, who have 120 a day
-MOST = 120.0
-STEP = 0.02  # seconds of a processor for a step of a picture, until one was seen
-PIXEL = 0.1 / 512**2  # seconds of a processor for a pixel of a translation, until one was seen: of our networks the middle
+SHORT = 0.2  # seconds on the CPU up to which a call stays there: to get a card takes longer
+START = 8.0  # seconds until a forked process has its card and its model
+FIRST = 30.0  # seconds requested before the first measurement: visitors without an account have 120 a day
+MOST = 120.0  # seconds requested at most
+STEP = 0.02  # CPU seconds per denoising step of an image, before the first measurement
+PIXEL = 0.1 / 512**2  # CPU seconds per pixel of a translation, before the first measurement: the median of our networks
 
 LENT = Text("What takes long is computed on a graphics card that is lent for it.",
             "Ce qui est long se calcule sur une carte graphique prêtée pour l’occasion.")  # fmt: skip
 
 
 class Done(NamedTuple):
-    """What a call says last: the seconds that it took, and what the visitor got wrong. The door lets no error pass."""
+    """Last item of a call: its duration in seconds, and a ValueError's message, which `on_gpu` would not pass on."""
 
     seconds: float
     complaint: str = ""
@@ -46,22 +46,22 @@ class Done(NamedTuple):
 
 @dataclass
 class Call:
-    """A verb of the engine that yields, with its arguments: names and numbers, which can be sent to another process."""
+    """A generator verb of the engine with its arguments: names and arrays, which can be pickled for another process."""
 
     verb: str
     name: str
     arguments: tuple
     controls: dict[str, Any]
     exact: bool
-    seconds: float  # on a card, at most
-    engine: Engine | None  # of the process that asks; it stays there
+    seconds: float  # requested on a card
+    engine: Engine | None  # of the calling process; it is not pickled
 
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"engine": None}
 
     def run(self) -> Iterator[Any]:
-        """What the verb yields, then `Done`. Where it was sent, it answers in bytes: tensors would go by shared memory,
-        and be lost when the process ends before they are read."""
+        """Yield the verb's items, then `Done`. In another process they are pickled to bytes: tensors would travel in
+        shared memory, and be lost if the process ended before they are read."""
         pack = pickle.dumps if self.engine is None else lambda item: item
         started, complaint = time.perf_counter(), ""
         try:
@@ -76,17 +76,17 @@ class Call:
 
 @cache
 def engine_here(exact: bool) -> Engine:
-    """The engine of a process that was lent a card. The process may serve several calls."""
+    """The engine of a forked process with a card, which may serve several calls."""
     return Engine("cuda" if torch.cuda.is_available() else "cpu", exact)
 
 
 def zero_gpu() -> bool:
-    """Whether this is a ZeroGPU Space, where torch in the page's process says that a card is there, and none is."""
+    """True if this is a ZeroGPU Space, where torch reports a card in the page's process although there is none."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
 class Borrower(Engine):
-    """The engine of a page: its long verbs go through the door."""
+    """The engine of a page, whose long verbs go through `on_gpu`."""
 
     def __init__(self, on_gpu: Callable[[Call], Iterator[Any]], device: str | None = None, exact: bool = False):
         super().__init__("cpu" if zero_gpu() else device, exact)
@@ -96,13 +96,16 @@ class Borrower(Engine):
         said = super().standing(name)
         return Text(*(f"{a} {b}" for a, b in zip(said, LENT, strict=True))) if zero_gpu() else said
 
-    def sample(self, name: str, seeds: Sequence[int], labels: Sequence[str | int] | None = None, **controls: Any) -> Iterator[Any]:
+    def sample(
+        self, name: str, seeds: Sequence[int], labels: Sequence[str | int] | None = None, **controls: Any
+    ) -> Iterator[Any]:
         seeds = list(seeds)
         here = super().sample(name, seeds, labels, **controls)
         return self._through(here, "sample", name, len(seeds), (seeds, labels), controls)
 
     def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Any]:
-        return self._stepwise(super().denoise(name, seeds, **controls), "denoise", name, len(seeds), (list(seeds),), controls)
+        here = super().denoise(name, seeds, **controls)
+        return self._stepwise(here, "denoise", name, len(seeds), (list(seeds),), controls)
 
     def go_on(
         self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,
@@ -120,9 +123,9 @@ class Borrower(Engine):
     def _stepwise(
         self, here: Iterator[Any], verb: str, name: str, pictures: int, arguments: tuple, controls: dict[str, Any]
     ) -> Iterator[Any]:
-        held = self.hold(name)
+        loaded = self.hold(name)
         count = pictures * controls.get("steps", 20)
-        return self._through(timed(here, held, "step", count), verb, name, count, arguments, controls)
+        return self._through(timed(here, loaded, "step", count), verb, name, count, arguments, controls)
 
     def project_styles(self, name: str, picture: Image.Image) -> Iterator[Any]:
         return self._through(super().project_styles(name, picture), "project_styles", name, 1, (picture,), {})
@@ -131,38 +134,38 @@ class Borrower(Engine):
         return self._through(super().project(name, picture), "project", name, 1, (picture,), {})
 
     def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[Any]:
-        work, held = super().translate(name, images, view=view, **controls), self.hold(name)
+        work, loaded = super().translate(name, images, view=view, **controls), self.hold(name)
         n, height, width, _ = np.shape(images)
-        pixels = n * (held.model.own_side**2 if view == "own" and held.model.own_side else height * width)
-        here, settings = timed(work, held, "translate", pixels), {"view": view, **controls}
+        pixels = n * (loaded.model.own_side**2 if view == "own" and loaded.model.own_side else height * width)
+        here, settings = timed(work, loaded, "translate", pixels), {"view": view, **controls}
         return self._through(here, "translate", name, pixels, (images,), settings)
 
     def _through(
         self, here: Iterator[Any], verb: str, name: str, count: int, arguments: tuple, controls: dict[str, Any]
     ) -> Iterator[Any]:
-        """The work, begun nowhere yet but checked: `here` as it stands where it is short, else through the door."""
-        held = self.hold(name)
-        if on_processor(held, verb, count) <= SHORT:
+        """A checked call that has not started: `here` where its estimate is short, else a `Call` through `on_gpu`."""
+        loaded = self.hold(name)
+        if on_processor(loaded, verb, count) <= SHORT:
             return here
-        # In the precision that the recipe of the picture will name.
-        exact = held.precision.dtype is torch.float32
-        call = Call(verb, name, arguments, controls, exact, on_card(held, verb, count), self)
-        return self._received(call, held, count)
+        # The precision must be the one that the image's recipe will record.
+        exact = loaded.precision.dtype is torch.float32
+        call = Call(verb, name, arguments, controls, exact, on_card(loaded, verb, count), self)
+        return self._received(call, loaded, count)
 
-    def _received(self, call: Call, held: Held, count: int) -> Iterator[Any]:
+    def _received(self, call: Call, loaded: Held, count: int) -> Iterator[Any]:
         with closing(self.on_gpu(call)) as items:
             for item in items:
-                item = pickle.loads(item) if isinstance(item, bytes) else item  # bytes of our own making
+                item = pickle.loads(item) if isinstance(item, bytes) else item  # pickled by `Call.run`, so trusted
                 if not isinstance(item, Done):
                     yield item
                 elif item.complaint:
                     raise ValueError(item.complaint)
                 else:
-                    held.seconds[f"{call.verb} through the door"] = item.seconds / count
+                    loaded.seconds[f"{call.verb} through the door"] = item.seconds / count
 
 
-def timed(work: Iterator[Any], held: Held, verb: str, count: int) -> Iterator[Any]:
-    """The items of `work`; once it is done, what one of `count` took is known."""
+def timed(work: Iterator[Any], loaded: Held, verb: str, count: int) -> Iterator[Any]:
+    """Yield the items of `work`; at its end, record the seconds per unit of `count`."""
     spent = 0.0
     with closing(work):
         while True:
@@ -172,22 +175,24 @@ def timed(work: Iterator[Any], held: Held, verb: str, count: int) -> Iterator[An
             if item is None:
                 break
             yield item
-    held.seconds[verb] = spent / count
+    loaded.seconds[verb] = spent / count
 
 
-def on_processor(held: Held, verb: str, count: int) -> float:
-    """Seconds that the processor would take. What goes in many steps is long; codes are decoded in one, and a translation
-    is as long as it has pixels, and a denoiser's run as it has steps, which `count` then says."""
+def on_processor(loaded: Held, verb: str, count: int) -> float:
+    """Estimated seconds on the CPU. `count`: pixels of a translation, steps times images of a trajectory, else images.
+
+    Multi-step sampling and projection count as unbounded.
+    """
     if verb == "translate":
-        return count * held.seconds.get("translate", PIXEL)
+        return count * loaded.seconds.get("translate", PIXEL)
     if verb in ("denoise", "go_on", "redraw"):
-        return count * held.seconds.get("step", STEP)
-    if verb == "sample" and not steps_many(held.system.model):
-        return count * held.seconds.get("decode", 0.0)
+        return count * loaded.seconds.get("step", STEP)
+    if verb == "sample" and not steps_many(loaded.system.model):
+        return count * loaded.seconds.get("decode", 0.0)
     return math.inf
 
 
-def on_card(held: Held, verb: str, count: int) -> float:
-    """Seconds to ask for: twice what such a call took last, so that none is cut off."""
-    each = held.seconds.get(f"{verb} through the door")
+def on_card(loaded: Held, verb: str, count: int) -> float:
+    """Seconds to request on a card: twice the last measurement of such a call, so that none is cut off."""
+    each = loaded.seconds.get(f"{verb} through the door")
     return FIRST if each is None else min(MOST, START + 2 * each * count)

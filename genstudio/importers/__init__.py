@@ -1,1 +1,1 @@
-"""Weights and files of other projects: identify.py tells what a file is, keep.py takes it in. Nothing in it is run."""
+"""Weights and files of other projects: identify.py identifies a file, keep.py imports it. Nothing in it is executed."""

@@ -1,8 +1,7 @@
-"""What a file is, told from its first bytes, its name and, where it may say so, its header. Nothing in it is run.
+"""Identification of files by magic bytes, name and header: recipes, pictures, weights, archives.
 
-Every file that comes through the page's one door is a stranger's: it is looked at in the cheapest way that settles the
-question, nothing in it is run (of a pickle only notes are taken: `imports/pickles.py`), and what is broken is said in one
-sentence.
+Every file is untrusted: it is read no further than its type requires, nothing in it is executed (pickles are parsed by
+`safe_pickle.py`), and a damaged one gets a reason in one sentence.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from genstudio.importers.lazy_tensor import Refused
 from genstudio.importers.weight_file import is_packed
 from genstudio.registry import find
 
-HEAD = 4096  # bytes that tell a form
+HEAD = 4096  # bytes read to identify a format
 MAX_TEXT = 1_000_000  # bytes of a recipe
-MAX_DIRECTORY = 64 * 2**20  # bytes of a zip's table of contents: 200 000 names of any sane length
+MAX_DIRECTORY = 64 * 2**20  # bytes of a zip's central directory: 200 000 names of a reasonable length
 
 
 @dataclass
 class Found:
-    """What a file is. `kind` is what can be done with it, `form` how it is written, `facts` what it says of itself."""
+    """An identified file: its use (`kind`), its format (`form`), and facts from its header or metadata."""
 
     kind: str  # recipe, picture, weights, critic, pictures, foreign, broken or other
     name: str
@@ -39,11 +38,11 @@ class Found:
     form: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] | None = None  # unchecked
-    reason: str = ""  # what is broken, or why weights of another project cannot be read
-    reading: Reading | None = None  # how they can
+    reason: str = ""  # of damage, or why weights of another project cannot be read
+    reading: Reading | None = None  # of weights of another project
 
 
-# Forms: (how it is written, first bytes, where they stand) ---------------------------------------------------------
+# Formats: (format, magic bytes, their offset) ----------------------------------------------------------------------
 
 MAGIC = (
     *(("picture", magic, 0) for magic in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")),
@@ -69,9 +68,9 @@ NAMES = {
     ".h5": "hdf5",
     ".bin": "bin",
     ".safetensors": "safetensors",
-}  # where the bytes say nothing
+}  # for files without magic bytes
 WEIGHTS = ("pickle", "torch", "safetensors", "hdf5", "gguf", "tflite", "numpy", "onnx", "tensorflow", "bin")
-# Whose weights they are, by the names of their tensors.
+# Origin of weights, by parts of tensor names.
 MAKERS = {
     "model.diffusion_model.": "Stable Diffusion",
     "lora_": "LoRA",
@@ -82,36 +81,38 @@ MAKERS = {
 
 
 def form_of(head: bytes, name: str) -> str:
-    """How a file is written: by its first bytes, else by its name."""
+    """Format of a file, from its first bytes, else from its name."""
     for form, magic, where in MAGIC:
         if head[where:].startswith(magic):
             return form
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**40:
-        return "safetensors"  # the length of a header, and the JSON that it is
+        return "safetensors"  # the length of the header, then its JSON
     if not head:
         return "empty"
     if (text := _text(head)) is not None:
         marks = {"<svg": "svg", "version https://git-lfs": "lfs"}
-        named = NAMES.get(PurePosixPath(name).suffix.lower(), "text")  # the oldest pickles are text
+        named = NAMES.get(PurePosixPath(name).suffix.lower(), "text")  # pickles of protocol 0 are text
         return next((form for mark, form in marks.items() if mark in text), named)
     return NAMES.get(PurePosixPath(name).suffix.lower(), "unknown")
 
 
 def identify_unread(name: str, size: int, head: bytes) -> Found:
-    """What can be said of a file too large to be sent, of which only the first bytes are here."""
+    """Identify a file by its first bytes alone, for one too large to upload."""
     form = form_of(head, name)
     return Found("foreign" if form in WEIGHTS else "other", name, size, form)
 
 
 def identify(path: str | os.PathLike) -> Found:
-    """What the file is. Never raises over what stands in it."""
+    """Identify a file. Contents never raise an error: a damaged file has the kind "broken" and a reason."""
     path = Path(path)
     if path.is_dir():
-        found = Found("foreign", path.name, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()), "folder")
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        found = Found("foreign", path.name, size, "folder")
         _theirs(path, found)
         return found
     size = path.stat().st_size
-    readers = {"picture": _picture, "zip": _zip, "safetensors": _safetensors, "text": _words, "pickle": _theirs, "bin": _theirs}
+    readers = {"picture": _picture, "zip": _zip, "safetensors": _safetensors, "text": _words}
+    readers |= {"pickle": _theirs, "bin": _theirs}
     with open(path, "rb") as file:
         head = file.read(HEAD)
     found = Found("other", path.name, size, form_of(head, path.name))
@@ -125,7 +126,7 @@ def identify(path: str | os.PathLike) -> Found:
     return found
 
 
-# Readers: each completes what was found -----------------------------------------------------------------------------
+# Readers: each completes a `Found` ----------------------------------------------------------------------------------
 
 
 def _picture(path: Path, found: Found) -> None:
@@ -140,7 +141,7 @@ def _picture(path: Path, found: Found) -> None:
 
 
 def _is_picture(path: Path) -> bool:
-    """Whether it opens as one of the pictures that begin with no telling bytes: BMP, PPM, ICO."""
+    """True if the file opens as a picture: BMP, PPM and ICO are not in MAGIC."""
     try:
         open_picture(path)
     except ValueError:
@@ -168,7 +169,7 @@ def _zip(path: Path, found: Found) -> None:
 
 
 def _directory_bytes(path: Path) -> int:
-    """How long the zip's table of contents says it is, before anybody reads it: the end record, or that of zip64."""
+    """Size of a zip's central directory in bytes, from its end record or that of zip64, without reading it."""
     with open(path, "rb") as file:
         file.seek(max(0, path.stat().st_size - 66_000))  # a comment of at most 65 535 bytes follows the record
         tail = file.read()
@@ -194,12 +195,12 @@ def _safetensors(path: Path, found: Found) -> None:
         return
     found.facts["maker"] = next((maker for mark, maker in MAKERS.items() if any(mark in key for key in shapes)), "")
     for fact, key in (("titled", "title"), ("credit", "author"), ("licence", "license")):
-        found.facts[fact] = metadata.get(f"modelspec.{key}", "")  # how others describe theirs
+        found.facts[fact] = metadata.get(f"modelspec.{key}", "")  # the metadata of other tools
     _theirs(path, found)
 
 
 def _ours(path: Path, found: Found) -> None:
-    """Weights of GenStudio: their header, if they fit the system that it names; else a critic, or the reason."""
+    """Facts of a GenStudio checkpoint, or of a critic. Raises ValueError if it fits no system."""
     found.form = "ours"
     try:
         (system, header, _), found.kind = checkpoint.check(path), "weights"
@@ -215,7 +216,7 @@ def _ours(path: Path, found: Found) -> None:
 
 
 def _theirs(path: Path, found: Found) -> None:
-    """Weights of another project: whose, and which system takes them in; else why none does."""
+    """Origin and target system of another project's weights; else the reason why none takes them."""
     try:
         found.reading = reading = recognise(path)
     except Refused as error:
@@ -230,7 +231,7 @@ def _theirs(path: Path, found: Found) -> None:
 
 
 def _words(path: Path, found: Found) -> None:
-    """Text: a recipe where JSON with a verb stands in it, alone or behind a word as tools print a PNG's text."""
+    """Recipe of a text file: JSON with a verb, possibly after other text, as tools print a PNG's metadata."""
     if found.size > MAX_TEXT:
         return
     text = _text(path.read_bytes()) or ""
@@ -245,7 +246,7 @@ def _words(path: Path, found: Found) -> None:
 
 
 def _text(raw: bytes) -> str | None:
-    """The bytes as text, or None. A letter may be cut in two at the end."""
+    """The bytes as text, or None. A multi-byte character may be truncated at the end."""
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     for cut in range(min(4, len(raw))):
         try:
@@ -254,8 +255,3 @@ def _text(raw: bytes) -> str | None:
             continue
         return None if re.search(r"[\0-\x08\x0e-\x1a]", text) else text
     return None
-
-
-# Keeping ------------------------------------------------------------------------------------------------------------
-
-

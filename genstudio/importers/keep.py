@@ -1,4 +1,4 @@
-"""Weights taken in: converted, tried, and kept as a checkpoint."""
+"""Import of weights: conversion, and storage among the user's checkpoints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEEPING = threading.Lock()
 
 @contextmanager
 def as_ours(path: str | os.PathLike, found: Found) -> Iterator[Path]:
-    """The file as a checkpoint of ours: itself, or for as long as it is looked at what weights of another project become."""
+    """Context with the path of a checkpoint of ours: the file itself, or a temporary conversion of other weights."""
     if found.reading is None:
         yield Path(path)
         return
@@ -31,9 +31,9 @@ def as_ours(path: str | os.PathLike, found: Found) -> Iterator[Path]:
 
 
 def keep(path: str | os.PathLike, found: Found) -> str:
-    """Puts a checkpoint of ours among the user's own, under a free name, which is returned; never over another's.
+    """Copy a checkpoint of ours to the user's folder under a free name. Returns the name; no file is overwritten.
 
-    The tag is what the file's own name said, `vae_mnist.cats.safetensors`, else "opened". Weights that are here
+    The tag is taken from the file's name, `vae_mnist.cats.safetensors`, else it is "opened". Weights that are installed
     already keep their name.
     """
     path, system = Path(path), found.facts["system"]
@@ -53,14 +53,14 @@ def keep(path: str | os.PathLike, found: Found) -> str:
             if source.exists():
                 try:
                     shutil.copyfile(source, part)
-                    os.replace(part, place)  # a reader never sees half a file
+                    os.replace(part, place)  # atomic, for concurrent readers
                 finally:
                     part.unlink(missing_ok=True)
     return name
 
 
 def tag_of(name: str, system: str | None) -> str:
-    """What the name of a file of ours says behind its system's; of another project's, all of the name that can stand there."""
+    """Tag from a file's name: of a checkpoint of ours, the part after its system; of another file (None), its stem."""
     if system is None:
         return re.sub(r"[^A-Za-z0-9_-]+", "-", PurePosixPath(name).stem)[:40].strip("-") or "opened"
     said = re.fullmatch(rf"{system}\.([A-Za-z0-9_-]{{1,40}})\.safetensors", name)

@@ -1,4 +1,4 @@
-"""Tensors of which only kind and shape are known so far: what a file says of them is checked before memory is asked for."""
+"""Lazy tensors: dtype and shape without data, so that a file's claims are checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from torch import Tensor
 
 
 class Refused(ValueError):
-    """Why a file is not read, as the end of a sentence that begins with its name."""
+    """The reason why a file is not read, as the end of a sentence that begins with its name."""
 
 
 @dataclass
 class Storage:
-    """So many numbers of a kind, one after the other. `read` gives their bytes."""
+    """A contiguous storage of `count` elements, whose bytes `read` returns."""
 
     dtype: torch.dtype
     count: int
     read: Callable[[], bytes] | None = None
 
     def tensor(self, offset: Any, shape: Any, strides: Any) -> Stored:
-        """A view of them, all of which must lie inside."""
+        """A strided view of the storage. Raises Refused if it is malformed or reaches beyond it."""
         numbers = (offset, *shape, *strides) if isinstance(shape, tuple) and isinstance(strides, tuple) else ("",)
         if not all(type(n) is int and 0 <= n < 2**48 for n in numbers) or len(shape) != len(strides) or len(shape) > 8:
             raise Refused(f"it has a tensor of shape {shown(shape)}, which is none")
         last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-        held = math.prod(shape)
-        # A stride of 0 makes much of little: such a tensor would take memory that the file does not have.
-        if held and (last >= self.count or held > self.count):
+        count = math.prod(shape)
+        # Strides of 0 can expand a small storage to a tensor of any size.
+        if count and (last >= self.count or count > self.count):
             raise Refused(f"it has a tensor of shape {shown(shape)}, for which it holds too few numbers")
 
         def read() -> Tensor:
             raw = bytearray(self.read()) if self.read else bytearray()
-            flat = torch.frombuffer(raw, dtype=self.dtype, count=self.count) if self.count else torch.empty(0, dtype=self.dtype)
+            empty = torch.empty(0, dtype=self.dtype)
+            flat = torch.frombuffer(raw, dtype=self.dtype, count=self.count) if self.count else empty
             return flat.as_strided(shape, strides, offset).clone()
 
         return Stored(shape, self.dtype, read)
@@ -50,10 +51,10 @@ class Stored:
 
     @property
     def count(self) -> int:
-        """How many numbers it is of."""
+        """Number of elements."""
         return math.prod(self.shape)
 
 
 def shown(value: Any) -> str:
-    """A stranger's word in our sentence: short, and in one line."""
+    """An untrusted value for an error message: at most 80 characters, on one line."""
     return " ".join(str(value)[:80].split())

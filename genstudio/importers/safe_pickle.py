@@ -1,10 +1,10 @@
-"""Pickles of strangers, read without running anything in them.
+"""Safe reading of untrusted pickles: nothing in them is executed.
 
-A pickle is a program: it names functions and calls them. This reader knows a short list of names, and for each of them
-stands something of our own that only takes notes. Any other name ends it, and is told. So what comes out are numbers,
-texts, lists, dicts, and `Stored` tensors of which nothing was read yet.
+A pickle is a program that names functions and calls them. This unpickler has an allowlist of names, each mapped to a
+passive stand-in of our own, and refuses any other. The result consists of numbers, strings, lists, dicts, and lazy
+`Stored` tensors.
 
-Three forms hold such a pickle: a plain one, PyTorch's zip of today, and PyTorch's stream from before version 1.6.
+Three formats are read: a plain pickle, PyTorch's zip, and PyTorch's stream from before version 1.6.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ import torch
 
 from genstudio.importers.lazy_tensor import Refused, Storage, Stored, shown
 
-MOST_OPERATIONS = 2_000_000  # of a pickle: an empty list is one, and takes 60 bytes
-MOST_PROGRAM = 64 * 2**20  # bytes of the pickle beside which PyTorch's zip keeps its numbers
-NESTED = 2  # a storage may be a pickle inside of one
-MAGIC, STREAM = 0x1950A86A20F9469CFC6C, 1001  # how PyTorch's stream begins
+MAX_OPERATIONS = 2_000_000  # opcodes of a pickle: an empty list is one, and takes 60 bytes of memory
+MAX_PROGRAM = 64 * 2**20  # bytes of data.pkl in PyTorch's zip
+NESTED = 2  # depth of pickles inside pickles: a storage may be one
+MAGIC, STREAM = 0x1950A86A20F9469CFC6C, 1001  # magic number and protocol of PyTorch's stream
 
 STORAGES = {
-    "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16, "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16, "CharStorage": torch.int8,
+    "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
+    "ShortStorage": torch.int16, "CharStorage": torch.int8,
     "ByteStorage": torch.uint8, "BoolStorage": torch.bool, "UntypedStorage": torch.uint8,
 }  # fmt: skip
 
 
-# What stands for the names of a pickle ------------------------------------------------------------------------------
+# Stand-ins for the names of a pickle --------------------------------------------------------------------------------
 
 
 class Settings(dict):
-    """A dict with other manners: `dnnlib.util.EasyDict`, `argparse.Namespace`."""
+    """Stand-in for dict-like classes: `dnnlib.util.EasyDict`, `argparse.Namespace`."""
 
     def __setstate__(self, state: Any) -> None:
         if isinstance(state, dict):
@@ -46,7 +47,7 @@ class Settings(dict):
 
 
 class Module:
-    """A network as NVIDIA's code keeps one: its class by name, its attributes; the program that comes along is dropped."""
+    """Stand-in for NVIDIA's persistent modules: class name and attributes; the embedded source code is dropped."""
 
     def __init__(self, meta: Any):
         meta = meta if isinstance(meta, dict) else {}
@@ -54,11 +55,11 @@ class Module:
         self.state: dict[str, Any] = state if isinstance(state, dict) else {}
 
     def __setstate__(self, state: Any) -> None:
-        """Its state came with it."""
+        """Ignored: the constructor has the state."""
 
 
 class Dtype:
-    """numpy's word for a kind of number."""
+    """Stand-in for numpy.dtype."""
 
     def __init__(self, code: Any, *_: Any):
         self.code, self.order = str(code), "<"
@@ -68,7 +69,7 @@ class Dtype:
 
 
 class Array:
-    """numpy's array: shape and bytes come with its state."""
+    """Stand-in for numpy.ndarray: shape, dtype and bytes from its state."""
 
     shape: tuple[int, ...] = ()
     code: str = ""
@@ -79,9 +80,9 @@ class Array:
             self.shape, self.code, self.raw = state[1], state[2].code, state[4]
 
 
-def scalar(kind: Any, raw: Any = b"") -> float | int | bool | None:
-    """A number of numpy's."""
-    code = getattr(kind, "code", "")
+def scalar(dtype: Any, raw: Any = b"") -> float | int | bool | None:
+    """Value of a numpy scalar, None for an unknown dtype."""
+    code = getattr(dtype, "code", "")
     known = {"f8": torch.float64, "f4": torch.float32, "i8": torch.int64, "i4": torch.int32, "b1": torch.bool}
     if code not in known or not isinstance(raw, bytes) or len(raw) != known[code].itemsize:
         return None
@@ -99,7 +100,7 @@ def first(value: Any = None, *_: Any) -> Any:
 
 
 def names(depth: int) -> dict[str, Any]:
-    """All that a pickle may name, and what stands for it."""
+    """Allowlist of the names in a pickle, with their stand-ins."""
     known = {
         "collections.OrderedDict": OrderedDict,
         "builtins.set": set,
@@ -118,12 +119,12 @@ def names(depth: int) -> dict[str, Any]:
     }
     for core in ("numpy.core.multiarray", "numpy._core.multiarray"):
         known |= {f"{core}.scalar": scalar, f"{core}._reconstruct": lambda *_: Array()}
-    known |= {f"torch.{name}": kind for name, kind in STORAGES.items()}
+    known |= {f"torch.{name}": dtype for name, dtype in STORAGES.items()}
     return known | {"torch.storage.UntypedStorage": torch.uint8}
 
 
 class Reader(pickle.Unpickler):
-    """Takes notes of a pickle. `persistent` says what its numbers kept elsewhere are."""
+    """Unpickler restricted to the allowlist. `persistent` resolves the ids of storages outside the pickle."""
 
     def __init__(self, file: BinaryIO, depth: int, persistent: Callable[[Any], Any] | None = None):
         super().__init__(file, encoding="latin1")
@@ -142,7 +143,7 @@ class Reader(pickle.Unpickler):
 
 
 class Bounded:
-    """A file that is asked for no more than it has left: a pickle may say that a petabyte follows."""
+    """A file whose reads are limited to the bytes left: a pickle may claim that a petabyte follows."""
 
     def __init__(self, file: BinaryIO, size: int):
         self.file, self.size = file, size
@@ -160,15 +161,15 @@ class Bounded:
 
 
 def unpickled(file: BinaryIO, size: int, depth: int, persistent: Callable[[Any], Any] | None = None) -> Any:
-    """The next pickle of the file, which is left behind it. It is gone through once before: what is too long, or broken, is
-    known before anything is made of it."""
+    """Load the next pickle of a file, and position the file behind it. Its opcodes are scanned first, so that one too
+    long or broken is refused before any object is created."""
     if depth > NESTED:
         raise Refused("it has pickles within pickles within pickles")
     bounded, start = Bounded(file, size), file.tell()
     try:
         for count, _ in enumerate(pickletools.genops(bounded)):
-            if count > MOST_OPERATIONS:
-                raise Refused(f"it takes more than {MOST_OPERATIONS} steps to read")
+            if count > MAX_OPERATIONS:
+                raise Refused(f"it takes more than {MAX_OPERATIONS} steps to read")
         end = file.tell()
         file.seek(start)
         made = Reader(bounded, depth, persistent).load()
@@ -176,15 +177,15 @@ def unpickled(file: BinaryIO, size: int, depth: int, persistent: Callable[[Any],
         return made
     except (Refused, MemoryError):
         raise
-    except Exception:  # a broken pickle fails in any way at all
+    except Exception:  # a broken pickle raises any type of exception
         raise Refused("it is truncated or broken") from None
 
 
-# The three forms ------------------------------------------------------------------------------------------------
+# The three formats ----------------------------------------------------------------------------------------------
 
 
 def read_pickle(path: Path) -> Any:
-    """What a file of one of the three forms holds. Raises Refused, which is a ValueError, in words."""
+    """Read a file of one of the three formats. Raises Refused, which is a ValueError, in one sentence."""
     if zipfile.is_zipfile(path):
         return read_zip(path)
     with open(path, "rb") as file:
@@ -192,14 +193,14 @@ def read_pickle(path: Path) -> Any:
 
 
 def read_zip(path: Path) -> Any:
-    """PyTorch's zip: NAME/data.pkl, and the numbers of each storage in NAME/data/KEY."""
+    """Read PyTorch's zip: NAME/data.pkl, and the bytes of each storage in NAME/data/KEY."""
     with zipfile.ZipFile(path) as archive:
         members = {info.filename: info for info in archive.infolist()}
         program = next((name for name in members if name.endswith("data.pkl")), None)
         if program is None:
             raise Refused("it is a zip without the pickle that PyTorch's have")
-        if members[program].file_size > MOST_PROGRAM:
-            raise Refused(f"its pickle has more than {MOST_PROGRAM >> 20} MiB")
+        if members[program].file_size > MAX_PROGRAM:
+            raise Refused(f"its pickle has more than {MAX_PROGRAM >> 20} MiB")
         raw, folder = archive.read(program), program.removesuffix("data.pkl")
         order = folder + "byteorder"
         if order in members and archive.read(order) != b"little":
@@ -221,11 +222,11 @@ def read_zip(path: Path) -> Any:
 
 
 def stream(file: BinaryIO, size: int, depth: int, path: Path | None = None) -> Any:
-    """A plain pickle; or PyTorch's stream: a number that says so, facts, the pickle, the names of its storages, and then
-    for each of them how many numbers, and the numbers."""
-    begun = unpickled(file, size, depth)
-    if begun != MAGIC:
-        return begun
+    """Read a plain pickle, or PyTorch's stream: magic number, protocol, system facts, the pickle, the keys of its
+    storages, and for each storage its count and bytes."""
+    loaded = unpickled(file, size, depth)
+    if loaded != MAGIC:
+        return loaded
     if unpickled(file, size, depth) != STREAM:
         raise Refused("it is of a PyTorch that is not known")
     facts = unpickled(file, size, depth)
@@ -252,7 +253,7 @@ def stream(file: BinaryIO, size: int, depth: int, path: Path | None = None) -> A
 
 
 def storage_id(id: Any) -> tuple[torch.dtype, str, int]:
-    """Kind, key and count of what a pickle of PyTorch points at: ("storage", kind, key, device, count, ...)."""
+    """Dtype, key and count of a PyTorch persistent id: ("storage", dtype, key, device, count, ...)."""
     if not (isinstance(id, tuple) and len(id) >= 5 and id[0] == "storage" and isinstance(id[1], torch.dtype)):
         raise Refused("it points at something that is no storage")
     count = id[4]

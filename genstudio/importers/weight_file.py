@@ -1,4 +1,4 @@
-"""What stands in a weight file of somebody else's: networks by name, each with its tensors and what is said of it."""
+"""Weight files of other projects: networks by name, each with lazy tensors and its settings."""
 
 from __future__ import annotations
 
@@ -19,28 +19,30 @@ from safetensors import SafetensorError, safe_open
 from genstudio.importers.lazy_tensor import Refused, Stored
 from genstudio.importers.safe_pickle import Array, Module, read_pickle
 
-MOST_HEADER = 32 * 2**20  # bytes of a safetensors header
-MOST_SETTINGS = 2**20  # bytes of a config.json
-MOST_DEPTH = 64  # modules within modules
-MOST_TENSORS = 100_000
-MOST_UNPACKED = 4  # times the size of a zip: weights are packed to little less than they are
+MAX_HEADER = 32 * 2**20  # bytes of a safetensors header
+MAX_SETTINGS = 2**20  # bytes of a config.json
+MAX_DEPTH = 64  # of nested modules
+MAX_TENSORS = 100_000
+MAX_RATIO = 4  # unpacked to packed size of a zip: weights hardly compress
 FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "model.safetensors", "pytorch_model.bin")
-# Under which names training programs keep networks beside the rest.
-WRAPPED = ("state_dict", "model_state_dict", "model", "g_ema", "g", "d", "G", "D", "G_ema", "netG", "netD", "generator", "ema")
+# Keys under which training programs save networks, beside optimizers and the like.
+WRAPPED = (
+    "state_dict", "model_state_dict", "model", "g_ema", "g", "d", "G", "D", "G_ema", "netG", "netD", "generator", "ema",
+)  # fmt: skip
 
 
 @dataclass
 class Network:
     tensors: dict[str, Stored]
-    settings: dict[str, Any] = field(default_factory=dict)  # what its builder was told, where that is known
-    name: str = ""  # of its class, where that is known
+    settings: dict[str, Any] = field(default_factory=dict)  # arguments of its constructor, where known
+    name: str = ""  # of its class, where known
 
     def shape(self, key: str) -> tuple[int, ...]:
-        """Of a tensor; () where it is not there."""
+        """Shape of a tensor; () if it is missing."""
         return self.tensors[key].shape if key in self.tensors else ()
 
     def read(self, key: str) -> torch.Tensor:
-        """A tensor in float32; counters as they are."""
+        """Read a tensor, in float32; integer tensors keep their dtype."""
         found = self.tensors[key].read()
         return found.float() if found.is_floating_point() else found
 
@@ -51,21 +53,21 @@ class Network:
 
 @dataclass
 class Wild:
-    """`networks` by the name that the file gives them; "" where it holds nothing else."""
+    """Contents of a weight file: networks by their keys in the file, "" for a single network at the top level."""
 
     networks: dict[str, Network]
-    settings: dict[str, Any] = field(default_factory=dict)  # of the folder: config.json
-    more: dict[str, dict[str, Any]] = field(default_factory=dict)  # other settings beside it, by their name
-    unpacked: tempfile.TemporaryDirectory | None = None  # where its tensors are read from, and gone with the last who holds it
+    settings: dict[str, Any] = field(default_factory=dict)  # config.json of a folder
+    more: dict[str, dict[str, Any]] = field(default_factory=dict)  # other settings of the folder, by name
+    unpacked: tempfile.TemporaryDirectory | None = None  # of a zip; deleted with the last reference to it
 
     @property
     def only(self) -> Network | None:
-        """The network, where there is one."""
+        """The network, None unless there is exactly one."""
         return next(iter(self.networks.values())) if len(self.networks) == 1 else None
 
 
 def read(path: Path) -> Wild:
-    """A file, or a folder with config.json, or a zip of one. No number of a tensor is read yet. Raises Refused in words."""
+    """Open a file, a folder with config.json, or a zip of one, without reading tensors. Raises Refused."""
     try:
         if path.is_dir():
             return read_folder(path)
@@ -77,7 +79,7 @@ def read(path: Path) -> Wild:
 
 
 def read_folder(path: Path) -> Wild:
-    """As Hugging Face lays out a model; one with parts keeps its network in unet/ and its schedule in scheduler/."""
+    """Open a folder in Hugging Face's layout; a pipeline has its network in unet/ and its schedule in scheduler/."""
     inner = path / "unet" if (path / "unet").is_dir() else path
     file = next((inner / name for name in FILES if (inner / name).is_file()), None)
     if file is None:
@@ -90,7 +92,7 @@ def read_folder(path: Path) -> Wild:
 
 
 def is_packed(path: Path) -> bool:
-    """Whether it is a zip of such a folder."""
+    """True if the file is a zip of a folder in Hugging Face's layout."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -99,12 +101,13 @@ def is_packed(path: Path) -> bool:
 
 
 def read_packed(path: Path) -> Wild:
-    """Of the zip, those files that are read are unpacked into a temporary folder, under the names that they are to have."""
+    """Open a zip of a folder: the required files are unpacked into a temporary folder, under names of our own."""
     folder = tempfile.TemporaryDirectory(prefix="genstudio-")
-    left = MOST_UNPACKED * path.stat().st_size
+    left = MAX_RATIO * path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         inside = {PurePosixPath(info.filename): info for info in archive.infolist()}
-        top = min((name.parent for name in inside if name.name in ("config.json", "model_index.json")), key=lambda p: len(p.parts))
+        tops = (name.parent for name in inside if name.name in ("config.json", "model_index.json"))
+        top = min(tops, key=lambda p: len(p.parts))
         for name, info in inside.items():
             known = name.name in (*FILES, "config.json", "scheduler_config.json")
             if not known or name.parent not in (top, top / "unet", top / "scheduler"):
@@ -122,7 +125,7 @@ def read_packed(path: Path) -> Wild:
 
 
 def settings_of(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > MOST_SETTINGS:
+    if path.stat().st_size > MAX_SETTINGS:
         raise Refused(f"its {path.name} is too large")
     try:
         said = json.loads(path.read_text("utf-8"))
@@ -143,16 +146,17 @@ def read_file(path: Path) -> dict[str, Network]:
 
 
 def read_safetensors(path: Path, header: int) -> dict[str, Stored]:
-    if header > MOST_HEADER:
-        raise Refused(f"its header says that it has {header / 2**20:.0f} MiB; at most {MOST_HEADER >> 20} are read")
-    kinds = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64}
+    if header > MAX_HEADER:
+        raise Refused(f"its header says that it has {header / 2**20:.0f} MiB; at most {MAX_HEADER >> 20} are read")
+    floats = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+    dtypes = floats | {"I64": torch.int64}
 
-    def stored(key: str, shape: list[int], kind: str) -> Stored:
+    def stored(key: str, shape: list[int], dtype: str) -> Stored:
         def read() -> torch.Tensor:
             with safe_open(path, "pt") as file:
                 return file.get_tensor(key)
 
-        return Stored(tuple(shape), kinds.get(kind, torch.float32), read)
+        return Stored(tuple(shape), dtypes.get(dtype, torch.float32), read)
 
     try:
         with safe_open(path, "pt") as file:
@@ -162,7 +166,7 @@ def read_safetensors(path: Path, header: int) -> dict[str, Stored]:
         raise Refused("it is truncated or broken") from None
 
 
-# From what a pickle holds to networks -------------------------------------------------------------------------------
+# Networks of a pickle -----------------------------------------------------------------------------------------------
 
 
 def networks(tree: Any) -> Iterator[tuple[str, Network]]:
@@ -180,36 +184,41 @@ def networks(tree: Any) -> Iterator[tuple[str, Network]]:
 
 
 def plain(tensors: dict[str, Stored]) -> dict[str, Stored]:
-    """Without the prefix that training on several cards leaves."""
+    """Tensors without the prefix of DataParallel."""
     if tensors and all(key.startswith("module.") for key in tensors):
         return {key.removeprefix("module."): value for key, value in tensors.items()}
     return tensors
 
 
 def network_of(module: Module) -> Network:
-    """A network that was pickled whole: its parameters and buffers by the names that a state_dict would give them."""
+    """Network of a pickled module: its parameters and buffers, by the keys of its state_dict."""
     tensors: dict[str, Stored] = {}
-    waiting = [("", module, 0)]
-    while waiting:
-        prefix, part, depth = waiting.pop()
-        for kind in ("_parameters", "_buffers"):
-            for key, value in dict_of(part.state, kind).items():
+    stack = [("", module, 0)]
+    while stack:
+        prefix, part, depth = stack.pop()
+        for attribute in ("_parameters", "_buffers"):
+            for key, value in dict_of(part.state, attribute).items():
                 if isinstance(value, (Stored, Array)):
                     tensors[f"{prefix}{key}"] = value if isinstance(value, Stored) else of_array(value)
-        if depth > MOST_DEPTH or len(tensors) > MOST_TENSORS:
+        if depth > MAX_DEPTH or len(tensors) > MAX_TENSORS:
             raise Refused("it is nested too deep")
         for key, inner in dict_of(part.state, "_modules").items():
             if isinstance(inner, Module):
-                waiting.append((f"{prefix}{key}.", inner, depth + 1))
+                stack.append((f"{prefix}{key}.", inner, depth + 1))
     return Network(tensors, dict_of(module.state, "_init_kwargs"), module.name)
 
 
 def of_array(array: Array) -> Stored:
-    """An array as a tensor, where it is of float32."""
-    shape = array.shape if isinstance(array.shape, tuple) and all(type(n) is int and n >= 0 for n in array.shape) else (-1,)
+    """A float32 array as a lazy tensor. Raises Refused for any other dtype, or if its size does not match."""
+    sound = isinstance(array.shape, tuple) and all(type(n) is int and n >= 0 for n in array.shape)
+    shape = array.shape if sound else (-1,)
     if array.code != "f4" or math.prod(shape) * 4 != len(array.raw):
         raise Refused("it has an array that is not whole")
-    return Stored(shape, torch.float32, lambda: torch.frombuffer(bytearray(array.raw), dtype=torch.float32).reshape(shape))
+
+    def read() -> torch.Tensor:
+        return torch.frombuffer(bytearray(array.raw), dtype=torch.float32).reshape(shape)
+
+    return Stored(shape, torch.float32, read)
 
 
 def dict_of(state: dict[str, Any], key: str) -> dict[str, Any]:
@@ -218,6 +227,6 @@ def dict_of(state: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def numbered(network: Network, pattern: str) -> list[int]:
-    """The numbers, in order, that stand in the names of tensors where `pattern` has its group."""
+    """Sorted integers matched by the group of `pattern` in the keys of a network."""
     found = (re.fullmatch(pattern, key) for key in network.tensors)
     return sorted({int(match[1]) for match in found if match and len(match[1]) < 6})

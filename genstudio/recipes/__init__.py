@@ -1,1 +1,1 @@
-"""Recipes, all that makes a picture again: read recipe.py first; replay, links and commands are made of it."""
+"""Recipes: the inputs that reproduce an image. Read recipe.py first; replay, links and commands build on it."""

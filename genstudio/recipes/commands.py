@@ -9,7 +9,7 @@ from genstudio.recipes.links import end_to_word, to_query, to_word
 
 
 def command(recipe: dict[str, Any]) -> str:
-    """The command line that makes the same picture."""
+    """Command line that reproduces the image."""
     words = ["python", "-m", "genstudio", recipe["verb"], recipe["system"]]
     if recipe["verb"] == "sample" and not recipe.get("branches"):
         words += ["--seeds", str(recipe["seed"])]
@@ -34,20 +34,19 @@ def command(recipe: dict[str, Any]) -> str:
     for name, value in recipe.get("controls", {}).items():
         words += [f"--{name}", str(value)]
     if recipe.get("precision") == "float32":
-        words += ["--exact"]  # a machine that is faster in another precision would take that
+        words += ["--exact"]  # the default is the fastest precision of the machine
     return shlex.join(words)
 
 
 MASK = "MASK.png"
-
-
-PICTURE = "PICTURE.png"  # stands for a visitor's file, whose name no recipe keeps
+PICTURE = "PICTURE.png"  # placeholder: a recipe stores no file name
 
 
 def script(recipe: dict[str, Any]) -> str:
-    """The lines of Python that translate a picture as a checked recipe says."""
+    """Python script that reproduces the translation of a checked recipe."""
     exact, detail = recipe.get("precision") == "float32", recipe.get("detail")
-    arguments = [f"view={recipe['view']!r}", *(f"{name}={value!r}" for name, value in recipe.get("controls", {}).items())]
+    controls = recipe.get("controls", {})
+    arguments = [f"view={recipe['view']!r}", *(f"{name}={value!r}" for name, value in controls.items())]
     lines = [
         "import numpy as np",
         "from PIL import Image",

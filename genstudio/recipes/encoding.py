@@ -1,4 +1,4 @@
-"""Codes and masks as text, short enough for a recipe and safe in a link."""
+"""URL-safe base64 encoding of latents (float16) and masks (bits)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def pack(latent: np.ndarray) -> str:
-    """A code as text, two bytes a number."""
+    """A latent as text, in float16."""
     return base64.urlsafe_b64encode(latent.astype("<f2").tobytes()).decode()
 
 
@@ -25,7 +25,7 @@ def unpack(text: Any) -> np.ndarray:
 
 
 def pack_mask(mask: np.ndarray) -> str:
-    """Booleans (h, w) as text, a bit a pixel."""
+    """Booleans (h, w) as text, one bit per pixel."""
     return base64.urlsafe_b64encode(np.packbits(mask).tobytes()).decode()
 
 

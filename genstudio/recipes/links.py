@@ -1,4 +1,4 @@
-"""A recipe as a link, and back."""
+"""Recipes as URL query strings, and back."""
 
 from __future__ import annotations
 
@@ -21,17 +21,12 @@ def end_from_word(word: str) -> dict[str, Any]:
     return check_end({"code": word.removeprefix("code:")} if word.startswith("code:") else {"seed": word})
 
 
-ENDS = ("from", "to", "corners")  # fields that are ends of paths, one or several
+ENDS = ("from", "to", "corners")  # fields with one or several ends of paths
+MAX_LINK = 2000  # characters: accepted by every browser, server and chat, and readable as a QR code
+LEFT_OUT = ("genstudio", "precision", "torch")  # fields that differ on the machines of a link's readers
 
-
-MAX_LINK = 2000  # letters; every browser, server and chat passes as many on, and a QR code of them can still be read
-
-
-LEFT_OUT = ("genstudio", "precision", "torch")  # a link is for others, whose machines differ in these
-
-
-# What a verb's field is where a link does not say.
-UNSAID: dict[str, dict[str, Any]] = {
+# Default fields of each verb, omitted from links.
+DEFAULTS: dict[str, dict[str, Any]] = {
     "interpolate": {"path": "spherical"},
     "translate": {"view": "own", "background": "white", "detail": None},
     "mix": {"to": None, "layers": "", "by": {}, "moved": ""},
@@ -40,37 +35,37 @@ UNSAID: dict[str, dict[str, Any]] = {
 
 def to_query(recipe: dict[str, Any]) -> str:
     """The recipe as a query string: verb=interpolate&system=vae_mnist&weights=...&from=3&to=54&position=0.5."""
-    unsaid = UNSAID.get(recipe["verb"], {})
-    fields = {key: v for key, v in recipe.items() if key not in (*LEFT_OUT, "controls") and unsaid.get(key, ...) != v}
+    defaults = DEFAULTS.get(recipe["verb"], {})
+    fields = {key: v for key, v in recipe.items() if key not in (*LEFT_OUT, "controls") and defaults.get(key, ...) != v}
     words = {key: to_word(key, value) for key, value in (fields | recipe.get("controls", {})).items()}
     return urlencode(words, safe=":,", quote_via=quote)
 
 
 def from_query(query: str) -> dict[str, Any] | None:
-    """The recipe that a query string means, or None where it means none. It is a stranger's: check it before use.
+    """Unchecked recipe of a query string, None if it has no verb or no system. It is untrusted: `check` it before use.
 
-    What the model calls a control is one; the rest are fields, and those that no verb asks for mean nothing.
+    Names of the model's controls become controls, all others fields; unknown fields have no effect.
     """
-    words = {key: word for key, word in parse_qsl(query) if not key.startswith("__")}  # Gradio has its own
+    words = {key: word for key, word in parse_qsl(query) if not key.startswith("__")}  # such keys are Gradio's
     if "verb" not in words or "system" not in words:
         return None
     model = catalog.system_of(catalog.listed(words["system"])).model
     names = {name for verb in verbs(model) for name in controls(getattr(model, verb))}
     values = {key: from_word(key, word) for key, word in words.items()}
     fields = {key: value for key, value in values.items() if key not in names}
-    unsaid = UNSAID.get(str(fields["verb"]), {})
-    return unsaid | fields | {"controls": {key: value for key, value in values.items() if key in names}}
+    defaults = DEFAULTS.get(str(fields["verb"]), {})
+    return defaults | fields | {"controls": {key: value for key, value in values.items() if key in names}}
 
 
 def check_link(query: str) -> str:
-    """The query, if it is short enough to be passed on. Codes of pictures can make it too long."""
+    """The query itself. Raises ValueError if it is too long for a link, as several latents may make it."""
     if len(query) > MAX_LINK:
         raise ValueError(f"this recipe is too long for a link ({len(query)} letters; at most {MAX_LINK})")
     return query
 
 
 def to_word(key: str, value: Any) -> str:
-    """Ends as on the command line, words as they are, all else as JSON: numbers, and words that look like them."""
+    """A field as text: ends as on the command line, strings verbatim, all else, and strings like numbers, as JSON."""
     if key in ENDS:
         return ",".join(end_to_word(end).rstrip("=") for end in (value if isinstance(value, list) else [value]))
     if key == "by":

@@ -1,4 +1,4 @@
-"""What a recipe of `mix` means: styles of two ends, layers of one in the other, moved along directions."""
+"""Replay of `mix` recipes: style mixing (StyleGAN) of two ends, with layers moved along directions."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ from genstudio.latent import style_layers
 from genstudio.latent.paths import along
 from genstudio.recipes.encoding import unpack
 
-PULLS = ("truncation", "cutoff")  # controls of `styles` that mean something for a picture of no seed
+PULLS = ("truncation", "cutoff")  # controls of `styles` that apply to styles without a seed
 
 
-def part_of(held: Held, verb: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Those of a recipe's controls that one of the model's verbs has."""
-    known = controls(find_verb(held.system, verb))
+def part_of(loaded: Held, verb: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The subset of a recipe's controls that one of the model's verbs has."""
+    known = controls(find_verb(loaded.system, verb))
     return {name: value for name, value in values.items() if name in known}
 
 
 def styles_of(ends: Sequence[dict[str, Any]], engine: Engine, name: str, values: dict[str, Any]) -> np.ndarray:
-    """Styles w (n, layers, d) of ends, under the controls of `styles`; each seed and each code is asked for once."""
-    held = engine.hold(name)
-    values, found = part_of(held, "styles", values), {}
+    """Styles w (n, layers, d) of ends, with the controls of `styles`; each distinct end is computed once."""
+    loaded = engine.hold(name)
+    values, found = part_of(loaded, "styles", values), {}
     seeds = {int(end["seed"]) for end in ends if "seed" in end}
     codes = {end["code"] for end in ends if "seed" not in end}
     if seeds:
         found |= dict(zip(seeds, engine.styles(name, list(seeds), **values), strict=True))
     if codes:
-        pull = {key: values.get(key, control.default) for key, control in controls(held.model.styles).items() if key in PULLS}
-        shape = (held.model.layers, held.model.codes)
-        found |= dict(zip(codes, engine.truncate(name, np.stack([unpack_styles(code, shape) for code in codes]), **pull), strict=True))
+        known = controls(loaded.model.styles)
+        truncation = {key: values.get(key, known[key].default) for key in PULLS if key in known}
+        w = np.stack([unpack_styles(code, (loaded.model.layers, loaded.model.codes)) for code in codes])
+        found |= dict(zip(codes, engine.truncate(name, w, **truncation), strict=True))
     return np.stack([found[int(end["seed"])] if "seed" in end else found[end["code"]] for end in ends])
 
 
 def mix(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
-    """The styles w (layers, d) that a checked recipe of `mix` means."""
+    """Styles w (layers, d) of a checked `mix` recipe."""
     name, count = recipe["system"], engine.hold(recipe["system"]).model.layers
     ends = [recipe["from"], recipe.get("to") or recipe["from"]]
     w, other = styles_of(ends, engine, name, recipe.get("controls") or {})
@@ -48,7 +49,7 @@ def mix(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
 
 
 def restyled(w: np.ndarray, by: dict[str, float], layers: Sequence[int], engine: Engine, name: str) -> np.ndarray:
-    """Styles w (layers, d) of which these layers are moved along directions: {"sefa 1": 2.0}."""
+    """Styles w (layers, d) with these layers moved along directions: {"sefa 1": 2.0}."""
     if not layers:
         return w
     w = w.copy()
@@ -57,12 +58,13 @@ def restyled(w: np.ndarray, by: dict[str, float], layers: Sequence[int], engine:
 
 
 def grain_seed(end: dict[str, Any]) -> int:
-    """What new detail is drawn from."""
+    """Seed of the noise inputs: that of the end, 0 for a code."""
     return int(end.get("seed", 0))
 
 
 def unpack_styles(text: Any, shape: tuple[int, int]) -> np.ndarray:
     w = unpack(text)
     if len(w) != shape[0] * shape[1]:
-        raise ValueError(f"the styles of a picture in this recipe are {len(w)} numbers, not {shape[0]} layers of {shape[1]}")
+        due = f"{shape[0]} layers of {shape[1]}"
+        raise ValueError(f"the styles of a picture in this recipe are {len(w)} numbers, not {due}")
     return w.reshape(shape)

@@ -1,15 +1,17 @@
-"""A recipe is all that makes a picture again: weights, ends or seed, controls, precision and library versions.
+"""A recipe is the input that reproduces an image: weights, ends or seed, controls, precision and library versions.
 
-The same small JSON stands in the PNG, in the history and on the command line. A dropped picture enters a recipe as its
-half-precision code, never as the picture; one that was translated, as the first digits of its file's SHA-256.
+The same JSON is in the PNG's metadata, in the history and on the command line. A user's picture is stored as its
+half-precision latent, or, where it was translated, as the first digits of its file's SHA-256; never as pixels.
 
-    {"verb": "interpolate", "system": "vae_mnist", "weights": "06799f88e308", "from": {"seed": 3}, "to": {"code": "..."},
-     "position": 0.5, "path": "spherical", "controls": {"truncation": 1.0}, "precision": "bfloat16", ...}
+    {"verb": "interpolate", "system": "vae_mnist", "weights": "06799f88e308", "from": {"seed": 3},
+     "to": {"code": "..."}, "position": 0.5, "path": "spherical", "controls": {"truncation": 1.0},
+     "precision": "bfloat16", ...}
     {"verb": "sample", "system": "dcgan_avatars", "seed": 7, "controls": {...}, ...}
     {"verb": "plane", ..., "corners": [{"seed": 1}, {"seed": 2}, {"seed": 3}, {"code": "..."}], "x": 0.2, "y": 0.7}
     {"verb": "steer", ..., "from": {"seed": 3}, "by": {"effect 1": 2.0, "dimension 17": -1.5}}
     {"verb": "decode", ..., "code": "..."}
-    {"verb": "mix", ..., "from": {"seed": 3}, "to": {"seed": 54}, "layers": "4-9", "by": {"sefa 1": 2.0}, "moved": "0-3"}
+    {"verb": "mix", ..., "from": {"seed": 3}, "to": {"seed": 54}, "layers": "4-9", "by": {"sefa 1": 2.0},
+     "moved": "0-3"}
     {"verb": "translate", ..., "picture": "9f86d081884c7d65", "view": "own", "background": "white", "detail": 0.5}
     {"verb": "sample", ..., "seed": 7, "branches": [{"at": 8, "seed": 3, "controls": {"steps": 12, "label": "4"}}]}
     {"verb": "redraw", ..., "seed": 7, "picture": "9f86d081884c7d65", "mask": "..."}
@@ -36,21 +38,21 @@ from genstudio.recipes.encoding import check_mask, unpack
 from genstudio.registry import find
 
 
-def make(held: Held, verb: str, **what: Any) -> dict[str, Any]:
-    """A recipe for what the held model has just made."""
+def make(loaded: Held, verb: str, **what: Any) -> dict[str, Any]:
+    """A recipe for an output of a loaded model."""
     return {
         "genstudio": __version__,
         "verb": verb,
-        "system": held.name,
-        "weights": held.digest,
+        "system": loaded.name,
+        "weights": loaded.digest,
         **what,
-        "precision": held.precision.name,
+        "precision": loaded.precision.name,
         "torch": torch.__version__,
     }
 
 
 def check(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The recipe, if everything in it can be obeyed. Raises ValueError with what cannot: recipes come from strangers."""
+    """The recipe itself. Raises ValueError if any field is invalid or unknown to the system: recipes are untrusted."""
     header = checkpoint.describe(catalog.locate(str(recipe.get("system"))))
     system = find(header.system)
     if recipe.get("verb") not in tuple(CHECKS):
@@ -66,13 +68,14 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
     return recipe
 
 
-def differences(recipe: dict[str, Any], held: Held) -> list[str]:
-    """What is not as it was when the picture was made: then it comes back alike, but not bit for bit."""
-    now = {"weights": held.digest, "precision": held.precision.name, "torch": torch.__version__, "genstudio": __version__}
+def differences(recipe: dict[str, Any], loaded: Held) -> list[str]:
+    """Names of the facts that differ from those of the recipe; with any, the image is similar but not bit-identical."""
+    now = {"weights": loaded.digest, "precision": loaded.precision.name}
+    now |= {"torch": torch.__version__, "genstudio": __version__}
     return [key for key, value in now.items() if recipe.get(key) != value]
 
 
-# The two ends of a path -----------------------------------------------------------------------------------------
+# Ends of a path -------------------------------------------------------------------------------------------------
 
 
 def check_seed(seed: Any) -> int:
@@ -86,7 +89,7 @@ def check_seed(seed: Any) -> int:
 
 
 def check_end(end: Any) -> dict[str, Any]:
-    """An end is {"seed": n} or {"code": base64 of float16 numbers}."""
+    """Check an end of a path: {"seed": n} or {"code": base64 of float16 numbers}."""
     if isinstance(end, dict) and "seed" in end:
         check_seed(end["seed"])
     elif isinstance(end, dict) and "code" in end:
@@ -114,14 +117,14 @@ def check_corners(corners: Any) -> list[dict[str, Any]]:
     return [check_end(corner) for corner in corners]
 
 
-def check_by(by: Any, kinds: Collection[str] = tuple(DIRECTIONS)) -> dict[str, float]:
-    """Directions are named by kind and number, counted from 1; how far is in standard deviations."""
+def check_by(by: Any, methods: Collection[str] = tuple(DIRECTIONS)) -> dict[str, float]:
+    """Check moves along directions: {"METHOD NUMBER": standard deviations}, numbered from 1."""
     if not isinstance(by, dict) or len(by) > 64:
         raise ValueError(f"directions are given by name, at most 64 of them, not {str(by)[:80]!r}")
     for name, amount in by.items():
-        kind, _, number = str(name).partition(" ")
-        if kind not in kinds or not number.isdecimal() or not 1 <= int(number) <= 4096:
-            raise ValueError(f"a direction is called {', '.join(f'{k} 1' for k in kinds)} and so on, not {name!r}")
+        method, _, number = str(name).partition(" ")
+        if method not in methods or not number.isdecimal() or not 1 <= int(number) <= 4096:
+            raise ValueError(f"a direction is called {', '.join(f'{m} 1' for m in methods)} and so on, not {name!r}")
         if not isinstance(amount, (int, float)) or not -20 <= amount <= 20:
             raise ValueError(f"{name} must move by -20 to 20 standard deviations, not {amount!r}")
     return by
@@ -135,7 +138,7 @@ def check_styles_by(by: Any) -> dict[str, float]:
 
 
 def picture_name(body: bytes) -> str:
-    """What a recipe calls a picture's file: it says which it was, and nothing of it."""
+    """Name of a picture file in a recipe, the start of its SHA-256: it identifies the file without its contents."""
     return hashlib.sha256(body).hexdigest()[:16]
 
 
@@ -160,8 +163,9 @@ def check_background(colour: Any) -> str:
 
 
 def check_detail(detail: Any) -> float | None:
-    """How many lines are drawn first; None: none, the picture is shown as it is."""
-    if detail is not None and (isinstance(detail, bool) or not isinstance(detail, (int, float)) or not 0 <= detail <= 1):
+    """Check the amount of detail of an edge drawing, 0 to 1; None for the picture itself."""
+    number = isinstance(detail, (int, float)) and not isinstance(detail, bool)
+    if detail is not None and not (number and 0 <= detail <= 1):
         raise ValueError(f"detail must lie between 0 and 1, not {detail!r}")
     return detail
 
@@ -172,7 +176,7 @@ MOST_BRANCHES = 8
 
 
 def check_branches(branches: Any) -> list[dict[str, Any]]:
-    """Where a run was left, one after the other: at which step, and with what it went on."""
+    """Check branches of a denoising trajectory, in order: the step that each leaves at, its seed and its controls."""
     if branches is None:
         return []
     if not isinstance(branches, list) or len(branches) > MOST_BRANCHES:
@@ -186,7 +190,7 @@ def check_branches(branches: Any) -> list[dict[str, Any]]:
     return branches
 
 
-# What each verb asks for, and how it is checked.
+# Fields of each verb, with their checks.
 CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "sample": {"seed": check_seed, "branches": check_branches},
     "redraw": {"seed": check_seed, "picture": check_picture, "mask": check_mask, "branches": check_branches},
@@ -208,8 +212,3 @@ CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
         "detail": check_detail,
     },
 }
-
-
-# Links ----------------------------------------------------------------------------------------------------------
-
-

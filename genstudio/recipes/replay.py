@@ -1,4 +1,4 @@
-"""A recipe made again: the picture, or the run, that it tells."""
+"""Replay of recipes: the latent, the image or the denoising trajectory that one describes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genstudio.recipes.mixing import grain_seed, mix, part_of
 
 
 def code(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
-    """The code (d,) of the picture that a checked recipe means."""
+    """Latent (d,) of a checked recipe."""
     name = recipe["system"]
     if recipe["verb"] == "sample":
         return latent_of(recipe, engine, name)
@@ -36,7 +36,7 @@ def code(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
 def steps(
     recipe: dict[str, Any], engine: Engine, picture: Image.Image | None = None
 ) -> Iterator[Step]:
-    """The run that a checked recipe of `sample` or `redraw` means, branches and all; of the second, with its picture."""
+    """Denoising trajectory of a checked recipe of `sample` or `redraw`, with its branches. picture: of `redraw`."""
     name, mask = recipe["system"], None
     if recipe["verb"] == "redraw":
         if recipe.get("mask"):
@@ -45,22 +45,22 @@ def steps(
     else:
         run = engine.denoise(name, [recipe["seed"]], **(recipe.get("controls") or {}))
     for branch in recipe.get("branches") or ():
-        left = None
+        start = None
         with closing(run):
             for step in run:
-                left = step if step.time >= 0 else left
-                if step.step == step.steps or step.step >= branch["at"] and left:
+                start = step if step.time >= 0 else start
+                if step.step == step.steps or step.step >= branch["at"] and start:
                     break
                 yield step
-        if left is None:
+        if start is None:
             raise ValueError("a run without noise has no step to branch from")
-        twig = engine.go_on(name, left.x, left.time, [branch["seed"]], picture, mask, **branch["controls"])
-        run = after(left, twig)
+        continued = engine.go_on(name, start.x, start.time, [branch["seed"]], picture, mask, **branch["controls"])
+        run = after(start, continued)
     yield from run
 
 
 def image(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
-    """The picture, uint8 (h, w, c), that a checked recipe means, where it holds all that is needed."""
+    """Image, uint8 (h, w, c), of a checked recipe that needs no user's picture."""
     if recipe["verb"] == "sample" and steps_many(engine.hold(recipe["system"]).model):
         *_, last = steps(recipe, engine)
         return last.guess[0]
@@ -68,17 +68,17 @@ def image(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
         *_, images = engine.sample(recipe["system"], [int(recipe["seed"])], **(recipe.get("controls") or {}))
         return images[0]
     if recipe["verb"] == "mix":
-        held = engine.hold(recipe["system"])
-        grain = part_of(held, "synthesize", recipe.get("controls") or {})
-        return engine.synthesize(held.name, mix(recipe, engine)[None], [grain_seed(recipe["from"])], **grain)[0]
+        loaded = engine.hold(recipe["system"])
+        values = part_of(loaded, "synthesize", recipe.get("controls") or {})
+        return engine.synthesize(loaded.name, mix(recipe, engine)[None], [grain_seed(recipe["from"])], **values)[0]
     return engine.decode(recipe["system"], code(recipe, engine)[None], **(recipe.get("controls") or {}))[0]
 
 
 def steered(start: np.ndarray, by: dict[str, float], engine: Engine, name: str) -> np.ndarray:
-    """A code moved along directions, each by so many standard deviations: {"effect 1": 2.0, "dimension 17": -1.5}."""
+    """A latent moved along directions by standard deviations: {"effect 1": 2.0, "dimension 17": -1.5}."""
     return along(start, by, lambda kind: engine.directions(name, kind), name)
 
 
 def latent_of(end: dict[str, Any], engine: Engine, name: str) -> np.ndarray:
-    """The code (d,) of an end."""
+    """Latent (d,) of an end."""
     return engine.latents(name, [int(end["seed"])])[0] if "seed" in end else unpack(end["code"])

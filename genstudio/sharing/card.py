@@ -1,6 +1,6 @@
-"""How a checkpoint introduces itself on the Hub: config.json for programs, README.md, its model card, for people.
+"""Model cards of checkpoints on the Hub: config.json for programs, README.md for people.
 
-All of it is taken from the header; nothing is written by hand, so that it cannot disagree with the weights.
+Both are generated from the checkpoint's header alone, so that they cannot disagree with the weights.
 """
 
 from __future__ import annotations
@@ -16,12 +16,17 @@ from genstudio.model import generates, verbs
 from genstudio.scores.words import score_text
 from genstudio.system import System
 
-TASKS = {"classify": "image-classification", "attribute_logits": "image-classification", "translate": "image-to-image", "encode": "image-feature-extraction"}
+TASKS = {
+    "classify": "image-classification",
+    "attribute_logits": "image-classification",
+    "translate": "image-to-image",
+    "encode": "image-feature-extraction",
+}  # the Hub's tasks, by a verb of the model
 
 
 @dataclass(frozen=True)
 class Card:
-    """A checkpoint and the repository that it goes to."""
+    """Model card of a checkpoint in a repository."""
 
     repo: str
     file: str
@@ -31,7 +36,7 @@ class Card:
     film: str | None = None
 
     def config(self) -> str:
-        """What a program needs to know, as JSON. The entry `genstudio` tells the repositories of ours."""
+        """The config.json. Its entry `genstudio` marks a repository of GenStudio."""
         said = {
             "genstudio": __version__,
             "system": self.system.name,
@@ -47,13 +52,13 @@ class Card:
 
     @property
     def task(self) -> str:
-        """The Hub's word for what the model does."""
+        """The Hub's `pipeline_tag` of the model."""
         if generates(self.system.model):
             return "unconditional-image-generation"
         return next((task for verb, task in TASKS.items() if hasattr(self.system.model, verb)), "other")
 
     def metadata(self) -> str:
-        """The card's front matter. Scores enter the Hub's index with the value alone; the intervals are in the name."""
+        """YAML front matter of the card. The Hub indexes scores without intervals, which are in the metrics' names."""
         from huggingface_hub import EvalResult, ModelCardData
 
         task, data = self.task, self.header.data
@@ -75,7 +80,7 @@ class Card:
 
     @property
     def is_named(self) -> bool:
-        """Whether the licence is one by name, as the Hub lists them; those of other projects may come with a sentence."""
+        """True if the licence is an identifier, as the Hub lists them; imported weights may have a sentence instead."""
         return re.fullmatch(r"[A-Za-z0-9.+-]+", self.header.licence) is not None
 
     def readme(self) -> str:
@@ -89,11 +94,12 @@ class Card:
             parts += ["## Scores", "On pictures held out from training.", "\n".join(rows)]
         parts += ["## Training", self.training(), f"    {header.command}" if header.command else ""]
         parts += ["## Data and licence", f"Learned from {header.sets or 'data not named'}. {header.credit}".strip()]
-        parts.append(f"The weights are under {header.licence}." if header.licence else "The licence of the weights is not known.")
+        licence = f"The weights are under {header.licence}." if header.licence else ""
+        parts.append(licence or "The licence of the weights is not known.")
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def usage(self) -> list[str]:
-        """Three command lines."""
+        """At most three example command lines."""
         name, can = f"hf:{self.repo}", verbs(self.system.model)
         lines = [f"python -m genstudio pull {name}"]
         if generates(self.system.model):

@@ -1,9 +1,9 @@
 """Checkpoints on the Hugging Face Hub: `hf:owner/name`, or pinned to one commit, `hf:owner/name@revision`.
 
-A repository of ours holds one checkpoint with what belongs to it, a config.json that names its system, and a card
-(`card.py`). Only `look`, `fetch` and `push` ask the network. What was fetched lies in GENSTUDIO_HOME/hub, a folder a
-commit, and `locate` finds it there and nowhere else. The token is huggingface_hub's own affair, which takes it from the
-environment or from its login: it never passes through here.
+A GenStudio repository has one checkpoint with its critic and film, a config.json that names its system, and a model
+card (`card.py`). Only `look`, `fetch` and `push` use the network. Downloads are in GENSTUDIO_HOME/hub, a folder per
+commit, where `hub_cache.locate` finds them. The access token is handled by huggingface_hub, from the environment or its
+login, and is never read here.
 """
 
 from __future__ import annotations
@@ -25,13 +25,10 @@ from typing import Any
 from genstudio import paths
 from genstudio.sharing.hub_cache import CONFIG, Name, is_commit
 
-SECONDS = 10.0  # that the Hub may take to answer a question
-MOST_BYTES = 8 * 10**9  # of weights: four for each parameter that a checkpoint may have
+SECONDS = 10.0  # timeout of a request
+MOST_BYTES = 8 * 10**9  # of a download: four for each parameter of the largest checkpoint
 MOST_CONFIG = 64 * 1024  # bytes
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-
-
-# Names ----------------------------------------------------------------------------------------------------------
 
 
 # Downloads ------------------------------------------------------------------------------------------------------
@@ -39,13 +36,13 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 @dataclass(frozen=True)
 class Offer:
-    """What a repository offers, known before anything is downloaded."""
+    """Contents of a repository at one commit: files, sizes and licence, before any download."""
 
     repo: str
     commit: str
     licence: str
-    sizes: dict[str, int]  # bytes of each file that `fetch` takes
-    sums: dict[str, str] = field(default_factory=dict)  # SHA-256, where the Hub knows it
+    sizes: dict[str, int]  # bytes of each file that `fetch` downloads
+    sums: dict[str, str] = field(default_factory=dict)  # SHA-256 of each LFS file
 
     @property
     def pinned(self) -> str:
@@ -56,7 +53,7 @@ class Offer:
         return next(file for file in self.sizes if is_weights(file))
 
     def terms(self) -> str:
-        """Size and licence, for somebody to agree to."""
+        """Sizes and licence, for consent before the download."""
         files = ", ".join(f"{file} {size / 1e6:.1f} MB" for file, size in self.sizes.items() if file != CONFIG)
         return f"{self.pinned}: {files}; {sum(self.sizes.values()) / 1e6:.1f} MB in all; licence: {self.licence}"
 
@@ -67,7 +64,7 @@ def is_weights(file: str) -> bool:
 
 
 def look(name: Name) -> Offer:
-    """Asks the Hub what a repository offers, and refuses what is none of ours or too large."""
+    """Query a repository. Raises ValueError if it has no GenStudio checkpoint, or one that is too large."""
     with plainly(name.repo):
         from huggingface_hub import HfApi
 
@@ -93,7 +90,7 @@ def look(name: Name) -> Offer:
 
 
 def fetch(offer: Offer) -> str:
-    """Downloads what is offered, checks it, and returns its pinned name. What fails a check leaves nothing behind."""
+    """Download and check an offer. Returns its pinned name. If a check fails, no file remains."""
     target = paths.hub() / offer.repo / offer.commit
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -104,18 +101,18 @@ def fetch(offer: Offer) -> str:
             for file in offer.sizes:
                 download(offer, file, part)
                 if file == CONFIG:
-                    check_config(offer.repo, part / CONFIG)  # before the large ones
+                    check_config(offer.repo, part / CONFIG)  # before the large files
             check_weights(offer, part)
-            shutil.rmtree(part / ".cache", ignore_errors=True)  # the downloader's notes
+            shutil.rmtree(part / ".cache", ignore_errors=True)  # metadata of huggingface_hub
             part.rename(target)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-    os.utime(target)  # now it is what was fetched last
+    os.utime(target)  # `hub_cache.pin` picks the newest
     return offer.pinned
 
 
 def download(offer: Offer, file: str, folder: Path) -> None:
-    """One file, which must be the one that was offered."""
+    """Download one file. Raises ValueError if its size or SHA-256 is not the one of the offer."""
     with plainly(offer.repo):
         from huggingface_hub import HfApi
 
@@ -142,7 +139,7 @@ def check_config(repo: str, path: Path) -> None:
 
 
 def check_weights(offer: Offer, folder: Path) -> None:
-    """Whether the weights fit the system that they name, tensor by tensor."""
+    """Check that the weights fit the system in their header, tensor by tensor. Raises ValueError if not."""
     from genstudio import checkpoint
 
     weights = folder / offer.weights
@@ -155,7 +152,7 @@ def check_weights(offer: Offer, folder: Path) -> None:
 
 
 def parcel(path: Path, repo: str) -> dict[str, bytes | Path]:
-    """What `push` sends of a checkpoint, by its name in the repository."""
+    """Files of a checkpoint to push, by their names in the repository: contents or paths."""
     from genstudio import checkpoint
     from genstudio.sharing import card
 
@@ -171,7 +168,7 @@ def parcel(path: Path, repo: str) -> dict[str, bytes | Path]:
 
 
 def push(files: dict[str, bytes | Path], repo: str, private: bool) -> str:
-    """Sends the files as one commit, whose pinned name it returns. The repository is made where it is missing."""
+    """Push the files as one commit. Returns its pinned name. The repository is created if it is missing."""
     with plainly(repo):
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
         from huggingface_hub.errors import RepositoryNotFoundError
@@ -197,7 +194,8 @@ def push(files: dict[str, bytes | Path], repo: str, private: bool) -> str:
 
 @contextmanager
 def plainly(repo: str) -> Iterator[None]:
-    """What goes wrong on the way to the Hub, in one sentence. Not in the server's words, which may quote a token."""
+    """Context that turns errors of the Hub into ValueErrors in one sentence, never with the server's own message, which
+    may quote a token."""
     import huggingface_hub.utils
     from huggingface_hub import errors
 

@@ -1,4 +1,4 @@
-"""Checkpoints that were pulled from the Hugging Face Hub: names, and files on this machine. Asks no network."""
+"""Local cache of checkpoints from the Hugging Face Hub: names and files, without network access."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import NamedTuple
 from genstudio import paths
 
 PREFIX = "hf:"
-
-
 CONFIG = "config.json"
 
 
@@ -25,7 +23,7 @@ class Name(NamedTuple):
 
 
 def parse(word: str) -> Name:
-    """A name with or without `hf:`. It becomes a folder, so it is held to letters that cannot lead elsewhere."""
+    """Parse a name, with or without `hf:`. It becomes a path, so only characters without path traversal are allowed."""
     part = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
     found = re.fullmatch(rf"(?:hf:)?({part}/{part})(?:@(\w[\w./-]*))?", word, re.ASCII)
     if not found or ".." in word:
@@ -38,7 +36,7 @@ def is_commit(revision: str, least: int = 40) -> bool:
 
 
 def pulled() -> dict[str, Path]:
-    """The checkpoints that were fetched, by their pinned names."""
+    """All downloaded checkpoints, by pinned name."""
     found = {}
     for path in sorted(paths.hub().glob("*/*/*/*.safetensors")):
         owner, name, commit = path.parts[-4:-1]
@@ -48,7 +46,7 @@ def pulled() -> dict[str, Path]:
 
 
 def pin(word: str) -> str:
-    """The pinned name of what is here under that name: what was fetched last, where it names no commit."""
+    """Pinned name of a downloaded checkpoint: of the newest download, if the name has no commit."""
     name, here = parse(word), pulled()
 
     def fits(pinned: str) -> bool:
@@ -62,5 +60,5 @@ def pin(word: str) -> str:
 
 
 def locate(word: str) -> Path:
-    """The file of a checkpoint that was fetched. Visitors of the page come by here too, so the network is not asked."""
+    """Path of a downloaded checkpoint. The page calls it for untrusted names, so it never uses the network."""
     return pulled()[pin(word)]

@@ -1,4 +1,4 @@
-"""What a Hugging Face Space of the studio is made of, and a trial of it in an environment of its own.
+"""Preparation of a Hugging Face Space of the studio, and a test of it in a new environment.
 
     python -m genstudio space --check
     hf upload me/studio build/space --repo-type space
@@ -24,11 +24,11 @@ from typing import Any
 from genstudio import paths
 
 ROOT = paths.SHIPPED.parent
-PLACED = ("app.py", "LICENSE", "genstudio", "checkpoints")  # as they are; the tests and the pictures of the README stay
-BINARY = ("*.safetensors", "*.webp", "*.png")  # the Hub takes binary files, and any above 10 MB, through LFS alone
+PLACED = ("app.py", "LICENSE", "genstudio", "checkpoints")  # copied; tests and the README's pictures are not
+BINARY = ("*.safetensors", "*.webp", "*.png")  # the Hub requires LFS for binary files, and for any above 10 MB
 PLAIN_BYTES = 10 * 10**6
 # ZeroGPU has torch 2.8.0, 2.9.1, 2.10.0 and 2.11.0, and Python 3.12.12 and 3.10.13 (August 2026,
-# huggingface.co/docs/hub/spaces-zerogpu). gradio is not asked for: the Space takes it from sdk_version.
+# huggingface.co/docs/hub/spaces-zerogpu). gradio is omitted: the Space installs it from sdk_version.
 PINNED = {"torch": "==2.11.0", "torchvision": "==0.26.0", "gradio": None}
 START_SECONDS = 300
 
@@ -48,14 +48,14 @@ print(f"{makes[0]} gave a picture of {picture.width} x {picture.height}")
 
 
 def prepare(out: Path) -> Path:
-    """Writes the folder, or writes it anew; what else lies there, the .git of a Space's clone say, stays."""
+    """Write or rewrite the folder of the Space. Other files in it, such as .git in a clone, stay. Returns its path."""
     if not (ROOT / "app.py").exists():
         raise ValueError(f"a Space is made from a checkout, and {ROOT} has no app.py")
     out = out.resolve()
     if ROOT.is_relative_to(out) or any(out.is_relative_to(ROOT / name) for name in PLACED):
         raise ValueError(f"{out} is part of this checkout: choose another folder")
     out.mkdir(parents=True, exist_ok=True)
-    if any(out.iterdir()) and not (out / ".gitattributes").exists():  # which every Space has
+    if any(out.iterdir()) and not (out / ".gitattributes").exists():  # every Space has one
         raise ValueError(f"{out} holds something else: choose an empty folder, or the clone of a Space")
     made_by_running = shutil.ignore_patterns("__pycache__", "*.py[cod]", "*.part")
     for name in PLACED:
@@ -74,14 +74,14 @@ def prepare(out: Path) -> Path:
 
 
 def readme(whole: str) -> str:
-    """The settings at the head of the README, and what comes before the first heading of its text, without pictures."""
+    """README of the Space: the front matter, and the text before the first heading, without pictures."""
     settings, _, text = whole.removeprefix("---\n").partition("\n---\n")
     about = re.sub(r"(?m)^!\[.*\n", "", text.partition("\n## ")[0]).strip()
     return f"---\n{settings}\n---\n\n{about}\n"
 
 
 def requirements(whole: str) -> str:
-    """The packages that a Space installs by itself: what is pinned above in place of a range."""
+    """Requirements of the Space, with the versions of PINNED."""
     kept = []
     for line in whole.splitlines():
         name = re.match(r"[\w.-]*", line)[0]
@@ -91,13 +91,13 @@ def requirements(whole: str) -> str:
 
 
 def files(folder: Path) -> list[Path]:
-    """The files of the Space, without the .git of a clone."""
+    """Files of the Space, without .git."""
     found = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return [path for path in found if ".git" not in path.relative_to(folder).parts]
 
 
 def plain(path: Path) -> bool:
-    """Whether git may keep it as it is: a text of a reasonable size."""
+    """True if git may store the file without LFS: a text below the size limit."""
     if path.stat().st_size > PLAIN_BYTES:
         return False
     try:
@@ -107,19 +107,19 @@ def plain(path: Path) -> bool:
 
 
 def settings(folder: Path) -> dict[str, Any]:
-    """What the head of the README tells the Hub."""
+    """Settings of the Space, from the README's front matter."""
     from huggingface_hub import metadata_load
 
     return metadata_load(folder / "README.md") or {}
 
 
-# The trial ------------------------------------------------------------------------------------------------------
+# Test -----------------------------------------------------------------------------------------------------------
 
 
 def check(folder: Path) -> Iterator[str]:
-    """Installs the folder's requirements as a Space does, runs it there and asks it for a picture. Yields what it does.
+    """Install the folder's requirements as a Space does, run the app, and request an image. Yields its progress.
 
-    Raises ValueError with the end of the log where the page does not come.
+    Raises ValueError with the end of the log if the page does not start.
     """
     said = settings(folder)
     with tempfile.TemporaryDirectory(prefix="genstudio-space-", ignore_cleanup_errors=True) as place:
@@ -154,7 +154,7 @@ def check(folder: Path) -> Iterator[str]:
 
 
 def environment(place: Path, wanted: str) -> tuple[str, str]:
-    """A new environment, of the Python that the Space has where uv can find it. Returns the program and its version."""
+    """Create a virtual environment, of the Space's Python version if uv finds it. Returns interpreter and version."""
     python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     versions = [wanted, wanted.rpartition(".")[0], sys.executable]
     uv = shutil.which("uv")
@@ -181,7 +181,7 @@ def installed(python: str, names: tuple[str, ...]) -> list[str]:
 
 
 def bare(place: str, port: int) -> dict[str, str]:
-    """The environment variables of a Space, and none of this session's that would change what it finds."""
+    """Environment variables of a Space, without those of this session that would affect it."""
     foreign = ("PYTHON*", "GENSTUDIO_*", "GRADIO_*", "HF_*", "SPACE*", "VIRTUAL_ENV")
     kept = {k: v for k, v in os.environ.items() if not any(fnmatch.fnmatchcase(k, pattern) for pattern in foreign)}
     own = {"SPACE_ID": "somebody/studio", "SYSTEM": "spaces", "GRADIO_SERVER_NAME": "127.0.0.1"}

@@ -1,1 +1,1 @@
-"""Tasks of several steps: many files, several models on one class, data sets of what a model draws."""
+"""Tasks of several steps: batch translation of files, model comparison, labelled data sets of generated images."""

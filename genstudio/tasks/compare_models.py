@@ -1,5 +1,5 @@
-"""One wish through several models: what each draws of a class, how long it takes, what a judge sees in it, and the
-training picture that it comes nearest to."""
+"""Comparison of models on one class and seed: image, time, the class that a judge predicts, and the nearest training
+image."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ from genstudio.scores.measure import pictures
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one model made of the wish."""
+    """One model's image of the class, with its measurements."""
 
     name: str
     picture: np.ndarray  # uint8 (h, w, c)
     seconds: float
-    parameters: int  # of what draws
-    seen: tuple[str, float] | None  # the class that the judge sees, and how surely; None without a judge
+    parameters: int  # without the critic
+    seen: tuple[str, float] | None  # the judge's predicted class and its probability; None without a judge
     judge: str
-    original: np.ndarray | None  # the nearest training picture; None where the set is not here
-    apart: float | None  # root of the mean squared difference from it, on [-1, 1]
+    original: np.ndarray | None  # the nearest training image; None if the set is not on this machine
+    apart: float | None  # RMS difference from it, on [-1, 1]
 
 
 def ask(engine: Engine, names: Sequence[str], label: str, seed: int) -> Iterator[Answer]:
-    """Each model's answer as soon as it is there. A model that has not learned the class is left out."""
+    """Yield each model's answer as it is computed. Models without the class are skipped."""
     for name in names:
-        held = engine.hold(name)
-        if label not in held.header.classes:
+        loaded = engine.hold(name)
+        if label not in loaded.header.classes:
             continue
         started = time.perf_counter()
         *_, images = engine.sample(name, [seed], label=label)
         seconds = time.perf_counter() - started
-        seen, by = verdict(engine, held, images)
-        learned = training(held)  # read here, so that nobody waits for it
-        found = learned and engine.turn(lambda learned=learned, images=images: like(images[0], learned))
+        seen, by = verdict(engine, loaded, images)
+        originals = training(loaded)  # read on this thread, so that it does not block the engine
+        found = originals and engine.turn(lambda originals=originals, images=images: like(images[0], originals))
         original, apart = found or (None, None)
-        yield Answer(name, images[0], seconds, parameters(held), seen, by, original, apart)
+        yield Answer(name, images[0], seconds, parameters(loaded), seen, by, original, apart)
 
 
-def parameters(held: Held) -> int:
-    """Of all that a picture passes through: a critic is no part of it."""
-    critic = getattr(held.model, "critic", None)
+def parameters(loaded: Held) -> int:
+    """Count of a model's parameters without its critic, which takes no part in sampling."""
+    critic = getattr(loaded.model, "critic", None)
     own = sum(p.numel() for p in critic.parameters()) if critic is not None else 0
-    return sum(p.numel() for p in held.model.parameters()) - own
+    return sum(p.numel() for p in loaded.model.parameters()) - own
 
 
-def verdict(engine: Engine, held: Held, images: np.ndarray) -> tuple[tuple[str, float] | None, str]:
-    """The class that the judge of the model's data sees in a picture (1, h, w, c), and how surely; and the judge's name."""
-    found = judge(held.header.data)
-    if found is None or engine.hold(found).model.image_shape != held.model.image_shape:
+def verdict(engine: Engine, loaded: Held, images: np.ndarray) -> tuple[tuple[str, float] | None, str]:
+    """Predicted class of an image (1, h, w, c) and its probability, by the judge of the model's data; and its name."""
+    found = judge(loaded.header.data)
+    if found is None or engine.hold(found).model.image_shape != loaded.model.image_shape:
         return None, ""
     probabilities, _ = engine.classify(found, images)
     best = int(probabilities[0].argmax())
@@ -66,15 +66,15 @@ def verdict(engine: Engine, held: Held, images: np.ndarray) -> tuple[tuple[str, 
 
 
 def like(image: np.ndarray, among: Pictures) -> tuple[np.ndarray, float]:
-    """The nearest of some pictures, and how far off it is."""
-    where, far = nearest(torch.from_numpy(image).permute(2, 0, 1)[None], among.images)
-    original = among.images[where[0, 0]].permute(1, 2, 0).numpy()
-    return original, float(far[0, 0]) / image.size**0.5
+    """The nearest neighbour of an image in a data set, and the RMS difference from it."""
+    indices, distances = nearest(torch.from_numpy(image).permute(2, 0, 1)[None], among.images)
+    original = among.images[indices[0, 0]].permute(1, 2, 0).numpy()
+    return original, float(distances[0, 0]) / image.size**0.5
 
 
-def training(held: Held) -> Pictures | None:
-    """The pictures that a model learned from, where they are a known set and on this machine: nothing is downloaded."""
-    data, shape = held.header.data, tuple(held.model.image_shape)
+def training(loaded: Held) -> Pictures | None:
+    """The training set of a model, None unless it is a named set on this machine: nothing is downloaded."""
+    data, shape = loaded.header.data, tuple(loaded.model.image_shape)
     try:
         return pictures(data, "train", shape) if named(data) and at_hand(data) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a network is shown of a picture: on a plain background, and as a line drawing for networks that know only those."""
+"""Preprocessing of pictures for translators: a plain background, and edge drawings for networks trained on drawings."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from PIL import Image
 
 from genstudio.images import flatten
 
-SIDE = 64  # where a network works at any scale
-DRAWN = 512  # pixels of the longer side at most: finer edges than that are no lines
+SIDE = 64  # resolution for a network that works at any scale
+DRAWN = 512  # maximum of the longer side in pixels: edges at a higher resolution are texture, not outlines
 
 
 def outlines(picture: Image.Image, detail: float = 0.5, side: int | None = None) -> Image.Image:
-    """Black lines on white, by Canny's edge detector (1986, IEEE PAMI 8). `detail` from 0, few lines, to 1, many.
+    """Edge drawing, black on white, by Canny's detector (1986, IEEE PAMI 8). `detail` from 0, few lines, to 1, many.
 
-    side: pixels at which the network will see the drawing, its `own_side`; lines are as thick as two of those.
+    side: resolution of the network, its `own_side`; lines are about two of its pixels thick.
     """
     import cv2
 
@@ -25,15 +25,16 @@ def outlines(picture: Image.Image, detail: float = 0.5, side: int | None = None)
     rgb = picture.convert("RGB")
     factor = min(1.0, DRAWN / max(rgb.size))
     rgb = rgb.resize([max(1, round(length * factor)) for length in rgb.size], Image.Resampling.LANCZOS)
-    pixel = max(1.0, math.sqrt(rgb.width * rgb.height) / (side or SIDE))  # of the network's, in ours
+    pixel = max(1.0, math.sqrt(rgb.width * rgb.height) / (side or SIDE))  # of the network, in drawing pixels
     smooth = cv2.GaussianBlur(np.asarray(rgb), (0, 0), 0.6 * pixel)
     strong = 40 * 10 ** (1 - detail)  # 40 to 400 grey levels per 2 pixels, as Sobel's filter counts them
-    edges = np.max([cv2.Canny(channel, strong / 2 / pixel, strong / pixel, L2gradient=True) for channel in cv2.split(smooth)], 0)
+    low, high = strong / 2 / pixel, strong / pixel
+    edges = np.max([cv2.Canny(channel, low, high, L2gradient=True) for channel in cv2.split(smooth)], 0)
     thick = cv2.dilate(edges, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, [max(1, round(1.6 * pixel))] * 2))
     return Image.fromarray(255 - thick).resize(picture.size, Image.Resampling.BICUBIC).convert("RGB")
 
 
 def prepared(picture: Image.Image, background: str, detail: float | None, side: int | None) -> np.ndarray:
-    """What a network is shown, uint8 (h, w, 3). detail: of `outlines`; None: the picture as it is."""
+    """Input of a network, uint8 (h, w, 3): the picture on a background. detail: of `outlines`; None for no edges."""
     picture = flatten(picture, background)
     return np.array(picture if detail is None else outlines(picture, detail, side))

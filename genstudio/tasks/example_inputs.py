@@ -1,6 +1,6 @@
-"""A picture of each kind that translators take, made here: so that something is to be seen before anybody uploads.
+"""Generated example inputs for translators, so that a demonstration needs no upload.
 
-A drawing by lines of code, a face by one of our own models, and a drawn landscape, which a restorer spoils as in its training.
+A drawing by code, a face by one of our own models, and a drawn landscape, degraded as in the training of a restorer.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from genstudio.engine import Engine
 from genstudio.images import from_uint8, to_pictures, to_uint8
 from genstudio.model import Batch
 
-FINE = 8  # times as large as it is shown is everything drawn, for smooth edges
-FACES = {"dcgan_avatars": 17, "vae_avatars": 33}  # models of faces, the better one first, and a seed that suits
-GRAIN = 12  # the seed of what spoils a photograph: noise of about half the strongest
+FINE = 8  # supersampling factor, for antialiasing
+FACES = {"dcgan_avatars": 17, "vae_avatars": 33}  # models of faces, the better one first, with a suitable seed
+DEGRADATION_SEED = 12  # gives noise of about half the maximum
 
 
 def example(engine: Engine, name: str) -> Image.Image:
-    """A picture of the kind that this translator takes."""
-    held = engine.hold(name)
-    if held.system.takes == "drawings":
+    """An example input for a translator: a drawing, a face, or a degraded landscape."""
+    loaded = engine.hold(name)
+    if loaded.system.takes == "drawings":
         return drawing()
-    if held.system.takes == "faces":
+    if loaded.system.takes == "faces":
         return face(engine)
     images = from_uint8(torch.from_numpy(np.array(landscape())[None]).permute(0, 3, 1, 2))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(GRAIN)
-        spoiled = held.model.sources(Batch(images))
-    return to_pictures(to_uint8(images if spoiled is None else spoiled))[0]
+        torch.manual_seed(DEGRADATION_SEED)
+        degraded = loaded.model.sources(Batch(images))
+    return to_pictures(to_uint8(images if degraded is None else degraded))[0]
 
 
 def drawing(side: int = 256) -> Image.Image:
@@ -63,7 +63,7 @@ def drawing(side: int = 256) -> Image.Image:
 
 
 def face(engine: Engine) -> Image.Image:
-    """A cartoon face by one of our own models; a drawn one where none is here."""
+    """A cartoon face by one of our own models; one drawn by code if no model is installed."""
     here = catalog.available()
     for name, seed in FACES.items():
         if name in here:
@@ -85,7 +85,7 @@ def face(engine: Engine) -> Image.Image:
 
 
 def landscape(width: int = 192, height: int = 144) -> Image.Image:
-    """Mountains over a lake in the evening, with some grain of the land: a photograph by courtesy."""
+    """A synthetic landscape: mountains over a lake in the evening, with noise as texture."""
     random, w, h = np.random.RandomState(7), 2 * width, 2 * height
     y, x = np.mgrid[0:h, 0:w] / np.array([h, w])[:, None, None]
 
@@ -108,8 +108,8 @@ def landscape(width: int = 192, height: int = 144) -> Image.Image:
     )):  # fmt: skip
         ridge = top - height_ * rough(7, 0.9 + 0.7 * depth)
         below = (y > ridge) & (y <= horizon)
-        grain = 1 + 0.07 * random.randn(h, w)[..., None]
-        land = np.where(below[..., None], mixed(far, near, np.clip((y - ridge) / 0.2, 0, 1)) * grain, land)
+        noise = 1 + 0.07 * random.randn(h, w)[..., None]
+        land = np.where(below[..., None], mixed(far, near, np.clip((y - ridge) / 0.2, 0, 1)) * noise, land)
     mirror = land[np.clip((2 * horizon * h - np.arange(h)).astype(int), 0, h - 1)]
     ripple = 0.82 + 0.10 * np.sin(2 * np.pi * (38 * np.sqrt(np.clip(y - horizon, 0, 1)) + rough(4, 1.3)[None]))
     land = np.where((y > horizon)[..., None], mirror * ripple[..., None] * np.array((0.86, 0.95, 1.04)), land)

@@ -1,6 +1,6 @@
-"""Many files through a translator: pictures of files, folders and zips, one after the other, under the same names.
+"""Batch translation: pictures from files, folders and zips, one by one, to PNGs of the same names.
 
-One picture is in memory at a time. What is no picture, broken or hostile costs a line of the report and nothing else.
+One picture is in memory at a time. A broken or malicious file becomes a line of the report, and the rest continues.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from genstudio.images import open_picture, save_png, to_pictures
 from genstudio.recipes import recipe
 from genstudio.tasks.edges import prepared
 
-MAX_FILE = 400 * 2**20  # bytes: 64 million pixels of 16 bits and three colours, barely packed
-MAX_PART = 60  # letters of a folder's or file's name: 240 bytes at most, and most systems hold 255
+MAX_FILE = 400 * 2**20  # bytes: 64 million pixels of three 16-bit channels, almost uncompressed
+MAX_PART = 60  # characters of a folder's or file's name: at most 240 bytes, where most file systems allow 255
 
 
 class Outcome(NamedTuple):
-    """What became of one file."""
+    """Result of one file."""
 
-    name: str  # as it stands in its folder or zip
-    written: str = ""  # where the result stands in the target
-    trouble: str = ""  # why there is none
-    done: int = 0  # files so far, this one too
+    name: str  # relative to its folder or zip
+    written: str = ""  # name of the result in the target
+    trouble: str = ""  # the error, if there is no result
+    done: int = 0  # files so far, this one included
     of: int = 0
 
 
@@ -46,13 +46,13 @@ def translate_files(
     detail: float | None = None,
     **controls: Any,
 ) -> Iterator[Outcome]:
-    """Every picture of files, folders and zips into a folder, or a zip where `target` ends in ".zip", as PNGs.
+    """Translate every picture of files, folders and zips to PNGs in a folder, or a zip if `target` ends in ".zip".
 
-    Nothing that is read is written over. Closing the iterator keeps what is done. detail: `outlines` are drawn first.
+    No input file is overwritten. Closing the iterator keeps the results so far. detail: draw edges first (`outlines`).
     """
-    held, target = engine.hold(system), Path(target)
+    loaded, target = engine.hold(system), Path(target)
     settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
-    values = check_controls(find_verb(held.system, "translate"), controls)
+    values = check_controls(find_verb(loaded.system, "translate"), controls)
     if detail is not None:
         settings["detail"] = recipe.check_detail(detail)
     sources = [Path(source) for source in sources]
@@ -60,10 +60,10 @@ def translate_files(
         raise ValueError(f"{target.name} is one of the files to translate: choose another name for the result")
 
     def translated(body: bytes) -> bytes:
-        shown = prepared(open_picture(body), background, detail, held.model.own_side)
+        shown = prepared(open_picture(body), background, detail, loaded.model.own_side)
         with closing(engine.translate(system, shown[None], view=view, **values)) as progress:
             *_, last = progress
-        made = recipe.make(held, "translate", picture=recipe.picture_name(body), **settings, controls=values)
+        made = recipe.make(loaded, "translate", picture=recipe.picture_name(body), **settings, controls=values)
         save_png(to_pictures(last.images)[0], stream := io.BytesIO(), made)
         return stream.getvalue()
 
@@ -71,7 +71,7 @@ def translate_files(
 
 
 def each(translated: Callable[[bytes], bytes], sources: Sequence[Path], target: Path) -> Iterator[Outcome]:
-    """`translated` of every file, written as it comes."""
+    """Apply `translated` to every file, and write each result at once. Yields outcomes."""
     count = sum(1 for source in sources for _ in contents(source))
     taken, done = set() if target.suffix.lower() == ".zip" else originals(sources, target), 0
     with Archive(target) if target.suffix.lower() == ".zip" else nullcontext(Folder(target)) as out:
@@ -90,11 +90,11 @@ def each(translated: Callable[[bytes], bytes], sources: Sequence[Path], target: 
                 yield outcome._replace(done=done, of=max(done, count))
 
 
-# In -------------------------------------------------------------------------------------------------------------
+# Inputs ---------------------------------------------------------------------------------------------------------
 
 
 def contents(source: Path) -> Iterator[Entry]:
-    """The files of a source. Where all of it is refused, one that tells why when it is read."""
+    """Yield the files of a source. If the whole source is refused, one entry that raises the reason when it is read."""
     if not source.is_dir() and source.suffix.lower() != ".zip":
         yield Entry(source.name, partial(of_file, source))
         return
@@ -122,11 +122,12 @@ def refuse(error: ValueError) -> bytes:
 
 
 def made_by_system(name: str) -> bool:
-    """.DS_Store, __MACOSX and the like: nobody put them there, and nobody wants to read of them."""
-    return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in PurePosixPath(name).parts)
+    """True for .DS_Store, __MACOSX and the like, which are skipped without a report."""
+    parts = PurePosixPath(name).parts
+    return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in parts)
 
 
-# Out ------------------------------------------------------------------------------------------------------------
+# Outputs --------------------------------------------------------------------------------------------------------
 
 
 class Folder:
@@ -140,12 +141,12 @@ class Folder:
 
 
 class Archive(AbstractContextManager):
-    """A zip under its name from the end on, however that comes about: before, another may stand there, which is whole."""
+    """A zip that replaces `path` atomically on exit, even after an exception. Until then an earlier file stays."""
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.part = path, path.with_name(path.name + ".part")
-        self.zip = zipfile.ZipFile(self.part, "w", zipfile.ZIP_STORED)  # a PNG is packed already
+        self.zip = zipfile.ZipFile(self.part, "w", zipfile.ZIP_STORED)  # PNGs are compressed already
 
     def write(self, place: str, body: bytes) -> None:
         self.zip.writestr(place, body)
@@ -156,14 +157,14 @@ class Archive(AbstractContextManager):
 
 
 def originals(sources: Sequence[Path], target: Path) -> set[str]:
-    """Where files that are to be read stand in the target folder, as `free_place` compares them."""
+    """Case-folded paths of input files inside the target folder, which `free_place` must avoid."""
     files = (p for source in sources for p in (source.rglob("*") if source.is_dir() else [source]))
     root = target.resolve()
     return {p.resolve().relative_to(root).as_posix().casefold() for p in files if p.resolve().is_relative_to(root)}
 
 
 def free_place(name: str, taken: set[str]) -> str:
-    """The name with .png, or with a number where that is taken; from then on it is. Case makes no difference on some disks."""
+    """A free name with .png, numbered if taken, which is added to `taken`. Compared without case, as on some disks."""
     stem, number = PurePosixPath(safe(name)).with_suffix(""), 1
     while (place := f"{stem}{f' {number}' if number > 1 else ''}.png").casefold() in taken:
         number += 1
@@ -172,7 +173,7 @@ def free_place(name: str, taken: set[str]) -> str:
 
 
 def safe(name: str) -> str:
-    """A relative path that every system can hold: whoever made a zip chose its names."""
+    """A relative path that is valid on every system, from an untrusted name in a zip."""
     kept = (part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", ".."))
     parts = ("".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in part) for part in kept)
     return "/".join(part[:MAX_PART].strip(" .") or "_" for part in parts) or "_"

@@ -1,1 +1,1 @@
-"""Training: read loop.py first, then run.py. jobs.py owns trainings of the page, runs.py moves them between machines."""
+"""Training: read loop.py first, then run.py. jobs.py runs trainings of the page, runs.py exports and imports runs."""

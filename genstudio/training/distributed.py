@@ -1,9 +1,9 @@
-"""Several processes train one model: each plays its own slice of every batch, and all take the same steps.
+"""Data-parallel training: each process takes its own slice of every batch, and gradients are averaged.
 
-`accelerate launch` or torchrun starts them and says who is who; then they are joined here. Models are never wrapped:
-DDP's hooks would miss `losses`, and the players of a game would drift apart unseen. All begin with the weights of the
-first process, and after each player's backward its gradients are averaged in one message. Batch norm sees each
-process's own slice, and its running statistics are each one's own; those of the first are kept. Only the first writes.
+`accelerate launch` or torchrun starts the processes and sets their ranks. Models are not wrapped: DDP's hooks would
+miss `losses`, and the players of a game would drift apart unnoticed. All processes begin with the weights of the first
+one, and after each player's backward pass its gradients are averaged in one message. Batch norm normalizes each
+process's own slice, and the first process's running statistics are kept. Only the first process writes files.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from torch import Tensor, distributed, nn
 
 from genstudio.precision import choose_device
 
-# The last message of each kind. A thread of gloo drops its hold of a tensor when it comes to it; were that hold the last,
-# it would need Python, which may be shutting down by then, and the process would abort.
+# The last message of each kind. A gloo thread releases its reference to a tensor some time after the call; if that were
+# the last reference, it would need Python, which may be shutting down by then, and the process would abort.
 _sent: dict[str, Tensor] = {}
 
 
 def join(device: str | None = None) -> tuple[int, int, torch.device]:
-    """This process's rank, how many there are, and its own device: (0, 1, device) where nobody started several."""
+    """Join the process group. Returns rank, world size and this process's device: (0, 1, device) for one process."""
     if device is None and os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true":
         device = "cpu"
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
@@ -34,21 +34,21 @@ def join(device: str | None = None) -> tuple[int, int, torch.device]:
     if device in (None, "cuda") and torch.cuda.is_available():
         if local >= (cards := torch.cuda.device_count()):
             raise ValueError(f"there is no graphics card for process {local}: there are {cards}")
-        torch.cuda.set_device(local)  # the card that is tried and used: each its own
+        torch.cuda.set_device(local)  # before `choose_device`, which tries the current card
         device = None if device is None else f"cuda:{local}"
     place = choose_device(device)
-    if place.trouble:  # on a processor, it would hold up those that have a card
+    if place.trouble:  # a process on the CPU would slow down those with a card
         raise ValueError(place.trouble.en)
     if not distributed.is_initialized():
         cards = "nccl" if distributed.is_nccl_available() else "gloo"
         distributed.init_process_group(f"cpu:gloo,cuda:{cards}" if place.device.type == "cuda" else "gloo")
-        atexit.register(distributed.destroy_process_group)  # not before: who has left cannot join again
+        atexit.register(distributed.destroy_process_group)  # not earlier: a process that left cannot join again
     here = torch.device("cuda", local) if place.device == torch.device("cuda") else place.device
     return distributed.get_rank(), distributed.get_world_size(), here
 
 
 def of_first(state: dict[str, Any]) -> dict[str, Any]:
-    """The first process's state, in every process."""
+    """Broadcast of the first process's state to every process."""
     if not distributed.is_initialized():
         return state
     packed = io.BytesIO()
@@ -60,7 +60,7 @@ def of_first(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def average_(tensors: Sequence[Tensor]) -> None:
-    """Each becomes its mean over all processes, in one message."""
+    """Replace each tensor by its mean over all processes, in one message."""
     if not distributed.is_initialized():
         return
     flat = _sent["mean"] = torch.cat([t.flatten() for t in tensors])
@@ -75,7 +75,7 @@ def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
 
 
 def agreed(seconds: float) -> float:
-    """The first process's clock, so that all stop at the same step."""
+    """Broadcast of the first process's clock, so that all processes stop at the same step."""
     if not distributed.is_initialized():
         return seconds
     clock = _sent["clock"] = torch.tensor(seconds, dtype=torch.float64)

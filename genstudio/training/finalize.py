@@ -1,4 +1,4 @@
-"""Averaged weights made ready to be used: batch norm statistics, a fitted prior."""
+"""Post-processing of EMA weights before use: batch-norm statistics, a fitted prior."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from genstudio.model import Batch, Model, Noise, generates, sample
 
 @torch.no_grad()
 def refresh_batch_norm(model: Model, batches: Batches, device: torch.device, count: int) -> None:
-    """Batch-norm statistics of averaged weights, measured afresh over `count` batches: the copied ones belong to others."""
+    """Recompute batch-norm statistics of EMA weights over `count` batches: the copied ones are of the raw weights."""
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return
     momentum = [m.momentum for m in norms]
     for m in norms:
         m.reset_running_stats()
-        m.momentum = None  # a plain mean over all batches
+        m.momentum = None  # a cumulative mean over all batches
     for m in norms:
-        m.train()  # they alone: dropout would widen what they see
+        m.train()  # the norms alone: active dropout would change the variances that they measure
     with torch.random.fork_rng():
         for k in range(count):
             if generates(model):
@@ -39,7 +39,7 @@ def refresh_batch_norm(model: Model, batches: Batches, device: torch.device, cou
 def finish(
     model: Model, batches: Batches, device: torch.device, pictures: int, held_out: Batch | None = None
 ) -> None:
-    """What averaged weights need before they can be used: batch-norm statistics, and what the model itself adds."""
+    """Prepare EMA weights for use: batch-norm statistics, then the model's own `finish`, such as a fitted prior."""
     count = math.ceil(min(pictures, len(batches.pictures)) / batches.size)
     refresh_batch_norm(model, batches, device, min(count, 50))
     model.finish((batches[k].to(device) for k in range(count)), held_out)

@@ -1,7 +1,7 @@
-"""What going on from learned weights needs: layers that stay, classes that find a place, numbers for few pictures.
+"""Fine-tuning: frozen layers, class-slot mapping, defaults for small data sets.
 
-`train.py` calls these once, before its loop. Early layers see edges and colours, which all pictures share: they may
-stay as they are (FreezeD for critics, Mo et al. 2020, arXiv:2002.10964). Weights of another shape are never cut to fit.
+`loop.py` calls these once, before training. Early layers respond to edges and colours, which all images share, so they
+may be frozen (FreezeD for discriminators, Mo et al. 2020, arXiv:2002.10964). Weights of another shape are not cropped.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from genstudio.model import Model
 from genstudio.objectives import augmentation
 from genstudio.system import Recipe, System
 
-# A fresh critic tells a trained generator's pictures from others at once, and would lead it astray before it knows how.
-CRITIC_WARMUP = 10_000  # pictures; of a short run, a twentieth
+# A new critic (discriminator) gives a trained generator misleading gradients, so it trains alone at first.
+CRITIC_WARMUP = 10_000  # images; in a short run, a twentieth of it
 
-# What `proposed` goes by.
-LEAST_SHOWN = 16_000  # pictures shown in all: 3 to 5 minutes of a 64-pixel system on one thread
-SHOWN = 80  # times that each is shown
-FEW = 5000  # pictures, below which a critic learns them by heart
+# Defaults of `proposed`.
+LEAST_SHOWN = 16_000  # training length in images: 3 to 5 minutes of a 64-pixel system on one thread
+SHOWN = 80  # epochs
+FEW = 5000  # images, below which a critic overfits
 
 
-# Layers that stay -----------------------------------------------------------------------------------------------
+# Frozen layers --------------------------------------------------------------------------------------------------
 
 
 def layers(network: nn.Module) -> list[list[nn.Parameter]]:
-    """The parameters of a network, layer by layer: a convolution, and what follows it up to the next one.
+    """Parameters of a network, layer by layer: a convolution with everything up to the next one.
 
-    Modules stand in the order in which they were made, and all our networks are made in the order in which they see
-    the picture: encoders before decoders, the way down before the way up. What comes before the first convolution
-    sees no picture (a time, a class) and belongs to no layer.
+    `modules` lists them in the order of construction, and all our networks are constructed in the order of their
+    forward pass: encoder before decoder, downsampling before upsampling. Parameters before the first convolution embed
+    a time or a class, and belong to no layer.
     """
     found: list[list[nn.Parameter]] = []
     for module in network.modules():
@@ -48,19 +48,19 @@ def layers(network: nn.Module) -> list[list[nn.Parameter]]:
 
 
 def freeze(model: Model, count: int) -> None:
-    """The first `count` layers learn no more: of the critic where there is one, else of every player.
+    """Freeze the first `count` layers: of the critic where there is one, else of every player.
 
-    A batch norm among them keeps its scale and shift. Its statistics still are those of the pictures that it sees: in
-    training of the batch, and what it remembers of them goes on with the new ones, as it does in layers that learn.
+    A frozen batch norm keeps its scale and shift. It still normalizes by batch statistics in training, and updates its
+    running statistics, as trainable layers do.
     """
     if not count:
         return
     players = model.players()
     for name, player in ({"critic": players["critic"]} if "critic" in players else players).items():
-        for network in player.children() if isinstance(player, nn.ModuleDict) else [player]:  # a critic for each way
+        for network in player.children() if isinstance(player, nn.ModuleDict) else [player]:  # a critic per direction
             found = layers(network)
             if not found and isinstance(player, nn.ModuleDict):
-                continue  # its memory
+                continue  # the image buffer
             if count >= len(found):
                 raise ValueError(f"freeze must be less than the {len(found)} layers of the {name}, not {count}")
             for parameters in found[:count]:
@@ -69,7 +69,7 @@ def freeze(model: Model, count: int) -> None:
 
 
 def prepare(model: Model, recipe: Recipe) -> None:
-    """Freezes and augments as the recipe asks. Raises ValueError, in words, on what this model has no use for."""
+    """Freeze layers and enable augmentation as the recipe says. Raises ValueError for options that the model lacks."""
     players = model.players()
     if unknown := set(recipe.rates) - set(players):
         raise ValueError(f"rates are of {', '.join(players)}, not of {min(unknown)}")
@@ -79,7 +79,7 @@ def prepare(model: Model, recipe: Recipe) -> None:
         warm = recipe.critic_warmup
         raise ValueError(f"critic_warmup must be less than the {recipe.images} pictures of the run, not {warm}")
     if recipe.augment:
-        # Any other model would learn to draw the changes.
+        # A model without a critic would learn to generate the augmented images.
         if "critic" not in players:
             raise ValueError("augment changes what a critic sees, and this system has none: flip and jitter are for it")
         model.augment = augmentation.augment
@@ -87,11 +87,12 @@ def prepare(model: Model, recipe: Recipe) -> None:
 
 
 def proposed(system: System, count: int) -> Recipe:
-    """The system's recipe, changed to suit going on from its weights with `count` pictures: minutes, not hours.
+    """The system's recipe with defaults for fine-tuning on `count` pictures: minutes, not hours.
 
-    With 200 drawings of one style, about half as long a run at these rates brought the Frechet distance to held-out ones
-    from 32 to 3 (ddpm_avatars, told no class) and from 42 to 19 (dcgan_avatars), and one as long from 32 to 9 (vae_avatars).
-    Nothing is frozen: two layers of the DCGAN's critic made it 16 in place of 19, and its pictures less various.
+    On 200 drawings of one style, a run of about half this length lowered the Frechet distance to held-out drawings from
+    32 to 3 (ddpm_avatars, unconditional) and from 42 to 19 (dcgan_avatars), and one of this length from 32 to 9
+    (vae_avatars). Nothing is frozen: freezing two layers of the DCGAN's critic gave 16 in place of 19, with less
+    diverse images.
     """
     own = system.recipe
     images = min(own.images, max(LEAST_SHOWN, SHOWN * count))
@@ -99,19 +100,23 @@ def proposed(system: System, count: int) -> Recipe:
     return replace(
         own,
         images=images,
-        rate=own.rate if has_critic else own.rate / 2,  # a game is tuned to its rates
+        rate=own.rate if has_critic else own.rate / 2,  # a GAN's learning rates are tuned to each other
         warmup=min(own.warmup, images // 10),
         augment=has_critic and count < FEW,
     )
 
 
-# Where a run begins ---------------------------------------------------------------------------------------------
+# Initial weights ------------------------------------------------------------------------------------------------
 
 
-def origin(system: System, init: str | None, begun: dict[str, Any], network: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What a run has from where it begins: `arguments` of the system's builder, where the weights are of a network of another
-    size, and the `licence`, which learning on does not end. `begun` is what a run that is resumed says of itself; `network`
-    is asked for where there is neither that nor a checkpoint."""
+def origin(
+    system: System, init: str | None, begun: dict[str, Any], network: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Facts that a run inherits: the `arguments` of the system's builder and the `licence` of its initial weights.
+
+    init: the checkpoint to fine-tune. begun: the run.json of a run to resume, else empty. network: arguments of the
+    builder for a run with neither. Raises ValueError where it comes with one of them.
+    """
     if network and (init or begun):
         raise ValueError("the weights that a run goes on from settle its network: no other can be asked for")
     found = {"arguments": network or {}, "licence": checkpoint.LICENCE}
@@ -125,17 +130,17 @@ def origin(system: System, init: str | None, begun: dict[str, Any], network: dic
 
 
 def image_shape(system: System, init: str | None) -> tuple[int, int, int]:
-    """Of the pictures that a run learns to draw."""
+    """Image shape (c, h, w) of the network that a run trains."""
     return checkpoint.shell(system, origin(system, init, {})["arguments"]).image_shape
 
 
 def has_critic(init: str) -> bool:
-    """Whether a checkpoint's critic lies beside it."""
+    """True if a checkpoint's critic is stored beside it."""
     return checkpoint.critic_of(catalog.locate(init)).exists()
 
 
 def settled(recipe: Recipe, model: Model, init: str | None) -> Recipe:
-    """The recipe of a run that begins here: a critic that is not in the file is given time, unless it says how much."""
+    """The recipe with a critic warm-up where the initial weights come without a critic, unless it sets one itself."""
     if init and "critic" in model.players() and not has_critic(init):
         if recipe.freeze:
             raise ValueError(f"{init} comes without its critic: freeze would keep layers that have learned nothing")
@@ -145,7 +150,7 @@ def settled(recipe: Recipe, model: Model, init: str | None) -> Recipe:
 
 
 def begin(model: Model, average: Model, init: str) -> tuple[str, ...]:
-    """Both take the weights of a checkpoint, with its critic where it has one. Returns the names of its classes."""
+    """Load a checkpoint's weights into model and average, with its critic if it has one. Returns its class names."""
     start, header = checkpoint.load(catalog.locate(init), critic=True)
     try:
         model.load_state_dict(start.state_dict())
@@ -158,27 +163,26 @@ def begin(model: Model, average: Model, init: str) -> tuple[str, ...]:
 # Classes --------------------------------------------------------------------------------------------------------
 
 
-def slots(held: Sequence[str], wanted: Sequence[str], count: int) -> tuple[str, ...]:
-    """The names of a model's `count` class slots, of which it `held` some, once it is to know all that are `wanted`.
+def slots(former: Sequence[str], wanted: Sequence[str], count: int) -> tuple[str, ...]:
+    """Class names of a model's `count` slots after fine-tuning: all that are `wanted`, then `former` ones.
 
-    A class of the same name keeps its slot. The others take slots in order: first those without a name, then those
-    whose class does not occur any more.
+    A class of the same name keeps its slot. Others take slots in order: first those without a name, then those whose
+    former class does not occur any more. Raises ValueError if there are too many.
     """
     if len(wanted) > count:
         raise ValueError(f"the pictures are of {len(wanted)} classes, and this model has room for {count}")
-    names: list[str | None] = [*held[:count], *[None] * (count - len(held))]
+    names: list[str | None] = [*former[:count], *[None] * (count - len(former))]
     free = sorted((i for i, name in enumerate(names) if name not in wanted), key=lambda i: names[i] is not None)
     for name, i in zip((name for name in wanted if name not in names), free, strict=False):
         names[i] = name
     return tuple(name for name in names if name is not None)
 
 
-def placed(pictures: Pictures, model: Model, held: Sequence[str]) -> Pictures:
-    """The pictures with the labels and attributes that a model has for them; it `held` these classes before, and is told
-    its new ones.
+def placed(pictures: Pictures, model: Model, former: Sequence[str]) -> Pictures:
+    """The pictures, relabelled by the class slots and attributes of a model, whose `class_names` are set.
 
-    A model without classes may see any pictures. One that draws by class learns from pictures without any untold, and
-    draws so from then on: the classes that it held are no longer what it draws.
+    former: class names of its initial weights. A model without classes takes any pictures. A class-conditional one
+    trains unconditionally on pictures without labels, and loses its former classes.
     """
     pictures = pictures.renumbered(model.attributes)
     if not model.classes:
@@ -187,5 +191,5 @@ def placed(pictures: Pictures, model: Model, held: Sequence[str]) -> Pictures:
         raise ValueError(f"a classifier learns from pictures in class folders, and {pictures.name} has none")
     if pictures.labels is None:
         return pictures
-    model.class_names = slots(held, pictures.classes, model.classes)
+    model.class_names = slots(former, pictures.classes, model.classes)
     return relabelled(pictures, model.class_names)

@@ -1,14 +1,14 @@
-"""Long work that belongs to the server and not to a page: a job is `python -m genstudio train ...` in a process of its own.
+"""Training jobs of the page: a job is `python -m genstudio train ...` in a process of its own.
 
-It outlives the page that ordered it, and the server: all that is known of it lies in its folder, where any server finds it.
+A job outlives the page that started it, and the server. Its whole state is in its folder, where any server finds it:
 
-    job.json     what was ordered (`Order`)
-    begun.json   the process that works on it, or did last
-    wish         what that process is asked to do, between two steps: pause or stop
-    ended.json   how it ended, in its own words
-    log.txt      what it said
-    .lock        held by the process at work: there is never a second one
-    run.json, state.pt, reports.jsonl, ...    what `train` leaves
+    job.json     the order (`Order`)
+    begun.json   process id and start time of the current or last process
+    wish         a request to that process, for between two steps: pause or stop
+    ended.json   final state and reason
+    log.txt      stdout and stderr
+    .lock        file lock of the running process, so that there is never a second one
+    run.json, state.pt, reports.jsonl, ...    files of `train`
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ ACTIVE = (RUNNING, PAUSING, STOPPING)
 PAUSE, STOP = "pause", "stop"
 
 NICENESS = 10
-GRACE = 5.0  # seconds in which a killed process is gone
-SAVE_MINUTES = 1.0  # what is lost at most where a process is killed: writing a state takes a fraction of a second
+GRACE = 5.0  # seconds to wait for a killed process to end
+SAVE_MINUTES = 1.0  # training time lost at most where a process is killed: saving a state takes a fraction of a second
 WATCH_MINUTES = 2.0
 
 KILLED = Text(
@@ -62,23 +62,23 @@ VANISHED = Text(
 
 @dataclass(frozen=True)
 class Limits:
-    """How much may go on. On a Space, which serves strangers, less."""
+    """Limits on jobs; lower on a public Space."""
 
-    at_once: int  # jobs that run side by side
-    waiting: int  # jobs that wait
-    each: int  # jobs of one visitor that run or wait
-    minutes: float | None  # of training, all sessions of a job together
-    hours: float | None  # that an ended job is kept
+    at_once: int  # running jobs
+    waiting: int  # queued jobs
+    each: int  # running or queued jobs of one visitor
+    minutes: float | None  # training time of a job over all its sessions
+    hours: float | None  # retention of an ended job
 
     @staticmethod
     def here() -> Limits:
-        """From GENSTUDIO_JOBS_AT_ONCE, _WAITING, _EACH, _MINUTES and _HOURS; 0 lifts the last two."""
-        public = bool(os.environ.get("SPACE_ID"))
+        """Limits from GENSTUDIO_JOBS_AT_ONCE, _WAITING, _EACH, _MINUTES and _HOURS; 0 lifts the last two."""
+        on_space = bool(os.environ.get("SPACE_ID"))
 
-        def number(name: str, mine: float, strangers: float) -> float:
+        def number(name: str, private: float, public: float) -> float:
             word = os.environ.get(f"GENSTUDIO_JOBS_{name}", "")
             try:
-                value = float(word) if word else strangers if public else mine
+                value = float(word) if word else public if on_space else private
             except ValueError:
                 value = math.nan
             if not 0 <= value < math.inf:
@@ -96,7 +96,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be trained, on what, and who asked for it."""
+    """An order for a training job: system, data, initial weights, recipe and owner."""
 
     system: str
     data: str  # a set's name, or the path of a folder or zip
@@ -107,7 +107,7 @@ class Order:
 
 
 class Process(NamedTuple):
-    """A process and its birth: a number alone may be another's by now."""
+    """A process by id and start time: ids are reused."""
 
     pid: int
     born: float
@@ -119,7 +119,7 @@ class Process(NamedTuple):
     def lives(self) -> bool:
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.born) < 1  # the clock that it is reckoned from may be set
+            same = abs(process.create_time() - self.born) < 1  # start times shift when the system clock is set
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
@@ -127,12 +127,12 @@ class Process(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """A job as it stands now."""
+    """A job and its current state."""
 
     id: str
     order: Order
     state: str
-    why: Text | None = None  # of what failed
+    why: Text | None = None  # reason of a failure
 
     @property
     def folder(self) -> Path:
@@ -140,7 +140,7 @@ class Job:
 
     @property
     def weights(self) -> Path | None:
-        """What it has made, once it is there."""
+        """The exported weights, None before the export."""
         path = self.folder / f"{self.order.system}.safetensors"
         return path if path.exists() else None
 
@@ -150,22 +150,22 @@ class Job:
 
     @property
     def seen(self) -> int:
-        """Pictures so far."""
+        """Images trained on so far."""
         return self.reports[-1]["images"] if self.reports else 0
 
 
-# What is there ------------------------------------------------------------------------------------------------------
+# Queries ------------------------------------------------------------------------------------------------------------
 
 
 def all_(owner: str | None = None) -> list[Job]:
-    """The jobs, of one owner if said so, the newest first."""
+    """All jobs, or those of one owner, the newest first."""
     folders = paths.jobs().glob("*/job.json") if paths.jobs().exists() else ()
     found = [job for path in folders if (job := _read(path.parent)) and owner in (None, job.order.owner)]
     return sorted(found, key=lambda job: job.order.created, reverse=True)
 
 
 def find(id: str) -> Job:
-    """Raises ValueError when there is none: a name with a slash in it never leads anywhere."""
+    """The job of that id. Raises ValueError if there is none, or if the id could be a path."""
     plain = id.replace("-", "").replace("_", "").isalnum() and len(id) < 100
     job = _read(paths.jobs() / id) if plain else None
     if job is None:
@@ -185,7 +185,7 @@ def _read(folder: Path) -> Job | None:
         return Job(folder.name, order, WAITING)
     if Process(**begun).lives():
         return Job(folder.name, order, {PAUSE: PAUSING, STOP: STOPPING}.get(wish(folder), RUNNING))
-    ended = _load(folder / "ended.json")  # once more: it may have ended in good order between the two looks
+    ended = _load(folder / "ended.json")  # again: it may have ended normally since the first read
     return _ended(folder, order, ended or {"how": FAILED, "why": _reason(folder, begun["pid"])})
 
 
@@ -193,13 +193,13 @@ def _ended(folder: Path, order: Order, said: dict) -> Job:
     return Job(folder.name, order, said["how"], Text(*said["why"]) if said.get("why") else None)
 
 
-# What is asked for --------------------------------------------------------------------------------------------------
+# Requests -----------------------------------------------------------------------------------------------------------
 
 
 def start(order: Order, upload: Path | None = None) -> Job:
-    """A new job, which begins when there is room. `upload` are pictures that it takes along, and that go when it goes.
+    """Create a job and queue it. `upload`: pictures to move into its folder, which are deleted with it.
 
-    Raises ValueError, in words, where the limits are reached.
+    Raises ValueError where the limits are reached.
     """
     with _lock():
         _check_room(order.owner)
@@ -216,7 +216,7 @@ def start(order: Order, upload: Path | None = None) -> Job:
 
 
 def _check_room(owner: str) -> None:
-    """Raises ValueError where one more job of this owner would be too many."""
+    """Raise ValueError if one more job of this owner would exceed the limits."""
     limits, jobs = Limits.here(), all_()
     mine = sum(job.state in (*ACTIVE, WAITING) and job.order.owner == owner for job in jobs)
     if mine >= limits.each:
@@ -227,12 +227,12 @@ def _check_room(owner: str) -> None:
 
 
 def pause(id: str) -> Job:
-    """It stops between two steps; `resume` goes on as if nothing had happened."""
+    """Stop a job between two steps; `resume` continues it as if uninterrupted."""
     return _ask(id, PAUSE, PAUSED)
 
 
 def stop(id: str) -> Job:
-    """It stops between two steps, and leaves its weights as they are."""
+    """Stop a job between two steps, and export its weights so far."""
     return _ask(id, STOP, STOPPED)
 
 
@@ -245,7 +245,7 @@ def _ask(id: str, what: str, then: str) -> Job:
             _write(job.folder / "wish", what)
         elif not (job.state in (PAUSED, FAILED) and then == STOPPED):
             raise ValueError(f"this training is {job.state} already")
-        elif (job.folder / "state.pt").exists():  # nobody works on it: somebody has to come and write the weights
+        elif (job.folder / "state.pt").exists():  # no process is left: a new one has to export the weights
             _again(job, STOP)
         else:
             raise ValueError("this training has not come far enough to leave weights")
@@ -254,7 +254,7 @@ def _ask(id: str, what: str, then: str) -> Job:
 
 
 def resume(id: str) -> Job:
-    """A paused, stopped or failed job goes on where its last state was written, when there is room."""
+    """Queue a paused, stopped or failed job again, to continue from its last state."""
     with _lock():
         job = find(id)
         if job.state == DONE:
@@ -269,15 +269,15 @@ def resume(id: str) -> Job:
 
 
 def _again(job: Job, what: str = "") -> None:
-    """Back among those that wait."""
+    """Put a job back into the queue."""
     _write(job.folder / "wish", what)
     for name in ("begun.json", "ended.json"):
         (job.folder / name).unlink(missing_ok=True)
 
 
 def delete(id: str) -> None:
-    """The job and all that it has made; what runs is ended first."""
-    with _lock():  # or it might begin meanwhile
+    """Delete a job with its folder; a running process is killed first."""
+    with _lock():  # so that it cannot start meanwhile
         job = find(id)
         begun = _load(job.folder / "begun.json")
         if begun and (process := Process(**begun)).lives():
@@ -290,17 +290,17 @@ def delete(id: str) -> None:
 
 
 def _remove(job: Job) -> None:
-    (job.folder / "job.json").unlink(missing_ok=True)  # first: what is left half-way is no job that would begin anew
+    (job.folder / "job.json").unlink(missing_ok=True)  # first: a folder without it is no job, even if the rest remains
     shutil.rmtree(job.folder, ignore_errors=True)
 
 
-# Looking after them -------------------------------------------------------------------------------------------------
+# Scheduling ---------------------------------------------------------------------------------------------------------
 
-_children: dict[str, subprocess.Popen] = {}  # of this server: it alone is told how they ended
+_children: dict[str, subprocess.Popen] = {}  # processes of this server: only a parent gets the exit code
 
 
 def tend() -> None:
-    """Notes what has ended, begins what there is room for, and removes what has been kept long enough."""
+    """Record ended jobs, start queued ones within the limits, and remove those past their retention."""
     with _lock():
         limits, jobs = Limits.here(), all_()
         for id, child in list(_children.items()):
@@ -315,19 +315,19 @@ def tend() -> None:
                 try:
                     _begin(job, limits)
                     running += 1
-                except (OSError, ValueError, TypeError) as error:  # its own fault: the others have their turn
+                except (OSError, ValueError, TypeError) as error:  # a fault of this job alone: start the others
                     note_end(job.folder, FAILED, Text(str(error), str(error)))
             elif job.state not in (WAITING, *ACTIVE) and limits.hours and _quiet(job.folder) > 3600 * limits.hours:
                 _remove(job)
 
 
 def _quiet(folder: Path) -> float:
-    """Seconds since a file in it was last written, more or less."""
+    """Seconds since the folder was last modified, which approximates the last write to a file in it."""
     return time.time() - folder.stat().st_mtime
 
 
 def command(job: Job, limits: Limits) -> list[str]:
-    """What works on it, from its beginning or from its last state."""
+    """Command line of a job's process: a new run, or `--resume` from its last state."""
     order, folder = job.order, job.folder
     words = [sys.executable, "-m", "genstudio", "train", order.system, "--out", str(folder)]
     words += ["--threads", str(threads()), "--watch-minutes", str(WATCH_MINUTES), "--save-minutes", str(SAVE_MINUTES)]
@@ -356,25 +356,25 @@ def _begin(job: Job, limits: Limits) -> None:
 
 
 def stand_back(pid: int) -> None:
-    """Visitors come first."""
+    """Lower the priority of a process: visitors of the page come first."""
     psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
-    # Linux weighs sessions before it weighs the processes in each: alone in its own, a process is as nice as its session.
+    # Linux's autogroups schedule sessions before processes: the nice value of a process counts within its session only.
     with suppress(OSError):
         Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
 
 
 def threads() -> int:
-    """Half of the processor is for visitors."""
+    """Threads of a training: half of the cores, the other half serves visitors."""
     return max(1, (os.cpu_count() or 1) // 2)
 
 
 def _reason(folder: Path, pid: int) -> Text:
-    """Why a process ended that has not said so itself: only its parent is told."""
+    """Reason of a process that ended without recording one, from its exit code, which only its parent gets."""
     child = _children.get(folder.name)
     if child is None or child.pid != pid:
         return VANISHED
     try:
-        code = child.wait(GRACE)  # its threads may be a moment longer in going
+        code = child.wait(GRACE)  # its threads may take a moment to end
     except subprocess.TimeoutExpired:
         return VANISHED
     if code in (-signal.SIGKILL, -signal.SIGTERM) if hasattr(signal, "SIGKILL") else False:
@@ -387,39 +387,42 @@ def _reason(folder: Path, pid: int) -> Text:
 
 
 class Keeper(threading.Thread):
-    """Looks after the jobs every second, for as long as the server runs. The jobs outlive it."""
+    """Background thread of the server that calls `tend` every second. The jobs outlive it."""
 
     def __init__(self) -> None:
-        Limits.here()  # what is wrong with them is said when the server starts
+        Limits.here()  # raises on bad limits when the server starts
         super().__init__(name="jobs", daemon=True)
 
     def run(self) -> None:
-        said = ""
+        printed = ""
         while True:
             try:
                 tend()
                 error = ""
-            except Exception as trouble:  # a full disk, say: without a keeper nothing would ever begin again
+            except Exception as trouble:  # such as a full disk: the thread must survive it
                 error = f"jobs: {trouble!r}"
-            if error and error != said:  # once, not every second
+            if error and error != printed:  # once, not every second
                 print(error, file=sys.stderr)
-            said = error
+            printed = error
             time.sleep(1)
 
 
-# In the process that works on a job -----------------------------------------------------------------------------------
+# In the process of a job --------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[None]:
-    """Around a training: where the folder is a job's, nobody else works on it, and what breaks it off is noted."""
+    """Context of a training: in a job's folder, take its lock and record an exception as its end.
+
+    Raises ValueError if another process has the lock.
+    """
     with ExitStack() as stack:
         if (folder / "job.json").exists():
             try:
                 stack.enter_context(FileLock(folder / ".lock", timeout=0))
             except Timeout:
                 raise ValueError("another process is at work on this training") from None
-            # A server that was killed as it began this one has not noted it.
+            # A server killed while it started this process has not recorded it.
             _save(folder / "begun.json", Process.of(os.getpid())._asdict())
         try:
             yield
@@ -430,25 +433,25 @@ def at_work(folder: Path) -> Iterator[None]:
 
 
 def note_end(folder: Path, how: str, why: Text | None = None) -> None:
-    """How a training ended, where the folder is a job's."""
+    """Record the end of a training, where the folder is a job's."""
     if (folder / "job.json").exists():
         (folder / "wish").unlink(missing_ok=True)
         _save(folder / "ended.json", {"how": how, "why": why and tuple(why)})
 
 
 def wish(folder: Path) -> str:
-    """What the one who works in this folder is asked to do: PAUSE, STOP, or nothing."""
+    """Request to the process of this folder: PAUSE, STOP, or an empty string."""
     try:
         return (folder / "wish").read_text()
     except FileNotFoundError:
         return ""
 
 
-# Files ------------------------------------------------------------------------------------------------------------------
+# Files --------------------------------------------------------------------------------------------------------------
 
 
 def _lock() -> FileLock:
-    """One change at a time, whichever server or command makes it."""
+    """File lock for changes to jobs, across servers and commands."""
     paths.jobs().mkdir(parents=True, exist_ok=True)
     return FileLock(paths.jobs() / ".lock", is_singleton=True)
 
@@ -465,7 +468,7 @@ def _save(path: Path, what: dict) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all, whoever else writes it."""
+    """Write a file atomically, with concurrent writers."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.write_text(text)
     os.replace(part, path)

@@ -1,4 +1,4 @@
-"""Files of JSON lines that grow while others read them: a run's reports, say."""
+"""JSON Lines files that grow while they are read, such as a run's reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
-    """All whole rows so far. What was read before is not read again, unless the file has been cut since."""
+    """All complete rows so far. Only what was appended since the last call is read, unless the file was rewritten."""
     return _reader(path).read()
 
 
@@ -27,7 +27,7 @@ class _Reader:
                 return []
             with file:
                 file.seek(self.place - len(self.last))
-                if file.read(len(self.last)) != self.last:  # a number of the file would not tell: they are used again
+                if file.read(len(self.last)) != self.last:  # rewritten; the inode does not tell, as inodes are reused
                     self.place, self.last, self.rows = 0, b"", []
                     file.seek(0)
                 whole, end, _ = file.read().rpartition(b"\n")

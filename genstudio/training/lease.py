@@ -1,12 +1,12 @@
-"""Training on a machine that is lent for minutes: systems in order, each resumed, and exported again in parts.
+"""Training on a machine leased for minutes: systems in order, each run resumed, and exported in parts at the end.
 
-All lies in one folder inside the checkout, which travels with it:
+Everything is in one folder inside the checkout, so that it is copied along with it:
 
-    data/    sets as GENSTUDIO_DATA holds them; NAME.pixels, which `data pack` writes, is less than half of NAME.zip
-    runs/    NAME.run, or its parts, of each run that goes on; a system without one begins
-    out/     where the parts come to lie
+    data/    data sets, as in GENSTUDIO_DATA; NAME.pixels, from `data pack`, is less than half the size of NAME.zip
+    runs/    NAME.run, or its parts, of each run to resume; a system without one starts a new run
+    out/     exported parts
 
-Nothing is installed, and no library is needed but torch, safetensors, NumPy and Pillow.
+Nothing is installed, and no library is required but torch, safetensors, NumPy and Pillow.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from genstudio.training import parts, runs
 from genstudio.training.loop import train
 from genstudio.training.run import Report
 
-RESERVE = 45.0  # seconds for imports and for the export; of a short lease, a quarter
+RESERVE = 45.0  # seconds for imports and for the export; at most a quarter of the lease
 
 
 def lease(
@@ -34,14 +34,14 @@ def lease(
     data: str | None = None,
     device: str | None = None,
 ) -> Iterator[tuple[str, Report | list[Path]]]:
-    """Trains each system until it is done, or until the minutes are over; the next has what is left.
+    """Train each system until its run is complete or the minutes are over; the next system has the time that is left.
 
-    Yields (system, report) while one trains, and (system, files) once it is exported. One that is done is skipped.
+    Yields (system, report) during training, and (system, files) after the export. A complete run is skipped.
     """
     deadline = time.monotonic() + 60 * minutes - min(RESERVE, 15 * minutes)
     out = out or folder / "out"
     for name in systems:
-        find(name)  # before minutes are spent on the first, all are known
+        find(name)  # raises on an unknown name, before any time is spent on training
     if (folder / "data").is_dir():
         os.environ["GENSTUDIO_DATA"] = str(folder / "data")
     for name in systems:
@@ -54,13 +54,13 @@ def lease(
         with closing(train(name, max_minutes=left / 60, **options)) as reports:
             for report in reports:
                 yield name, report
-                if time.monotonic() > deadline:  # closed, it leaves its state; weights and film are made at home
+                if time.monotonic() > deadline:  # closing saves the state; weights and film are exported at home
                     break
         yield name, runs.export(run, out / f"{name}{runs.SUFFIX}", part)
 
 
 def newest(run: Path) -> bool:
-    """Imports a run from the file beside its folder, where that has come further. Whether there is one now."""
+    """Import a run from the file beside its folder, if that has more steps. True if the folder then has a run."""
     source, here = run.with_name(run.name + runs.SUFFIX), (run / "state.pt").exists()
     if source.exists() or parts.exist(source):
         if not here or runs.describe(source).step > runs.read_folder(run).header.step:

@@ -1,7 +1,7 @@
-"""What a run shows to somebody who watches it: its pictures, and how good they are, every few minutes.
+"""Monitoring of a run: sample grids and an evaluation every few minutes.
 
-It takes no part in what is learned: a run that was watched has the same weights as one that was not. It costs at most one
-part in `RARE` of the time.
+It has no influence on training: a run has the same weights with it and without. It takes at most 1 / `RARE` of the
+time.
 """
 
 from __future__ import annotations
@@ -26,56 +26,56 @@ from genstudio.training.sample_grid import makes_pictures, save_wall
 if TYPE_CHECKING:
     from genstudio.training.run import Run
 
-RARE = 25  # after a look, the run goes on for at least that many times as long as the look took
-SEEN = 2048  # training pictures that a model is shown before its own are looked at, for its batch norm
+RARE = 25  # training time from one evaluation to the next, at least, in multiples of its duration
+SEEN = 2048  # training images for the batch-norm statistics of the evaluated weights
 
 
 class Watch:
-    """Made by `train` where it is told `watch_minutes`. In the run's folder it leaves
+    """Periodic evaluation, used by `train` with `watch_minutes`. It writes into the run's folder
 
-        watch/<step>.png         the wall of the averaged weights, which are kept
-        watch/raw/<step>.png     and of the weights that learn: early on, the average lags far behind them
-        checkups.jsonl           a line for each checkup
-        best/<system>.safetensors    the averaged weights of the best one
+        watch/<step>.png         the sample grid of the EMA weights
+        watch/raw/<step>.png     the sample grid of the raw weights: early in training, the EMA lags far behind them
+        checkups.jsonl           a line per evaluation
+        best/<system>.safetensors    the EMA weights with the best evaluation
     """
 
     def __init__(self, run: Run, batches: Batches, kept: Batch | None, out: Path, minutes: float, shown: Tensor | None):
         self.run, self.batches, self.out, self.minutes, self.shown = run, batches, out, minutes, shown
         self.checker = Checker(run.model, batches.pictures, kept, run.device)
         self.next = 0.0
-        self.seen = max((checkup.step for checkup in checkups(out)), default=0)  # the step that was looked at last
+        self.seen = max((checkup.step for checkup in checkups(out)), default=0)  # the step of the last evaluation
 
     def due(self, now: float) -> bool:
         return now >= self.next
 
     def look(self, precision: Precision, header: checkpoint.Header) -> Path | None:
-        """The newest wall, where this model makes pictures."""
-        started, run, wall = time.monotonic(), self.run, None
+        """Evaluate now. Returns the path of the new sample grid, None for a model that makes no images."""
+        started, run, sample_grid = time.monotonic(), self.run, None
         average = self.ready(run.average)
         if makes_pictures(average):
             folder, file, raw = self.out / "watch", f"{run.step:08d}.png", self.ready(run.model)
             with precision.autocast():
-                wall = save_wall(average, folder / file, run.device, self.shown)
+                sample_grid = save_wall(average, folder / file, run.device, self.shown)
                 save_wall(raw, folder / "raw" / file, run.device, self.shown)
         with precision.autocast():
             checkup = self.checker.checkup(average, run.step, run.step * run.recipe.batch)
         if checkup:
-            if best([*checkups(self.out), checkup]) is checkup:  # before its line: there is none without its weights
+            if best([*checkups(self.out), checkup]) is checkup:  # before its line, which implies that its weights exist
                 (self.out / "best").mkdir(exist_ok=True)
                 checkpoint.save(self.out / "best" / f"{run.system.name}.safetensors", average, header)
             with (self.out / "checkups.jsonl").open("a") as file:
                 file.write(json.dumps(checkup.as_dict()) + "\n")
         now, self.seen = time.monotonic(), run.step
         self.next = now + max(60 * self.minutes, RARE * (now - started))
-        return wall
+        return sample_grid
 
     def ready(self, weights: Model) -> Model:
-        """A copy that can be used as weights are when they are saved."""
+        """A copy in evaluation mode, finished as exported weights are."""
         model = copy.deepcopy(weights).eval()
         finish(model, self.batches, self.run.device, SEEN)
         return model
 
 
 def checkups(out: Path) -> list[Checkup]:
-    """All of a run so far."""
+    """All evaluations of a run so far."""
     return [Checkup.from_dict(row) for row in rows(out / "checkups.jsonl")]

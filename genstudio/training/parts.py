@@ -1,4 +1,4 @@
-"""A file in parts, where files must be small: NAME.DIGEST.1of3 and so on, each of which says what it is a part of."""
+"""Splitting of a large file into parts, NAME.DIGEST.1of3 and so on, each with a header that identifies the whole."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from genstudio import files
 
 FORMAT = 1
-# The digest in the name keeps the parts of two exports apart: the former stay whole until the new ones are all there.
+# The digest in the name keeps two exports apart: the parts of the earlier one stay until all new ones are written.
 PART = re.compile(r"(?P<stem>.+)\.(?P<digest>[0-9a-f]{8})\.(?P<part>[0-9]{1,4})of(?P<parts>[0-9]{1,4})")
-HEAD = 512  # bytes of a part's first line, which says what it is a part of
+HEAD = 512  # bytes of a part's header, its first line, which identifies the whole
 MIN_PART = 2 * HEAD
 
 
 def write(data: bytes, path: Path, most: int) -> list[Path]:
-    """NAME.run.DIGEST.1of3 and so on, of at most `most` bytes each. Parts of an earlier export are removed."""
+    """Write NAME.run.DIGEST.1of3 and so on, of at most `most` bytes each. Parts of an earlier export are removed."""
     if most < MIN_PART:
         raise ValueError(f"a part has at least {MIN_PART} bytes, not {most}")
     room, whole = most - HEAD, hashlib.sha256(data).hexdigest()
@@ -44,7 +44,7 @@ def write(data: bytes, path: Path, most: int) -> list[Path]:
 
 
 def join(path: Path) -> bytes:
-    """The file whose parts lie beside each other; `path` is any of them, or what they are parts of."""
+    """Join the parts of a file in one folder. `path` is any of the parts, or the name of the whole."""
     named = PART.fullmatch(path.name)
     stem = path.with_name(named["stem"]) if named else path
     found: dict[str, dict[int, Path]] = {}

@@ -1,8 +1,8 @@
-"""The data sets that a run has learned from, one after the other. run.json lists them, the newest last:
+"""Provenance of a run's weights: the data sets that it was trained on, in order. run.json lists them, the newest last:
 
-    {"data": as it was given, "name": of the set, "digest": SHA-256 of its pixels, "credit": ..., "images": at its end}
+    {"data": as given, "name": of the set, "digest": SHA-256 of its pixels, "credit": ..., "images": count at its end}
 
-A run that began before digests were written has an empty one.
+The digest is empty in a run that began before digests were introduced.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from genstudio.data import Pictures, named
 def learned_from(
     begun: dict[str, Any], pictures: Pictures, data: str, images: int, chosen: bool
 ) -> list[dict[str, Any]]:
-    """The list of a run that goes on, after `images`, with these pictures; `begun` is its run.json, empty at the start.
+    """Data sets of a run that continues with these pictures after `images`. `begun`: its run.json, empty in a new run.
 
-    Raises ValueError where they are not those that it learned from, unless they were `chosen` by hand: then it warns.
+    Raises ValueError if they differ from the pictures so far; warns instead if they were `chosen` explicitly.
     """
     now = {"data": data, "name": pictures.name, "digest": pictures.digest(), "credit": pictures.credit}
     if not begun:
@@ -41,17 +41,17 @@ def learned_from(
 
 
 def name_of(data: str) -> str:
-    """The name of the set that was given so."""
+    """Name of a data set, from its name, or the path of its folder or zip."""
     return data if named(data) else Path(data).stem
 
 
 def credit(entries: list[dict[str, Any]]) -> str:
-    """Of all sets, each once."""
+    """Credits of all data sets, without duplicates."""
     return "; ".join(dict.fromkeys(entry["credit"] for entry in entries if entry["credit"]))
 
 
 def facts(entries: list[dict[str, Any]], images: int) -> list[dict[str, Any]]:
-    """For a checkpoint's header: name and digest of each set, and the count of images when it was left."""
+    """Header entries: name and digest of each data set, and the image count at its end."""
     return [
         {"images": images} | {key: entry[key] for key in ("name", "digest", "images") if key in entry}
         for entry in entries

@@ -1,4 +1,4 @@
-"""A run: all that changes while a model trains, and its place on disk."""
+"""A training run: model, EMA weights, optimizers and step, with their checkpointing."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from genstudio.training import finetune, provenance
 
 @dataclass
 class Report:
-    """Where a run stands. Terms are means since the report before."""
+    """Progress of a run. Terms are means since the previous report."""
 
     step: int
     steps: int
     images: int
     rate: float  # pictures per second
-    minutes: float  # of training, all sessions together
+    minutes: float  # training time over all sessions
     eta: float  # minutes to the end
     terms: dict[str, float]
-    wall: Path | None = None  # the newest fixed-seed wall
-    parts: int = 1  # that each step is played in: several where memory was too short for the whole
-    norms: dict[str, float] = field(default_factory=dict)  # of each player's gradient, before it is clipped
-    rates: dict[str, float] = field(default_factory=dict)  # each player's learning rate now
-    memory: int = 0  # bytes that the process holds; the most so far on its card, where it has one; 0 where nobody can tell
+    wall: Path | None = None  # the newest sample grid
+    parts: int = 1  # gradient-accumulation steps: more than one after out-of-memory
+    norms: dict[str, float] = field(default_factory=dict)  # each player's gradient norm before clipping
+    rates: dict[str, float] = field(default_factory=dict)  # each player's current learning rate
+    memory: int = 0  # bytes of the process, or the peak on its graphics card; 0 if unknown
 
 
 class Run:
-    """All that changes while a model trains, and its place on disk."""
+    """The state of a training run: raw and EMA weights, an AdamW optimizer per player, step and minutes."""
 
     def __init__(
         self, system: System, arguments: dict[str, Any], recipe: Recipe, device: torch.device, command: str = "",
@@ -67,7 +67,7 @@ class Run:
         self.step, self.minutes = 0, 0.0
         self.command, self.licence = command, licence
         self.learned_from: list[dict[str, Any]] = []  # as `provenance` lists it
-        self.commit = commit()  # now: the checkout may move on while this code trains
+        self.commit = commit()  # at the start: the checkout may change while this code trains
 
     @property
     def steps(self) -> int:
@@ -83,7 +83,7 @@ class Run:
         self.take(torch.load(path, map_location="cpu", weights_only=True))
 
     def state(self) -> dict[str, Any]:
-        """Random numbers are no part of it: each step draws from a stream of its own."""
+        """The state to save. It has no random state: each step seeds its own stream."""
         return {
             "step": self.step,
             "minutes": self.minutes,
@@ -97,20 +97,21 @@ class Run:
         self.model.load_state_dict(checkpoint.renamed(self.system, state["model"]))
         self.average.load_state_dict(checkpoint.renamed(self.system, state["average"]))
         for name, optimizer in self.optimizers.items():
-            # The recipe and the device of this session settle the numbers of Adam, not those of an earlier one.
-            optimizer.load_state_dict(state["optimizers"][name] | {"param_groups": optimizer.state_dict()["param_groups"]})
-            # A fused step pairs numbers by their place in memory: moments must lie as their parameter does.
+            # Hyperparameters come from this session's recipe and device, not from the saved session.
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict(state["optimizers"][name] | {"param_groups": groups})
+            # The fused AdamW kernel pairs elements by memory offset: moments need the strides of their parameter.
             for parameter, moments in optimizer.state.items():
                 for key in moments.keys() - {"step"}:
                     moments[key] = torch.empty_like(parameter).copy_(moments[key])
 
 
 def memory(device: torch.device) -> int:
-    """Bytes that this process holds; on its graphics card, where it has one, the most so far."""
+    """Bytes of this process; with a graphics card, the peak allocated on it. 0 if unknown."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:
-        import psutil  # here: a machine that is lent for its card may do without
+        import psutil  # here: a leased machine may lack it
     except ImportError:
         return 0
     return psutil.Process().memory_info().rss
@@ -121,7 +122,7 @@ def trainable(player: nn.Module) -> list[nn.Parameter]:
 
 
 def header_of(run: Run, pictures: Pictures) -> checkpoint.Header:
-    """What is to be known of the weights as they are now."""
+    """Checkpoint header of the current weights."""
     return checkpoint.Header(
         system=run.system.name,
         arguments=run.arguments,
@@ -148,11 +149,11 @@ def versions() -> dict[str, str]:
 def command_line(
     system: System, data: str, init: str | None, network: dict[str, Any], recipe: Recipe, *others: str
 ) -> str:
-    """What leads to this run: the system's name, and what differs from its own data, network and recipe; then the `others`
-    of its data sets, in order."""
+    """Shell command that reproduces this run: the system with all that differs from its own data, network and recipe,
+    then a `--resume` for each of the `others` of its data sets, in order."""
     again = ["python", "-m", "genstudio", "train", system.name]
     words = again + (["--data", data] if data != system.data else [])
-    if init:  # whose network it is, too
+    if init:  # which also determines the network
         words += ["--init", init]
     else:
         words += [word for name, value in network.items() for word in ("--network", f"{name}={json.dumps(value)}")]
@@ -161,10 +162,11 @@ def command_line(
 
 
 def commit() -> str:
-    """The commit of this code, with a + where files differ from it; empty outside a checkout."""
+    """Git commit of this code, with a + if tracked files differ from it; empty outside a checkout."""
+
     def git(*arguments: str) -> str:
-        root = Path(__file__).parent
-        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10).stdout.strip()
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
 
     try:
         return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
@@ -173,14 +175,14 @@ def commit() -> str:
 
 
 def forget_after(step: int, out: Path) -> None:
-    """Drops pictures and lines of later steps, and a half-written line: they will be made again, or are another run's."""
-    for wall in (*out.glob("walls/*.png"), *out.glob("watch/**/*.png")):
-        if int(wall.stem) > step:
-            wall.unlink()
+    """Remove sample grids and report lines of later steps, and an incomplete line: they are written again, or stale."""
+    for sample_grid in (*out.glob("walls/*.png"), *out.glob("watch/**/*.png")):
+        if int(sample_grid.stem) > step:
+            sample_grid.unlink()
     for file in (out / "reports.jsonl", out / "checkups.jsonl"):
         if file.exists():
             lines = file.read_text().splitlines(keepends=True)
-            part = file.with_suffix(".part")  # in its place, for those who are reading it
+            part = file.with_suffix(".part")  # replaced atomically, for concurrent readers
             part.write_text("".join(line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step))
             os.replace(part, file)
     if step == 0:

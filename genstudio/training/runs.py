@@ -1,13 +1,13 @@
-"""Training runs that travel: the folder that `train` leaves, as one file, and back.
+"""Export and import of training runs: the folder of `train` as one file, and back.
 
-A run file is a zip that Python's standard library reads, stored or deflated:
+A run file is a zip, stored or deflated:
 
     run.json             `Header`
     state.safetensors    the newest state: model/KEY, average/KEY, optimizers/PLAYER/PARAMETER/MOMENT
-    reports.jsonl, checkups.jsonl, walls/, watch/, best/    the film so far
+    reports.jsonl, checkups.jsonl, walls/, watch/, best/    reports, evaluations, sample grids, the best weights
 
-Random numbers are drawn from seed and step, so there is no state of them. Nothing is pickled, nothing from a file is
-executed, and all that a file says is checked against the system's builder before anything is written.
+Random numbers derive from seed and step, so no random state is stored. Nothing is pickled, nothing from a file is
+executed, and its contents are checked against the system's builder before anything is written.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MAX_SIDE = 8192  # pixels of a sample grid
 
 @dataclass
 class Header:
-    """A run as its file describes it."""
+    """Header of a run file."""
 
     system: str
     arguments: dict[str, Any] = field(default_factory=dict)  # of the system's builder
@@ -75,7 +75,7 @@ class Header:
 
 @dataclass
 class Contents:
-    """A run in memory, checked. `optimizers` in its state are by the name of the parameter, not by its number."""
+    """A checked run in memory. Optimizer states are keyed by parameter names, not by numbers."""
 
     header: Header
     state: dict[str, Any]
@@ -90,7 +90,7 @@ class Contents:
 
 
 def folder_of(name: str) -> Path:
-    """The folder of a run by name, or the folder itself."""
+    """Folder of a run, from its name or its path. Raises ValueError if there is none."""
     path = Path(name).expanduser()
     if not (path / "run.json").exists():
         path = paths.runs() / name
@@ -100,7 +100,7 @@ def folder_of(name: str) -> Path:
 
 
 def export(folder: Path, path: Path, part: int | None = None) -> list[Path]:
-    """Writes a run to `path`, or to parts of at most `part` bytes beside it. Returns the files written."""
+    """Write a run to `path`, or to parts of at most `part` bytes beside it. Returns the files written."""
     contents, packed = read_folder(folder), io.BytesIO()
     pack(contents, packed)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def export(folder: Path, path: Path, part: int | None = None) -> list[Path]:
 
 
 def import_(source: Path, out: Path | None = None, replace: bool = False) -> tuple[Path, Header]:
-    """A run from a file, from its parts, or from a folder of `train`, into a folder. Returns that and the header."""
+    """Import a run from a file, from its parts, or from a folder of `train`. Returns the new folder and the header."""
     contents = read(source)
     out = out or paths.runs() / contents.header.system
     if (out / "run.json").exists():
@@ -141,7 +141,7 @@ def import_(source: Path, out: Path | None = None, replace: bool = False) -> tup
 
 
 def read(source: Path) -> Contents:
-    """A run from a folder, a file, or parts, of which any may be named, or the file that they are parts of."""
+    """Read a run from a folder, a file, or parts; of parts, `source` is any one, or the name of the whole."""
     if source.is_dir():
         return read_folder(source)
     if parts.PART.fullmatch(source.name) or not source.exists():
@@ -151,7 +151,7 @@ def read(source: Path) -> Contents:
 
 
 def describe(source: Path) -> Header:
-    """The header alone, of a file or of parts."""
+    """Read the header alone, from a file or from parts."""
     if parts.PART.fullmatch(source.name) or not source.exists():
         return _header(_archive(io.BytesIO(parts.join(source)), source.name), source.name)
     with source.open("rb") as file:
@@ -162,14 +162,14 @@ def describe(source: Path) -> Header:
 
 
 def read_folder(folder: Path) -> Contents:
-    """The run in a folder as `train` leaves it, today or before runs had digests."""
+    """Read a run from a folder of `train`, of this version or of one before digests."""
     if not ((folder / "run.json").exists() and (folder / "state.pt").exists()):
         raise ValueError(f"{folder} holds no run that was begun: run.json and state.pt")
     name, said = folder.name, _json((folder / "run.json").read_bytes(), folder.name)
     try:
         state = torch.load(folder / "state.pt", map_location="cpu", weights_only=True)
         step, minutes = state["step"], state["minutes"]
-    except Exception:  # whatever torch says of a file that is torn, or holds more than tensors
+    except Exception:  # torch raises many types for a truncated file, or one with more than tensors
         raise ValueError(f"{name} is damaged: its state.pt cannot be read") from None
     known = {f.name for f in fields(Header)} - {"format"}
     said = {key: value for key, value in said.items() if key in known and value is not None}
@@ -195,7 +195,7 @@ def read_folder(folder: Path) -> Contents:
 
 
 def write_folder(contents: Contents, folder: Path) -> None:
-    """A folder as `train` leaves it."""
+    """Write a folder as `train` does."""
     header, system = contents.header, contents.system
     recipe = Recipe.of(header.recipe)
     folder.mkdir()
@@ -204,7 +204,7 @@ def write_folder(contents: Contents, folder: Path) -> None:
         (folder / path).write_bytes(data)
     for path in sorted(folder.glob("best/*.safetensors")):
         checkpoint.check(path, critic=path.name.endswith(".critic.safetensors"))
-    with torch.random.fork_rng():  # a run begins by seeding the stream that all share
+    with torch.random.fork_rng():  # `Run` seeds the global random stream
         run = Run(system, checkpoint.check_arguments(system, header.arguments), recipe, torch.device("cpu"))
     numbers = {
         player: {n: i for i, n in enumerate(names)} for player, names in states.parameter_names(run.model).items()
@@ -214,7 +214,7 @@ def write_folder(contents: Contents, folder: Path) -> None:
         for player in numbers
     }
     run.step = max(0, header.step - 1)
-    set_rates(run)  # those of the last step, as a state has them
+    set_rates(run)  # a saved state has the learning rates of its last step
     run.take(contents.state | {"step": header.step, "minutes": header.minutes, "optimizers": moments})
     run.save_state(folder / "state.pt")
     said = {
@@ -233,14 +233,14 @@ def _film(folder: Path) -> Iterator[str]:
 
 
 def done(folder: Path) -> bool:
-    """Whether a run has seen all images of its recipe."""
+    """True if a run has trained on all images of its recipe."""
     header = read_folder(folder).header
     return header.images >= header.recipe["images"]
 
 
 @dataclass
 class Listed:
-    """A run as `runs list` tells it."""
+    """A row of `runs list`."""
 
     name: str
     system: str = ""
@@ -248,12 +248,12 @@ class Listed:
     of: int = 0  # images in all
     rate: float = 0.0  # images a second
     bytes: int = 0  # of the state
-    newest: float = 0.0  # when that was written, in seconds since 1970
+    newest: float = 0.0  # modification time of the state, in seconds since 1970
     error: str = ""
 
 
 def list_() -> list[Listed]:
-    """All runs in GENSTUDIO_HOME, by name. Their states are not read: a report tells how far each is."""
+    """All runs in GENSTUDIO_HOME, by name. Progress is read from reports, as states are large."""
     found = []
     for file in sorted(paths.runs().glob("*/run.json")):
         folder, state = file.parent, file.parent / "state.pt"
@@ -276,12 +276,12 @@ def list_() -> list[Listed]:
 
 
 def pack(contents: Contents, file: BinaryIO) -> None:
-    """Equal runs make equal bytes."""
+    """Write a run file. Equal runs give equal bytes."""
     tensors = {key: tensor.contiguous() for key, tensor in states.flat(contents.state).items()}
     with zipfile.ZipFile(file, "w") as archive:
 
         def add(name: str, data: bytes) -> None:
-            packs = name.endswith((".json", ".jsonl")) or name == "state.safetensors"  # that by an eighth, in a second
+            packs = name.endswith((".json", ".jsonl")) or name == "state.safetensors"  # by an eighth, in a second
             archive.writestr(
                 zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED if packs else zipfile.ZIP_STORED, compresslevel=1
             )
@@ -293,7 +293,7 @@ def pack(contents: Contents, file: BinaryIO) -> None:
 
 
 def unpack(file: BinaryIO, name: str) -> Contents:
-    """A run from a file, which may be a stranger's."""
+    """Read a run from an untrusted file. Raises ValueError in one sentence."""
     archive = _archive(file, name)
     header = _header(archive, name)
     recipe, model = check(header, name)
@@ -378,7 +378,7 @@ def _json(data: bytes, name: str) -> dict[str, Any]:
 
 
 def check(header: Header, name: str) -> tuple[Recipe, Model]:
-    """The recipe that a header names, and the model without memory for its numbers. Raises ValueError, in words."""
+    """Check a header. Returns its recipe, and the model on the meta device. Raises ValueError in one sentence."""
     checkpoint.check_types(header, Header(""), name)
     if (
         header.format != FORMAT
@@ -407,7 +407,7 @@ def check(header: Header, name: str) -> tuple[Recipe, Model]:
 def _check_film(film: dict[str, bytes], system: str, name: str) -> None:
     for path, data in film.items():
         if path in LINES:
-            film[path] = data[: data.rfind(b"\n") + 1]  # a line that was being written
+            film[path] = data[: data.rfind(b"\n") + 1]  # without a line that was being written
             if not all(isinstance(row.get("terms", {}), dict) for row in _rows(film[path], name)):
                 raise ValueError(f"{name} is damaged: its {path} is not as training writes it")
         elif path.endswith(".png"):
@@ -423,7 +423,7 @@ def _check_film(film: dict[str, bytes], system: str, name: str) -> None:
 
 
 def _rows(data: bytes, name: str = "a run") -> list[dict[str, Any]]:
-    """The whole lines of reports or checkups."""
+    """The complete lines of reports or evaluations."""
     try:
         rows = [json.loads(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
     except (ValueError, RecursionError):

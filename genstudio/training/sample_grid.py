@@ -1,4 +1,4 @@
-"""The wall: the same seeds as a model draws them over the course of its training, and what its weights need before that."""
+"""Fixed-seed sample grids during training."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from genstudio.data import Pictures
 from genstudio.images import grid, save_png, to_pictures, to_uint8
 from genstudio.model import Batch, Model, Noise, generates, sample, steps_many
 
-WALL = 32  # pictures on it
-FRAMES, FEWEST = 32, 10  # walls kept for the film of a run, at log-spaced steps: most happens early
-STEPS = 10  # of a wall that comes about in steps
-WORTH = 8000  # pictures of training beside which such a wall costs little: a short run has fewer walls
+WALL = 32  # images on a sample grid
+FRAMES, FEWEST = 32, 10  # sample grids for the film of a run, at log-spaced steps: most changes happen early
+STEPS = 10  # sampling steps of a diffusion model's grid
+WORTH = 8000  # training images per grid of a diffusion model, so that grids take little of the time of a short run
 
 
 def wall_steps(steps: int, frames: int = FRAMES) -> set[int]:
@@ -25,7 +25,7 @@ def wall_steps(steps: int, frames: int = FRAMES) -> set[int]:
 
 
 def frames_of(model: Model, images: int) -> int:
-    """How many walls a run of that many pictures has."""
+    """Count of sample grids in a run of so many images."""
     return min(FRAMES, max(FEWEST, images // WORTH)) if steps_many(model) else FRAMES
 
 
@@ -35,7 +35,7 @@ def makes_pictures(model: type[Model] | Model) -> bool:
 
 @torch.no_grad()
 def exhibits(model: Model, held_out: Batch | None, pictures: Pictures) -> Tensor:
-    """What a translator's wall is translated from: pictures that are not trained on, where there are any."""
+    """Source images of a translator's sample grid: from the held-out set where there is one."""
     batch = held_out or pictures.batch(torch.arange(len(pictures)))
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -44,9 +44,9 @@ def exhibits(model: Model, held_out: Batch | None, pictures: Pictures) -> Tensor
 
 @torch.no_grad()
 def save_wall(model: Model, path: Path, device: torch.device, shown: Tensor | None = None) -> Path:
-    """The same seeds as the model draws them now; of a translator, `shown` and what it makes of each."""
+    """Save the sample grid of fixed seeds; of a translator, `shown` beside their translations. Returns the path."""
     if shown is None:
-        # As it has learned to draw, without guidance; by the quickest way there is.
+        # Few steps and no guidance, for speed.
         known = controls(model.sample) if hasattr(model, "sample") else {}
         quick = {name: value for name, value in (("steps", STEPS), ("guidance", 1.0)) if name in known}
         *_, frame = sample(model, Noise(range(WALL), device), **quick)
@@ -54,14 +54,14 @@ def save_wall(model: Model, path: Path, device: torch.device, shown: Tensor | No
     else:
         made = model.translate(shown)
         images = torch.stack([nn.functional.interpolate(shown, made.shape[2:]), made], 1).flatten(0, 1)
-    [wall] = to_pictures(grid(to_uint8(images), columns=8)[None])
+    [sample_grid] = to_pictures(grid(to_uint8(images), columns=8)[None])
     path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
-    save_png(wall, part)
-    os.replace(part, path)  # a page that looks on never sees half a wall
+    save_png(sample_grid, part)
+    os.replace(part, path)  # atomic, so that a page never reads half a file
     return path
 
 
 def wall_path(out: Path, step: int) -> Path:
-    """Where a run keeps the wall of a step."""
+    """Path of the sample grid of a step in a run's folder."""
     return out / "walls" / f"{step:08d}.png"

@@ -1,4 +1,4 @@
-"""States of training by the names of parameters, where `train` numbers them, so that they can be checked and renamed.
+"""Training states keyed by parameter names, not by numbers as in `train`, so that they can be checked and renamed.
 
     {"model": {KEY: tensor}, "average": {KEY: tensor}, "optimizers": {PLAYER: {PARAMETER: {MOMENT: tensor}}}}
 """
@@ -19,13 +19,13 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
 
 
 def parameter_names(model: Model) -> dict[str, list[str]]:
-    """What each player's optimizer numbers, by the name in the model."""
+    """Names of each player's parameters, in the order of its optimizer's numbers."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return {player: [names[id(p)] for p in trainable(network)] for player, network in model.players().items()}
 
 
 def expected(model: Model) -> dict[str, Tensor]:
-    """A tensor of the right shape and type for each that a state may hold."""
+    """Tensors with the shape and dtype of every entry that a state may have, by its flat name."""
     tensors = model.state_dict()
     parameters, scalar = dict(model.named_parameters()), torch.empty((), device="meta")
     found = {f"{part}/{key}": tensor for part in ("model", "average") for key, tensor in tensors.items()}
@@ -36,7 +36,7 @@ def expected(model: Model) -> dict[str, Tensor]:
 
 
 def flat(state: dict[str, Any]) -> dict[str, Any]:
-    """The tensors of a state by one name each, without the count of steps and minutes."""
+    """Tensors of a nested state by flat names, without step and minutes."""
     found = {f"{part}/{key}": tensor for part in ("model", "average") for key, tensor in state[part].items()}
     for player, parameters in state["optimizers"].items():
         for name, moments in parameters.items():
@@ -45,7 +45,7 @@ def flat(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def nested(tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """The opposite of `flat`. What has another name goes to the model, where it has no place."""
+    """Inverse of `flat`. A tensor with a malformed name is added to the model, where `check` refuses it."""
     state: dict[str, Any] = {"model": {}, "average": {}, "optimizers": {}}
     for key, tensor in tensors.items():
         part, _, rest = key.partition("/")
@@ -61,7 +61,7 @@ def nested(tensors: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def check(state: dict[str, Any], system: System, model: Model, name: str) -> dict[str, Any]:
-    """A state by names, under today's keys. Raises ValueError where it is not whole, or does not fit the model."""
+    """The state under today's keys. Raises ValueError if it is incomplete, not finite, or does not fit the model."""
     state = {
         "model": checkpoint.renamed(system, state["model"]),
         "average": checkpoint.renamed(system, state["average"]),
@@ -86,5 +86,5 @@ def check(state: dict[str, Any], system: System, model: Model, name: str) -> dic
     if missing := due - set(tensors):
         raise ValueError(f"{name} does not fit {system.name}: {min(missing)} is missing")
     for player in model.players():
-        state["optimizers"].setdefault(player, {})  # it has taken no step yet
+        state["optimizers"].setdefault(player, {})  # a player without a step so far
     return state

@@ -1,7 +1,7 @@
-"""A game that is paused, one step at a time: the critic alone, the generator alone, or both, as in training.
+"""Step-by-step GAN training from a paused run: a step of the critic (discriminator), of the generator, or of both.
 
-What GAN Lab (Kahng et al. 2018, arXiv:1809.01587) shows with points on a plane, here with pictures: what is made, what
-the critic says of each, and where it looks. It is played on a copy in memory; the run on disk stays as it was left.
+As GAN Lab (Kahng et al. 2018, arXiv:1809.01587) shows for points on a plane, here for images: the fakes, the critic's
+output on each, and its input gradients. All on a copy in memory; the run on disk does not change.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ from genstudio.training import finetune
 from genstudio.training.loop import set_rates
 from genstudio.training.run import Run, trainable
 
-SHOWN = 16  # made and real pictures, always of the same seeds and the same ones
-UNDONE, UNDO_BYTES = 50, 400 * 2**20  # steps that can be taken back at most: ten of a 64-pixel DCGAN's critic
-SEARCHED = 64  # batches in which a player may sit out before it is said to have no turn
+SHOWN = 16  # fakes of fixed seeds, and fixed real images
+UNDONE, UNDO_BYTES = 50, 400 * 2**20  # limits of the undo history: ten steps of a 64-pixel DCGAN's critic
+SEARCHED = 64  # batches without a step of a player before that is an error
 
 
 @dataclass(frozen=True, eq=False)
 class Stand:
-    """How the game stands. Verdicts are the critic's probabilities that a picture is real."""
+    """State of the game: fakes, real images, and the critic's probabilities that they are real."""
 
-    step: int  # of the run, counted on from where it was paused
-    taken: dict[str, int]  # steps of each player since then
+    step: int  # of the run, numbered on from the pause
+    taken: dict[str, int]  # steps of each player since the pause
     fakes: np.ndarray  # uint8 (n, h, w, c), of seeds 0 to n - 1
     on_fakes: np.ndarray  # float32 (n,)
-    reals: np.ndarray  # uint8 (n, h, w, c), training pictures
-    on_reals: np.ndarray
-    terms: dict[str, float]  # of the last step; empty before one
-    heat: np.ndarray | None = None  # uint8 (n, h, w): |d logit / d pixel| of each fake, the strongest at 255
+    reals: np.ndarray  # uint8 (n, h, w, c), training images
+    on_reals: np.ndarray  # float32 (n,)
+    terms: dict[str, float]  # loss terms of the last step; empty before the first
+    heat: np.ndarray | None = None  # uint8 (n, h, w): |d logit / d pixel| of each fake, scaled to 255
 
 
 class Stepper:
-    """Made from a run's folder.
+    """Single steps of the training of a run, from its folder, with undo.
 
-    heat: a stand also tells where the critic looks.
-    exact: float32 throughout, else in the precision that training has on this device.
+    heat: compute the critic's input gradients, too.
+    exact: float32 throughout, else the precision of training on this device.
     """
 
     def __init__(self, folder: Path, device: str | None = None, heat: bool = False, exact: bool = False):
@@ -60,9 +60,9 @@ class Stepper:
         said, where = json.loads((folder / "run.json").read_text()), choose_device(device).device
         system = find(said["system"])
         recipe = Recipe(**said["recipe"])
-        # The full rate all along: at the end of a schedule, a step would change nothing.
+        # A constant learning rate: at the end of a schedule, a step would change nothing.
         recipe = replace(recipe, betas=tuple(recipe.betas), cosine=False, warmup=0)
-        with torch.random.fork_rng():  # a run begins by seeding the stream that all share
+        with torch.random.fork_rng():  # `Run` seeds the global random stream
             self.run = Run(system, finetune.origin(system, None, said)["arguments"], recipe, where)
         if "critic" not in self.run.optimizers or not generates(system.model) or not judges_pictures(self.run.model):
             raise ValueError(
@@ -73,8 +73,8 @@ class Stepper:
         if self.precision.dtype is torch.float16:  # as in training
             self.precision = Precision.exact(where)
         model = self.run.model.to(memory_format=self.precision.memory_format).train()
-        self.run.load_state(folder / "state.pt")  # after the layout is chosen: moments must lie as their weights do
-        self.run.average = None  # those that play are shown
+        self.run.load_state(folder / "state.pt")  # after the memory format is set: moments need their weights' strides
+        self.run.average = None  # only the raw weights are shown
         pictures = finetune.placed(load(said["data"], "train", model.image_shape), model, said.get("classes", ()))
         self.batches = Batches(pictures, recipe.batch, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
         self.reals = from_uint8(some(pictures.images, SHOWN)).to(where)
@@ -83,7 +83,10 @@ class Stepper:
         self.kept: deque[Kept] = deque(maxlen=UNDONE)
 
     def step(self, player: str | None = None) -> Stand:
-        """One step of that player, on the next batch in which it has a turn; without a name of all, as in training."""
+        """One step of a player, on the next batch that it steps on; None: one step of all players, as in training.
+
+        Raises ValueError for an unknown player, or one without a step in `SEARCHED` batches.
+        """
         if player not in (None, *self.players):
             raise ValueError(f"the players are {', '.join(self.players)}, not {player!r}")
         before = Kept(self, self.players if player is None else (player,))
@@ -99,7 +102,7 @@ class Stepper:
         return self.stand()
 
     def back(self) -> Stand:
-        """Takes the last step back, to equal bytes."""
+        """Undo the last step, bit by bit. Raises ValueError if there is none."""
         if not self.kept:
             raise ValueError("there is no step to take back")
         self.kept.pop().restore(self)
@@ -116,12 +119,12 @@ class Stepper:
         return Stand(self.run.step, dict(self.taken), *tiles, self.terms, heat)
 
     def _play(self, only: str | None) -> bool:
-        """One batch, as `train.play` has it, but that other players let their turns pass. Whether a step was taken."""
+        """One batch, as in `loop.play`, but only the player `only` is updated. True if it took a step."""
         run, took, self.terms = self.run, False, {}
         players = run.model.players()
         batch = self.batches[run.step].to(run.device, memory_format=self.precision.memory_format)
         set_rates(run)
-        torch.manual_seed(hash((run.recipe.seed, run.step, 0, 1)) % 2**63)  # the numbers that training would draw
+        torch.manual_seed(hash((run.recipe.seed, run.step, 0, 1)) % 2**63)  # the random numbers of training
         with closing(run.model.losses(batch, run.step)) as game:
             for player, terms in self.precision.stepwise(game):
                 self.terms |= {term: float(value.detach()) for term, value in terms.items()}
@@ -140,34 +143,34 @@ class Stepper:
 
 
 class Kept:
-    """What a step of these players may change, as it was before."""
+    """Snapshot of everything that a step of these players may change, for undo."""
 
     def __init__(self, stepper: Stepper, players: Sequence[str]):
         run = stepper.run
         self.step, self.taken, self.terms, self.players = run.step, dict(stepper.taken), stepper.terms, players
         self.buffers = copies(run.model.buffers())
-        self.weights, self.young = [], []
+        self.weights, self.without_moments = [], []
         for name in players:
             optimizer, weights = run.optimizers[name], trainable(run.model.players()[name])
             self.weights += copies(weights)
             self.weights += copies(moments for w in weights for moments in optimizer.state.get(w, {}).values())
-            self.young += [(optimizer, w) for w in weights if w not in optimizer.state]  # never stepped yet
+            self.without_moments += [(optimizer, w) for w in weights if w not in optimizer.state]  # not yet stepped
         self.bytes = sum(old.nbytes for _, old in self.weights + self.buffers)
 
     def restore(self, stepper: Stepper) -> None:
         put_back(self.weights + self.buffers)
-        for optimizer, weight in self.young:
+        for optimizer, weight in self.without_moments:
             optimizer.state.pop(weight, None)
         stepper.run.step, stepper.taken, stepper.terms = self.step, self.taken, self.terms
 
     def restore_onlookers(self, stepper: Stepper) -> None:
-        """Batch norm remembers what passed through it, even of a player that only looked on."""
+        """Restore the other players' buffers: a forward pass updates batch-norm statistics even without a step."""
         players = stepper.run.model.players()
         moved = {id(b) for name in self.players for b in players[name].buffers()}
         put_back([(buffer, old) for buffer, old in self.buffers if id(buffer) not in moved])
 
 
-Copies = list[tuple[Tensor, Tensor]]  # each tensor, and what it held
+Copies = list[tuple[Tensor, Tensor]]  # each tensor with a copy of its values
 
 
 def copies(tensors: Iterable[Tensor]) -> Copies:
@@ -180,16 +183,16 @@ def put_back(kept: Copies) -> None:
         tensor.copy_(old)
 
 
-# What the critic says -------------------------------------------------------------------------------------------
+# The critic's outputs -------------------------------------------------------------------------------------------
 
 
 def verdict(model: Model, images: Tensor) -> Tensor:
-    """The logit (n,) of each picture; of a critic of patches, their mean."""
+    """The critic's logits (n,); of a patch critic (PatchGAN), the mean over patches."""
     return model.critic(images).float().flatten(1).mean(1)
 
 
 def judges_pictures(model: Model) -> bool:
-    """Whether its critic is asked of pictures one by one, and of nothing else beside them."""
+    """True if the model's critic takes images alone, without conditioning, and gives one logit per image."""
     two = torch.zeros(2, *model.image_shape, device=next(model.parameters()).device)
     try:
         with torch.no_grad(), as_played(model):
@@ -199,26 +202,28 @@ def judges_pictures(model: Model) -> bool:
 
 
 def gradients(model: Model, images: Tensor, norms: Sequence[nn.Module]) -> np.ndarray:
-    """|d logit / d pixel|, summed over the colours: uint8 (n, h, w), each picture's strongest at 255.
+    """Saliency |d logit / d pixel|, summed over channels: uint8 (n, h, w), each image scaled to a maximum of 255.
 
-    Batch norm ties the pictures of a batch together. Its statistics are held as they are, so that each picture's
+    Batch norm would couple the images of a batch. Its statistics are fixed to those of this batch, so that each image's
     gradient is that of its own logit.
     """
     for norm in norms:
-        norm.momentum = 1.0  # remember this batch alone
+        norm.momentum = 1.0  # running statistics of this batch alone
     verdict(model, images)
     model.eval()
     with torch.enable_grad():
         x = images.detach().requires_grad_()
-        [slope] = torch.autograd.grad(verdict(model, x).sum(), x)
-    slope = slope.abs().sum(1)  # (n, h, w)
-    return (255 * slope / slope.amax((1, 2), keepdim=True).clamp_min(1e-30)).round().to(torch.uint8).cpu().numpy()
+        [gradient] = torch.autograd.grad(verdict(model, x).sum(), x)
+    saliency = gradient.abs().sum(1)  # (n, h, w)
+    return (255 * saliency / saliency.amax((1, 2), keepdim=True).clamp_min(1e-30)).round().to(torch.uint8).cpu().numpy()
 
 
 @contextmanager
 def as_played(model: Model) -> Iterator[list[nn.Module]]:
-    """Inside, batch norm measures what it is shown, as it does in the game, and nothing is dropped out. What it
-    remembers, and all modes, come back after. Yields the norms."""
+    """Context with batch norm in training mode and all else, dropout too, in evaluation mode. Yields the norms.
+
+    On exit, running statistics and modes are restored.
+    """
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     modes, momentum = [(m, m.training) for m in model.modules()], [m.momentum for m in norms]
     buffers = copies(model.buffers())

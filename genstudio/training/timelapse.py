@@ -1,4 +1,4 @@
-"""The film "how it learned": the fixed-seed wall over the course of a run, and a GAN's game below it."""
+"""Time-lapse film of a run: its fixed-seed sample grids, with the discriminator's mean outputs of a GAN below."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ HEIGHT = 96  # pixels of the plot
 
 
 def make(run: Path, path: Path, width: int = 400) -> Path:
-    """A WebP of at most 200 kB from the walls and reports of a run folder."""
-    walls = sorted((run / "walls").glob("*.png"))
+    """Write a WebP of at most 200 kB from the sample grids and reports of a run folder. Returns its path."""
+    sample_grids = sorted((run / "walls").glob("*.png"))
     lines = run / "reports.jsonl"
     reports = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     curves = {name: [(r["step"], r["terms"][name]) for r in reports if name in r["terms"]] for name in CURVES}
     frames = []
-    for wall in walls:
-        picture = Image.open(wall).convert("RGB")
+    for file in sample_grids:
+        picture = Image.open(file).convert("RGB")
         picture = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
         if any(curves.values()):
-            picture = _stacked(picture, _plot(curves, int(wall.stem), reports[-1]["step"], width))
+            picture = _stacked(picture, _plot(curves, int(file.stem), reports[-1]["step"], width))
         frames.append(np.asarray(picture))
     return save_film(frames, path)
 
@@ -39,8 +39,8 @@ def _stacked(top: Image.Image, bottom: Image.Image) -> Image.Image:
 
 
 def _plot(curves: dict[str, list[tuple[int, float]]], now: int, last: int, width: int) -> Image.Image:
-    """D's mean verdict on real pictures and on fakes before and after its step, up to `now`, on a logarithmic axis."""
-    scale = 2  # drawn twice as large, then reduced, for smooth lines
+    """Plot of D's mean output on real images, and on fakes before and after its step, up to `now`; log-scaled steps."""
+    scale = 2  # supersampling, for smooth lines
     plot = Image.new("RGB", (width * scale, HEIGHT * scale), "white")
     draw = ImageDraw.Draw(plot)
     first = min(points[0][0] for points in curves.values() if points)
@@ -50,7 +50,7 @@ def _plot(curves: dict[str, list[tuple[int, float]]], now: int, last: int, width
         return 6 * scale + x * (width - 12) * scale, (HEIGHT - 8 - value * (HEIGHT - 16)) * scale
 
     half = at(first, 0.5)[1]
-    draw.line([(0, half), (plot.width, half)], fill="#9ca3af", width=scale)  # where critic and generator are even
+    draw.line([(0, half), (plot.width, half)], fill="#9ca3af", width=scale)  # equilibrium of D and G
     for name, colour in CURVES.items():
         points = [at(step, value) for step, value in curves[name] if step <= now]
         if len(points) > 1:

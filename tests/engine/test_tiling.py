@@ -66,7 +66,7 @@ def test_seams_of_a_network_that_norms_by_the_whole_picture_are_not_seen():
     y = finished(tiling.at_its_scale(model, model.translate, x, budget=256 * 256))
     side = 256
     seams = set()
-    for start, stop in tiling.places(900, side, tiling.UNBOUNDED, model.multiple):
+    for start, stop in tiling.places(900, side, tiling.UNBOUNDED_MARGIN, model.multiple):
         seams |= {s for edge in (start, stop) for s in range(edge - 40, edge + 40) if 0 < s < 899}
     steps = (y[..., 1:] - y[..., :-1]).abs().mean((0, 1, 2))
     at_seams = torch.tensor([s in seams for s in range(899)])

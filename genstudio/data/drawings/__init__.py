@@ -1,8 +1,8 @@
-"""Builds the drawn sets, avatars, faces and emoji, from packages that anybody can install.
+"""Builders of the drawn data sets, avatars, faces and emoji, from public npm packages.
 
-A `DrawingSet` says what is downloaded and under which licences; `build` does it, and yields a sentence now and then.
-`avatars.py`, `faces.py` and `emoji.py` each hold one `draw`, which yields (row of metadata, PNG). Reading the sets is
-`genstudio/data`'s affair.
+A `DrawingSet` lists downloads and licences; `build` downloads and draws, and yields sentences of progress.
+`avatars.py`, `faces.py` and `emoji.py` each have a `draw`, which yields (row of metadata, PNG). The sets are read by
+`data/sets.py`.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ EVERY = 1000  # pictures from one sentence of progress to the next
 
 @dataclass(frozen=True)
 class DrawingSet:
-    """What a visitor is told before anything is downloaded, and the function that draws."""
+    """A drawn data set: size, packages and licences, for consent before the download, and the drawing function."""
 
     name: str
     pictures: int
-    packages: tuple[Package, ...]  # all versions are pinned: another one draws other pictures
-    megabytes: int  # to download; on disk it is two to three times that, until the set is built
+    packages: tuple[Package, ...]  # pinned: other versions draw other pictures
+    megabytes: int  # size of the download; during the build, two to three times that on disk
     licences: dict[str, str]  # drawing style -> licence and author
     draw: Callable[[Path, int | None], Iterator[tuple[dict, bytes]]]
-    ready: Callable[[], None] = lambda: None  # raises ValueError where something beside npm is missing
+    ready: Callable[[], None] = lambda: None  # raises ValueError if a requirement other than npm is missing
     side: int = 64  # pixels
 
     def terms(self) -> str:
-        """Size, packages and licences, in a paragraph."""
+        """Size, packages and licences, as a paragraph."""
         packages = ", ".join(f"{p} ({p.licence})" for p in self.packages)
         licences = "; ".join(f"{style} {licence}" for style, licence in self.licences.items())
         return (
-            f"{self.name}: {self.pictures} pictures of {self.side}x{self.side}. Building them downloads about {self.megabytes} MB "
-            f"from npm: {packages}. Licences of the drawings: {licences}."
+            f"{self.name}: {self.pictures} pictures of {self.side}x{self.side}. "
+            f"Building them downloads about {self.megabytes} MB from npm: {packages}. Licences of the drawings: {licences}."
         )
 
 
@@ -68,7 +68,7 @@ FACE_LICENCES = {
 
 
 def face_set(faces: Faces) -> DrawingSet:
-    """The set of faces of one style."""
+    """The data set of faces of one style."""
     licence = {faces.style: FACE_LICENCES[faces.style]}
     return DrawingSet(faces.name, faces.pictures, DICEBEAR, DICEBEAR_MEGABYTES, licence, faces.draw, side=faces.side)
 
@@ -111,7 +111,7 @@ SETS = {
 
 
 def drawn_set(name: str, **options: Any) -> DrawingSet:
-    """A set by name; `options` are fields of `Faces`, for the set `faces` alone. Raises ValueError on an unknown name."""
+    """A set by name; `options`: fields of `Faces`, for the set `faces` alone. Raises ValueError on an unknown name."""
     if name not in SETS:
         raise ValueError(f"{name!r} is not a drawn set; there are {', '.join(SETS)}")
     if options and name != "faces":
@@ -120,11 +120,11 @@ def drawn_set(name: str, **options: Any) -> DrawingSet:
 
 
 def build(chosen: DrawingSet, out: Path, accept: bool, limit: int | None = None) -> Iterator[str]:
-    """Downloads, draws and packs a set: into `out` if it ends in .zip, else into `<name>.zip` in that folder.
+    """Download, draw and pack a set: into `out` if it ends in .zip, else into `<name>.zip` in that folder.
 
-    Yields sentences of progress, the terms first. Raises ValueError, before anything is downloaded, unless the terms
-    are accepted and the tools are there. `limit` keeps the first faces or symbols of each style, for a trial. A build
-    that is stopped leaves nothing behind.
+    Yields sentences of progress, the terms first. Raises ValueError, before any download, unless the terms are accepted
+    and the tools are installed. `limit`: the first faces or symbols of each style only, for a trial. An interrupted
+    build leaves no files.
     """
     yield chosen.terms()
     if not accept:
@@ -136,7 +136,7 @@ def build(chosen: DrawingSet, out: Path, accept: bool, limit: int | None = None)
     target.parent.mkdir(parents=True, exist_ok=True)
     paths.home().mkdir(parents=True, exist_ok=True)
 
-    # npm keeps a cache of its own, so a second build is quick although its packages are not kept here.
+    # The packages are deleted after the build; a second one takes them from npm's own cache.
     with tempfile.TemporaryDirectory(prefix=f"{chosen.name}-", dir=paths.home()) as folder:
         yield f"Downloading {len(chosen.packages)} packages."
         npm.install(Path(folder), chosen.packages)
@@ -151,7 +151,7 @@ def build(chosen: DrawingSet, out: Path, accept: bool, limit: int | None = None)
                     yield f"{len(rows)} pictures are drawn; the whole set has {chosen.pictures}."
             lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             archive.writestr(_member("metadata.jsonl"), "".join(lines))
-        part = target.with_suffix(".part")  # the folder may be on another disk, and that one full
+        part = target.with_suffix(".part")  # the target may be on another disk, which may be full
         try:
             shutil.move(packed, part)
             os.replace(part, target)
@@ -161,12 +161,12 @@ def build(chosen: DrawingSet, out: Path, accept: bool, limit: int | None = None)
 
 
 def place(chosen: DrawingSet, out: Path) -> Path:
-    """The archive of a set, in a folder unless `out` is an archive itself."""
+    """Path of a set's archive: `out` itself if it ends in .zip, else in that folder."""
     return out if out.suffix == ".zip" else out / f"{chosen.name}.zip"
 
 
 def _member(name: str) -> ZipInfo:
-    """A file of the archive, undated so that equal sets are equal archives, and readable once unpacked."""
+    """A zip member without a date, so that equal sets give equal archives, and with read permission for all."""
     member = ZipInfo(name)
     member.external_attr = 0o644 << 16
     return member

@@ -1,8 +1,8 @@
 """Cartoon faces in eight styles, and pairs of the same face without and with glasses, drawn by DiceBear.
 
-A seed decides every part of a face, so a face is (style, options, seed) and is the same everywhere. DiceBear tells
-which parts it chose ("hair": "short04", "skinColor": "#ecad80"); `describe` turns them into attributes and captions.
-Node draws (`avatars.mjs`), Python scales and packs: that keeps two processor cores busy.
+A face is a function of (style, options, seed), on every machine. DiceBear reports the parts that it chose ("hair":
+"short04", "skinColor": "#ecad80"); `describe` converts them to attributes and captions. Node draws (`avatars.mjs`)
+while Python scales and packs, on two processor cores.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from PIL import Image
 
 from genstudio.data.drawings import npm
 
-FACES = 2500  # of each style, before those that look the same are left out
-PAIRS = 400  # of each style that has pairs
+FACES = 2500  # per style, before duplicates are dropped
+PAIRS = 400  # per style with pairs
 SIZE = 64
 
-# What to draw ---------------------------------------------------------------------------------------------------
+# Jobs -----------------------------------------------------------------------------------------------------------
 
 
 class Style(NamedTuple):
-    glasses: str = ""  # the part that holds glasses, where it can be switched on and off
-    beard: str = ""  # the part that holds facial hair
+    glasses: str = ""  # DiceBear's part for glasses, where it has a probability
+    beard: str = ""  # DiceBear's part for facial hair
     pairs: bool = False
     options: dict[str, Any] = {}
 
 
-# Their other accessory is an eyepatch, which is neither glasses nor a bare face.
+# Their other accessory is an eyepatch, which would make the attribute ambiguous.
 AVATAAARS_GLASSES = ("kurt", "prescription01", "prescription02", "round", "sunglasses", "wayfarers")
 PEEPS_GLASSES = ("glasses", "glasses2", "glasses3", "glasses4", "glasses5", "sunglasses", "sunglasses2")
 
@@ -74,16 +74,16 @@ def jobs(limit: int | None = None) -> Iterator[Job]:
 
 
 def options(style: Style, seed: str, glasses: int) -> dict[str, Any]:
-    """What DiceBear is asked for. `glasses` is how likely they are, in percent."""
+    """Options for DiceBear. `glasses`: their probability in percent."""
     chosen = {"seed": seed, "backgroundColor": ["ffffff"], **style.options}
     if style.glasses:
         chosen[f"{style.glasses}Probability"] = glasses
     if style.beard:
-        chosen[f"{style.beard}Probability"] = 25  # DiceBear's own 5 or 10 percent are few to learn from
+        chosen[f"{style.beard}Probability"] = 25  # DiceBear's default of 5 or 10 percent gives few examples
     return chosen
 
 
-# What it shows --------------------------------------------------------------------------------------------------
+# Attributes and captions ----------------------------------------------------------------------------------------
 
 
 class Hair(NamedTuple):
@@ -108,8 +108,8 @@ HAIR = {
 }
 SKIN_FRENCH = {"light": "claire", "medium": "mate", "dark": "foncée"}
 
-# Names that the styles give to a head without hair, and to one that is covered. micah's mrClean and personas' cap and
-# beanie would belong here too: they count as hair, as they did in the set that the shipped checkpoints were trained on.
+# The styles' names for heads without hair, and for head coverings. micah's mrClean and personas' cap and beanie belong
+# here too, but count as hair, as they did in the training set of the shipped checkpoints.
 BALD = {"bald", "mrT", "shavedHead", "noHair1", "noHair2", "noHair3"}
 HEADWEAR = {"hat", "hijab", "turban", "winterHat1", "winterHat02", "winterHat03", "winterHat04", "hatBeanie", "hatHip"}
 EYEWEAR = {*AVATAAARS_GLASSES, *PEEPS_GLASSES}  # bigSmile's two have the same names as openPeeps'
@@ -117,7 +117,7 @@ GLASSES_FOR_EYES = {"glasses", "sunglasses"}  # personas; not EYEWEAR, for micah
 
 
 def describe(style: str, parts: dict[str, str]) -> dict[str, Any]:
-    """The attributes and the two captions of a face, from the parts that DiceBear chose for it."""
+    """Attributes and captions, in English and French, of a face, from its DiceBear parts."""
     hair = parts.get("hair") or parts.get("top") or parts.get("head")
     bald = hair in BALD
     covered = "hat" in parts or hair in HEADWEAR
@@ -156,7 +156,7 @@ def describe(style: str, parts: dict[str, str]) -> dict[str, Any]:
 
 
 def nearest_hair(color: str) -> str:
-    """#rrggbb -> the colour's name in HAIR."""
+    """#rrggbb -> the name of the nearest colour in HAIR."""
     rgb = _rgb(color)
     return min(HAIR, key=lambda name: sum((a - b) ** 2 for a, b in zip(HAIR[name].rgb, rgb, strict=True)))
 
@@ -183,7 +183,7 @@ def _rgb(color: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(color.removeprefix("#")[:6]))
 
 
-# Draw -----------------------------------------------------------------------------------------------------------
+# Drawing --------------------------------------------------------------------------------------------------------
 
 
 def draw(folder: Path, limit: int | None = None) -> Iterator[tuple[dict[str, Any], bytes]]:
@@ -213,7 +213,7 @@ def drawn(folder: Path, todo: Sequence[Job], side: int = SIZE) -> Iterator[tuple
 
 
 def pack(picture: Image.Image, side: int = SIZE) -> bytes:
-    """A square PNG with a palette of 128 colours: flat drawings need no more, and the set is half the size."""
+    """A square PNG with a palette of 128 colours, which suffice for flat drawings and halve the size."""
     small = picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     small.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)

@@ -1,8 +1,8 @@
-"""Emoji in five styles: the same symbol drawn by four houses, once also as line art, with names in English and French.
+"""Emoji in five styles: Noto, Twemoji, OpenMoji in colour and as line art, Fluent, with names in English and French.
 
-OpenMoji's list says which symbols there are; Noto and Twemoji come as pictures of 64x64, OpenMoji and Fluent as SVG.
-The SVGs are drawn by resvg 0.48 through Python: the older resvg that npm has draws 570 of Fluent's 1 260 pictures a
-little differently, and leaves out the shadows of a few.
+The symbols are those of OpenMoji's list. Noto and Twemoji are 64x64 PNGs, OpenMoji and Fluent SVGs, which are rendered
+by resvg 0.48 through Python: the older resvg on npm renders 570 of Fluent's 1 260 drawings slightly differently, and
+omits the shadows of a few.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from PIL import Image
 from genstudio.images import flatten
 
 SIZE = 64
-DRAWN = 256  # an SVG is drawn at four times the size and scaled down, for finer edges
+DRAWN = 256  # SVGs are rendered at four times the size and reduced, for antialiasing
 RENDERER = "resvg_py==0.5.0"
 
-# Flags are all alike; components (skin tones, hair) are no symbols by themselves; the extras are in OpenMoji alone.
+# Flags resemble one another; components (skin tones, hair) are no symbols; the extras are OpenMoji's alone.
 LEFT_OUT = {"flags", "component", "extras-openmoji", "extras-unicode"}
 
 
 def ready() -> None:
-    """Raises ValueError, with what to do, when the SVG renderer is not installed."""
+    """Raise ValueError, with instructions, if the SVG renderer is not installed."""
     try:
         import resvg_py  # noqa: F401
     except ImportError:
@@ -36,7 +36,7 @@ def ready() -> None:
 
 
 def draw(folder: Path, limit: int | None = None) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """(metadata, PNG) of each symbol in each style that has it, with the packages that are installed in `folder`."""
+    """Yield (metadata, PNG) of each symbol in each style that has it, from the packages installed in `folder`."""
     packages = folder / "node_modules"
     names = french_names(packages)
     drawings = Drawings(packages)
@@ -45,11 +45,11 @@ def draw(folder: Path, limit: int | None = None) -> Iterator[tuple[dict[str, Any
             yield metadata(symbol, style, lookup(names, symbol["hexcode"])), pack(open_drawing(path))
 
 
-# What there is --------------------------------------------------------------------------------------------------
+# Symbols --------------------------------------------------------------------------------------------------------
 
 
 def symbols(packages: Path) -> list[dict[str, Any]]:
-    """OpenMoji's list without skin tones (five near-copies of each hand) and without the groups left out."""
+    """OpenMoji's list without skin tones (five near-duplicates of each hand) and the groups in LEFT_OUT."""
     listed = _json(packages / "openmoji/data/openmoji.json")
     return [s for s in listed if s["group"] not in LEFT_OUT and not s["skintone"]]
 
@@ -60,7 +60,7 @@ def french_names(packages: Path) -> dict[str, str]:
 
 
 def lookup(table: dict[str, Any], hexcode: str) -> Any:
-    """The entry of a symbol, whose code some lists write without the variation selector FE0F ("draw it in colour")."""
+    """Entry of a symbol, with or without the variation selector FE0F (emoji presentation), which some lists omit."""
     return table.get(hexcode) or table.get(plain(hexcode))
 
 
@@ -69,7 +69,7 @@ def plain(hexcode: str) -> str:
 
 
 def metadata(symbol: dict[str, Any], style: str, french: str | None) -> dict[str, Any]:
-    """The row of a picture. Its folder is its group: that is the class which `genstudio.data` reads."""
+    """Metadata row of a picture. Its group is its folder and its label."""
     hexcode = symbol["hexcode"].lower()
     return {
         "file_name": f"{style}/{symbol['group']}/{hexcode}.png",
@@ -84,11 +84,11 @@ def metadata(symbol: dict[str, Any], style: str, french: str | None) -> dict[str
 
 
 class Drawings:
-    """Where the packages keep the drawings of a symbol: style -> file, for the styles that have it."""
+    """Paths of a symbol's drawings in the packages: style -> file, for the styles that have it."""
 
     def __init__(self, packages: Path):
         self.packages = packages
-        self.images: dict[str, str] = {}  # hexcode, in each way of writing it -> name of the picture
+        self.images: dict[str, str] = {}  # hexcode, with and without variation selectors -> file name
         for entry in _json(packages / "emoji-datasource-google/emoji.json"):
             for code in filter(None, (entry["unified"], entry.get("non_qualified"))):
                 self.images[code] = self.images[plain(code)] = entry["image"]
@@ -109,7 +109,7 @@ class Drawings:
 
 
 def slug(name: str) -> str:
-    """ "piñata" -> "pinata", "ping pong" -> "ping-pong": how Fluent names its files."""
+    """ "piñata" -> "pinata", "ping pong" -> "ping-pong": file names as in Fluent."""
     ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")
 
@@ -118,7 +118,7 @@ def _json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-# Draw -----------------------------------------------------------------------------------------------------------
+# Drawing --------------------------------------------------------------------------------------------------------
 
 
 def open_drawing(path: Path) -> Image.Image:

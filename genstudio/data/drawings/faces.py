@@ -1,7 +1,7 @@
-"""Faces of one drawing style by seed: as many as are wanted, of any side, or each without and with glasses.
+"""Faces of one drawing style by seed: any count, any side, optionally pairs without and with glasses.
 
-A seed is a face, the same everywhere: those below 2 500 are in the set `avatars`, 30 000 to 33 999 are held out, and
-all others may be trained on.
+A seed is the same face on every machine. Seeds below 2 500 are in the set `avatars`, 30 000 to 33 999 are held out, and
+all others are for training.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from genstudio.data.drawings.avatars import STYLES, Job
 
 FIRST = 2_500
 HELD_OUT = range(30_000, 34_000)
-MAX_COUNT = 190_000  # an archive of more files is not read
+MAX_COUNT = 190_000  # with the held-out faces, below the limit of files in an archive
 SIDES = range(32, 257)
 GLASSES = "glasses"
 
 
 @dataclass(frozen=True)
 class Faces:
-    """What to draw. Raises ValueError, in words, on what cannot be drawn."""
+    """Options of a set of faces. Raises ValueError on invalid ones."""
 
     style: str = "avataaars"
-    count: int = 24_000  # faces to train on; those held out come on top
+    count: int = 24_000  # training faces, in addition to the held-out ones
     side: int = 64  # pixels
-    pairs: str = ""  # "glasses": each face without and with them
+    pairs: str = ""  # "glasses": pairs of each face without and with glasses
 
     def __post_init__(self) -> None:
         if self.style not in STYLES:
@@ -51,14 +51,14 @@ class Faces:
 
     @property
     def name(self) -> str:
-        """The name of the set: `faces`, and what differs from it."""
+        """Name of the set: `faces`, followed by the options that differ from the defaults."""
         own = Faces()
         words = (self.style * (self.style != own.style), str(self.side) * (self.side != own.side), self.pairs)
         return "_".join(filter(None, ("faces", *words)))
 
     @property
     def command(self) -> str:
-        """The command that draws the set, at its usual count."""
+        """Command that draws the set, with the default count."""
         own = Faces()
         words = ["python -m genstudio data faces"]
         words += [f"--style {self.style}"] * (self.style != own.style)
@@ -71,7 +71,7 @@ class Faces:
         return (self.count + len(HELD_OUT)) * (2 if self.pairs else 1)
 
     def jobs(self, split: str, limit: int | None = None) -> Iterator[tuple[Job, ...]]:
-        """The one or two pictures of each face, or of the first `limit` faces, of the `train` or the `test` part."""
+        """Yield the one or two jobs of each face, or of the first `limit` faces, of the split `train` or `test`."""
         training = chain(range(FIRST, HELD_OUT.start), range(HELD_OUT.stop, FIRST + self.count + len(HELD_OUT)))
         seeds = islice(training, self.count) if split == "train" else iter(HELD_OUT)
         probabilities = {"/plain": 0, "/glasses": 100} if self.pairs else {"": 30}
@@ -86,10 +86,7 @@ class Faces:
             )
 
     def draw(self, folder: Path, limit: int | None = None) -> Iterator[tuple[dict[str, Any], bytes]]:
-        """(metadata, PNG) of each picture, those held out first.
-
-        A training face that looks like one of them is left out.
-        """
+        """Yield (metadata, PNG) of each picture, held-out ones first, without training faces that equal one of them."""
         faces = [*self.jobs("test", limit), *self.jobs("train", limit)]
         held_out: set[bytes] = set()
         with closing(avatars.drawn(folder, list(chain.from_iterable(faces)), self.side)) as drawn:
@@ -104,7 +101,7 @@ class Faces:
 
 
 def named(name: str) -> Faces | None:
-    """The faces whose set has this name, None where it is another's."""
+    """Options of the set of faces with this name, None if it is another set's."""
     first, *words = name.split("_")
     if first != "faces":
         return None

@@ -1,4 +1,4 @@
-"""Packages of npm in a folder of their own, and programs of ours that Node runs on them. Knows nothing of pictures."""
+"""npm packages in a folder of their own, and Node programs that use them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Package(NamedTuple):
 
 
 def find(program: str) -> str:
-    """The path of node or npm. Raises ValueError, with what to do, when it is not installed."""
+    """Path of node or npm. Raises ValueError, with instructions, if it is not installed."""
     path = shutil.which(program)
     if path is None:
         raise ValueError(f"{program} is not installed: the drawings come from npm, so install Node.js 18 or newer")
@@ -28,7 +28,7 @@ def find(program: str) -> str:
 
 
 def install(folder: Path, packages: Iterable[Package]) -> None:
-    """Installs the packages into folder/node_modules, without running any of their scripts."""
+    """Install packages into folder/node_modules, without running any of their scripts."""
     packages = tuple(packages)
     manifest = {"private": True, "dependencies": {p.name: p.version for p in packages}}
     (folder / "package.json").write_text(json.dumps(manifest))
@@ -41,16 +41,16 @@ def install(folder: Path, packages: Iterable[Package]) -> None:
 
 
 def run(folder: Path, program: Path, jobs: Iterable[dict]) -> Iterator[tuple[dict, bytes]]:
-    """Answers (header, bytes) of a Node program, a pair for each job, in order.
+    """Yield the outputs (header, bytes) of a Node program, one per job, in order.
 
-    The program is given a file of JSON lines, a job each, and prints for each a JSON line, in which `bytes` is the
-    number of bytes that follow it.
+    The program reads a JSON Lines file with a job per line. For each it prints a JSON line, in which `bytes` is the
+    number of bytes that follow.
     """
     shutil.copy(program, folder)  # Node looks for packages beside the program that imports them
     with open(folder / "jobs.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps(job) + "\n" for job in jobs)
     command = [find("node"), program.name, "jobs.jsonl"]
-    # Errors go to a file: a pipe that nobody reads fills up, and then the program waits for ever.
+    # stderr goes to a file: an unread pipe fills up and blocks the program.
     with (
         open(folder / "errors.txt", "w+", encoding="utf-8", errors="replace") as errors,
         subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=errors) as process,
@@ -61,7 +61,7 @@ def run(folder: Path, program: Path, jobs: Iterable[dict]) -> Iterator[tuple[dic
                 yield header, process.stdout.read(header["bytes"])
             status = process.wait()
         finally:
-            process.kill()  # when the reader stops early
+            process.kill()  # where the generator is closed early
         if status:
             errors.seek(0)
             reason = next((line.strip() for line in errors if "Error" in line), f"it ended with status {status}")

@@ -1,6 +1,6 @@
-"""BigGAN-deep as Hugging Face's `pytorch-pretrained-biggan` keeps it: a folder with config.json and pytorch_model.bin.
+"""BigGAN-deep in the format of Hugging Face's `pytorch-pretrained-biggan`: config.json and pytorch_model.bin.
 
-Its weights stand beside the vectors of their spectral norm, which is divided out here for good.
+Its weights are unnormalized, beside the singular vectors of their spectral norm, which is divided out on import.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from genstudio.importers.lazy_tensor import Refused, shown
 from genstudio.importers.weight_file import Network, Wild
 from genstudio.layers.biggan_deep import EPS
 
-MOST_BLOCKS = 15  # of which the widths fit into a header; the published 512 pixels have 14
-OWN = ("embeddings.weight", "generator.gen_z.weight_orig", "generator.bn.running_means")  # what tells it from others
-START = 16  # channels at 4x4, times the narrowest
+MOST_BLOCKS = 15  # limit of the channel list in a header; the published 512-pixel model has 14
+OWN = ("embeddings.weight", "generator.gen_z.weight_orig", "generator.bn.running_means")  # identify the format
+START = 16  # channels at 4x4, in multiples of the narrowest layer's
 
 
 def recognise(wild: Wild) -> Reading | None:
@@ -27,24 +27,24 @@ def recognise(wild: Wild) -> Reading | None:
     if "layers" not in wild.settings:
         raise Refused("beside it is no config.json that says which blocks double the picture: give the folder of both")
     blocks, attended = blocks_of(wild.settings["layers"]), wild.settings.get("attention_layer_position")
-    told, classes = two(network, "embeddings.weight")
+    embedding, classes = two(network, "embeddings.weight")
     rows, narrowest = two(network, "generator.bn.running_means")
     z = whole(wild.settings, "z_dim", 128)
-    for name, seen in (("channel_width", narrowest), ("num_classes", classes), ("n_stats", rows)):
-        if (said := whole(wild.settings, name, seen)) != seen:
-            raise Refused(f"its config.json says that {name} is {said}, and its weights that it is {seen}")
+    for name, actual in (("channel_width", narrowest), ("num_classes", classes), ("n_stats", rows)):
+        if (said := whole(wild.settings, name, actual)) != actual:
+            raise Refused(f"its config.json says that {name} is {said}, and its weights that it is {actual}")
     eps = wild.settings.get("eps", EPS)
     if type(eps) is not float or not 0 < eps < 0.1:
         raise Refused(f"its config.json says that eps is {shown(eps)}: a number between 0 and 0.1 is meant")
-    widths = [narrowest * times for times in (START, *(out for _, _, out in blocks))]
-    if widths[-1] != narrowest:
-        raise Refused(f"its last block should make {narrowest} channels, and makes {widths[-1]}")
+    channels = [narrowest * times for times in (START, *(out for _, _, out in blocks))]
+    if channels[-1] != narrowest:
+        raise Refused(f"its last block should make {narrowest} channels, and makes {channels[-1]}")
     at = attended if type(attended) is int and 0 <= attended < len(blocks) else len(blocks)
     arguments = {
-        "widths": widths,
+        "widths": channels,
         "doubles": [int(doubles) for doubles, _, _ in blocks],
         "codes": z,
-        "embedding": told,
+        "embedding": embedding,
         "classes": classes,
         "attends": at + 1,
         "rows": rows,
@@ -58,11 +58,11 @@ def recognise(wild: Wild) -> Reading | None:
     )
 
 
-# What is said -------------------------------------------------------------------------------------------------------
+# Settings -----------------------------------------------------------------------------------------------------------
 
 
 def blocks_of(said: Any) -> list[tuple[bool, int, int]]:
-    """(doubles, times in, times out) of each block, whose channels fit."""
+    """(upsamples, in, out) of each block, in multiples of the narrowest layer. Raises Refused if channels mismatch."""
     if not isinstance(said, list) or not 1 <= len(said) <= MOST_BLOCKS:
         raise Refused(f"its layers should be 1 to {MOST_BLOCKS} blocks, and are {shown(said)}")
     made = START
@@ -91,11 +91,11 @@ def whole(settings: dict[str, Any], name: str, default: int) -> int:
     return number
 
 
-# The numbers --------------------------------------------------------------------------------------------------------
+# Weights ------------------------------------------------------------------------------------------------------------
 
 
 def translated(network: Network, blocks: int, attended: int, eps: float) -> dict[str, Tensor]:
-    """Its tensors by our names. The attention stands among its layers, before the block of that number."""
+    """Tensors by the keys of our model. In theirs, attention is one of the layers, before the block of that number."""
 
     def read(key: str) -> Tensor:
         if key not in network.tensors:
@@ -103,7 +103,7 @@ def translated(network: Network, blocks: int, attended: int, eps: float) -> dict
         return network.read(key).float()
 
     def weight(key: str) -> Tensor:
-        """What spectral norm makes of it: w / (u' w v), with the vectors as they were left."""
+        """Spectrally normalized weight, w / (u' w v), with the stored singular vectors u and v."""
         w, u, v = (read(f"{key}.weight{end}") for end in ("_orig", "_u", "_v"))
         if w.dim() < 2 or u.dim() != 1 or w.flatten(1).shape != (*u.shape, *v.shape):
             raise Refused(f"its {key}.weight_orig is {shown(tuple(w.shape))}, and its weight_u and weight_v do not fit")
@@ -113,12 +113,13 @@ def translated(network: Network, blocks: int, attended: int, eps: float) -> dict
         return {f"{ours}.weight": weight(theirs)} | ({f"{ours}.bias": read(f"{theirs}.bias")} if bias else {})
 
     def statistics(ours: str, theirs: str) -> dict[str, Tensor]:
-        """What their batch norm adds to variances and ours does not is added here."""
+        """Batch-norm statistics, with the difference of the two epsilons added to the variances."""
         means, variances = read(f"{theirs}.running_means"), read(f"{theirs}.running_vars")
         return {f"{ours}.means": means, f"{ours}.variances": variances + (eps - EPS)}
 
-    kinds = read("embeddings.weight").T
-    state = {"generator.kinds.weight": torch.cat([kinds, kinds.mean(0, keepdim=True)])}  # none is the mean of all
+    embeddings = read("embeddings.weight").T
+    # The last embedding is that of no class: the mean.
+    state = {"generator.kinds.weight": torch.cat([embeddings, embeddings.mean(0, keepdim=True)])}
     state |= layer("generator.start", "generator.gen_z")
     for i in range(blocks):
         ours, theirs = f"generator.blocks.{i}", f"generator.layers.{i + (i >= attended)}"
@@ -137,5 +138,5 @@ def translated(network: Network, blocks: int, attended: int, eps: float) -> dict
     state |= statistics("generator.norm", "generator.bn")
     state |= {f"generator.norm.{name}": read(f"generator.bn.{name}") for name in ("weight", "bias")}
     for key, tensor in layer("generator.out", "generator.conv_to_rgb").items():
-        state[key] = torch.atleast_1d(tensor)[:3].clone()  # more channels are made there, and never seen
+        state[key] = torch.atleast_1d(tensor)[:3].clone()  # theirs computes more channels than it shows
     return state

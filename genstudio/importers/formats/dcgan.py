@@ -1,4 +1,4 @@
-"""Generators of PyTorch's DCGAN tutorial, and of the many that follow it: `main.0.weight`, `main.1.weight`, ..."""
+"""Generators of PyTorch's DCGAN tutorial and its derivatives: `main.0.weight`, `main.1.weight`, ..."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genstudio.importers.weight_file import Network, Wild
 
 KEY = r"(main\.)?(\d{1,3})\.(weight|bias|running_mean|running_var|num_batches_tracked)"
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-SIZE = 4  # pixels of a kernel that doubles the picture
+SIZE = 4  # kernel size of a layer with stride 2
 
 
 def recognise(wild: Wild) -> Reading | None:
@@ -31,12 +31,15 @@ def prefix_of(network: Network) -> str:
 
 
 def places(network: Network) -> list[int]:
-    """Which layers are convolutions."""
+    """Indices of the convolutional layers."""
     return sorted(int(re.fullmatch(KEY, key)[2]) for key, stored in network.tensors.items() if len(stored.shape) == 4)
 
 
 def generator(network: Network) -> Reading | None:
-    """Transposed convolutions, each but the last with a batch norm and a ReLU after it: every third layer."""
+    """A generator of transposed convolutions, each but the last followed by batch norm and ReLU: every third layer.
+
+    None if it is no such network. Raises Refused if it is one that our DCGAN does not cover.
+    """
     prefix = prefix_of(network)
     first = network.shape(f"{prefix}0.weight")
     if len(first) != 4 or network.shape(f"{prefix}1.running_mean") != first[1:2]:
@@ -45,7 +48,7 @@ def generator(network: Network) -> Reading | None:
     if convs != list(range(0, 3 * len(convs), 3)) or len(convs) < 2:
         raise Refused(f"its convolutions do not follow one another as a DCGAN's do: they are layers {shown(convs)}")
     shapes = [network.shape(f"{prefix}{i}.weight") for i in convs]
-    # Strides are not in the file; kernels tell, so far as they are the tutorial's.
+    # Strides are not in the file, and known only for the tutorial's kernel size.
     if other := [shape[2:] for shape in shapes[1:] if shape[2:] != (SIZE, SIZE)]:
         size = shown("x".join(map(str, other[0])))
         raise Refused(f"it has kernels of {size} pixels, and only of {SIZE}x{SIZE} it is known how far they enlarge")
@@ -62,19 +65,19 @@ def generator(network: Network) -> Reading | None:
         read = {key: network.read(f"{prefix}{key}") for key in sorted(keys) if f"{prefix}{key}" in network.tensors}
         read.setdefault(f"{convs[-1]}.bias", torch.zeros(channels))  # the tutorial's has none
         for i in convs[:-1]:
-            read.setdefault(f"{i + 1}.num_batches_tracked", torch.tensor(0))  # of no use, and unknown before PyTorch 0.4.1
+            read.setdefault(f"{i + 1}.num_batches_tracked", torch.tensor(0))  # not used; missing before PyTorch 0.4.1
             bias, mean = read.get(f"{i}.bias"), read.get(f"{i + 1}.running_mean")
-            if bias is not None and mean is not None and bias.shape == mean.shape:  # the norm takes it away again
+            if bias is not None and mean is not None and bias.shape == mean.shape:  # fold the bias into the norm's mean
                 read[f"{i + 1}.running_mean"] = mean - read.pop(f"{i}.bias")
         return {f"generator.{key}": value for key, value in read.items()}
 
-    widths = tuple(shape[1] for shape in shapes[:-1])
-    arguments = {"channels": channels, "side": first[2] << len(widths), "codes": first[0], "widths": widths}
+    hidden = tuple(shape[1] for shape in shapes[:-1])
+    arguments = {"channels": channels, "side": first[2] << len(hidden), "codes": first[0], "widths": hidden}
     return Reading("dcgan", arguments, state, "PyTorch's DCGAN")
 
 
 def is_critic(network: Network) -> bool:
-    """Convolutions, of which the first two have no norm between them, and the last has one output."""
+    """True for a discriminator: no norm between the first two convolutions, and one output channel in the last."""
     prefix = prefix_of(network)
     first, second = (network.shape(f"{prefix}{i}.weight") for i in (0, 2))
     last = network.shape(f"{prefix}{places(network)[-1]}.weight") if places(network) else ()

@@ -1,4 +1,4 @@
-"""The VAE of PyTorch's examples: two dense layers on the way in, two on the way out, mostly of handwritten digits."""
+"""The VAE of PyTorch's examples: an encoder and a decoder of two dense layers each, mostly trained on MNIST."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from genstudio.registry import find
 
 
 def recognise(wild: Wild) -> Reading | None:
-    network = next((n for n in wild.networks.values() if len(n.tensors) == 10 and len(n.shape("fc21.weight")) == 2), None)
+    candidates = (n for n in wild.networks.values() if len(n.tensors) == 10 and len(n.shape("fc21.weight")) == 2)
+    network = next(candidates, None)
     if network is None or len(network.shape("fc1.weight")) != 2:
         return None
-    (hidden, pixels), codes = network.shape("fc1.weight"), network.shape("fc21.weight")[0]
-    layers = {"fc1": (hidden, pixels), "fc21": (codes, hidden), "fc22": (codes, hidden)}
-    layers |= {"fc3": (hidden, codes), "fc4": (pixels, hidden)}
+    (hidden, pixels), latent_dim = network.shape("fc1.weight"), network.shape("fc21.weight")[0]
+    layers = {"fc1": (hidden, pixels), "fc21": (latent_dim, hidden), "fc22": (latent_dim, hidden)}
+    layers |= {"fc3": (hidden, latent_dim), "fc4": (pixels, hidden)}
     for layer, shape in layers.items():
         for key, due in ((f"{layer}.weight", shape), (f"{layer}.bias", shape[:1])):
             if network.shape(key) != due:
@@ -27,13 +28,13 @@ def recognise(wild: Wild) -> Reading | None:
     side = math.isqrt(pixels)
     if side**2 != pixels:
         raise Refused(f"its pictures have {pixels} pixels, which make no square of grey ones")
-    arguments = {"side": side, "codes": codes, "hidden": hidden}
+    arguments = {"side": side, "codes": latent_dim, "hidden": hidden}
 
     def state() -> dict[str, Tensor]:
         w, b = ({layer: network.read(f"{layer}.{part}") for layer in layers} for part in ("weight", "bias"))
-        born = find("dense_vae").build(**arguments).state_dict()  # with the prior N(0, I), as theirs
-        return {key: value for key, value in born.items() if key.startswith(("prior_", "map_"))} | {
-            # Theirs sees x in [0, 1], ours in [-1, 1]: W (x + 1) / 2 + b.
+        initial = find("dense_vae").build(**arguments).state_dict()  # with the prior N(0, I), as theirs
+        return {key: value for key, value in initial.items() if key.startswith(("prior_", "map_"))} | {
+            # The input of theirs is in [0, 1], of ours in [-1, 1]: W (x + 1) / 2 + b.
             "encoder.1.weight": w["fc1"] / 2,
             "encoder.1.bias": b["fc1"] + w["fc1"].double().sum(1).float() / 2,
             "encoder.3.weight": torch.cat([w["fc21"], w["fc22"]]),  # means, log variances

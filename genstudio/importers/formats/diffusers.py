@@ -1,4 +1,4 @@
-"""Hugging Face's diffusers: the folder of a U-Net that denoises pictures, told a class or not, and of its schedule."""
+"""Hugging Face's diffusers: the folder of a denoising U-Net, unconditional or class-conditional, and its schedule."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from genstudio.importers.convert import Reading
 from genstudio.importers.lazy_tensor import Refused, shown
 from genstudio.importers.weight_file import Network, Wild, numbered
 
-MOST = 4096  # of whatever is counted
+MOST = 4096  # upper bound of all counts
 
-# What such a network may be asked for and ours is not: each has to be as it stands here, or not to be told.
+# Options of `UNet2DModel` that ours does not have: each must be absent, or have this value.
 FIXED = {
     "_class_name": "UNet2DModel", "center_input_sample": False, "time_embedding_type": "positional",
     "mid_block_type": "UNetMidBlock2D", "mid_block_scale_factor": 1, "downsample_type": "conv", "upsample_type": "conv",
     "resnet_time_scale_shift": "default", "add_attention": True, "class_embed_type": None,
 }  # fmt: skip
-FIXED_NOISE = {"trained_betas": None, "rescale_betas_zero_snr": False}  # the same of a schedule
-# What they call scaled_linear goes with codes of pictures, which would pass here for pictures.
+FIXED_NOISE = {"trained_betas": None, "rescale_betas_zero_snr": False}  # the same for a schedule
+# Without scaled_linear: it is the schedule of latent diffusion, whose latents would be taken for images.
 SCHEDULES = {"linear": "linear", "squaredcos_cap_v2": "cosine"}
 PREDICTS = {"epsilon": "epsilon", "sample": "x_0", "v_prediction": "v"}
 
-# Their names of a network's parts and ours, in the order in which they are replaced. Attention has older names as well.
+# Replacements, in order, from their keys to ours. Attention has older names as well.
 NAMES = {
     "conv_in": "entry",
     "time_embedding.linear_1": "time.0",
@@ -57,7 +57,9 @@ NAMES = {
 
 def recognise(wild: Wild) -> Reading | None:
     network = wild.only
-    if network is None or not network.shape("conv_in.weight") or len(network.shape("time_embedding.linear_1.weight")) != 2:
+    if network is None or not network.shape("conv_in.weight"):
+        return None
+    if len(network.shape("time_embedding.linear_1.weight")) != 2:
         return None
     if not wild.settings:
         raise Refused("it does not say how it was built: it has to be a folder, with its config.json")
@@ -66,7 +68,7 @@ def recognise(wild: Wild) -> Reading | None:
     if noise.get("variance_type") == "learned_range" and not arguments["learned_variance"]:
         raise Refused("its schedule needs a learned variance, and the network says none")
     read = partial(state, network, sine_first=not wild.settings.get("flip_sin_to_cos", True))
-    classes = [str(kind) for kind in range(arguments.get("classes", 0))]
+    classes = [str(number) for number in range(arguments.get("classes", 0))]
     return Reading("unet_diffusion", arguments, read, "Hugging Face's diffusers", classes=classes)
 
 
@@ -76,14 +78,14 @@ def state(network: Network, sine_first: bool) -> dict[str, Tensor]:
         weight = ours["time.0.weight"]
         ours["time.0.weight"] = weight.roll(weight.shape[1] // 2, 1)
     if "kinds.weight" in ours:
-        # Ours has one more, of no class at all, which theirs was never told: what lies in the middle of all classes.
-        told = torch.atleast_2d(ours["kinds.weight"].float())
-        ours["kinds.weight"] = torch.cat([told, told.mean(0, keepdim=True)])
+        # Ours has one more embedding, for no class (unconditional); theirs was not trained with one, so it is the mean.
+        embeddings = torch.atleast_2d(ours["kinds.weight"].float())
+        ours["kinds.weight"] = torch.cat([embeddings, embeddings.mean(0, keepdim=True)])
     return {f"network.{name}": tensor for name, tensor in ours.items()}
 
 
 def translated(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a `UNet2DModel` as a `DenoisingUNet` calls them."""
+    """Weights of a `UNet2DModel`, by the keys of our `DenoisingUNet`."""
     ours = {}
     for name, weight in theirs.items():
         for old, new in NAMES.items():
@@ -97,16 +99,16 @@ def translated(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return ours
 
 
-# What config.json says ------------------------------------------------------------------------------------------------
+# Settings -------------------------------------------------------------------------------------------------------------
 
 
 def layout(said: dict[str, Any], network: Network) -> dict[str, Any]:
-    """The network, in our builder's words. What is not told is as diffusers has it."""
+    """Arguments of our builder for the network. Missing settings have the defaults of diffusers."""
     check(said, FIXED)
-    one_of(said, "act_fn", ("silu", "swish"))  # two words for one
-    channels, says = one_of(said, "in_channels", (3, 1)), count(said, "out_channels", 3)
-    if says not in (channels, 2 * channels):
-        raise Refused(f"it is shown {channels} channels and says {says}")
+    one_of(said, "act_fn", ("silu", "swish"))  # synonyms
+    channels, out_channels = one_of(said, "in_channels", (3, 1)), count(said, "out_channels", 3)
+    if out_channels not in (channels, 2 * channels):
+        raise Refused(f"it is shown {channels} channels and says {out_channels}")
     widths, groups = counts(said, "block_out_channels"), count(said, "norm_num_groups", 32)
     for key, due in (("time_embedding_dim", 4 * widths[0]), ("attn_norm_num_groups", groups)):
         if said.get(key) not in (None, due):
@@ -122,13 +124,13 @@ def layout(said: dict[str, Any], network: Network) -> dict[str, Any]:
         "channels": channels,
         "widths": widths,
         "blocks": blocks,
-        "attention": tuple(level for level, looks in enumerate(down) if looks),
+        "attention": tuple(level for level, has_attention in enumerate(down) if has_attention),
         "conditional": said.get("num_class_embeds") is not None,
         "groups": groups,
         "epsilon": units(said, "norm_eps", 1e-5, 1e-6),
         "centred": one_of(said, "downsample_padding", (1, 0)) == 1,
         "full_range": one_of(said, "freq_shift", (0, 1)) == 1,
-        "learned_variance": says == 2 * channels,
+        "learned_variance": out_channels == 2 * channels,
     }
     if found["conditional"]:
         found["classes"] = count(said, "num_class_embeds")
@@ -138,35 +140,35 @@ def layout(said: dict[str, Any], network: Network) -> dict[str, Any]:
 
 
 def noising(said: dict[str, Any]) -> dict[str, Any]:
-    """The schedule, in our builder's words; without one, DDPM's."""
+    """Arguments of our builder for the noise schedule; without settings, DDPM's."""
     check(said, FIXED_NOISE)
     if said.get("variance_type") == "learned":
         raise Refused("its variance_type is learned, and only learned_range is known, beside fixed ones")
     if "beta_schedule" not in said and said.get("_class_name") not in (None, "DDPMScheduler", "DDIMScheduler"):
         raise Refused(f"its {shown(said['_class_name'])} knows no betas, and only schedules of betas are known")
-    kind = one_of(said, "beta_schedule", tuple(SCHEDULES))
-    found = {"schedule": SCHEDULES[kind], "times": count(said, "num_train_timesteps", 1000)}
-    usual = "epsilon" if said.get("predict_epsilon", True) else "sample"  # as it was said before version 0.9
+    schedule = one_of(said, "beta_schedule", tuple(SCHEDULES))
+    found = {"schedule": SCHEDULES[schedule], "times": count(said, "num_train_timesteps", 1000)}
+    usual = "epsilon" if said.get("predict_epsilon", True) else "sample"  # the key of versions before 0.9
     found["predicts"] = PREDICTS[one_of({"prediction_type": usual} | said, "prediction_type", tuple(PREDICTS))]
-    if kind == "linear":
+    if schedule == "linear":
         found["betas"] = units(said, "beta_start", 1e-4, 1e-5), units(said, "beta_end", 0.02, 1e-5)
     return found
 
 
 def attends(said: dict[str, Any], way: str) -> list[bool]:
-    """Of each level, whether there is attention in it."""
-    kinds, plain = said.get(f"{way.lower()}_block_types"), f"{way}Block2D"
-    if not isinstance(kinds, list):
-        raise Refused(f"its {way.lower()}_block_types are {shown(kinds)}")
-    kinds = [str(kind).removeprefix("UNetRes") for kind in kinds]  # as the first versions called them
-    for kind in kinds:
-        if kind not in (plain, f"Attn{plain}"):
-            raise Refused(f"it is built of {shown(kind)}, and only {plain} and Attn{plain} are known")
-    return [kind != plain for kind in kinds]
+    """Flags per level, True with attention. way: "Down" or "Up"."""
+    types, plain = said.get(f"{way.lower()}_block_types"), f"{way}Block2D"
+    if not isinstance(types, list):
+        raise Refused(f"its {way.lower()}_block_types are {shown(types)}")
+    types = [str(block).removeprefix("UNetRes") for block in types]  # the prefix of early versions
+    for block in types:
+        if block not in (plain, f"Attn{plain}"):
+            raise Refused(f"it is built of {shown(block)}, and only {plain} and Attn{plain} are known")
+    return [block != plain for block in types]
 
 
 def side(size: Any) -> int:
-    """Of a picture, which has to be square."""
+    """Side of an image. Raises Refused unless it is square."""
     two = size if isinstance(size, list) else [size, size]
     if len(two) != 2 or two[0] != two[1]:
         raise Refused(f"its sample_size is {shown(size)}, and only squares are known")
@@ -180,7 +182,7 @@ def check(said: dict[str, Any], fixed: dict[str, Any]) -> None:
 
 
 def one_of(said: dict[str, Any], key: str, known: tuple[Any, ...]) -> Any:
-    """One of the values that are known, the first of which is meant where none is told."""
+    """A setting restricted to `known` values, the first of which is the default."""
     value = said.get(key, known[0])
     if value not in known:
         raise Refused(f"its {key} is {shown(value)}, and only {' and '.join(map(str, known))} are known")
@@ -202,7 +204,7 @@ def counts(said: dict[str, Any], key: str) -> tuple[int, ...]:
 
 
 def units(said: dict[str, Any], key: str, usual: float, unit: float) -> int:
-    """How often a small number has a unit in it: what a builder is told has to be whole."""
+    """A small number as a whole multiple of `unit`: builders take only integers."""
     value = said.get(key, usual)
     if isinstance(value, (int, float)) and 0 < value < 1:  # so no bool, and not NaN
         times = round(value / unit)

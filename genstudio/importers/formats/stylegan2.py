@@ -1,11 +1,11 @@
-"""StyleGAN2 as NVIDIA's programs keep it, StyleGAN2-ADA and the repository of StyleGAN3: `G_ema`, `G` and `D` of a `.pkl`.
+"""NVIDIA's StyleGAN2, from the repositories of StyleGAN2-ADA and StyleGAN3: `G_ema`, `G` and `D` of a `.pkl`.
 
-Their networks are those of `layers/style.py` with `original`, and most of the weights go by other names alone. Two
-things differ. They clamp what their float16 layers give to 256, and those of float32 along with them: sound weights come
-nowhere near, and here nothing is clamped. And the classes pass through a layer, or all of a mapping, that sees nothing
-else: here there is a table of what comes out.
+Their networks are those of `layers/stylegan2.py` with `original`, and most weights only change their names. Two things
+differ. They clamp activations to 256 for float16, which trained weights do not reach; ours are not clamped. And their
+classes pass through a dense layer, in the critic through a mapping, with no other input; ours are a table of its
+outputs.
 
-A critic of another architecture, or of other widths than its generator's, is left out: it is then a fresh one that learns.
+A critic (discriminator) of another architecture, or with other channels than its generator, is not imported.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from genstudio.importers.weight_file import Network, Wild, dict_of, numbered
 from genstudio.layers.stylegan2 import GAIN, activated, normalized
 
 LICENCE = "NVIDIA Source Code License: non-commercial"
-PACE = 0.01  # of our mapping's layers, and of theirs unless it is said
-MOST = 4096  # of anything
+LR_MULTIPLIER = 0.01  # of our mapping's layers, and the default of theirs
+MOST = 4096  # upper bound of all sizes
 LARGEST = 1024  # pixels
 FILTERS = ".resample_filter"  # each layer keeps its own
 FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
@@ -57,16 +57,16 @@ def recognise(wild: Wild) -> Reading | None:
         **({"classes": found.classes} if found.classes else {}),
         **({"group": critic.group} if critic else {}),
     }
-    classes = [str(kind) for kind in range(found.classes)]
-    licence = LICENCE if generator.name else ""  # a pickle of their code; plain weights may be of anybody's training
+    classes = [str(number) for number in range(found.classes)]
+    licence = LICENCE if generator.name else ""  # of a pickle of their code; plain weights may be anybody's
     return Reading("stylegan2", arguments, state, "NVIDIA's StyleGAN2", licence, classes)
 
 
-# What both networks have ----------------------------------------------------------------------------------------
+# Generator and critic -------------------------------------------------------------------------------------------
 
 
 def given(network: Network, key: str, dimensions: int) -> tuple[int, ...]:
-    """The shape of a tensor that has to be there."""
+    """Shape of a required tensor. Raises Refused if it is missing or too large."""
     if key not in network.tensors:
         raise Refused(f"its {key} is not there")
     shape = network.shape(key)
@@ -76,23 +76,23 @@ def given(network: Network, key: str, dimensions: int) -> tuple[int, ...]:
 
 
 def layers_of(network: Network) -> int:
-    """How deep its mapping is."""
+    """Number of layers of the mapping network."""
     found = numbered(network, r"mapping\.fc(\d{1,3})\.weight")
     if found != list(range(len(found))):
         raise Refused(f"its mapping has the layers {shown(found)}")
     return len(found)
 
 
-def pace_of(network: Network) -> float:
-    """By what the weights of its mapping are multiplied as they are used."""
-    pace = dict_of(network.settings, "mapping_kwargs").get("lr_multiplier", PACE)
-    if type(pace) not in (int, float) or not 0 < pace < math.inf:
-        raise Refused(f"its lr_multiplier is {shown(pace)}")
-    return pace
+def lr_multiplier_of(network: Network) -> float:
+    """Learning-rate multiplier of the mapping network, which scales its weights at run time."""
+    multiplier = dict_of(network.settings, "mapping_kwargs").get("lr_multiplier", LR_MULTIPLIER)
+    if type(multiplier) not in (int, float) or not 0 < multiplier < math.inf:
+        raise Refused(f"its lr_multiplier is {shown(multiplier)}")
+    return multiplier
 
 
 def check_words(network: Network) -> None:
-    """What no tensor tells, but for the filter's numbers."""
+    """Check settings without a trace in the tensors: the activation. Raises Refused."""
     nested = ("synthesis_kwargs", "mapping_kwargs", "block_kwargs", "epilogue_kwargs")
     for settings in (network.settings, *(dict_of(network.settings, name) for name in nested)):
         if (activation := settings.get("activation", "lrelu")) != "lrelu":
@@ -100,13 +100,15 @@ def check_words(network: Network) -> None:
 
 
 def usually_filtered(network: Network) -> bool:
-    """Whether all that is doubled and halved is so by the usual filter."""
+    """True if all resampling layers have the default filter, [1, 3, 3, 1]."""
     usual, found = FILTER.outer(FILTER), [key for key in network.tensors if key.endswith(FILTERS)]
-    return all(network.shape(key) == (4, 4) and torch.allclose(network.read(key).float(), usual, atol=1e-6) for key in found)
+    return all(
+        network.shape(key) == (4, 4) and torch.allclose(network.read(key).float(), usual, atol=1e-6) for key in found
+    )
 
 
 def table(network: Network, classes: int) -> Tensor:
-    """What a layer makes of each class, which it is told as a row of zeros and a one; and last, of zeros alone."""
+    """Outputs of the class embedding layer (classes + 1, d): for each one-hot label, and last for zeros (no class)."""
     weight, bias = (network.read(f"mapping.embed.{kind}").float() for kind in ("weight", "bias"))
     return torch.cat([weight.T / math.sqrt(classes) + bias, bias[None]])
 
@@ -115,7 +117,7 @@ def table(network: Network, classes: int) -> Tensor:
 
 
 class Generator:
-    """What its shapes say."""
+    """Architecture of a generator, derived from the shapes of its tensors. Raises Refused."""
 
     def __init__(self, network: Network):
         self.network = network
@@ -131,7 +133,7 @@ class Generator:
         self.channels = given(network, "synthesis.b4.torgb.weight", 4)[0]
         if self.channels not in (1, 3):
             raise Refused(f"its pictures have {self.channels} channels, and not 1 or 3")
-        self.depth, self.pace = layers_of(network), pace_of(network)
+        self.depth, self.lr_multiplier = layers_of(network), lr_multiplier_of(network)
         inner = [given(network, f"mapping.fc{i}.weight", 2)[0] for i in range(self.depth)]
         if len(set(inner)) > 1:
             raise Refused(f"the layers of its mapping are of several widths: {shown(inner)}")
@@ -141,7 +143,8 @@ class Generator:
             self.classes = given(network, "mapping.embed.weight", 2)[1]
             width = given(network, "mapping.embed.weight", 2)[0], *given(network, "mapping.embed.bias", 1)
             if set(width) != {self.styles}:
-                raise Refused(f"its classes have {width[0]} numbers and its styles {self.styles}, which are to be as many")
+                numbers = f"{width[0]} numbers and its styles {self.styles}"
+                raise Refused(f"its classes have {numbers}, which are to be as many")
             self.z_width -= self.styles
         if self.z_width < 1:
             raise Refused("it makes pictures of a class alone, without noise")
@@ -152,17 +155,17 @@ class Generator:
         due = {theirs for _, theirs in self.names()}
         if self.classes:
             due |= {"mapping.embed.weight", "mapping.embed.bias"}
-        held = {key for key in self.network.tensors if not key.endswith(FILTERS)}
-        if missing := due - held:
+        keys = {key for key in self.network.tensors if not key.endswith(FILTERS)}
+        if missing := due - keys:
             raise Refused(f"its {min(missing)} is not there")
-        if extra := held - due:
+        if extra := keys - due:
             raise Refused(f"its {shown(min(extra))} has no place in a StyleGAN2")
         given(self.network, "synthesis.b4.const", 3)
         if given(self.network, "mapping.w_avg", 1) != (self.styles,):
             raise Refused("its average style, mapping.w_avg, has not the width of its styles")
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """Ours and theirs of all that is copied."""
+        """Yield pairs of our key and theirs, for all tensors to copy."""
         for i in range(self.depth):
             yield from pairs(f"mapping.layers.{i}", f"mapping.fc{i}")
         for level, side in enumerate(self.sides):
@@ -173,7 +176,8 @@ class Generator:
                 ours, theirs = f"synthesis.convs.{i}", f"{block}.{conv}"
                 yield from (*pairs(ours, theirs), *pairs(f"{ours}.affine", f"{theirs}.affine"))
                 if self.noisy:
-                    yield from ((f"{ours}.strength", f"{theirs}.noise_strength"), (f"{ours}.grain", f"{theirs}.noise_const"))
+                    yield f"{ours}.strength", f"{theirs}.noise_strength"
+                    yield f"{ours}.grain", f"{theirs}.noise_const"
             ours, theirs = f"synthesis.pictures.{level}", f"{block}.torgb"
             yield from (*pairs(f"{ours}.conv", theirs), *pairs(f"{ours}.affine", f"{theirs}.affine"))
         yield "synthesis.start", "synthesis.b4.const"
@@ -185,7 +189,7 @@ class Generator:
         state = {ours: self.network.read(theirs).float() for ours, theirs in self.names()}
         for key, value in state.items():
             if key.startswith("mapping."):
-                state[key] = value * (self.pace / PACE)
+                state[key] = value * (self.lr_multiplier / LR_MULTIPLIER)
             elif key.endswith(".grain"):
                 state[key] = value[None, None]
         if not self.noisy:
@@ -195,14 +199,14 @@ class Generator:
         state["synthesis.start"] = state["synthesis.start"][None]
         if self.classes:
             state["mapping.kinds.weight"] = table(self.network, self.classes)
-        average = state.pop("averages").expand(self.classes + 1, -1).clone()  # theirs is of all classes
+        average = state.pop("averages").expand(self.classes + 1, -1).clone()  # theirs is the mean over all classes
         state = {f"generator.{key}": value for key, value in state.items()}
-        # What training goes on from: nothing is known of it, and nothing is lost.
+        # The state of the training losses is not in the file; it starts at zero.
         return state | {"averages": average, **{key: torch.zeros(()) for key in ("path_mean", "ada.p", "ada.sign")}}
 
 
 def pairs(ours: str, theirs: str) -> list[tuple[str, str]]:
-    return [(f"{ours}.{kind}", f"{theirs}.{kind}") for kind in ("weight", "bias")]
+    return [(f"{ours}.{part}", f"{theirs}.{part}") for part in ("weight", "bias")]
 
 
 # The critic -----------------------------------------------------------------------------------------------------
@@ -215,51 +219,52 @@ class Critic:
 
     @property
     def group(self) -> Any:
-        """Pictures of which it sees how much they differ."""
+        """Group size of the minibatch standard deviation."""
         return dict_of(self.network.settings, "epilogue_kwargs").get("mbstd_group_size", 4)
 
     def fits(self) -> bool:
-        """Whether it is the mirror image of the generator, as ours is: then all that it has has its place."""
+        """True if its channels and resolutions mirror the generator's, so that every tensor has a place in ours."""
         last, classes = self.generator.widths[0], self.generator.classes
         due = {theirs: shape for _, theirs, shape in self.names()}
         try:
             check_words(self.network)
-            depth, _ = layers_of(self.network), pace_of(self.network)
+            depth, _ = layers_of(self.network), lr_multiplier_of(self.network)
         except Refused:
             return False
         if classes:
             due |= {"mapping.embed.weight": (last, classes), "mapping.embed.bias": (last,)}
         for i in range(depth):
             due |= {f"mapping.fc{i}.weight": (last, last), f"mapping.fc{i}.bias": (last,)}
-        held = {key: stored.shape for key, stored in self.network.tensors.items() if not key.endswith(FILTERS)}
-        return due == held and type(self.group) is int and 1 <= self.group <= MOST
+        shapes = {key: stored.shape for key, stored in self.network.tensors.items() if not key.endswith(FILTERS)}
+        return due == shapes and type(self.group) is int and 1 <= self.group <= MOST
 
     def names(self) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-        """Ours, theirs and their shapes, of all that is copied."""
+        """Yield our key, theirs and the shape, for all tensors to copy."""
         widths, sides = self.generator.widths, self.generator.sides
-        last, told = widths[0], self.generator.classes
+        last, conditional = widths[0], bool(self.generator.classes)
 
         def layer(ours: str, theirs: str, *shape: int, bias: bool = True) -> list[tuple[str, str, tuple[int, ...]]]:
             found = [(f"critic.{ours}.weight", f"{theirs}.weight", shape)]
             return [*found, (f"critic.{ours}.bias", f"{theirs}.bias", shape[:1])] if bias else found
 
         yield from layer("entry", f"b{sides[-1]}.fromrgb", widths[-1], self.generator.channels, 1, 1)
-        for i, (side, narrow, wide) in enumerate(zip(sides[:0:-1], widths[:0:-1], widths[-2::-1], strict=True)):
-            yield from layer(f"halvings.{i}.conv1", f"b{side}.conv0", narrow, narrow, 3, 3)
-            yield from layer(f"halvings.{i}.conv2", f"b{side}.conv1", wide, narrow, 3, 3)
-            yield from layer(f"halvings.{i}.short", f"b{side}.skip", wide, narrow, 1, 1, bias=False)
+        for i, (side, ins, outs) in enumerate(zip(sides[:0:-1], widths[:0:-1], widths[-2::-1], strict=True)):
+            yield from layer(f"halvings.{i}.conv1", f"b{side}.conv0", ins, ins, 3, 3)
+            yield from layer(f"halvings.{i}.conv2", f"b{side}.conv1", outs, ins, 3, 3)
+            yield from layer(f"halvings.{i}.short", f"b{side}.skip", outs, ins, 1, 1, bias=False)
         yield from layer("conv", "b4.conv", last, last + 1, 3, 3)
         yield from layer("dense", "b4.fc", last, last * 4 * 4)
-        yield from layer("exit", "b4.out", last if told else 1, last)
+        yield from layer("exit", "b4.out", last if conditional else 1, last)
 
     def state(self) -> dict[str, Tensor]:
         if not usually_filtered(self.network):
             return {}
         state = {ours: self.network.read(theirs).float() for ours, theirs, _ in self.names()}
         if classes := self.generator.classes:
-            x, pace = normalized(table(self.network, classes)), pace_of(self.network)
+            x, multiplier = normalized(table(self.network, classes)), lr_multiplier_of(self.network)
             for i in range(layers_of(self.network)):
-                weight, bias = (self.network.read(f"mapping.fc{i}.{kind}").float() * pace for kind in ("weight", "bias"))
+                fc = (self.network.read(f"mapping.fc{i}.{part}").float() for part in ("weight", "bias"))
+                weight, bias = (tensor * multiplier for tensor in fc)
                 x = GAIN * activated(linear(x, weight / math.sqrt(weight.shape[1]), bias))
             state["critic.kinds.weight"] = x
         return state

@@ -1,7 +1,7 @@
-"""Generators of pytorch-CycleGAN-and-pix2pix: files `*_net_G.pth`, which hold weights and nothing else.
+"""Generators of pytorch-CycleGAN-and-pix2pix: files `*_net_G.pth`, which have weights and nothing else.
 
-Its test of pix2pix leaves dropout and batch statistics as in training unless it is told `--eval`. Here a network always
-draws as in evaluation: the same picture each time, whatever stands beside it.
+Its test script runs pix2pix with dropout and batch statistics in training mode unless given `--eval`. Ours are always
+in evaluation mode: deterministic, and independent of the rest of the batch.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from genstudio.layers.novelty import Domain
 MAKER = "pytorch-CycleGAN-and-pix2pix"
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 PARTS = ("weight", "bias", *STATISTICS)
-SIDE = 256  # of pictures that such networks mostly learn from; a ResNet's file does not say
-MOST_LEVELS = 12  # of a U-Net: it halves 4096 pixels as often
+SIDE = 256  # the usual training resolution; a ResNet's file does not have it
+MOST_LEVELS = 12  # of a U-Net, for 4096 pixels
 
 
 def recognise(wild: Wild) -> Reading | None:
@@ -34,7 +34,7 @@ def recognise(wild: Wild) -> Reading | None:
 
 
 def resnet(network: Network) -> Reading | None:
-    """CycleGAN's: a layer of 7x7, two halvings, blocks, two doublings, a layer of 7x7."""
+    """CycleGAN's generator: a 7x7 layer, two downsamplings, residual blocks, two upsamplings, a 7x7 layer."""
     blocks = numbered(network, r"model\.(\d{1,3})\.conv_block\..*")
     if not blocks or len(network.shape("model.1.weight")) != 4:
         return None
@@ -42,10 +42,11 @@ def resnet(network: Network) -> Reading | None:
     if blocks != list(range(10, 10 + count)):
         raise Refused(f"its blocks do not come after two halvings: they have the numbers {shown(blocks)}")
     convs = [i for i in range(10) if len(network.shape(f"model.10.conv_block.{i}.weight")) == 4]
-    if convs not in ([1, 5], [1, 6]):  # dropout stands between them, where there is some
-        raise Refused(f"its blocks are not of a mirrored border and a convolution, twice: they have the numbers {convs}")
+    if convs not in ([1, 5], [1, 6]):  # [1, 6] with dropout between them
+        found = f"they have the numbers {convs}"
+        raise Refused(f"its blocks are not of a mirrored border and a convolution, twice: {found}")
 
-    # Theirs counts the borders as layers: one at the beginning, one more at the end, one before each layer in a block.
+    # In theirs, padding is a layer: one at the beginning, one at the end, and one before each convolution in a block.
     places = {1: 0, 4: 3, 7: 6, 10 + count: 9 + count, 13 + count: 12 + count}
     modules = {f"model.{theirs}": f"layers.{ours}" for theirs, ours in places.items()}
     norms = {f"model.{theirs + 1}": f"layers.{ours + 1}" for theirs, ours in places.items()}
@@ -63,7 +64,7 @@ def resnet(network: Network) -> Reading | None:
 
 
 def unet(network: Network) -> Reading | None:
-    """pix2pix's: level within level, each of which is the third or so of the layers around it."""
+    """pix2pix's generator: a U-Net of nested modules, each level inside the one above it."""
     levels, inner = ["model.model"], "model.model.1.model"
     while f"{inner}.1.weight" in network.tensors and len(levels) <= MOST_LEVELS:
         levels.append(inner)
@@ -71,8 +72,8 @@ def unet(network: Network) -> Reading | None:
     if len(levels) < 2 or len(network.shape("model.model.0.weight")) != 4:
         return None
 
-    # Within a level: [leaky ReLU], convolution, [norm], the level inside, ReLU, convolution, [norm]. The outermost level has
-    # neither the first nor the norms, the innermost nothing inside, and no norm on its way down.
+    # A level: [leaky ReLU], convolution, [norm], inner level, ReLU, transposed convolution, [norm]. The outermost level
+    # has no leaky ReLU and no norms, the innermost no inner level and no first norm.
     downs, ups, norms = ["model.model.0"], ["model.model.3"], {}
     for i, level in enumerate(levels[1:], 1):
         innermost = i == len(levels) - 1
@@ -81,36 +82,37 @@ def unet(network: Network) -> Reading | None:
         norms[f"{level}.4" if innermost else f"{level}.6"] = f"ups.{i}.2"
         if not innermost:
             norms[f"{level}.2"] = f"downs.{i}.2"
-    modules = {name: f"downs.{i}.1" for i, name in enumerate(downs)} | {name: f"ups.{i}.1" for i, name in enumerate(ups)}
+    modules = {name: f"downs.{i}.1" for i, name in enumerate(downs)}
+    modules |= {name: f"ups.{i}.1" for i, name in enumerate(ups)}
 
-    widths, _ = (tuple(filters(network, f"{name}.weight")[0] for name in names) for names in (downs, ups))
+    channels, _ = (tuple(filters(network, f"{name}.weight")[0] for name in names) for names in (downs, ups))
     inputs, outputs = filters(network, "model.model.0.weight")[1], filters(network, "model.model.3.weight")[1]
     norm = norm_of(network, modules, norms)
-    arguments = pictured(inputs, outputs) | {"side": 2 ** len(levels), "widths": widths, "norm": norm}
+    arguments = pictured(inputs, outputs) | {"side": 2 ** len(levels), "widths": channels, "norm": norm}
 
     def state() -> dict[str, Tensor]:
         made = taken(network, modules, norms, norm)
-        for i, width in enumerate(widths):
-            if i < len(widths) - 1:  # theirs lays what was seen on the way down first, ours what comes back up
+        for i, count in enumerate(channels):
+            if i < len(channels) - 1:  # theirs concatenates the skip connection first, ours the upsampled features
                 key = f"generator.ups.{i}.1.weight"
                 made[key] = made[key].roll(made[key].shape[0] // 2, 0)
             elif norm == "batch":
-                made[f"generator.downs.{i}.1.bias"] = torch.zeros(width)
+                made[f"generator.downs.{i}.1.bias"] = torch.zeros(count)
         if norm == "batch":  # theirs has no bias in the outermost layer either, though no norm follows
-            made["generator.downs.0.1.bias"] = torch.zeros(widths[0])
+            made["generator.downs.0.1.bias"] = torch.zeros(channels[0])
         return made
 
     return Reading("unet_translator", arguments, state, MAKER)
 
 
 def norm_of(network: Network, modules: dict[str, str], norms: dict[str, str]) -> Norm:
-    """Which kind the norms are of. All else that is in the file must have a name among `modules`."""
-    held = {part: [name for name in norms if f"{name}.{part}" in network.tensors] for part in PARTS}
-    batch = bool(held["weight"])
-    if batch and not held["running_mean"]:
+    """Type of the norms, batch or instance. Raises Refused for a tensor outside of `modules` and `norms`."""
+    present = {part: [name for name in norms if f"{name}.{part}" in network.tensors] for part in PARTS}
+    batch = bool(present["weight"])
+    if batch and not present["running_mean"]:
         raise Refused("its instance norm has weights, which is of a kind that is not known")
     known = {f"{name}.{part}" for name in (modules | norms if batch else modules) for part in PARTS}
-    # Early versions wrote statistics of instance norm down, and never used them.
+    # Early versions saved statistics of instance norm without using them.
     dropped = set() if batch else {f"{name}.{part}" for name in norms for part in STATISTICS}
     if extra := set(network.tensors) - known - dropped:
         raise Refused(f"its {shown(min(extra))} has no place in a generator of {MAKER}")
@@ -118,19 +120,19 @@ def norm_of(network: Network, modules: dict[str, str], norms: dict[str, str]) ->
 
 
 def taken(network: Network, modules: dict[str, str], norms: dict[str, str], norm: Norm) -> dict[str, Tensor]:
-    """Their tensors by the names of ours, and a domain to which nothing is foreign."""
+    """Tensors by the keys of our model, with an initial novelty detector that flags nothing."""
     made = {f"domain.{key}": value for key, value in Domain().state_dict().items()}
     for theirs, ours in (modules | norms if norm == "batch" else modules).items():
         for part in PARTS:
             if f"{theirs}.{part}" in network.tensors:
                 made[f"generator.{ours}.{part}"] = network.read(f"{theirs}.{part}")
-        if theirs in norms:  # of no use, and unknown before PyTorch 0.4.1
+        if theirs in norms:  # not used, and missing before PyTorch 0.4.1
             made.setdefault(f"generator.{ours}.num_batches_tracked", torch.tensor(0))
     return made
 
 
 def pictured(inputs: int, outputs: int) -> dict[str, int]:
-    """The builder's arguments that say which pictures these are."""
+    """Builder arguments for the channels of inputs and outputs. Raises Refused unless they are 1 or 3."""
     for word, channels in (("takes", inputs), ("draws", outputs)):
         if channels not in (1, 3):
             raise Refused(f"it {word} pictures of {channels} channels, and here they have 1 or 3")
@@ -138,7 +140,7 @@ def pictured(inputs: int, outputs: int) -> dict[str, int]:
 
 
 def filters(network: Network, key: str) -> tuple[int, ...]:
-    """The shape of a convolution's weights."""
+    """Shape of a convolution's weight. Raises Refused for any other tensor."""
     shape = network.shape(key)
     if len(shape) != 4:
         raise Refused(f"its {shown(key)} is of no convolution")
@@ -146,7 +148,7 @@ def filters(network: Network, key: str) -> tuple[int, ...]:
 
 
 def is_critic(network: Network) -> bool:
-    """Convolutions of 4x4 in a row, down to one number a patch."""
+    """True for a patch discriminator: a sequence of 4x4 convolutions down to one channel."""
     places = numbered(network, r"model\.(\d{1,3})\.weight")
     if not places or not all(re.fullmatch(r"model\.\d{1,3}\.\w+", key) for key in network.tensors):
         return False
