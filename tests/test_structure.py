@@ -142,6 +142,18 @@ def test_files_and_functions_are_of_a_page():
     assert functions.keys() == LONG_FUNCTIONS.keys(), functions
 
 
+def test_docstrings_begin_with_a_noun_or_an_imperative():
+    """A first line that asks a question ("Whether ...", "How ...") hides the noun that a reader looks for."""
+    wrong = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                first = (ast.get_docstring(node) or "").partition(" ")[0]
+                if first in ("What", "How", "Whether", "Where", "Which", "That", "Of"):
+                    wrong.append(f"{path.relative_to(ROOT)}: {getattr(node, 'name', 'module')}")
+    assert not wrong
+
+
 def test_javascript_and_css_stand_in_files_of_their_own():
     """No string of more than three lines of either: an editor knows them by their ending."""
     for path in FILES:
