@@ -54,13 +54,15 @@ class Pictures:
 
     def batch(self, index: Tensor) -> Batch:
         """Batch of the images at these indices (b,), in [-1, 1], with labels, conditions and paired sources."""
-        sources = self.sources if self.paired else None
-        chosen = Batch(self.images, self.labels, self.conditions, sources)[index]
-        return chosen.map(lambda t: from_uint8(t) if t.dtype == torch.uint8 else t)
+        return self._rows(index).map(lambda t: from_uint8(t) if t.dtype == torch.uint8 else t)
+
+    def _rows(self, index: Tensor) -> Batch:
+        """Images and paired sources as bytes, with labels and conditions, at these indices or of a boolean mask."""
+        return Batch(self.images, self.labels, self.conditions, self.sources if self.paired else None)[index]
 
     def part(self, chosen: Tensor) -> Pictures:
         """Subset chosen by a boolean mask (n,); classes and values keep their numbers."""
-        rows = Batch(self.images, self.labels, self.conditions, self.sources if self.paired else None)[chosen]
+        rows = self._rows(chosen)
         places = torch.nonzero(chosen).flatten().tolist()
         return replace(
             self,
