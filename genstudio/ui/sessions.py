@@ -121,6 +121,24 @@ def url(path: Path) -> str:
 Kind = TypeVar("Kind", bound=Running)
 
 
+class Drags:
+    """Newest place of a drag by session. Each is asked for at once and numbered by the page: a picture that is finished
+    after a newer one was begun is not shown, or it would stay."""
+
+    def __init__(self) -> None:
+        self._newest: OrderedDict[str, int] = OrderedDict()
+
+    def begin(self, event: gr.EventData, request: gr.Request) -> None:
+        key, number = request.session_hash, int(event.number)
+        self._newest[key] = number if number <= 1 else max(number, self._newest.get(key, 0))  # a new page counts anew
+        self._newest.move_to_end(key)
+        while len(self._newest) > MAX_SESSIONS:
+            self._newest.popitem(last=False)
+
+    def overtaken(self, event: gr.EventData, request: gr.Request) -> bool:
+        return int(event.number) < self._newest.get(request.session_hash, 0)
+
+
 class Visits(Generic[Kind]):
     """State by session: Gradio's own state would outlive the page by an hour."""
 

@@ -1,10 +1,11 @@
-let held = false, moved = null, waiting = null;
+// Places are numbered: pictures may come in another order than they were asked for, and the newest place stays.
+let held = false, moved = null, waiting = null, number = 0;
 const field = () => element.querySelector('[data-field]');
 const clip = value => Math.min(1, Math.max(0, value));
 const say = () => { waiting = null; trigger('input', moved); };
 const go = (x, y) => {
   const cross = field().querySelector('.cross');
-  moved = {x: clip(x), y: clip(y)};
+  moved = {x: clip(x), y: clip(y), number: ++number};
   field().dataset.x = moved.x;
   field().dataset.y = moved.y;
   cross.style.left = 100 * moved.x + '%';

@@ -22,6 +22,7 @@ from genstudio.ui import words as w
 from genstudio.ui.events import DRAG, EACH, LAST, ONCE
 from genstudio.ui.history import Trail
 from genstudio.ui.language import friendly, language, t
+from genstudio.ui.sessions import Drags
 from genstudio.ui.views.view import View, figure
 
 MAX_MAPS = 2  # maps side by side
@@ -37,7 +38,7 @@ class Atlas(View):
     opening: dict[str, Any] = {"places": {}, "sheet": False, "seed": 0}
 
     def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, trail: Trail):
-        self.flat = [name for name in systems if engine.hold(name).codes == 2 and len(engine.map(name)[0])][:MAX_MAPS]
+        self.flat = [name for name in systems if engine.hold(name).latent_dim == 2 and len(engine.map(name)[0])][:MAX_MAPS]
         data = {engine.hold(name).header.data for name in self.flat}
         self.larger = [
             name
@@ -114,6 +115,8 @@ class Atlas(View):
     # event handlers -------------------------------------------------------------------------------------------------
 
     def handlers(self, name: str):
+        drags = Drags()
+
         def at(inputs: dict, event: gr.EventData) -> dict:
             low, side = self.bounds(name)
             x, y = recipe.check_position(event.x), recipe.check_position(event.y)
@@ -122,11 +125,14 @@ class Atlas(View):
             return scene | {"places": scene["places"] | {name: [float(number) for number in place]}}
 
         @friendly
-        def dragged(inputs: dict, event: gr.EventData, request: gr.Request) -> str:
-            return self.stage_html(at(inputs, event), name, language(request))
+        def dragged(inputs: dict, event: gr.EventData, request: gr.Request) -> str | dict:
+            drags.begin(event, request)
+            shown = self.stage_html(at(inputs, event), name, language(request))
+            return gr.skip() if drags.overtaken(event, request) else shown
 
         @friendly
         def placed(inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+            drags.begin(event, request)
             scene, lang = at(inputs, event), language(request)
             kept = self.trail.keep(self.made_at(name, self.code_at(scene, name)), inputs[self.trail.history], lang)
             return {self.scene: scene, self.stages[name]: self.stage_html(scene, name, lang), **kept}

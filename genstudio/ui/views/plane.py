@@ -16,6 +16,7 @@ from genstudio.ui import words as w
 from genstudio.ui.endpoint import End
 from genstudio.ui.events import DRAG, EACH, LAST
 from genstudio.ui.language import friendly, language, t
+from genstudio.ui.sessions import Drags
 from genstudio.ui.views.view import View, figure
 
 CORNERS = {"nw": w.NORTH_WEST, "ne": w.NORTH_EAST, "sw": w.SOUTH_WEST, "se": w.SOUTH_EAST}  # row by row
@@ -52,6 +53,7 @@ class Plane(View):
         return [self.field, self.stage]
 
     def wire(self) -> None:
+        self.drags = Drags()
         self.field.input(self.on_drag, self.inputs, self.stage, **DRAG | EACH)
         self.field.release(self.on_place, self.inputs, self.everything, **EACH)
         for slider in self.knobs:
@@ -66,13 +68,15 @@ class Plane(View):
         return self.read(inputs) | {"x": recipe.check_position(event.x), "y": recipe.check_position(event.y)}
 
     @friendly
-    def on_drag(self, inputs: dict, event: gr.EventData, request: gr.Request) -> str:
-        return self.stage_html(self.moved_to(inputs, event), language(request))
+    def on_drag(self, inputs: dict, event: gr.EventData, request: gr.Request) -> str | dict:
+        self.drags.begin(event, request)
+        shown = self.stage_html(self.moved_to(inputs, event), language(request))
+        return gr.skip() if self.drags.overtaken(event, request) else shown
 
     @friendly
     def on_place(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        scene = self.moved_to(inputs, event)
-        lang = language(request)
+        self.drags.begin(event, request)
+        scene, lang = self.moved_to(inputs, event), language(request)
         # Sheet and corners are unchanged, and a new sheet would interrupt the drag.
         kept = self.trail.keep(self.made(scene), inputs[self.trail.history], lang)
         return {self.scene: scene, self.stage: self.stage_html(scene, lang), **kept}
