@@ -21,13 +21,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from genstudio import legacy
 from genstudio.model import Model
 from genstudio.registry import find
 from genstudio.system import System
 
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 KEY = "genstudio"  # the metadata entry that holds the header
 LICENCE = "Apache-2.0"  # of weights that are trained here
 MAX_PARAMETERS = 2_000_000_000
@@ -126,6 +127,7 @@ def _open(path: str | os.PathLike) -> tuple[Header, dict[str, tuple[int, ...]]]:
     if not isinstance(header.format, int) or header.format > FORMAT:
         raise ValueError(f"{path.name} has format {header.format}; this GenStudio reads up to {FORMAT}: please update")
     check_types(header, Header(system=""), path.name)
+    header.arguments = legacy.arguments(header.arguments)
     return header, shapes
 
 
@@ -136,18 +138,6 @@ def check_types(header: Any, like: Any, name: str) -> None:
         inner = {"classes": str, "learned_from": dict}.get(key, object)
         if not isinstance(value, types) or isinstance(value, list) and not all(isinstance(v, inner) for v in value):
             raise ValueError(f"{name} is damaged: its {key} is {str(value)[:80]!r}")
-
-
-# Renamed keys: (system or family, old prefix, new prefix).
-RENAMED: list[tuple[str, str, str]] = []
-
-
-def renamed(system: System, tensors: dict[str, T]) -> dict[str, T]:
-    """Map keys of an older checkpoint or training state to the current names of parameters and buffers."""
-    for whose, old, new in RENAMED:
-        if whose in (system.name, system.family):
-            tensors = {new + key.removeprefix(old) if key.startswith(old) else key: t for key, t in tensors.items()}
-    return tensors
 
 
 def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
@@ -163,7 +153,7 @@ def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
         files.append(companion)
     model = system.build(**arguments)
     dtypes = {key: tensor.dtype for key, tensor in model.state_dict().items()}
-    weights = {key: t.to(dtypes[key]) for file in files for key, t in renamed(system, read_tensors(file)).items()}
+    weights = {key: t.to(dtypes[key]) for file in files for key, t in legacy.parameters(system.model, read_tensors(file)).items()}
     model.load_state_dict(weights, strict=False)
     model.class_names = tuple(header.classes)
     return model.eval(), header
@@ -176,7 +166,7 @@ def check(path: Path, critic: bool = False) -> tuple[System, Header, dict[str, A
     """
     header, shapes = _open(path)
     system = find(header.system)
-    shapes = renamed(system, shapes)
+    shapes = legacy.parameters(system.model, shapes)
     arguments = check_arguments(system, header.arguments)
     whole = shell(system, arguments).state_dict()
     check_size(whole, path.name)
@@ -224,6 +214,7 @@ def check_arguments(system: System, arguments: Any) -> dict[str, Any]:
     """Validate the builder's arguments against its signature: known names; integers from 1 to 4096, or up to 16 of them
     for a tuple; booleans; or one of the values of a Literal. Raises ValueError."""
     known, hints = inspect.signature(system.build).parameters, get_type_hints(system.build)
+    arguments = legacy.arguments(arguments)
     if not isinstance(arguments, dict):
         raise ValueError(f"the arguments of {system.name} must be named, not {arguments!r}")
     for name, value in arguments.items():

@@ -125,7 +125,7 @@ class Model(nn.Module):
         decode(latents, *, <controls>) -> images    the decoded latents
         encode(images) -> latents                   the encoded images
         sample(noise, *, <controls>) -> frames      images from noise, as a generator of `Frame`
-        redraw(images, noise, *, mask, <controls>)  frames      img2img (SDEdit): noise added, then denoised
+        img2img(images, noise, *, mask, <controls>) frames      SDEdit: noise added, then denoised
         styles(noise, *, <controls>) -> w           (n, layers, d): a style for each layer, the input of
         synthesize(w, noise, *, <controls>) -> images
         translate(images, *, <controls>) -> images
@@ -161,7 +161,7 @@ class Model(nn.Module):
         """
 
 
-VERBS = ("latents", "decode", "encode", "sample", "redraw", "styles", "synthesize", "translate", "classify")
+VERBS = ("latents", "decode", "encode", "sample", "img2img", "styles", "synthesize", "translate", "classify")
 
 
 def verbs(model: type[Model] | Model) -> tuple[str, ...]:
@@ -176,7 +176,7 @@ def generates(model: type[Model] | Model) -> bool:
 
 def steps_many(model: type[Model] | Model) -> bool:
     """True if the model samples iteratively, which is slow."""
-    return hasattr(model, "go_on")
+    return hasattr(model, "denoise_from")
 
 
 def kinds_of(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor:

@@ -39,23 +39,23 @@ def small(data: str = "mnist", **facts):
 
 @small()
 def small_autoencoder() -> AutoEncoder:
-    return AutoEncoder(GREY, codes=2, widths=(8, 16))
+    return AutoEncoder(GREY, latent_dim=2, widths=(8, 16))
 
 
 @small()
 def small_vae() -> VAE:
     """A Gaussian likelihood, and pictures that are not square."""
-    return VAE((1, 16, 12), codes=4, widths=(8, 16))
+    return VAE((1, 16, 12), latent_dim=4, widths=(8, 16))
 
 
 @small()
 def small_vae_of_classes() -> VAE:
-    return VAE(GREY, codes=4, widths=(8, 16), likelihood="bernoulli", kinds=len(CLASSES))
+    return VAE(GREY, latent_dim=4, widths=(8, 16), likelihood="bernoulli", components=len(CLASSES))
 
 
 @small()
 def small_dense_vae() -> VAE:
-    return VAE((1, 8, 8), codes=4, likelihood="bernoulli", dense=16)
+    return VAE((1, 8, 8), latent_dim=4, likelihood="bernoulli", dense=16)
 
 
 # Games
@@ -63,23 +63,23 @@ def small_dense_vae() -> VAE:
 
 @small()
 def small_dcgan() -> DCGAN:
-    return DCGAN(COLOUR, codes=8, widths=(16, 8))
+    return DCGAN(COLOUR, latent_dim=8, widths=(16, 8))
 
 
 @small()
 def small_cgan() -> CGAN:
-    return CGAN(GREY, len(CLASSES), codes=8, embedding=4, widths=(16, 8))
+    return CGAN(GREY, len(CLASSES), latent_dim=8, embedding=4, widths=(16, 8))
 
 
 @small()
 def small_biggan() -> BigGAN:
-    return BigGAN(COLOUR, len(CLASSES), widths=(16, 16, 16), part=4, embedding=8, attends=8)
+    return BigGAN(COLOUR, len(CLASSES), widths=(16, 16, 16), chunk=4, embedding=8, attention_resolution=8)
 
 
 @small()
 def small_biggan_deep() -> BigGANDeep:
     doubles = (False, True, False, True)
-    return BigGANDeep((32, 32, 32, 32, 16), doubles, codes=8, classes=len(CLASSES), embedding=8, attends=3, rows=5)
+    return BigGANDeep((32, 32, 32, 32, 16), doubles, latent_dim=8, classes=len(CLASSES), embedding=8, attention_position=3, rows=5)
 
 
 @small()
@@ -95,7 +95,7 @@ def small_stylegan2_without_classes() -> StyleGAN2:
 @small()
 def small_stylegan2_original() -> StyleGAN2:
     """The authors' network, with codes of another size than styles."""
-    return StyleGAN2(COLOUR, widths=(16, 16, 8), styles=16, depth=2, z_width=8, ada=0.6, original=True)
+    return StyleGAN2(COLOUR, widths=(16, 16, 8), styles=16, depth=2, z_dim=8, ada=0.6, original=True)
 
 
 @small()

@@ -21,7 +21,7 @@ from genstudio.system import Recipe, system
 @system(title=Text("Tiny", "Petit"), data="mnist", recipe=Recipe(images=64, batch=8))
 def tiny(width: int = 8) -> DCGAN:
     """A DCGAN that trains in a blink."""
-    return DCGAN((3, 8, 8), codes=4, widths=(width,))
+    return DCGAN((3, 8, 8), latent_dim=4, widths=(width,))
 
 
 @pytest.fixture(autouse=True)
@@ -149,9 +149,9 @@ def test_an_unknown_system_is_refused_with_the_nearest(file):
     refused(rewrite(file, system="tinyy"), "no system is called 'tinyy'; did you mean tiny")
 
 
-@pytest.mark.parametrize("version", [2, 10**9, "1", None, 1.5])
+@pytest.mark.parametrize("version", [3, 10**9, "1", None, 1.5])
 def test_a_newer_format_asks_for_an_update(file, version):
-    refused(rewrite(file, format=version), "has format .*; this GenStudio reads up to 1: please update")
+    refused(rewrite(file, format=version), "has format .*; this GenStudio reads up to 2: please update")
 
 
 def test_fields_of_later_versions_are_passed_over(file):

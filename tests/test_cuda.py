@@ -163,13 +163,13 @@ class Asking(DCGAN):
 @cuda
 @torch.no_grad()
 def test_what_cannot_be_recorded_is_computed_all_the_same():
-    model = Asking((3, 16, 16), codes=8, widths=(16, 8)).cuda().eval()
+    model = Asking((3, 16, 16), latent_dim=8, widths=(16, 8)).cuda().eval()
     verb, codes, before = Recorded(model.decode), torch.randn(4, 8, device="cuda"), torch.cuda.current_stream()
     for _ in range(CAPTURE_AFTER + 2):
         codes.normal_()
         torch.testing.assert_close(verb(codes), model.decode(codes))
     assert torch.cuda.current_stream() == before
-    other = DCGAN((3, 16, 16), codes=8, widths=(16, 8)).cuda().eval()
+    other = DCGAN((3, 16, 16), latent_dim=8, widths=(16, 8)).cuda().eval()
     verb = Recorded(other.decode)
     for _ in range(CAPTURE_AFTER + 2):
         codes.normal_()
@@ -186,7 +186,7 @@ def test_numbers_of_the_processor_never_get_into_a_recording():
         def decode(self, latents: Tensor) -> Tensor:
             return super().decode(latents + Noise(range(len(latents)), latents.device).normal(8))
 
-    model = Noisy((3, 16, 16), codes=8, widths=(16, 8)).cuda().eval()
+    model = Noisy((3, 16, 16), latent_dim=8, widths=(16, 8)).cuda().eval()
     verb, codes = Recorded(model.decode), torch.randn(4, 8, device="cuda")
     for _ in range(CAPTURE_AFTER + 2):
         torch.testing.assert_close(verb(codes), model.decode(codes))

@@ -63,7 +63,7 @@ def sample(
     pictures.finish()
 
 
-def redraw(
+def img2img(
     system: str, picture: str, seeds: str, mask: str | None, out: Path, exact: bool, device: str | None, json: bool,
     **flags: Any,
 ) -> None:  # fmt: skip
@@ -73,15 +73,15 @@ def redraw(
     ranges = seed_ranges(seeds)
     engine = open_engine(device, exact)
     loaded = engine.hold(system)
-    controls, given_picture, drawn = controls_of(loaded, "redraw", flags), open_named(picture), None
+    controls, given_picture, drawn = controls_of(loaded, "img2img", flags), open_named(picture), None
     said = {"picture": recipe.picture_name(Path(picture).read_bytes())}
     if mask is not None:
         drawn = to_array(open_named(mask), (1, *loaded.model.image_shape[1:]))[0] > 127
         said["mask"] = encoding.pack_mask(drawn)
     pictures = Pictures(out, sum(r.stop - r.start for r in ranges), json)
     for part in chunks(seed for r in ranges for seed in r):
-        *_, last = engine.redraw(system, given_picture, part, drawn, **controls)
-        recipes = [recipe.make(loaded, "redraw", seed=seed, **said, controls=controls) for seed in part]
+        *_, last = engine.img2img(system, given_picture, part, drawn, **controls)
+        recipes = [recipe.make(loaded, "img2img", seed=seed, **said, controls=controls) for seed in part]
         pictures.add(last.guess, [f"{seed:04d}.png" for seed in part], recipes)
     pictures.finish()
 
@@ -179,7 +179,7 @@ def interpolate(
         print(f"The way there and back is in {film}", file=sys.stderr)
 
 
-def again(recipe: str, out: Path, device: str | None) -> None:
+def replay(recipe: str, out: Path, device: str | None) -> None:
     from genstudio.images import save_png, to_pictures
     from genstudio.importers import identify
     from genstudio.recipes.commands import command
@@ -194,12 +194,12 @@ def again(recipe: str, out: Path, device: str | None) -> None:
     if found is None:
         inputs = "a picture of ours, a .json file, or a link's verb=...&system=..."
         raise ValueError(f"{recipe!r} holds no recipe: give {inputs}")
-    name = check(found)["system"]
+    found = check(found)
     if "picture" in found:
-        what = {"translate": "translated", "redraw": "redrawn"}[found["verb"]]
+        what = {"translate": "translated", "img2img": "redrawn"}[found["verb"]]
         raise ValueError(f"a recipe does not hold the picture that was {what}; with it at hand: {command(found)}")
     engine = open_engine(device, exact=found.get("precision") == "float32")
-    loaded = engine.hold(name)
+    loaded = engine.hold(found["system"])
     made = image(found, engine)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_png(to_pictures(made[None])[0], out, found)

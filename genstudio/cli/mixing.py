@@ -36,7 +36,7 @@ def mix(
     synthesis_controls = mixing.part_of(loaded, "synthesize", controls)
     for part in chunks(pairs):
         styles = [mixing.restyled(mixed(w[i], w[j], taken), steps, steered, engine, system) for i, j in part]
-        images = engine.synthesize(system, styles, [mixing.grain_seed(left[i]) for i, _ in part], **synthesis_controls)
+        images = engine.synthesize(system, styles, [mixing.noise_seed(left[i]) for i, _ in part], **synthesis_controls)
         recipes = [
             recipe.make(loaded, "mix", **{"from": left[i], "to": top[j - len(left)] if top else None},
                         layers=word_of(taken) if top else "", by=steps, moved=word_of(steered) if steps else "",

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from genstudio import legacy
 from genstudio.cli import (
     generate,
     labelling,
@@ -52,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # the encoding of a pipe may be ASCII
     try:
         argv = sharing.at_hand(argv)  # downloads `hf:` systems first: the parser's flags depend on the system
+        argv[:1] = [legacy.COMMANDS.get(word, word) for word in argv[:1]]
         parser = build_parser(argv)
         arguments = vars(parser.parse_args(argv))
         run = arguments.pop("run")
@@ -198,16 +200,16 @@ def build_parser(argv: Sequence[str]) -> Parser:
     made.add_argument("--detail", type=float, metavar="0-1", help=about)
     makes_pictures(made, "translate", "what became of each file, as JSON", ", or .zip,")
 
-    made = verb(generate.redraw, "A picture noised and brought back by a diffusion model: other versions of it.")
+    made = verb(generate.img2img, "A picture noised and brought back by a diffusion model: other versions of it.")
     made.add_argument("picture", metavar="PICTURE", help="a picture file of any size")
     made.add_argument("--seeds", default="0", help="as in 0-63 or 1,5,9-12: one version each (0)")
     made.add_argument("--mask", metavar="FILE", help="a picture, white where it is to be drawn anew; the rest stays")
-    makes_pictures(made, "redraw")
+    makes_pictures(made, "img2img")
 
-    made = verb(generate.again, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
+    made = verb(generate.replay, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
     made.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")
-    about = "where to (pictures/again.png)"
-    made.add_argument("--out", type=Path, default="pictures/again.png", metavar="FILE.png", help=about)
+    about = "where to (pictures/replay.png)"
+    made.add_argument("--out", type=Path, default="pictures/replay.png", metavar="FILE.png", help=about)
     made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
 
     about = "Trains a system. Ctrl-C stops in good order; --resume goes on."
@@ -313,7 +315,8 @@ def add_controls(parser: Parser, name: str, verb: str) -> None:
     for control, (widget, default) in controls(maker(catalog.system_of(name), verb), header.classes).items():
         about = f"{widget.title.en} ({default}). {widget.hint.en}".replace("%", "%%")
         values = f"{widget.low}-{widget.high}" if isinstance(widget, Slider) else "|".join(widget.options)
-        flags = dict.fromkeys((f"--{control.replace('_', '-')}", f"--{control}"))  # recipes use the second
+        former = [f"--{old}" for old, new in legacy.CONTROLS.items() if new == control]
+        flags = dict.fromkeys((f"--{control.replace('_', '-')}", f"--{control}", *former))  # recipes use the second
         group.add_argument(*flags, dest=f"control_{control}", metavar=values, help=about)
 
 

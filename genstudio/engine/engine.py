@@ -104,7 +104,7 @@ class Engine:
         if latents.ndim != 2 or not np.isfinite(latents).all():
             raise ValueError("codes must be finite numbers, one row for each picture")
         values = check_controls(find_verb(self.hold(name, exact).system, "decode"), controls)
-        if (due := self.hold(name, exact).codes) not in (None, latents.shape[1]):
+        if (due := self.hold(name, exact).latent_dim) not in (None, latents.shape[1]):
             raise ValueError(f"a code of {name} has {due} numbers, not {latents.shape[1]}: it belongs to another model")
 
         def run(model: Model, i: int, j: int) -> Tensor:
@@ -150,27 +150,27 @@ class Engine:
         loaded, seeds, values = self._checked(name, "sample", seeds, controls)
         return self._steps(loaded, lambda: loaded.model.sample(Noise(seeds, self.device), **values))
 
-    def redraw(
+    def img2img(
         self, name: str, picture: Image.Image, seeds: Sequence[int], mask: np.ndarray | None = None, **controls: Any
     ) -> Iterator[Step]:
         """img2img (SDEdit, Meng et al. 2022, arXiv:2108.01073): a picture noised and denoised, once per seed.
 
         mask: booleans (h, w) for inpainting, True where the picture is generated anew; elsewhere it stays.
         """
-        loaded, seeds, values = self._checked(name, "redraw", seeds, controls)
+        loaded, seeds, values = self._checked(name, "img2img", seeds, controls)
         known = self._known(loaded, picture, mask, len(seeds))
         image, mask = known["known"], known["mask"]
         return self._steps(
-            loaded, lambda: loaded.model.redraw(image, Noise(seeds, self.device), mask=mask, **values)
+            loaded, lambda: loaded.model.img2img(image, Noise(seeds, self.device), mask=mask, **values)
         )
 
-    def go_on(
+    def denoise_from(
         self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,
         mask: np.ndarray | None = None, **controls: Any,
     ) -> Iterator[Step]:  # fmt: skip
         """Denoise from x_t, float32 (n, c, h, w), at `time`: a branch of another trajectory. With a mask, inpainting of
-        the picture, as in `redraw`."""
-        loaded, seeds, values = self._checked(name, "go_on", seeds, controls)
+        the picture, as in `img2img`."""
+        loaded, seeds, values = self._checked(name, "denoise_from", seeds, controls)
         x = np.asarray(x, np.float32)
         if x.shape != (len(seeds), *loaded.model.image_shape) or not np.isfinite(x).all():
             shape = loaded.model.image_shape
@@ -179,7 +179,7 @@ class Engine:
             raise ValueError(f"time must lie between 0 and {loaded.model.schedule.steps - 1}, not {time}")
         start, known = moved(torch.from_numpy(x), self.device), self._known(loaded, picture, mask, len(seeds))
         return self._steps(
-            loaded, lambda: loaded.model.go_on(start, time, Noise(seeds, self.device), **known, **values)
+            loaded, lambda: loaded.model.denoise_from(start, time, Noise(seeds, self.device), **known, **values)
         )
 
     def _known(
@@ -307,7 +307,7 @@ class Engine:
 
     def _styled(self, loaded: Held, w: np.ndarray) -> Tensor:
         find_verb(loaded.system, "styles")
-        w, shape = np.asarray(w, np.float32), (loaded.model.layers, loaded.model.codes)
+        w, shape = np.asarray(w, np.float32), (loaded.model.layers, loaded.model.latent_dim)
         if w.shape[1:] != shape:
             due = f"{shape[0]} layers of {shape[1]} numbers"
             raise ValueError(f"styles of {loaded.name} are {due}, not {w.shape[1:]}: these are another model's")
@@ -399,11 +399,11 @@ class Engine:
     def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Latents (n, 2) and class numbers (n,) of held-out images, for a model with a two-dimensional latent space."""
         model = self.hold(name).model
-        if not hasattr(model, "map_codes"):
+        if not hasattr(model, "map_latents"):
             raise ValueError(f"{name} has no map: it has more than two numbers a picture")
         labels = model.map_labels.cpu().numpy()
         there = labels != EMPTY
-        return model.map_codes.float().cpu().numpy()[there], labels[there]
+        return model.map_latents.float().cpu().numpy()[there], labels[there]
 
     def classify(self, name: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class probabilities (n, classes) and features (n, d) of pictures uint8 (n, h, w, c)."""

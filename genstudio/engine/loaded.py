@@ -35,7 +35,7 @@ class Held:
     digest: str  # of the weights, for recipes
     precision: Precision
     bytes: int
-    codes: int | None = None  # dimension of its latents, None without latents
+    latent_dim: int | None = None  # dimension of its latents, None without latents
     seconds: dict[str, float] = field(default_factory=dict)  # per image, by verb, as last measured
     most: int | None = None  # largest batch that fits into memory, None until a larger one did not
     directions: dict[str, np.ndarray] = field(default_factory=dict)  # by method, computed on first use
@@ -56,12 +56,12 @@ def load(name: str, path: Path, device: torch.device, precision: Precision, exac
     if device.type == "cuda" and hasattr(model, "decode"):
         model.decode = Recorded(model.decode)
     size = sum(t.nbytes for t in model.state_dict().values())
-    codes = model.latents(Noise([0], device)).shape[1] if hasattr(model, "latents") else None
+    latent_dim = model.latents(Noise([0], device)).shape[1] if hasattr(model, "latents") else None
     system = find(header.system)
     if system.judge in catalog.available():
         judge, _ = checkpoint.load(catalog.locate(system.judge))
         model.judged_by(judge.to(device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False))
-    return Held(name, model, system, header, checkpoint.digest(path), precision, size, codes)
+    return Held(name, model, system, header, checkpoint.digest(path), precision, size, latent_dim)
 
 
 def maker(system: System, verb: str) -> Callable:
@@ -69,7 +69,7 @@ def maker(system: System, verb: str) -> Callable:
     if verb == "mix":
         find_verb(system, "styles")
         return find_verb(system, "sample")  # has the controls of both `styles` and `synthesize`
-    own = verb in ("translate", "redraw") or verb == "sample" and hasattr(system.model, "sample")
+    own = verb in ("translate", "img2img") or verb == "sample" and hasattr(system.model, "sample")
     return find_verb(system, verb if own else "decode")
 
 

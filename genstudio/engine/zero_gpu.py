@@ -107,18 +107,18 @@ class Borrower(Engine):
         here = super().denoise(name, seeds, **controls)
         return self._stepwise(here, "denoise", name, len(seeds), (list(seeds),), controls)
 
-    def go_on(
+    def denoise_from(
         self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,
         mask: np.ndarray | None = None, **controls: Any,
     ) -> Iterator[Any]:  # fmt: skip
-        here = super().go_on(name, x, time, seeds, picture, mask, **controls)
-        return self._stepwise(here, "go_on", name, len(seeds), (x, time, list(seeds), picture, mask), controls)
+        here = super().denoise_from(name, x, time, seeds, picture, mask, **controls)
+        return self._stepwise(here, "denoise_from", name, len(seeds), (x, time, list(seeds), picture, mask), controls)
 
-    def redraw(
+    def img2img(
         self, name: str, picture: Image.Image, seeds: Sequence[int], mask: np.ndarray | None = None, **controls: Any
     ) -> Iterator[Any]:
-        here = super().redraw(name, picture, seeds, mask, **controls)
-        return self._stepwise(here, "redraw", name, len(seeds), (picture, list(seeds), mask), controls)
+        here = super().img2img(name, picture, seeds, mask, **controls)
+        return self._stepwise(here, "img2img", name, len(seeds), (picture, list(seeds), mask), controls)
 
     def _stepwise(
         self, here: Iterator[Any], verb: str, name: str, pictures: int, arguments: tuple, controls: dict[str, Any]
@@ -185,7 +185,7 @@ def on_processor(loaded: Held, verb: str, count: int) -> float:
     """
     if verb == "translate":
         return count * loaded.seconds.get("translate", PIXEL)
-    if verb in ("denoise", "go_on", "redraw"):
+    if verb in ("denoise", "denoise_from", "img2img"):
         return count * loaded.seconds.get("step", STEP)
     if verb == "sample" and not steps_many(loaded.system.model):
         return count * loaded.seconds.get("decode", 0.0)

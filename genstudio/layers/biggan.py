@@ -164,12 +164,12 @@ class Up(nn.Module):
         super().__init__()
         self.norm1, self.conv1 = ConditionalBatchNorm(in_channels, condition_dim), Conv(in_channels, out_channels, 3)
         self.norm2, self.conv2 = ConditionalBatchNorm(out_channels, condition_dim), Conv(out_channels, out_channels, 3)
-        self.short = Conv(in_channels, out_channels, 1)
+        self.shortcut = Conv(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, condition: Tensor, truncation: float) -> Tensor:
         h = self.conv1(interpolate(relu(self.norm1(x, condition, truncation)), scale_factor=2))
         h = self.conv2(relu(self.norm2(h, condition, truncation)))
-        return h + interpolate(self.short(x), scale_factor=2)  # a 1x1 convolution commutes with upsampling
+        return h + interpolate(self.shortcut(x), scale_factor=2)  # a 1x1 convolution commutes with upsampling
 
 
 class Down(nn.Module):
@@ -178,12 +178,12 @@ class Down(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, halves: bool, first: bool = False):
         super().__init__()
         self.conv1, self.conv2 = Conv(in_channels, out_channels, 3), Conv(out_channels, out_channels, 3)
-        self.short = Conv(in_channels, out_channels, 1) if halves or in_channels != out_channels else nn.Identity()
+        self.shortcut = Conv(in_channels, out_channels, 1) if halves or in_channels != out_channels else nn.Identity()
         self.halves, self.first = halves, first
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv2(relu(self.conv1(x if self.first else relu(x))))
-        x = self.short(x)
+        x = self.shortcut(x)
         return avg_pool2d(h + x, 2) if self.halves else h + x
 
 
@@ -191,29 +191,30 @@ class Down(nn.Module):
 
 
 class Generator(nn.Module):
-    """Latents z and class embeddings -> images. Each block is conditioned on a part of z and on the class embedding.
+    """Latents z and class embeddings -> images. Each block is conditioned on a chunk of z and on the class embedding.
 
     widths: channels at 4x4, 8x8, ...
-    attends: resolution of the self-attention.
+    chunk: latent dimensions for each block.
+    attention_resolution: that of the self-attention.
     """
 
-    def __init__(self, channels: int, widths: Sequence[int], part: int, classes: int, embedding: int, attends: int):
+    def __init__(self, channels: int, widths: Sequence[int], chunk: int, classes: int, embedding: int, attention_resolution: int):
         super().__init__()
-        self.part, condition_dim = part, part + embedding
-        self.kinds = nn.Embedding(classes + 1, embedding)  # the last is that of no class
-        self.start = Linear(part, widths[0] * 16)
+        self.chunk, condition_dim = chunk, chunk + embedding
+        self.class_embedding = nn.Embedding(classes + 1, embedding)  # the last is that of no class
+        self.start = Linear(chunk, widths[0] * 16)
         self.blocks = nn.ModuleList(Up(a, b, condition_dim) for a, b in zip(widths, widths[1:]))
         at = {i: 8 << i for i in range(len(self.blocks))}  # resolution after each block
-        self.attention = nn.ModuleDict({str(i): Attention(widths[i + 1]) for i, side in at.items() if side == attends})
+        self.attention = nn.ModuleDict({str(i): Attention(widths[i + 1]) for i, side in at.items() if side == attention_resolution})
         self.norm, self.out = nn.BatchNorm2d(widths[-1]), Conv(widths[-1], channels, 3)
-        self.codes = part * (1 + len(self.blocks))
+        self.latent_dim = chunk * (1 + len(self.blocks))
 
     def forward(self, z: Tensor, embedded: Tensor, truncation: float = 1.0) -> Tensor:
         """z (n, latent_dim), class embeddings (n, d) -> (n, channels, h, w) in [-1, 1]."""
-        first, *parts = z.split(self.part, 1)
+        first, *chunks = z.split(self.chunk, 1)
         x = self.start(first).unflatten(1, (-1, 4, 4))
-        for i, (block, part) in enumerate(zip(self.blocks, parts, strict=True)):
-            x = block(x, torch.cat([part, embedded.to(part.dtype)], 1), truncation)
+        for i, (block, chunk) in enumerate(zip(self.blocks, chunks, strict=True)):
+            x = block(x, torch.cat([chunk, embedded.to(chunk.dtype)], 1), truncation)
             if str(i) in self.attention:
                 x = self.attention[str(i)](x)
         return torch.tanh(self.out(relu(self.norm(x))))
@@ -233,8 +234,8 @@ class Critic(nn.Module):
         pairs = zip([channels, *widths], widths)
         self.blocks = nn.Sequential(*(Down(a, b, halves=i < halvings, first=i == 0) for i, (a, b) in enumerate(pairs)))
         self.blocks.insert(1, Attention(widths[0]))
-        self.exit, self.kinds = Linear(widths[-1], 1), Embedding(classes + 1, widths[-1])
+        self.output, self.class_embedding = Linear(widths[-1], 1), Embedding(classes + 1, widths[-1])
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         features = relu(self.blocks(images)).sum((2, 3))
-        return (self.exit(features) + (self.kinds(labels) * features).sum(1, keepdim=True)).float()
+        return (self.output(features) + (self.class_embedding(labels) * features).sum(1, keepdim=True)).float()

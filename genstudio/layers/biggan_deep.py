@@ -64,10 +64,10 @@ class ConditionalBatchNorm(BatchNorm):
 
     def __init__(self, channels: int, condition_dim: int, rows: int):
         super().__init__(rows, channels)
-        self.told = nn.Linear(condition_dim, 2 * channels, bias=False)
+        self.affine = nn.Linear(condition_dim, 2 * channels, bias=False)
 
     def forward(self, x: Tensor, condition: Tensor, truncation: float) -> Tensor:
-        gain, shift = self.told(condition).float().chunk(2, 1)
+        gain, shift = self.affine(condition).float().chunk(2, 1)
         return self.normalized(x, 1 + gain, shift, truncation)
 
 
@@ -164,8 +164,7 @@ class Generator(nn.Module):
 
     widths: channels at 4x4, and after each block.
     doubles: for each block, true if it doubles the resolution.
-    codes: latent dimension.
-    attends: the block, counted from 1, that follows self-attention; beyond the last block there is none.
+        attention_position: the block, counted from 1, that follows self-attention; beyond the last block there is none.
     rows: truncations with batch norm statistics.
     """
 
@@ -174,10 +173,10 @@ class Generator(nn.Module):
         channels: int,
         widths: Sequence[int],
         doubles: Sequence[bool],
-        codes: int,
+        latent_dim: int,
         classes: int,
         embedding: int,
-        attends: int,
+        attention_position: int,
         rows: int,
     ):
         super().__init__()
@@ -187,21 +186,21 @@ class Generator(nn.Module):
             raise ValueError(f"it must be at least {MIN_CHANNELS} channels wide everywhere, not {min(widths)}")
         if rows < 2:
             raise ValueError("it needs statistics for two truncations at least")
-        self.attends, condition_dim = attends, codes + embedding
-        self.kinds = nn.Embedding(classes + 1, embedding)  # the last is that of no class
+        self.attention_position, condition_dim = attention_position, latent_dim + embedding
+        self.class_embedding = nn.Embedding(classes + 1, embedding)  # the last is that of no class
         self.start = nn.Linear(condition_dim, 16 * widths[0])
         shapes = zip(pairwise(widths), doubles, strict=True)
         self.blocks = nn.ModuleList(Block(a, b, condition_dim, rows, double) for (a, b), double in shapes)
-        self.attention = nn.ModuleList([Attention(widths[attends - 1])] if attends <= len(self.blocks) else [])
+        self.attention = nn.ModuleList([Attention(widths[attention_position - 1])] if attention_position <= len(self.blocks) else [])
         self.norm, self.out = PlainBatchNorm(widths[-1], rows), nn.Conv2d(widths[-1], channels, 3, padding=1)
 
     def forward(self, z: Tensor, embedded: Tensor, truncation: float = 1.0) -> Tensor:
-        """z (n, codes), class embeddings (n, d) -> (n, channels, h, w) in [-1, 1]."""
+        """z (n, latent_dim), class embeddings (n, d) -> (n, channels, h, w) in [-1, 1]."""
         condition = torch.cat([z, embedded.to(z.dtype)], 1)
         # As published, the outputs of this layer are in channels-last order.
         x = self.start(condition).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
         for i, block in enumerate(self.blocks, 1):
-            if i == self.attends:
+            if i == self.attention_position:
                 x = self.attention[0](x)
             x = block(x, condition, truncation)
         return torch.tanh(self.out(self.norm(x, truncation)))

@@ -75,22 +75,22 @@ def normalized(x: Tensor) -> Tensor:
 
 
 class Mapping(nn.Module):
-    """Latents z (n, z_width) and labels (n,) -> w (n, width), less entangled since they need not be normal.
+    """Latents z (n, z_dim) and labels (n,) -> w (n, w_dim), less entangled since they need not be normal.
 
     classes: number of classes it is conditioned on; label `classes` is that of no class.
-    z_width: dimension of z, if it differs from that of w.
+    z_dim: dimension of z, if it differs from that of w.
     """
 
-    def __init__(self, width: int, depth: int, classes: int = 0, lr_multiplier: float = 0.01, z_width: int = 0):
+    def __init__(self, w_dim: int, depth: int, classes: int = 0, lr_multiplier: float = 0.01, z_dim: int = 0):
         super().__init__()
-        self.kinds = nn.Embedding(classes + 1, width) if classes else None
-        widths = [(z_width or width) + (width if classes else 0), *[width] * depth]
+        self.class_embedding = nn.Embedding(classes + 1, w_dim) if classes else None
+        widths = [(z_dim or w_dim) + (w_dim if classes else 0), *[w_dim] * depth]
         self.layers = nn.ModuleList(Linear(a, b, lr_multiplier, gain=GAIN) for a, b in zip(widths, widths[1:]))
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         x = normalized(z)
-        if self.kinds is not None:
-            x = torch.cat([x, normalized(self.kinds(labels)).to(x.dtype)], 1)
+        if self.class_embedding is not None:
+            x = torch.cat([x, normalized(self.class_embedding(labels)).to(x.dtype)], 1)
         for layer in self.layers:
             x = activated(layer(x))
         return x.float()
@@ -149,19 +149,19 @@ class StyledConv(nn.Module):
         super().__init__()
         self.affine = Linear(styles, in_channels, start=1.0)
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels, 3, 3))
-        self.bias, self.strength = nn.Parameter(torch.zeros(out_channels)), nn.Parameter(torch.zeros(()))
-        self.register_buffer("grain", nn.init.normal_(torch.empty(1, 1, side, side)))  # the fixed noise
+        self.bias, self.noise_strength = nn.Parameter(torch.zeros(out_channels)), nn.Parameter(torch.zeros(()))
+        self.register_buffer("noise", nn.init.normal_(torch.empty(1, 1, side, side)))  # the fixed noise
         self.up, self.blur = up, Blur(out_channels, padding=1, gain=4.0) if up else nn.Identity()
         nn.init.normal_(self.weight)
         self.scale = 1 / math.sqrt(in_channels * 9)  # undone by demodulation: it keeps sums in the range of float16
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
         x = self.blur(modulated(x, self.weight, self.affine(w) * self.scale, self.up, GAIN))
-        x = x + (GAIN * self.strength * noise).to(x.dtype)
+        x = x + (GAIN * self.noise_strength * noise).to(x.dtype)
         return activated(x + (GAIN * self.bias).to(x.dtype)[:, None, None])
 
 
-class ToPicture(nn.Module):
+class ToRGB(nn.Module):
     """Features -> an image, added to those of the other resolutions: a modulated 1x1 convolution, not demodulated."""
 
     def __init__(self, in_channels: int, channels: int, styles: int):
@@ -191,34 +191,34 @@ class Synthesis(nn.Module):
     def __init__(self, channels: int, widths: Sequence[int], styles: int, original: bool = False):
         super().__init__()
         self.original = original
-        self.start = nn.Parameter(torch.empty(1, widths[0], 4, 4))
-        nn.init.normal_(self.start)
+        self.const = nn.Parameter(torch.empty(1, widths[0], 4, 4))
+        nn.init.normal_(self.const)
         self.convs = nn.ModuleList([StyledConv(widths[0], widths[0], styles, 4)])
         for level, (a, b) in enumerate(zip(widths, widths[1:])):
             side = 8 << level
             self.convs += [StyledConv(a, b, styles, side, up=True), StyledConv(b, b, styles, side)]
-        self.pictures = nn.ModuleList(ToPicture(width, channels, styles) for width in widths)
+        self.to_rgb = nn.ModuleList(ToRGB(width, channels, styles) for width in widths)
         self.layers = len(self.convs) + 1
 
     def forward(self, w: Tensor, noise: Sequence[Tensor] | None = None, side: int | None = None) -> Tensor:
         """noise: (n or 1, 1, h, w) for each convolution; by default the fixed noise.
         side: resolution to stop at, with the sum of the levels so far as the image.
         """
-        noise = [conv.grain for conv in self.convs] if noise is None else noise
-        x = self.start.expand(len(w), -1, -1, -1)
+        noise = [conv.noise for conv in self.convs] if noise is None else noise
+        x = self.const.expand(len(w), -1, -1, -1)
         x = self.convs[0](x, w[:, 0], noise[0])
-        picture = self.pictures[0](x, w[:, 1])
-        for level, to_picture in enumerate(self.pictures[1:]):
+        picture = self.to_rgb[0](x, w[:, 1])
+        for level, to_rgb in enumerate(self.to_rgb[1:]):
             if picture.shape[-1] == side:
                 break
             for i in (2 * level + 1, 2 * level + 2):
                 x = self.convs[i](x, w[:, i], noise[i])
-            picture = doubled(picture, self.original) + to_picture(x, w[:, i + 1])
+            picture = doubled(picture, self.original) + to_rgb(x, w[:, i + 1])
         return picture
 
     def sides(self) -> list[int]:
         """Resolution of each convolution's output."""
-        return [conv.grain.shape[-1] for conv in self.convs]
+        return [conv.noise.shape[-1] for conv in self.convs]
 
     def styled(self) -> list[int]:
         """Resolution of the layer of each style; the last style is that of the image alone."""
@@ -226,7 +226,7 @@ class Synthesis(nn.Module):
 
     def affine(self, layer: int) -> Tensor:
         """Weight (c, d) of the affine transform of a layer's style."""
-        affines = [*(conv.affine for conv in self.convs), self.pictures[-1].affine]
+        affines = [*(conv.affine for conv in self.convs), self.to_rgb[-1].affine]
         return affines[layer].weight
 
 
@@ -239,11 +239,11 @@ class AdaIN(nn.Module):
     def __init__(self, c: int, styles: int, side: int):
         super().__init__()
         self.affine = Linear(styles, 2 * c)
-        self.bias, self.strength = nn.Parameter(torch.zeros(c)), nn.Parameter(torch.zeros(c, 1, 1))
-        self.register_buffer("grain", nn.init.normal_(torch.empty(1, 1, side, side)))
+        self.bias, self.noise_strength = nn.Parameter(torch.zeros(c)), nn.Parameter(torch.zeros(c, 1, 1))
+        self.register_buffer("noise", nn.init.normal_(torch.empty(1, 1, side, side)))
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        x = activated(x + (self.strength * noise).to(x.dtype) + self.bias.to(x.dtype)[:, None, None])
+        x = activated(x + (self.noise_strength * noise).to(x.dtype) + self.bias.to(x.dtype)[:, None, None])
         scale, shift = self.affine(w).to(x.dtype)[:, :, None, None].chunk(2, 1)
         return instance_norm(x) * (1 + scale) + shift
 
@@ -253,28 +253,28 @@ class AdaINSynthesis(nn.Module):
 
     def __init__(self, channels: int, widths: Sequence[int], styles: int):
         super().__init__()
-        self.start = nn.Parameter(torch.ones(1, widths[0], 4, 4))
+        self.const = nn.Parameter(torch.ones(1, widths[0], 4, 4))
         inputs = [widths[0], *(w for pair in zip(widths, widths[1:]) for w in pair)]  # one for each of `convs`
         outputs = [widths[0], *(w for w in widths[1:] for _ in range(2))]
         shapes = zip(inputs, outputs, strict=True)
         self.convs = nn.ModuleList(Conv(a, b, 3, GAIN, padding=1, bias=False) for a, b in shapes)
         sides = [(width, 4 << level) for level, width in enumerate(widths) for _ in range(2)]
         self.norms = nn.ModuleList(AdaIN(width, styles, side) for width, side in sides)
-        self.picture = Conv(widths[-1], channels, 1)
+        self.to_rgb = Conv(widths[-1], channels, 1)
         self.layers = len(self.norms)
 
     def forward(self, w: Tensor, noise: Sequence[Tensor] | None = None, side: int | None = None) -> Tensor:
         """As in `Synthesis`, but `side` has no effect: there is no image before the last level."""
-        noise = [norm.grain for norm in self.norms] if noise is None else noise
-        x = self.norms[0](self.start.expand(len(w), -1, -1, -1), w[:, 0], noise[0])
+        noise = [norm.noise for norm in self.norms] if noise is None else noise
+        x = self.norms[0](self.const.expand(len(w), -1, -1, -1), w[:, 0], noise[0])
         for i in range(1, self.layers):
             if i % 2 == 0:
                 x = interpolate(x, scale_factor=2, mode="bilinear")
             x = self.norms[i](self.convs[i - 1](x), w[:, i], noise[i])
-        return self.picture(x).float()
+        return self.to_rgb(x).float()
 
     def sides(self) -> list[int]:
-        return [norm.grain.shape[-1] for norm in self.norms]
+        return [norm.noise.shape[-1] for norm in self.norms]
 
     def styled(self) -> list[int]:
         return self.sides()
@@ -286,20 +286,20 @@ class AdaINSynthesis(nn.Module):
 # Critic (discriminator) -----------------------------------------------------------------------------------------
 
 
-class Halving(nn.Module):
+class DownBlock(nn.Module):
     """Residual block that halves the resolution. The shortcut averages 2x2 pixels, or filters them if `original`."""
 
     def __init__(self, in_channels: int, out_channels: int, original: bool = False):
         super().__init__()
         self.conv1 = Conv(in_channels, in_channels, 3, GAIN, padding=1)
         self.blur, self.conv2 = Blur(in_channels, padding=2), Conv(in_channels, out_channels, 3, stride=2)
-        self.short = Conv(in_channels, out_channels, 1, 1 / GAIN, bias=False)
-        self.halve = Blur(in_channels, padding=1, stride=2) if original else mean_of_four
+        self.shortcut = Conv(in_channels, out_channels, 1, 1 / GAIN, bias=False)
+        self.downsample = Blur(in_channels, padding=1, stride=2) if original else mean_of_four
 
     def forward(self, x: Tensor) -> Tensor:
         h = activated(self.conv1(x))
         h = activated(self.conv2(self.blur(h)))  # its gain of sqrt(2) and the sum's factor of 1 / sqrt(2) cancel
-        return h + self.short(self.halve(x))
+        return h + self.shortcut(self.downsample(x))
 
 
 def mean_of_four(x: Tensor) -> Tensor:
@@ -347,25 +347,25 @@ class Critic(nn.Module):
     def __init__(self, channels: int, widths: Sequence[int], classes: int = 0, group: int = 4, original: bool = False):
         super().__init__()
         last, self.group, self.original = widths[0], group, original
-        self.entry = Conv(channels, widths[-1], 1, GAIN)
-        self.halvings = nn.Sequential(*(Halving(a, b, original) for a, b in zip(widths[::-1], widths[-2::-1])))
+        self.from_rgb = Conv(channels, widths[-1], 1, GAIN)
+        self.blocks = nn.Sequential(*(DownBlock(a, b, original) for a, b in zip(widths[::-1], widths[-2::-1])))
         self.conv = Conv(last + 1, last, 3, GAIN, padding=1)
         self.dense = Linear(last * 4 * 4, last, gain=GAIN)
-        self.exit = Linear(last, last if classes else 1)
-        self.kinds = nn.Embedding(classes + 1, last) if classes else None
+        self.output = Linear(last, last if classes else 1)
+        self.class_embedding = nn.Embedding(classes + 1, last) if classes else None
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        if labels is None and self.kinds is not None:
-            labels = torch.full((len(images),), self.kinds.num_embeddings - 1, device=images.device)
-        x = self.halvings(activated(self.entry(images)))
-        if self.kinds is None or self.original:
+        if labels is None and self.class_embedding is not None:
+            labels = torch.full((len(images),), self.class_embedding.num_embeddings - 1, device=images.device)
+        x = self.blocks(activated(self.from_rgb(images)))
+        if self.class_embedding is None or self.original:
             stddev = minibatch_stddev(x, self.group)
         else:
-            stddev = minibatch_stddev_by_class(x, labels, self.kinds.num_embeddings)
+            stddev = minibatch_stddev_by_class(x, labels, self.class_embedding.num_embeddings)
         x = torch.cat([x, stddev.expand(-1, 1, *x.shape[2:])], 1)
         x = activated(self.conv(x))
-        features = self.exit(activated(self.dense(x.flatten(1)))).float()
-        if self.kinds is None:
+        features = self.output(activated(self.dense(x.flatten(1)))).float()
+        if self.class_embedding is None:
             return features
-        embedded = self.kinds(labels) if self.original else normalized(self.kinds(labels))
+        embedded = self.class_embedding(labels) if self.original else normalized(self.class_embedding(labels))
         return (features * embedded).sum(1, keepdim=True) / math.sqrt(features.shape[1])

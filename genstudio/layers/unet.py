@@ -53,8 +53,8 @@ class DenoisingUNet(nn.Module):
             raise ValueError(f"sines and cosines of the time need an even number of channels from 4, not {widths[0]}")
         self.fold, self.first, self.full_range = fold, widths[0], full_range
         embedding = 4 * widths[0]
-        self.time = nn.Sequential(nn.Linear(widths[0], embedding), nn.SiLU(), nn.Linear(embedding, embedding))
-        self.kinds = nn.Embedding(classes + 1, embedding) if classes else None
+        self.time_embedding = nn.Sequential(nn.Linear(widths[0], embedding), nn.SiLU(), nn.Linear(embedding, embedding))
+        self.class_embedding = nn.Embedding(classes + 1, embedding) if classes else None
 
         def block(in_channels: int, out_channels: int) -> ResidualBlock:
             return ResidualBlock(in_channels, out_channels, embedding, groups, dropout, epsilon)
@@ -65,7 +65,7 @@ class DenoisingUNet(nn.Module):
         def downsample(channels: int) -> nn.Module:
             return nn.Conv2d(channels, channels, 3, 2, 1) if centred else CornerConv(channels, channels, 3, 2)
 
-        self.entry = nn.Conv2d(channels * fold**2, widths[0], 3, padding=1)
+        self.conv_in = nn.Conv2d(channels * fold**2, widths[0], 3, padding=1)
         width, skipped = widths[0], [widths[0]]  # channels of the features, and of each skip connection
         self.downs = nn.ModuleList()
         for level, out in enumerate(widths):
@@ -73,7 +73,7 @@ class DenoisingUNet(nn.Module):
             down.blocks = nn.ModuleList(block(width if i == 0 else out, out) for i in range(blocks))
             down.attention = nn.ModuleList(attend(level) for _ in range(blocks))
             last = level == len(widths) - 1
-            down.halve = nn.Identity() if last else downsample(out)
+            down.downsample = nn.Identity() if last else downsample(out)
             self.downs.append(down)
             skipped += [out] * (blocks if last else blocks + 1)
             width = out
@@ -86,34 +86,34 @@ class DenoisingUNet(nn.Module):
                 up.blocks.append(block(width + skipped.pop(), out))
                 width = out
             up.attention = nn.ModuleList(attend(level) for _ in range(blocks + 1))
-            up.enlarge = Upsample(out) if level else nn.Identity()
+            up.upsample = Upsample(out) if level else nn.Identity()
             self.ups.append(up)
         self.norm = GroupNorm(groups, width, epsilon)
-        self.exit = nn.Conv2d(width, (outputs or channels) * fold**2, 3, padding=1)
-        zeroed(self.exit)
+        self.conv_out = nn.Conv2d(width, (outputs or channels) * fold**2, 3, padding=1)
+        zeroed(self.conv_out)
 
     def forward(self, images: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
-        embedding = self.time(waves(times, self.first, self.full_range))
-        if self.kinds is not None:
-            none = torch.full_like(times, self.kinds.num_embeddings - 1, dtype=torch.long)
-            embedding = embedding + self.kinds(none if labels is None else labels)
+        embedding = self.time_embedding(waves(times, self.first, self.full_range))
+        if self.class_embedding is not None:
+            none = torch.full_like(times, self.class_embedding.num_embeddings - 1, dtype=torch.long)
+            embedding = embedding + self.class_embedding(none if labels is None else labels)
         embedding = silu(embedding)
-        x = self.entry(nn.functional.pixel_unshuffle(images, self.fold))
+        x = self.conv_in(nn.functional.pixel_unshuffle(images, self.fold))
         skips = [x]
         for level, down in enumerate(self.downs):
             for block, attention in zip(down.blocks, down.attention, strict=True):
                 x = attention(block(x, embedding))
                 skips.append(x)
             if level < len(self.downs) - 1:
-                x = down.halve(x)
+                x = down.downsample(x)
                 skips.append(x)
         before, attention, after = self.middle
         x = after(attention(before(x, embedding)), embedding)
         for up in self.ups:
             for block, attention in zip(up.blocks, up.attention, strict=True):
                 x = attention(block(torch.cat([x, skips.pop()], 1), embedding))
-            x = up.enlarge(x)
-        return nn.functional.pixel_shuffle(self.exit(silu(self.norm(x))), self.fold)
+            x = up.upsample(x)
+        return nn.functional.pixel_shuffle(self.conv_out(silu(self.norm(x))), self.fold)
 
 
 class ResidualBlock(nn.Module):
@@ -122,17 +122,17 @@ class ResidualBlock(nn.Module):
     def __init__(self, a: int, b: int, embedding: int, groups: int, dropout: float, epsilon: float = 1e-5):
         super().__init__()
         self.norm1, self.conv1 = GroupNorm(groups, a, epsilon), nn.Conv2d(a, b, 3, padding=1)
-        self.told = nn.Linear(embedding, b)
+        self.conditioning = nn.Linear(embedding, b)
         self.norm2, self.conv2 = GroupNorm(groups, b, epsilon), nn.Conv2d(b, b, 3, padding=1)
         self.dropout = nn.Dropout(dropout)
-        self.short = nn.Identity() if a == b else nn.Conv2d(a, b, 1)
+        self.shortcut = nn.Identity() if a == b else nn.Conv2d(a, b, 1)
         zeroed(self.conv2)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """x (n, a, h, w), embedding of time and class (n, d) -> (n, b, h, w)."""
         h = self.conv1(silu(self.norm1(x)))
-        h = h + self.told(embedding)[:, :, None, None]
-        return self.short(x) + self.conv2(self.dropout(silu(self.norm2(h))))
+        h = h + self.conditioning(embedding)[:, :, None, None]
+        return self.shortcut(x) + self.conv2(self.dropout(silu(self.norm2(h))))
 
 
 class Attention(nn.Module):

@@ -25,12 +25,12 @@ class AutoEncoder(FittedPrior):
     where no training image is encoded: that is why an auto-encoder is no generative model.
     """
 
-    def __init__(self, image_shape: tuple[int, int, int], codes: int, widths: tuple[int, ...], blocks: int = 1):
+    def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, widths: tuple[int, ...], blocks: int = 1):
         super().__init__()
         self.image_shape = image_shape
-        self.encoder = Encoder(image_shape, widths, blocks, codes)
-        self.decoder = Decoder(image_shape, widths, blocks, codes)
-        self.begin_prior(codes, kinds=1)
+        self.encoder = Encoder(image_shape, widths, blocks, latent_dim)
+        self.decoder = Decoder(image_shape, widths, blocks, latent_dim)
+        self.begin_prior(latent_dim, components=1)
 
     # verbs
 
@@ -61,7 +61,7 @@ class AutoEncoder(FittedPrior):
 )
 def ae_mnist() -> AutoEncoder:
     """An auto-encoder of digits with 16 latent dimensions."""
-    return AutoEncoder((1, 28, 28), codes=16, widths=(64, 128))
+    return AutoEncoder((1, 28, 28), latent_dim=16, widths=(64, 128))
 
 
 @system(
@@ -71,4 +71,4 @@ def ae_mnist() -> AutoEncoder:
 )
 def ae2d_mnist() -> AutoEncoder:
     """An auto-encoder with two latent dimensions: all digits on one plane, without regularization."""
-    return AutoEncoder((1, 28, 28), codes=2, widths=(64, 128))
+    return AutoEncoder((1, 28, 28), latent_dim=2, widths=(64, 128))

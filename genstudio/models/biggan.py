@@ -30,9 +30,9 @@ class BigGAN(Model):
     """BigGAN with a projection critic (discriminator).
 
     widths: channels of the generator at 4x4, 8x8, ...
-    part: latent dimensions for each block.
+    chunk: latent dimensions for each block.
     embedding: dimensions of the class embedding.
-    attends: resolution of the self-attention.
+    attention_resolution: that of the self-attention.
     halvings: downsampling blocks of the critic, which has one block more than the generator.
     critic_steps: critic steps, each on an equal part of the batch, before one step of the generator.
     """
@@ -42,27 +42,27 @@ class BigGAN(Model):
         image_shape: tuple[int, int, int],
         classes: int,
         widths: Sequence[int],
-        part: int = 20,
+        chunk: int = 20,
         embedding: int = 64,
-        attends: int = 16,
+        attention_resolution: int = 16,
         halvings: int = 2,
         critic_steps: int = 2,
     ):
         super().__init__()
         self.image_shape, self.classes, self.critic_steps = image_shape, classes, critic_steps
-        self.generator = Generator(image_shape[0], widths, part, classes, embedding, attends)
+        self.generator = Generator(image_shape[0], widths, chunk, classes, embedding, attention_resolution)
         self.critic = Critic(image_shape[0], [*widths[::-1]], halvings, classes)
-        self.codes = self.generator.codes
+        self.latent_dim = self.generator.latent_dim
 
     # verbs
 
     def latents(self, noise: Noise) -> Tensor:
         z = self._truncated(noise)  # before the label is drawn: a seed has the same z whatever the label
-        return torch.cat([z, self.generator.kinds(kinds_of(self, noise, ANY)).float()], 1)
+        return torch.cat([z, self.generator.class_embedding(kinds_of(self, noise, ANY)).float()], 1)
 
     def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
         """Truncation scales z, and selects the batch norm statistics that belong to it."""
-        z, embedded = latents.split([self.codes, latents.shape[1] - self.codes], 1)
+        z, embedded = latents.split([self.latent_dim, latents.shape[1] - self.latent_dim], 1)
         return self.generator(z * truncation, embedded, truncation)
 
     def sample(
@@ -74,7 +74,7 @@ class BigGAN(Model):
         towards: Towards = ANY,
         blend: Blend = 0.0,
     ) -> Iterator[Frame]:
-        z, embed = self._truncated(noise), self.generator.kinds
+        z, embed = self._truncated(noise), self.generator.class_embedding
         embedded = embed(kinds_of(self, noise, label)).float()
         if blend:
             embedded = torch.lerp(embedded, embed(kinds_of(self, noise, towards)).float(), blend)
@@ -82,7 +82,7 @@ class BigGAN(Model):
 
     def _truncated(self, noise: Noise) -> Tensor:
         """z (n, latent_dim) of a normal distribution truncated to [-BOUND, BOUND], by the inverse of its CDF."""
-        z, upper = noise.normal(self.codes).double(), 0.5 * (1 + math.erf(BOUND / math.sqrt(2)))
+        z, upper = noise.normal(self.latent_dim).double(), 0.5 * (1 + math.erf(BOUND / math.sqrt(2)))
         quantile = (1 - upper) + torch.special.ndtr(z) * (2 * upper - 1)
         return torch.special.ndtri(quantile).float()
 
@@ -104,7 +104,7 @@ class BigGAN(Model):
         yield "generator", {"generator": generator_hinge(on_fake)} | watch(fake_after=on_fake)
 
     def _generate(self, labels: Tensor) -> Tensor:
-        return self.generator(torch.randn(len(labels), self.codes, device=labels.device), self.generator.kinds(labels))
+        return self.generator(torch.randn(len(labels), self.latent_dim, device=labels.device), self.generator.class_embedding(labels))
 
     def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (n, 1) of the critic, by default without a class."""
@@ -124,8 +124,8 @@ class BigGAN(Model):
             for norm in norms:
                 norm.gathering, norm.gathered = level, 0
             for i in range(GATHERED):
-                noise = Noise(range(i * BATCH, (i + 1) * BATCH), self.critic.exit.weight.device)
-                embedded = self.generator.kinds(torch.arange(BATCH, device=noise.device) % count)
+                noise = Noise(range(i * BATCH, (i + 1) * BATCH), self.critic.output.weight.device)
+                embedded = self.generator.class_embedding(torch.arange(BATCH, device=noise.device) % count)
                 self.generator(self._truncated(noise) * truncation, embedded)
         for norm in norms:
             norm.gathering = None
@@ -137,25 +137,25 @@ class BigGANDeep(BigGAN):
     The generator has no spectral norm: it is divided out of published weights, and fine-tuning goes without. The critic
     has it, with a block for each resolution and one more, as in `BigGAN`.
 
-    widths, doubles, codes, embedding, attends, rows: see `layers/biggan_deep.py`.
+    widths, doubles, latent_dim, embedding, attention_position, rows: see `layers/biggan_deep.py`.
     """
 
     def __init__(
         self,
         widths: Sequence[int],
         doubles: Sequence[bool],
-        codes: int,
+        latent_dim: int,
         classes: int,
         embedding: int,
-        attends: int,
+        attention_position: int,
         rows: int,
         critic_steps: int = 2,
     ):
         Model.__init__(self)
         if (side := 4 << sum(doubles)) > MAX_SIDE:
             raise ValueError(f"its pictures would be {side} pixels wide, and {MAX_SIDE} are the most")
-        self.image_shape, self.classes, self.critic_steps, self.codes = (3, side, side), classes, critic_steps, codes
-        self.generator = deep.Generator(3, widths, doubles, codes, classes, embedding, attends, rows)
+        self.image_shape, self.classes, self.critic_steps, self.latent_dim = (3, side, side), classes, critic_steps, latent_dim
+        self.generator = deep.Generator(3, widths, doubles, latent_dim, classes, embedding, attention_position, rows)
         capped = [min(width, MAX_CRITIC_CHANNELS) for width in widths]
         halved = [width for width, doubled in zip(capped[1:], doubles, strict=True) if doubled][::-1]
         self.critic = Critic(3, [*halved, capped[0]], len(halved), classes)
@@ -192,11 +192,11 @@ def biggan_cifar10(width: int = 128) -> BigGAN:
 def biggan_deep(
     widths: tuple[int, ...] = (256, 256, 256, 256, 128, 128, 64),
     doubles: tuple[int, ...] = (0, 1, 0, 1, 0, 1),
-    codes: int = 64,
+    latent_dim: int = 64,
     embedding: int = 64,
     classes: int = 10,
-    attends: int = 5,
+    attention_position: int = 5,
     rows: int = 51,
 ) -> BigGANDeep:
     """A BigGAN-deep: of the ten classes of CIFAR-10, or as large as the published ones of ImageNet."""
-    return BigGANDeep(widths, [bool(each) for each in doubles], codes, classes, embedding, attends, rows)
+    return BigGANDeep(widths, [bool(each) for each in doubles], latent_dim, classes, embedding, attention_position, rows)

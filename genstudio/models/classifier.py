@@ -42,7 +42,7 @@ class Classifier(Model):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(widths[-1], classes)
         if attributes:
-            self.trait_head = nn.Linear(widths[-1], len(attributes))
+            self.attribute_head = nn.Linear(widths[-1], len(attributes))
 
     def features(self, images: Tensor) -> Tensor:
         """Input of the last layer, (n, widths[-1]): similar images have similar features."""
@@ -54,7 +54,7 @@ class Classifier(Model):
 
     def attribute_logits(self, images: Tensor) -> dict[str, Tensor]:
         """Logits (n,) of each attribute: above 0 if present."""
-        logits = self.trait_head(self.features(images)) if self.attributes else torch.empty(len(images), 0)
+        logits = self.attribute_head(self.features(images)) if self.attributes else torch.empty(len(images), 0)
         return dict(zip(self.attributes, logits.unbind(1), strict=True))
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -69,7 +69,7 @@ class Classifier(Model):
         terms = {"cross entropy": cross_entropy(logits, target, label_smoothing=0.05), "accuracy": accuracy}
         for i, name in enumerate(self.attributes):
             if (truth := batch.conditions.get(name)) is not None:
-                terms[name] = binary_cross_entropy_with_logits(self.trait_head(features)[:, i].float(), truth.float())
+                terms[name] = binary_cross_entropy_with_logits(self.attribute_head(features)[:, i].float(), truth.float())
         yield "model", terms
 
 

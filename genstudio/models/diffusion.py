@@ -191,11 +191,11 @@ class Diffusion(Model):
     ) -> Iterator[Frame]:
         """Images from noise: frames of the estimate of x_0, with x_t and the estimate of the noise."""
         x = noise.normal(*self.image_shape)
-        yield from self.go_on(x, self.schedule.steps - 1, noise, label=label, steps=steps, sampler=sampler,
+        yield from self.denoise_from(x, self.schedule.steps - 1, noise, label=label, steps=steps, sampler=sampler,
                               guidance=guidance, rescale=rescale, eta=eta,
                               classifier_guidance=classifier_guidance)  # fmt: skip
 
-    def redraw(
+    def img2img(
         self,
         images: Tensor,
         noise: Noise,
@@ -224,7 +224,7 @@ class Diffusion(Model):
             for frame in self.invert(images, self.schedule.times(steps, last)):
                 yield replace(frame, steps=2 * frame.steps)
             x, shown = frame.extra["x_t"], frame.steps
-        denoised = self.go_on(x, last, noise, known=images, mask=mask, label=label, steps=steps, sampler=sampler,
+        denoised = self.denoise_from(x, last, noise, known=images, mask=mask, label=label, steps=steps, sampler=sampler,
                               guidance=guidance, rescale=rescale, eta=eta)  # fmt: skip
         for frame in denoised:
             if shown == 0 or frame.step:  # the last frame of the inversion is the first of these
@@ -235,7 +235,7 @@ class Diffusion(Model):
         none = torch.full((len(images),), self.classes, device=images.device) if self.classes else None
         yield from frames(inverted(self._denoiser(none), self.schedule, images, times), len(times))
 
-    def go_on(
+    def denoise_from(
         self,
         x: Tensor,
         time: int,
@@ -251,7 +251,7 @@ class Diffusion(Model):
         eta: Eta = 0.0,
         classifier_guidance: ByClassifier = 0.0,
     ) -> Iterator[Frame]:
-        """Denoise x_t (n, c, h, w) from `time` in `steps` steps; `sample` and `redraw` end in it."""
+        """Denoise x_t (n, c, h, w) from `time` in `steps` steps; `sample` and `img2img` end in it."""
         denoise = self.denoiser(self._labels(noise, label), guidance, rescale, classifier_guidance)
         if mask is not None:
             denoise = inpainting(denoise, self.schedule, known, mask)

@@ -15,30 +15,30 @@ EMPTY = 255  # the label of an unused entry of the map
 
 
 class FittedPrior(Model):
-    """A model whose latents are drawn from a Gaussian mixture, fitted with one component for each of `kinds` classes.
+    """A model whose latents are drawn from a Gaussian mixture, fitted with one component for each of `components` classes.
 
     It is N(0, I) until `fit_prior`. A model with two latent dimensions also keeps a map: latents and labels of held-out
     images.
     """
 
-    codes: int
+    latent_dim: int
 
-    def begin_prior(self, codes: int, kinds: int) -> None:
+    def begin_prior(self, latent_dim: int, components: int) -> None:
         """Register the buffers; called once, in the model's `__init__`."""
-        self.codes = codes
-        self.register_buffer("prior_share", torch.full((kinds,), 1 / kinds))
-        self.register_buffer("prior_mean", torch.zeros(kinds, codes))
-        self.register_buffer("prior_factor", torch.zeros(kinds, codes, codes))  # L of the covariance L L'
+        self.latent_dim = latent_dim
+        self.register_buffer("prior_share", torch.full((components,), 1 / components))
+        self.register_buffer("prior_mean", torch.zeros(components, latent_dim))
+        self.register_buffer("prior_factor", torch.zeros(components, latent_dim, latent_dim))  # L of the covariance L L'
         self.prior_factor.diagonal(dim1=1, dim2=2).fill_(1)
-        if codes == 2:
-            self.register_buffer("map_codes", torch.zeros(MAP, 2))
+        if latent_dim == 2:
+            self.register_buffer("map_latents", torch.zeros(MAP, 2))
             self.register_buffer("map_labels", torch.full((MAP,), EMPTY, dtype=torch.uint8))
 
     def latents(self, noise: Noise) -> Tensor:
         cumulative = self.prior_share.float().cumsum(0)
         component = torch.searchsorted(cumulative, noise.uniform(1)).squeeze(1).clamp_max(len(cumulative) - 1)  # (n,)
         # A sum, not a matrix product, which autocast would compute in half precision: latents of a seed must be exact.
-        offset = (self.prior_factor[component].float() * noise.normal(self.codes)[:, None, :]).sum(2)
+        offset = (self.prior_factor[component].float() * noise.normal(self.latent_dim)[:, None, :]).sum(2)
         return self.prior_mean[component] + offset
 
     @torch.no_grad()
@@ -56,18 +56,18 @@ class FittedPrior(Model):
         label = label.to(mean.device) % components  # classes beyond the number of components share them
         for k in range(components):
             own = label == k
-            if own.sum() <= self.codes:
+            if own.sum() <= self.latent_dim:
                 continue  # too few latents for a covariance: this component keeps N(0, I) and is not drawn
             covariance = torch.cov(mean[own].T) + torch.diag(variance[own].mean(0))
             self.prior_mean[k] = mean[own].mean(0)
             self.prior_factor[k] = torch.linalg.cholesky(covariance)
             self.prior_share[k] = own.float().mean()
-        fitted = torch.bincount(label, minlength=components) > self.codes
+        fitted = torch.bincount(label, minlength=components) > self.latent_dim
         if fitted.any():
             self.prior_share *= fitted
             self.prior_share /= self.prior_share.sum()
-        if self.codes == 2 and held_out is not None:
+        if self.latent_dim == 2 and held_out is not None:
             shown = held_out[:MAP]
             labels = torch.zeros(len(shown)) if shown.labels is None else shown.labels
-            self.map_codes[: len(shown)] = posterior(shown.images)[0]
+            self.map_latents[: len(shown)] = posterior(shown.images)[0]
             self.map_labels.fill_(EMPTY)[: len(shown)] = labels.to(torch.uint8)

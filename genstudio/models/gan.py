@@ -22,22 +22,22 @@ class DCGAN(Model):
     """Deep convolutional GAN, by the paper's guidelines: strided convolutions in place of pooling, batch norm in both
     networks, no hidden dense layers, ReLU and tanh in the generator, leaky ReLU in the critic.
 
-    codes: latent dimension.
+    latent_dim: dimension of z.
     widths: channels of the generator from the lowest resolution up; each level doubles it. The critic mirrors it.
     """
 
     def __init__(
-        self, image_shape: tuple[int, int, int], codes: int = 100, widths: tuple[int, ...] = (512, 256, 128, 64)
+        self, image_shape: tuple[int, int, int], latent_dim: int = 100, widths: tuple[int, ...] = (512, 256, 128, 64)
     ):
         super().__init__()
-        self.image_shape, self.codes = image_shape, codes
-        self.generator = generator_of(image_shape, codes, widths)
+        self.image_shape, self.latent_dim = image_shape, latent_dim
+        self.generator = generator_of(image_shape, latent_dim, widths)
         self.critic = nn.Sequential(*critic_body(image_shape, widths), *critic_head(image_shape, widths))
 
     # verbs
 
     def latents(self, noise: Noise) -> Tensor:
-        return noise.normal(self.codes)
+        return noise.normal(self.latent_dim)
 
     def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
         return self.generator((latents * truncation)[:, :, None, None])
@@ -48,7 +48,7 @@ class DCGAN(Model):
         return {"critic": self.critic, "generator": self.generator}
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        z = torch.randn(len(batch), self.codes, device=batch.images.device)
+        z = torch.randn(len(batch), self.latent_dim, device=batch.images.device)
         fake = self.decode(z)
         on_real, on_fake = self.verdict(batch.images), self.verdict(fake.detach())
         yield "critic", {"critic": critic_logistic(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
@@ -74,28 +74,28 @@ class CGAN(Model):
         self,
         image_shape: tuple[int, int, int],
         classes: int,
-        codes: int = 64,
+        latent_dim: int = 64,
         embedding: int = 32,
         widths: tuple[int, ...] = (128, 64),
         critic: Literal["concatenated", "projection"] = "concatenated",
     ):
         super().__init__()
-        self.image_shape, self.codes, self.classes = image_shape, codes, classes
+        self.image_shape, self.latent_dim, self.classes = image_shape, latent_dim, classes
         self.generator = nn.ModuleDict({
-            "kinds": nn.Embedding(classes + 1, embedding),  # the last is that of no class
-            "body": generator_of(image_shape, codes + embedding, widths),
+            "class_embedding": nn.Embedding(classes + 1, embedding),  # the last is that of no class
+            "body": generator_of(image_shape, latent_dim + embedding, widths),
         })  # fmt: skip
         self.critic = (Concatenated if critic == "concatenated" else Projection)(image_shape, classes, widths)
 
     # verbs
 
     def latents(self, noise: Noise) -> Tensor:
-        z = noise.normal(self.codes)  # before the label is drawn: a seed has the same z whatever the label
-        return torch.cat([z, self.generator["kinds"](kinds_of(self, noise, ANY))], 1)
+        z = noise.normal(self.latent_dim)  # before the label is drawn: a seed has the same z whatever the label
+        return torch.cat([z, self.generator["class_embedding"](kinds_of(self, noise, ANY))], 1)
 
     def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
         """Truncation scales z, and leaves the class embedding as it is."""
-        z, embedded = latents.split([self.codes, latents.shape[1] - self.codes], 1)
+        z, embedded = latents.split([self.latent_dim, latents.shape[1] - self.latent_dim], 1)
         return self.generator["body"](torch.cat([z * truncation, embedded], 1)[:, :, None, None])
 
     def sample(
@@ -107,7 +107,7 @@ class CGAN(Model):
         towards: Towards = ANY,
         blend: Blend = 0.0,
     ) -> Iterator[Frame]:
-        z, embed = noise.normal(self.codes), self.generator["kinds"]
+        z, embed = noise.normal(self.latent_dim), self.generator["class_embedding"]
         embedded = embed(kinds_of(self, noise, label))
         if blend:
             embedded = torch.lerp(embedded, embed(kinds_of(self, noise, towards)), blend)
@@ -120,8 +120,8 @@ class CGAN(Model):
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         labels = told(self, batch)
-        z = torch.randn(len(batch), self.codes, device=labels.device)
-        fake = self.decode(torch.cat([z, self.generator["kinds"](labels)], 1))
+        z = torch.randn(len(batch), self.latent_dim, device=labels.device)
+        fake = self.decode(torch.cat([z, self.generator["class_embedding"](labels)], 1))
         on_real, on_fake = self.verdict(batch.images, labels), self.verdict(fake.detach(), labels)
         yield "critic", {"critic": critic_logistic(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
 
@@ -137,9 +137,9 @@ class CGAN(Model):
 # Networks -------------------------------------------------------------------------------------------------------
 
 
-def generator_of(image_shape: tuple[int, int, int], codes: int, widths: Sequence[int]) -> nn.Sequential:
+def generator_of(image_shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int]) -> nn.Sequential:
     """(n, latent_dim, 1, 1) -> images (n, c, h, w) in [-1, 1]."""
-    layers: list[nn.Module] = [nn.ConvTranspose2d(codes, widths[0], image_shape[1] >> len(widths), 1, 0, bias=False)]
+    layers: list[nn.Module] = [nn.ConvTranspose2d(latent_dim, widths[0], image_shape[1] >> len(widths), 1, 0, bias=False)]
     for a, b in zip(widths, widths[1:]):
         layers += [nn.BatchNorm2d(a), nn.ReLU(), nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False)]
     layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU()]
@@ -174,11 +174,11 @@ class Concatenated(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], classes: int, widths: Sequence[int]):
         super().__init__()
-        self.kinds = nn.Embedding(classes + 1, image_shape[1] * image_shape[2])
+        self.class_embedding = nn.Embedding(classes + 1, image_shape[1] * image_shape[2])
         self.layers = nn.Sequential(*critic_body(image_shape, widths, extra=1), *critic_head(image_shape, widths))
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        channel = self.kinds(labels).unflatten(1, images.shape[2:])[:, None]
+        channel = self.class_embedding(labels).unflatten(1, images.shape[2:])[:, None]
         return self.layers(torch.cat([images, channel.to(images.dtype)], 1))
 
 
@@ -188,11 +188,11 @@ class Projection(nn.Module):
     def __init__(self, image_shape: tuple[int, int, int], classes: int, widths: Sequence[int]):
         super().__init__()
         self.body = nn.Sequential(*critic_body(image_shape, widths))
-        self.kinds, self.head = nn.Embedding(classes + 1, widths[0]), nn.Linear(widths[0], 1)
+        self.class_embedding, self.head = nn.Embedding(classes + 1, widths[0]), nn.Linear(widths[0], 1)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
         phi = self.body(images).sum((2, 3))
-        return self.head(phi) + (self.kinds(labels) * phi).sum(1, keepdim=True)
+        return self.head(phi) + (self.class_embedding(labels) * phi).sum(1, keepdim=True)
 
 
 # Systems --------------------------------------------------------------------------------------------------------
@@ -235,6 +235,6 @@ def dcgan_cifar10() -> DCGAN:
     data="avatars",
     recipe=FACES,
 )
-def dcgan(channels: int = 3, side: int = 64, codes: int = 100, widths: tuple[int, ...] = (256, 128, 64, 32)) -> DCGAN:
+def dcgan(channels: int = 3, side: int = 64, latent_dim: int = 100, widths: tuple[int, ...] = (256, 128, 64, 32)) -> DCGAN:
     """A DCGAN of any size."""
-    return DCGAN((channels, side, side), codes, widths)
+    return DCGAN((channels, side, side), latent_dim, widths)

@@ -55,7 +55,7 @@ Cutoff = Annotated[
     ),
 ]
 FIXED, NEW, OFF = "fixed", "new", "off"
-Grain = Annotated[
+NoiseMode = Annotated[
     str,
     Choice(
         (FIXED, NEW, OFF),
@@ -83,7 +83,7 @@ class StyleGAN2(Model):
     mixing: probability of style mixing.
     ada: target of adaptive augmentation, see `AdaptiveAugmentation`; 0 for none.
     adain: the synthesis network of the first StyleGAN.
-    z_width: dimension of z, if it differs from that of w.
+    z_dim: dimension of z, if it differs from that of w.
     group: images in a group of the minibatch standard deviation.
     original: compute as the authors' code up to rounding, so that its weights fit.
     """
@@ -102,15 +102,15 @@ class StyleGAN2(Model):
         mixing: float = 0.9,
         ada: float = 0.0,
         adain: bool = False,
-        z_width: int = 0,
+        z_dim: int = 0,
         group: int = 4,
         original: bool = False,
     ):
         super().__init__()
-        self.image_shape, self.codes, self.z_width, self.classes = image_shape, styles, z_width or styles, classes
+        self.image_shape, self.latent_dim, self.z_dim, self.classes = image_shape, styles, z_dim or styles, classes
         self.gamma, self.gamma_every, self.path, self.path_every = gamma, gamma_every, path, path_every
         self.mixing = mixing
-        mapping = Mapping(styles, depth, classes, z_width=z_width)
+        mapping = Mapping(styles, depth, classes, z_dim=z_dim)
         shape = image_shape[0], widths, styles
         synthesis = AdaINSynthesis(*shape) if adain else Synthesis(*shape, original)
         side = synthesis.sides()[-1]
@@ -118,7 +118,7 @@ class StyleGAN2(Model):
         self.generator = nn.ModuleDict({"mapping": mapping, "synthesis": synthesis})
         self.critic = Critic(image_shape[0], widths, classes, group, original)
         self.ada = AdaptiveAugmentation(ada) if ada else None
-        self.register_buffer("averages", torch.zeros(classes + 1, styles))  # of w by class; the last without
+        self.register_buffer("w_avg", torch.zeros(classes + 1, styles))  # of w by class; the last without
         self.register_buffer("path_mean", torch.zeros(()))
 
     # verbs
@@ -134,11 +134,11 @@ class StyleGAN2(Model):
         """
         z = self._z(noise)
         labels = kinds_of(self, noise, label)
-        w, average = self.generator["mapping"](z, labels), self.averages[labels]
+        w, average = self.generator["mapping"](z, labels), self.w_avg[labels]
         if blend:
             end = kinds_of(self, noise, towards)
             w = torch.lerp(w, self.generator["mapping"](z, end), blend)
-            average = torch.lerp(average, self.averages[end], blend)
+            average = torch.lerp(average, self.w_avg[end], blend)
         return self.truncate(w[:, None].expand(-1, self.layers, -1), truncation, cutoff, average)
 
     def truncate(self, w: Tensor, truncation: float = 1.0, cutoff: int = 18, average: Tensor | None = None) -> Tensor:
@@ -148,17 +148,17 @@ class StyleGAN2(Model):
         return torch.lerp(average[:, None], w, psi)
 
     def synthesize(
-        self, w: Tensor, noise: Noise | None = None, *, grain: Grain = FIXED, side: int | None = None
+        self, w: Tensor, noise: Noise | None = None, *, noise_mode: NoiseMode = FIXED, side: int | None = None
     ) -> Tensor:
         """Images of styles w (n, layers, d).
 
-        grain: per-pixel noise: fixed, new from the seeds of `noise`, or off.
+        noise_mode: per-pixel noise: fixed, new from the seeds of `noise`, or off.
         side: lower resolution to stop at.
         """
         synthesis, pixel_noise = self.generator["synthesis"], None
-        if grain == OFF:
+        if noise_mode == OFF:
             pixel_noise = [w.new_zeros(1) for _ in synthesis.sides()]
-        elif grain == NEW:
+        elif noise_mode == NEW:
             if noise is None:
                 raise ValueError("new detail is drawn from seeds, and none are given")
             pixel_noise = [noise.normal(1, side, side) for side in synthesis.sides()]
@@ -166,11 +166,11 @@ class StyleGAN2(Model):
 
     def sample(
         self, noise: Noise, *, truncation: Psi = 1.0, cutoff: Cutoff = 18, label: Label = ANY, towards: Towards = ANY,
-        blend: Blend = 0.0, grain: Grain = FIXED,
+        blend: Blend = 0.0, noise_mode: NoiseMode = FIXED,
     ) -> Iterator[Frame]:  # fmt: skip
         w = self.styles(noise, label=label, towards=towards, blend=blend, truncation=truncation, cutoff=cutoff)
         detail = Noise(noise.seeds, noise.device)  # restarted streams, as in style mixing
-        yield Frame(self.synthesize(w, detail, grain=grain))
+        yield Frame(self.synthesize(w, detail, noise_mode=noise_mode))
 
     @property
     def layers(self) -> int:
@@ -197,13 +197,13 @@ class StyleGAN2(Model):
         return self.synthesize(w[:, None].expand(-1, self.layers, -1))
 
     def _z(self, noise: Noise) -> Tensor:
-        """z (n, z_width), drawn before the label: a seed has the same z whatever the label. In float64, so that w is
+        """z (n, z_dim), drawn before the label: a seed has the same z whatever the label. In float64, so that w is
         the same to the last digit in any batch."""
-        return noise.normal(self.z_width).double()
+        return noise.normal(self.z_dim).double()
 
     def centre(self) -> Tensor:
         """The average w (d,) of `latents`, over all classes."""
-        return self.averages[: len(self.class_names)].mean(0) if self.class_names else self.averages[self.classes]
+        return self.w_avg[: len(self.class_names)].mean(0) if self.class_names else self.w_avg[self.classes]
 
     # training
 
@@ -238,10 +238,10 @@ class StyleGAN2(Model):
         """Style mixing: w (n, layers, d) of one latent up to a random layer, and of another from there on."""
         n, device, mapping = len(labels), labels.device, self.generator["mapping"]
         layers = self.layers
-        w = mapping(torch.randn(n, self.z_width, device=device), labels)[:, None]
+        w = mapping(torch.randn(n, self.z_dim, device=device), labels)[:, None]
         if not self.mixing:
             return w.expand(-1, layers, -1)
-        other = mapping(torch.randn(n, self.z_width, device=device), labels)[:, None]
+        other = mapping(torch.randn(n, self.z_dim, device=device), labels)[:, None]
         crossover = torch.randint(1, layers, (n, 1), device=device)
         mixed = torch.rand(n, 1, device=device) < self.mixing
         second = mixed & (torch.arange(layers, device=device) >= crossover)  # (n, layers)
@@ -262,10 +262,10 @@ class StyleGAN2(Model):
     @torch.no_grad()
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
         """Compute the average style of each class, with the averaged weights."""
-        z = torch.randn(AVERAGED, self.z_width, generator=torch.Generator().manual_seed(0)).to(self.averages.device)
+        z = torch.randn(AVERAGED, self.z_dim, generator=torch.Generator().manual_seed(0)).to(self.w_avg.device)
         for label in range(self.classes + 1):
             labels = torch.full((AVERAGED,), label, device=z.device)
-            self.averages[label] = self.generator["mapping"](z, labels).mean(0)
+            self.w_avg[label] = self.generator["mapping"](z, labels).mean(0)
 
 
 RECIPE = Recipe(images=640_000, batch=16, rate=2.5e-3, betas=(0.0, 0.99), cosine=False, ema=0.999)
@@ -313,7 +313,7 @@ def stylegan2(
     styles: int = 128,
     depth: int = 4,
     classes: int = 0,
-    z_width: int = 128,
+    z_dim: int = 128,
     group: int = 4,
 ) -> StyleGAN2:
     """A StyleGAN2 as in the authors' code, for imported weights; each width but the first doubles the resolution."""
@@ -321,5 +321,5 @@ def stylegan2(
         raise ValueError(f"a StyleGAN2 has 1 to 9 widths and 1 or 3 channels, not {widths} and {channels}")
     side = 4 << (len(widths) - 1)
     gamma = 0.0002 * side**2 / 16  # at a batch of 16
-    options = {"ada": 0.6, "z_width": z_width, "group": group, "original": True}
+    options = {"ada": 0.6, "z_dim": z_dim, "group": group, "original": True}
     return StyleGAN2((channels, side, side), widths, styles, depth, classes, gamma, **options)

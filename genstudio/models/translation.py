@@ -210,20 +210,20 @@ class Pool(nn.Module):
 
     def __init__(self, image_shape: tuple[int, int, int], size: int = 50):
         super().__init__()
-        self.register_buffer("pictures", torch.zeros(size, *image_shape))
-        self.register_buffer("held", torch.zeros((), dtype=torch.long))
+        self.register_buffer("images", torch.zeros(size, *image_shape))
+        self.register_buffer("count", torch.zeros((), dtype=torch.long))
 
     def forward(self, fakes: Tensor) -> Tensor:
         """Each fake, or with probability 1/2 an older one, which it replaces in the buffer."""
         chosen = []
         for fake in fakes:
-            if self.held < len(self.pictures):
-                self.pictures[self.held] = fake.float()
-                self.held += 1
+            if self.count < len(self.images):
+                self.images[self.count] = fake.float()
+                self.count += 1
             elif torch.rand(()) < 0.5:
-                index = torch.randint(len(self.pictures), ())
-                older = self.pictures[index].to(fake.dtype, copy=True)
-                self.pictures[index], fake = fake.float(), older
+                index = torch.randint(len(self.images), ())
+                older = self.images[index].to(fake.dtype, copy=True)
+                self.images[index], fake = fake.float(), older
             chosen.append(fake)
         return torch.stack(chosen)
 

@@ -25,10 +25,10 @@ class VAE(FittedPrior):
     """Convolutional VAE.
 
     The aggregate posterior differs from N(0, I): between the classes are gaps, from which latents decode to blurred
-    images. So latents are drawn from a Gaussian mixture fitted to it, with a component for each of `kinds` classes. The
+    images. So latents are drawn from a Gaussian mixture fitted to it, with a component for each of `components` classes. The
     bound on the likelihood is still that of N(0, I).
 
-    codes: latent dimension.
+    latent_dim: latent dimension.
     likelihood: "bernoulli" takes grey levels as probabilities and samples binary images in each step (dynamic
         binarization); "gaussian" learns one sigma for all pixels, which balances reconstruction and KL without a beta.
     dense: hidden units of networks without convolutions, in place of those of `widths` and `blocks`.
@@ -37,24 +37,24 @@ class VAE(FittedPrior):
     def __init__(
         self,
         image_shape: tuple[int, int, int],
-        codes: int,
+        latent_dim: int,
         widths: tuple[int, ...] = (),
         blocks: int = 1,
         likelihood: Literal["bernoulli", "gaussian"] = "gaussian",
-        kinds: int = 1,
+        components: int = 1,
         dense: int = 0,
     ):
         super().__init__()
         self.image_shape, self.likelihood = image_shape, likelihood
         if dense:
-            self.encoder = dense_encoder(image_shape, dense, 2 * codes)
-            self.decoder = dense_decoder(image_shape, dense, codes)
+            self.encoder = dense_encoder(image_shape, dense, 2 * latent_dim)
+            self.decoder = dense_decoder(image_shape, dense, latent_dim)
         else:
-            self.encoder = Encoder(image_shape, widths, blocks, 2 * codes)
-            self.decoder = Decoder(image_shape, widths, blocks, codes)
+            self.encoder = Encoder(image_shape, widths, blocks, 2 * latent_dim)
+            self.decoder = Decoder(image_shape, widths, blocks, latent_dim)
         if likelihood == "gaussian":
             self.log_sigma = nn.Parameter(torch.tensor(-1.0))
-        self.begin_prior(codes, kinds)
+        self.begin_prior(latent_dim, components)
 
     # verbs
 
@@ -116,7 +116,7 @@ def dense_decoder(image_shape: tuple[int, int, int], hidden: int, inputs: int) -
 )
 def vae_mnist() -> VAE:
     """A VAE of digits, trained on dynamically binarized images; the mean image is shown."""
-    return VAE((1, 28, 28), codes=40, widths=(64, 128), blocks=1, likelihood="bernoulli", kinds=10)
+    return VAE((1, 28, 28), latent_dim=40, widths=(64, 128), blocks=1, likelihood="bernoulli", components=10)
 
 
 @system(
@@ -126,7 +126,7 @@ def vae_mnist() -> VAE:
 )
 def vae2d_mnist() -> VAE:
     """A VAE with two latent dimensions: all digits on one plane, ordered around the origin."""
-    return VAE((1, 28, 28), codes=2, widths=(64, 128), blocks=1, likelihood="bernoulli")
+    return VAE((1, 28, 28), latent_dim=2, widths=(64, 128), blocks=1, likelihood="bernoulli")
 
 
 @system(
@@ -136,7 +136,7 @@ def vae2d_mnist() -> VAE:
 )
 def vae_freyfaces() -> VAE:
     """A VAE of 1 765 frames of a film of one man pulling faces (Roweis and Ghahramani)."""
-    return VAE((1, 28, 20), codes=8, widths=(64, 128), blocks=1)
+    return VAE((1, 28, 20), latent_dim=8, widths=(64, 128), blocks=1)
 
 
 @system(
@@ -146,7 +146,7 @@ def vae_freyfaces() -> VAE:
 )
 def vae_avatars() -> VAE:
     """A VAE of cartoon faces in eight drawing styles, which also encodes uploaded and drawn pictures."""
-    return VAE((3, 64, 64), codes=128, widths=(32, 64, 128, 192), blocks=1, kinds=8)
+    return VAE((3, 64, 64), latent_dim=128, widths=(32, 64, 128, 192), blocks=1, components=8)
 
 
 @system(
@@ -154,6 +154,6 @@ def vae_avatars() -> VAE:
     data="mnist",
     recipe=Recipe(images=900_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0),
 )
-def dense_vae(side: int = 28, codes: int = 20, hidden: int = 400) -> VAE:
+def dense_vae(side: int = 28, latent_dim: int = 20, hidden: int = 400) -> VAE:
     """A VAE without convolutions, with one hidden layer in encoder and decoder, as in the paper."""
-    return VAE((1, side, side), codes, likelihood="bernoulli", dense=hidden)
+    return VAE((1, side, side), latent_dim, likelihood="bernoulli", dense=hidden)

@@ -13,7 +13,7 @@ def command(recipe: dict[str, Any]) -> str:
     words = ["python", "-m", "genstudio", recipe["verb"], recipe["system"]]
     if recipe["verb"] == "sample" and not recipe.get("branches"):
         words += ["--seeds", str(recipe["seed"])]
-    elif recipe["verb"] == "redraw" and not recipe.get("branches"):
+    elif recipe["verb"] == "img2img" and not recipe.get("branches"):
         words += [PICTURE, "--seeds", str(recipe["seed"]), *(["--mask", MASK] if recipe.get("mask") else [])]
     elif recipe["verb"] == "interpolate":
         words += ["--from", end_to_word(recipe["from"]), "--to", end_to_word(recipe["to"])]
@@ -30,7 +30,7 @@ def command(recipe: dict[str, Any]) -> str:
         words += [PICTURE, "--out", "translated", "--view", recipe["view"], "--background", recipe["background"]]
         words += [] if recipe.get("detail") is None else ["--detail", str(recipe["detail"])]
     else:
-        return shlex.join([*words[:3], "again", to_query(recipe)])
+        return shlex.join([*words[:3], "replay", to_query(recipe)])
     for name, value in recipe.get("controls", {}).items():
         words += [f"--{name}", str(value)]
     if recipe.get("precision") == "float32":

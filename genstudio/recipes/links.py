@@ -7,7 +7,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from genstudio import catalog
+from genstudio import catalog, legacy
 from genstudio.controls import controls
 from genstudio.model import verbs
 from genstudio.recipes.recipe import check_end
@@ -49,6 +49,8 @@ def from_query(query: str) -> dict[str, Any] | None:
     words = {key: word for key, word in parse_qsl(query) if not key.startswith("__")}  # such keys are Gradio's
     if "verb" not in words or "system" not in words:
         return None
+    words = {legacy.CONTROLS.get(key, key): word for key, word in words.items()}
+    words["verb"] = legacy.VERBS.get(words["verb"], words["verb"])
     model = catalog.system_of(catalog.listed(words["system"])).model
     names = {name for verb in verbs(model) for name in controls(getattr(model, verb))}
     values = {key: from_word(key, word) for key, word in words.items()}

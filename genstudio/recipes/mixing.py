@@ -34,7 +34,7 @@ def styles_of(ends: Sequence[dict[str, Any]], engine: Engine, name: str, values:
     if codes:
         known = controls(loaded.model.styles)
         truncation = {key: values.get(key, known[key].default) for key in PULLS if key in known}
-        w = np.stack([unpack_styles(code, (loaded.model.layers, loaded.model.codes)) for code in codes])
+        w = np.stack([unpack_styles(code, (loaded.model.layers, loaded.model.latent_dim)) for code in codes])
         found |= dict(zip(codes, engine.truncate(name, w, **truncation), strict=True))
     return np.stack([found[int(end["seed"])] if "seed" in end else found[end["code"]] for end in ends])
 
@@ -57,7 +57,7 @@ def restyled(w: np.ndarray, by: dict[str, float], layers: Sequence[int], engine:
     return w
 
 
-def grain_seed(end: dict[str, Any]) -> int:
+def noise_seed(end: dict[str, Any]) -> int:
     """Seed of the noise inputs: that of the end, 0 for a code."""
     return int(end.get("seed", 0))
 

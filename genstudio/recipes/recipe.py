@@ -14,7 +14,7 @@ half-precision latent, or, where it was translated, as the first digits of its f
      "moved": "0-3"}
     {"verb": "translate", ..., "picture": "9f86d081884c7d65", "view": "own", "background": "white", "detail": 0.5}
     {"verb": "sample", ..., "seed": 7, "branches": [{"at": 8, "seed": 3, "controls": {"steps": 12, "label": "4"}}]}
-    {"verb": "redraw", ..., "seed": 7, "picture": "9f86d081884c7d65", "mask": "..."}
+    {"verb": "img2img", ..., "seed": 7, "picture": "9f86d081884c7d65", "mask": "..."}
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from PIL import ImageColor
 
-from genstudio import __version__, catalog, checkpoint
+from genstudio import __version__, catalog, checkpoint, legacy
 from genstudio.controls import check_controls
 from genstudio.engine.engine import VIEWS
 from genstudio.engine.loaded import Held, find_verb, maker
@@ -52,7 +52,9 @@ def make(loaded: Held, verb: str, **what: Any) -> dict[str, Any]:
 
 
 def check(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The recipe itself. Raises ValueError if any field is invalid or unknown to the system: recipes are untrusted."""
+    """The recipe, under the names of today. Raises ValueError if any field is invalid or unknown to the system: recipes are
+    untrusted."""
+    recipe = legacy.recipe(recipe)
     header = checkpoint.describe(catalog.locate(str(recipe.get("system"))))
     system = find(header.system)
     if recipe.get("verb") not in tuple(CHECKS):
@@ -64,7 +66,7 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"the recipe's controls must be named, not {controls!r}")
     check_controls(maker(system, recipe["verb"]), controls, header.classes)
     for branch in recipe.get("branches") or ():
-        check_controls(find_verb(system, "go_on"), branch["controls"], header.classes)
+        check_controls(find_verb(system, "denoise_from"), branch["controls"], header.classes)
     return recipe
 
 
@@ -193,7 +195,7 @@ def check_branches(branches: Any) -> list[dict[str, Any]]:
 # Fields of each verb, with their checks.
 CHECKS: dict[str, dict[str, Callable[[Any], Any]]] = {
     "sample": {"seed": check_seed, "branches": check_branches},
-    "redraw": {"seed": check_seed, "picture": check_picture, "mask": check_mask, "branches": check_branches},
+    "img2img": {"seed": check_seed, "picture": check_picture, "mask": check_mask, "branches": check_branches},
     "interpolate": {"from": check_end, "to": check_end, "position": check_position, "path": check_path},
     "plane": {"corners": check_corners, "x": check_position, "y": check_position},
     "steer": {"from": check_end, "by": check_by},

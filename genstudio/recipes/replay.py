@@ -14,7 +14,7 @@ from genstudio.engine.trajectory import Step, after
 from genstudio.latent.paths import along, between, within
 from genstudio.model import steps_many
 from genstudio.recipes.encoding import unpack, unpack_mask
-from genstudio.recipes.mixing import grain_seed, mix, part_of
+from genstudio.recipes.mixing import mix, noise_seed, part_of
 
 
 def code(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
@@ -36,12 +36,12 @@ def code(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
 def steps(
     recipe: dict[str, Any], engine: Engine, picture: Image.Image | None = None
 ) -> Iterator[Step]:
-    """Denoising trajectory of a checked recipe of `sample` or `redraw`, with its branches. picture: of `redraw`."""
+    """Denoising trajectory of a checked recipe of `sample` or `img2img`, with its branches. picture: of `img2img`."""
     name, mask = recipe["system"], None
-    if recipe["verb"] == "redraw":
+    if recipe["verb"] == "img2img":
         if recipe.get("mask"):
             mask = unpack_mask(recipe["mask"], engine.image_shape(name)[1:])
-        run = engine.redraw(name, picture, [recipe["seed"]], mask, **(recipe.get("controls") or {}))
+        run = engine.img2img(name, picture, [recipe["seed"]], mask, **(recipe.get("controls") or {}))
     else:
         run = engine.denoise(name, [recipe["seed"]], **(recipe.get("controls") or {}))
     for branch in recipe.get("branches") or ():
@@ -54,7 +54,7 @@ def steps(
                 yield step
         if start is None:
             raise ValueError("a run without noise has no step to branch from")
-        continued = engine.go_on(name, start.x, start.time, [branch["seed"]], picture, mask, **branch["controls"])
+        continued = engine.denoise_from(name, start.x, start.time, [branch["seed"]], picture, mask, **branch["controls"])
         run = after(start, continued)
     yield from run
 
@@ -70,7 +70,7 @@ def image(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
     if recipe["verb"] == "mix":
         loaded = engine.hold(recipe["system"])
         values = part_of(loaded, "synthesize", recipe.get("controls") or {})
-        return engine.synthesize(loaded.name, mix(recipe, engine)[None], [grain_seed(recipe["from"])], **values)[0]
+        return engine.synthesize(loaded.name, mix(recipe, engine)[None], [noise_seed(recipe["from"])], **values)[0]
     return engine.decode(recipe["system"], code(recipe, engine)[None], **(recipe.get("controls") or {}))[0]
 
 

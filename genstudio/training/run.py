@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from genstudio import __version__, checkpoint, files
+from genstudio import __version__, checkpoint, files, legacy
 from genstudio.data import Pictures
 from genstudio.model import Model
 from genstudio.system import Recipe, System
@@ -94,8 +94,8 @@ class Run:
 
     def take(self, state: dict[str, Any]) -> None:
         self.step, self.minutes = state["step"], state["minutes"]
-        self.model.load_state_dict(checkpoint.renamed(self.system, state["model"]))
-        self.average.load_state_dict(checkpoint.renamed(self.system, state["average"]))
+        self.model.load_state_dict(legacy.parameters(self.system.model, state["model"]))
+        self.average.load_state_dict(legacy.parameters(self.system.model, state["average"]))
         for name, optimizer in self.optimizers.items():
             # Hyperparameters come from this session's recipe and device, not from the saved session.
             groups = optimizer.state_dict()["param_groups"]

@@ -38,7 +38,7 @@ from genstudio.training import finetune, parts, states
 from genstudio.training.loop import set_rates
 from genstudio.training.run import Run
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".run"
 LINES = ("reports.jsonl", "checkups.jsonl")
 FILM = re.compile(
@@ -355,7 +355,7 @@ def _header(archive: zipfile.ZipFile, name: str) -> Header:
     if member.file_size > MAX_HEADER:
         raise ValueError(f"{name} is refused: its header has {member.file_size} bytes")
     said = _json(_member(archive, member, name), name)
-    if (newer := said.get("format")) != FORMAT and type(newer) is int:
+    if type(newer := said.get("format")) is int and newer > FORMAT:
         raise ValueError(f"{name} has format {newer}; this GenStudio reads up to {FORMAT}: please update")
     try:
         known = {f.name for f in fields(Header)}
@@ -381,7 +381,7 @@ def check(header: Header, name: str) -> tuple[Recipe, Model]:
     """Check a header. Returns its recipe, and the model on the meta device. Raises ValueError in one sentence."""
     checkpoint.check_types(header, Header(""), name)
     if (
-        header.format != FORMAT
+        not 1 <= header.format <= FORMAT
         or header.step < 0
         or not 0 <= header.minutes < math.inf
         or not math.isfinite(header.rate)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genstudio import checkpoint
+from genstudio import legacy
 from genstudio.model import Model
 from genstudio.system import System
 from genstudio.training.run import trainable
@@ -63,9 +63,9 @@ def nested(tensors: dict[str, Tensor]) -> dict[str, Any]:
 def check(state: dict[str, Any], system: System, model: Model, name: str) -> dict[str, Any]:
     """The state under today's keys. Raises ValueError if it is incomplete, not finite, or does not fit the model."""
     state = {
-        "model": checkpoint.renamed(system, state["model"]),
-        "average": checkpoint.renamed(system, state["average"]),
-        "optimizers": {player: checkpoint.renamed(system, found) for player, found in state["optimizers"].items()},
+        "model": legacy.parameters(system.model, state["model"]),
+        "average": legacy.parameters(system.model, state["average"]),
+        "optimizers": {player: legacy.parameters(system.model, found) for player, found in state["optimizers"].items()},
     }
     tensors, places = flat(state), expected(model)
     for key, tensor in tensors.items():

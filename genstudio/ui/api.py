@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio import catalog
+from genstudio import catalog, legacy
 from genstudio.engine import Engine
 from genstudio.engine.loaded import check_labels, find_verb
 from genstudio.images import open_picture
@@ -42,7 +42,7 @@ def expose(engine: Engine) -> None:
         """One PNG per seed, as data URIs, each with its recipe inside; conditioned on classes `labels`, if given."""
         bounded(len(seeds), "seeds")
         seeds = [recipe.check_seed(seed) for seed in seeds]
-        loaded, values = engine.hold(catalog.listed(system)), controls or {}
+        loaded, values = engine.hold(catalog.listed(system)), legacy.controls(controls or {})
         named = None if labels is None else check_labels(loaded, seeds, labels)
         *_, images = engine.sample(system, seeds, named, **values)
         conditioned = [values | ({"label": label} if label else {}) for label in named or [None] * len(seeds)]
@@ -59,7 +59,7 @@ def expose(engine: Engine) -> None:
         bounded(len(positions), "positions")
         positions = [recipe.check_position(p) for p in positions]
         ends = {"from": recipe.check_end(start), "to": recipe.check_end(end)}
-        loaded, values = engine.hold(catalog.listed(system)), controls or {}
+        loaded, values = engine.hold(catalog.listed(system)), legacy.controls(controls or {})
         find_verb(loaded.system, "decode")
         latents: Sequence[np.ndarray] = [replay.latent_of(e, engine, system) for e in ends.values()]
         images = engine.interpolate(system, (latents[0], latents[1]), positions, recipe.check_path(path), **values)
@@ -80,7 +80,7 @@ def expose(engine: Engine) -> None:
         detail: 0 to 1, to convert a photograph to line art first, from few lines to many.
         """
         settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
-        loaded, values, body = engine.hold(catalog.listed(system)), controls or {}, sent(picture)
+        loaded, values, body = engine.hold(catalog.listed(system)), legacy.controls(controls or {}), sent(picture)
         find_verb(loaded.system, "translate")
         if recipe.check_detail(detail) is not None:
             settings["detail"] = detail
@@ -119,7 +119,7 @@ def warm_up(engine: Engine) -> None:
         side = engine.image_shape(name)[1]
         for _ in engine.translate(name, np.zeros((1, side, side, 3), np.uint8)):
             pass
-    for name in catalog.offered("redraw"):
+    for name in catalog.offered("img2img"):
         for _ in engine.denoise(name, [0], steps=2):
             pass
     for name in names:  # each takes seconds

@@ -246,7 +246,7 @@ class Door:
         can = set(verbs(catalog.system_of(path).model))
         if {"latents", "decode"} <= can:
             self.engine.decode(path, self.engine.latents(path, [0]))
-        if "redraw" in can:
+        if "img2img" in can:
             list(self.engine.denoise(path, [0], steps=2))
         if "translate" in can:
             list(self.engine.translate(path, np.full((1, 64, 64, 3), 255, np.uint8)))

@@ -142,7 +142,7 @@ def counterpart(model: Diffusion) -> UNet2DModel:
     return UNet2DModel(
         sample_size=side // network.fold,
         in_channels=channels * network.fold**2,
-        out_channels=network.exit.out_channels,
+        out_channels=network.conv_out.out_channels,
         block_out_channels=[down.blocks[-1].conv2.out_channels for down in network.downs],
         down_block_types=["AttnDownBlock2D" if a else "DownBlock2D" for a in attends],
         up_block_types=["AttnUpBlock2D" if a else "UpBlock2D" for a in reversed(attends)],
@@ -150,7 +150,7 @@ def counterpart(model: Diffusion) -> UNet2DModel:
         norm_num_groups=network.norm.num_groups,
         norm_eps=network.norm.eps,
         attention_head_dim=None,  # one head
-        num_class_embeds=network.kinds.num_embeddings if network.kinds is not None else None,
+        num_class_embeds=network.class_embedding.num_embeddings if network.class_embedding is not None else None,
         flip_sin_to_cos=False,
         freq_shift=1,
     )
@@ -160,7 +160,7 @@ def counterpart(model: Diffusion) -> UNet2DModel:
 def difference(ours: DenoisingUNet, theirs: UNet2DModel, image_shape: tuple[int, int, int], n: int = 2) -> float:
     """The largest between the outputs of two networks for the same random input, as a share of the largest output."""
     x, times = torch.randn(n, *image_shape), torch.linspace(0, 999, n).long()
-    kinds = torch.arange(n) if ours.kinds is not None else None
+    kinds = torch.arange(n) if ours.class_embedding is not None else None
     a = pixel_unshuffle(ours(x, times, kinds), ours.fold)
     b = theirs(pixel_unshuffle(x, ours.fold), times, kinds).sample
     return float((a - b).abs().max() / b.abs().max())

@@ -58,7 +58,7 @@ def biggan(width: int, batch: int, rounds: int) -> dict:
         torch.save(theirs.state_dict(), Path(folder) / "pytorch_model.bin")
         model = recognise(folder).model().requires_grad_(False)
     precision = best_precision("cpu")
-    codes = torch.cat([z, model.generator.kinds.weight[:batch]], 1)
+    codes = torch.cat([z, model.generator.class_embedding.weight[:batch]], 1)
     exact = model.decode(codes, truncation=TRUNCATION)
     apart = (exact - theirs(z * TRUNCATION, kinds, TRUNCATION)).abs().max().item()
     assert apart < SAME, f"their pictures are {apart:.2g} apart"

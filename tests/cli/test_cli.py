@@ -122,14 +122,14 @@ def test_the_command_of_a_recipe_makes_the_same_picture(verb):
     ],
 )
 def test_a_link_and_the_picture_that_it_gives_make_the_same_picture(query):
-    ok("again", f"http://127.0.0.1:7860/?{query}", "--out", "first.png")
+    ok("replay", f"http://127.0.0.1:7860/?{query}", "--out", "first.png")
     made = read_recipe(open_picture("first.png"))
     assert links.to_query(made).replace("%2C", ",") == query
     words = shlex.split(commands.command(made))
-    assert words[:4] == ["python", "-m", "genstudio", "again"]
+    assert words[:4] == ["python", "-m", "genstudio", "replay"]
     ok(*words[3:])
-    ok("again", "first.png", "--out", "third.png")
-    assert (pixels("pictures/again.png") == pixels("first.png")).all() and (pixels("third.png") == pixels("first.png")).all()
+    ok("replay", "first.png", "--out", "third.png")
+    assert (pixels("pictures/replay.png") == pixels("first.png")).all() and (pixels("third.png") == pixels("first.png")).all()
 
 
 def test_a_way_becomes_a_film_there_and_back():
@@ -290,9 +290,9 @@ def test_help_of_train_tells_the_recipe(capsys):
         ("encode vae_mnist nowhere.png", "nowhere.png: not found"),
         ("interpolate vae_mnist --from 1 --to 2 --film way.gif", "a film is a .webp or an .mp4, not way.gif"),
         ("translate vae_mnist text.png", "vae_mnist cannot translate"),
-        ("again nowhere.png", "'nowhere.png' holds no recipe"),
-        ("again verb=steer&system=vae_mnist&from=1&by=up:2", "directions are written as in effect1:2"),
-        ("again verb=steer&system=vae_mnist&from=1&by=effect99:2", "vae_mnist has 40 directions of this kind, not 99"),
+        ("replay nowhere.png", "'nowhere.png' holds no recipe"),
+        ("replay verb=steer&system=vae_mnist&from=1&by=up:2", "directions are written as in effect1:2"),
+        ("replay verb=steer&system=vae_mnist&from=1&by=effect99:2", "vae_mnist has 40 directions of this kind, not 99"),
         ("decode vae_mnist text.png", "text.png is no file of codes"),
         ("decode vae_mnist nowhere.npz", "nowhere.npz is neither code:... nor a file"),
         ("decode vae_mnist code:!", "damaged"),

@@ -236,7 +236,7 @@ def test_fast_pictures_are_those_of_exact_mode_to_40_dB(fast: Engine, untrained)
 
 def test_folded_batch_norms_change_nothing_but_rounding():
     torch.manual_seed(0)
-    model = DCGAN((3, 16, 16), codes=8, widths=(16, 8))
+    model = DCGAN((3, 16, 16), latent_dim=8, widths=(16, 8))
     with torch.no_grad():
         for _ in range(5):  # statistics that are not 0 and 1
             model.decode(torch.randn(16, 8) * 3)

@@ -66,7 +66,7 @@ def pictures(model: Theirs, z: Tensor, kinds: list[int], truncation: float) -> T
 
 @torch.no_grad()
 def ours(model: BigGANDeep, z: Tensor, kinds: list[int], truncation: float) -> Tensor:
-    return model.decode(torch.cat([z, model.generator.kinds.weight[kinds]], 1), truncation=truncation)
+    return model.decode(torch.cat([z, model.generator.class_embedding.weight[kinds]], 1), truncation=truncation)
 
 
 KINDS = [0, 4, 2]
@@ -113,7 +113,7 @@ def test_classes_are_asked_for_by_number_and_none_is_their_mean(folder):
         made = next(model.sample(Noise([3]), label="4", truncation=0.5)).images
         expected = pictures(original, model._truncated(Noise([3])), [4], 0.5)
     assert (made - expected).abs().max() < SAME
-    kinds = model.generator.kinds.weight
+    kinds = model.generator.class_embedding.weight
     torch.testing.assert_close(kinds[5], original.embeddings.weight.mean(1))
 
 
@@ -183,10 +183,10 @@ def test_attention_begins_as_the_identity():
 
 def test_statistics_that_were_gathered_make_sampling_what_training_was():
     torch.manual_seed(0)
-    model = BigGANDeep((32, 16, 8), (True, True), codes=4, classes=3, embedding=3, attends=2, rows=9).eval()
+    model = BigGANDeep((32, 16, 8), (True, True), latent_dim=4, classes=3, embedding=3, attention_position=2, rows=9).eval()
     model.finish([])
     noise = Noise(range(128))
-    kind = model.generator.kinds(torch.arange(64).repeat(2) % 4)
+    kind = model.generator.class_embedding(torch.arange(64).repeat(2) % 4)
     for truncation in (1.0, 0.5):
         z = model._truncated(noise)
         with torch.no_grad():

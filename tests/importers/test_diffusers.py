@@ -185,7 +185,7 @@ def test_without_a_schedule_it_is_ddpms(tmp_path):
 def test_who_is_told_no_class_is_told_the_middle_of_all(tmp_path):
     found = recognise(folder(tmp_path, unet(num_class_embeds=5)))
     assert found.classes == ["0", "1", "2", "3", "4"]
-    kinds = found.model().network.kinds.weight
+    kinds = found.model().network.class_embedding.weight
     assert torch.allclose(kinds[5], kinds[:5].mean(0)) and len(kinds) == 6
 
 
@@ -252,7 +252,7 @@ def test_weights_without_their_settings_are_refused_in_words(tmp_path):
     folder(tmp_path, unet(num_class_embeds=5))
     with pytest.raises(Refused, match="with its config.json"):
         recognise(tmp_path / "diffusion_pytorch_model.safetensors")
-    with pytest.raises(Refused, match="kinds.weight has no place"):
+    with pytest.raises(Refused, match="class_embedding.weight has no place"):
         recognise(changed(tmp_path, num_class_embeds=None)).model()
 
 

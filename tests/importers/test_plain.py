@@ -90,7 +90,7 @@ def test_a_dcgan_draws_as_it_did(facts, side, bare, new, tmp_path):
     path = saved(state, tmp_path / "netG_epoch_24.pth", new)
     found = recognise(path)
     model = found.model()
-    z = torch.randn(3, model.codes, generator=torch.Generator().manual_seed(1))
+    z = torch.randn(3, model.latent_dim, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         due = network.main(z[:, :, None, None])
         assert found.system == "dcgan" and model.image_shape == due.shape[1:] == (due.shape[1], side, side)

@@ -361,9 +361,9 @@ def compared(model: StyleGAN2, networks: dict[str, nn.Module]) -> dict[str, floa
         expected = reference.synthesis(mixed)
         assert expected.std() > 0.05 and (expected.abs() < 1).float().mean() > 0.6, "there is little to compare"
         found["synthesis"] = model.generator["synthesis"](mixed) - expected
-        found["without noise"] = model.synthesize(mixed, grain=OFF) - reference.synthesis(mixed, noise=False).clamp(-1, 1)
+        found["without noise"] = model.synthesize(mixed, noise_mode=OFF) - reference.synthesis(mixed, noise=False).clamp(-1, 1)
         for label in (NONE, *model.class_names):
-            one, word = Noise([5]).normal(model.z_width), torch.tensor([classes if label == NONE else int(label)])
+            one, word = Noise([5]).normal(model.z_dim), torch.tensor([classes if label == NONE else int(label)])
             *_, frame = model.sample(Noise([5]), label=label, truncation=0.6)
             found[f"picture of {label}"] = frame.images - reference(one, one_hot(word, classes), 0.6)
         if critic is not None:

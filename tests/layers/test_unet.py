@@ -152,8 +152,8 @@ def test_a_residual_block_begins_by_doing_nothing():
     x, told = torch.randn(2, 8, 4, 4), torch.randn(2, 12)
     assert torch.equal(ResidualBlock(8, 8, 12, 4, 0.0)(x, told), x)
     widening = ResidualBlock(8, 16, 12, 4, 0.0)
-    assert torch.equal(widening(x, told), widening.short(x))
-    assert not torch.allclose(woken(widening)(x, told), widening.short(x), atol=0.01)
+    assert torch.equal(widening(x, told), widening.shortcut(x))
+    assert not torch.allclose(woken(widening)(x, told), widening.shortcut(x), atol=0.01)
 
 
 @pytest.mark.parametrize("head", [None, 4])
@@ -213,7 +213,7 @@ def test_what_was_seen_on_the_way_down_is_laid_beside_on_the_way_up():
     """Without what comes from below the finest level, fine detail is still there."""
     network = woken(unet())
     x, times = torch.randn(1, 1, 8, 8), torch.tensor([100])
-    for parameter in network.ups[0].enlarge.parameters():
+    for parameter in network.ups[0].upsample.parameters():
         parameter.data.zero_()
     assert network(x, times).std() > 0.01
     assert not torch.allclose(network(x, times), network(x.flip(3), times), atol=1e-3)

@@ -21,7 +21,7 @@ def seeded():
 
 
 def tiny() -> BigGAN:
-    model = BigGAN((3, 16, 16), classes=3, widths=(8, 8, 8), part=4, embedding=5, attends=8)
+    model = BigGAN((3, 16, 16), classes=3, widths=(8, 8, 8), chunk=4, embedding=5, attention_resolution=8)
     model.class_names = NAMES
     return model
 
@@ -142,14 +142,14 @@ def test_the_critic_multiplies_what_is_seen_by_what_is_told():
     images = torch.randn(4, 3, 16, 16)
     seen = torch.relu(critic.blocks(images)).sum((2, 3))
     kinds = torch.tensor([0, 1, 2, 3])
-    weight, embeddings = critic.exit.normalized_weight()[0], critic.kinds.normalized_weight()
-    expected = [seen[i] @ weight + critic.exit.bias[0] + seen[i] @ embeddings[k] for i, k in enumerate(kinds)]
+    weight, embeddings = critic.output.normalized_weight()[0], critic.class_embedding.normalized_weight()
+    expected = [seen[i] @ weight + critic.output.bias[0] + seen[i] @ embeddings[k] for i, k in enumerate(kinds)]
     torch.testing.assert_close(critic(images, kinds)[:, 0], torch.stack(expected))
 
 
 def test_codes_are_normal_within_the_bound_and_rank_as_the_seeds_do():
     model = tiny()
-    z, plain = model._truncated(Noise(range(3000))).flatten(), Noise(range(3000)).normal(model.codes).flatten()
+    z, plain = model._truncated(Noise(range(3000))).flatten(), Noise(range(3000)).normal(model.latent_dim).flatten()
     assert z.abs().max() <= BOUND and z.abs().max() > 0.99 * BOUND
     assert abs(z.mean()) < 0.02 and 0.86 < z.std() < 0.9  # of a normal that ends at 2: 0.880
     order = plain.argsort()

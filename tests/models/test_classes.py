@@ -29,7 +29,7 @@ NAMES = [str(digit) for digit in range(10)]
 
 def game(critic: str = "concatenated") -> CGAN:
     torch.manual_seed(0)
-    model = CGAN((1, 16, 16), classes=3, codes=6, embedding=4, widths=(8, 8), critic=critic)
+    model = CGAN((1, 16, 16), classes=3, latent_dim=6, embedding=4, widths=(8, 8), critic=critic)
     model.class_names = ["ant", "bee", "cat"]
     return model
 
@@ -39,7 +39,7 @@ def name(tmp_path_factory) -> str:
     """An untrained conditional GAN of digits, whose classes can be told apart."""
     torch.manual_seed(0)
     model = find("cgan_mnist").build()
-    nn.init.normal_(model.generator["kinds"].weight, 0, 3)
+    nn.init.normal_(model.generator["class_embedding"].weight, 0, 3)
     path = tmp_path_factory.mktemp("classes") / "cgan_mnist.safetensors"
     checkpoint.save(path, model, checkpoint.Header("cgan_mnist", data="mnist", classes=NAMES))
     return str(path)
@@ -60,7 +60,7 @@ def test_a_seed_has_one_code_in_every_class_and_truncation_leaves_the_class_alon
     torch.testing.assert_close(model.decode(codes), frame.images)
     noise = Noise([1, 2, 3])
     torch.testing.assert_close(codes[:, :6], noise.normal(6))
-    torch.testing.assert_close(codes[:, 6:], model.generator["kinds"](kinds_of(model, noise, ANY)))
+    torch.testing.assert_close(codes[:, 6:], model.generator["class_embedding"](kinds_of(model, noise, ANY)))
     at_zero = [next(model.sample(Noise([seed]), label="bee", truncation=0.0)).images for seed in (1, 2)]
     torch.testing.assert_close(*at_zero)
     assert not torch.allclose(at_zero[0], next(model.sample(Noise([1]), label="cat", truncation=0.0)).images)
@@ -83,7 +83,7 @@ def test_the_projection_critic_is_its_formula():
     critic = Projection((1, 16, 16), 3, (8, 8)).eval()
     images, kinds = torch.randn(4, 1, 16, 16), torch.tensor([0, 1, 2, 3])
     seen = critic.body(images).sum((2, 3))
-    expected = [critic.head.weight[0] @ s + critic.head.bias[0] + critic.kinds.weight[k] @ s for s, k in zip(seen, kinds, strict=True)]
+    expected = [critic.head.weight[0] @ s + critic.head.bias[0] + critic.class_embedding.weight[k] @ s for s, k in zip(seen, kinds, strict=True)]
     torch.testing.assert_close(critic(images, kinds)[:, 0], torch.stack(expected))
 
 
@@ -91,7 +91,7 @@ def test_the_concatenated_critic_sees_the_class_as_a_channel():
     torch.manual_seed(0)
     critic = Concatenated((1, 16, 16), 3, (8, 8)).eval()
     images = torch.randn(2, 1, 16, 16)
-    channel = critic.kinds.weight[[1, 2]].view(2, 1, 16, 16)
+    channel = critic.class_embedding.weight[[1, 2]].view(2, 1, 16, 16)
     torch.testing.assert_close(critic(images, torch.tensor([1, 2])), critic.layers(torch.cat([images, channel], 1)))
 
 
@@ -100,7 +100,7 @@ def test_both_players_learn_and_both_are_told_the_class(critic):
     model, batch = game(critic).train(), Batch(torch.rand(8, 1, 16, 16) * 2 - 1, torch.arange(8) % 3)
     for player, terms in model.losses(batch, 0):
         sum(term for term in terms.values() if term.requires_grad).backward(inputs=list(model.players()[player].parameters()))
-        embedding = model.critic.kinds if player == "critic" else model.generator["kinds"]
+        embedding = model.critic.class_embedding if player == "critic" else model.generator["class_embedding"]
         assert embedding.weight.grad.abs().sum() > 0
 
 

@@ -39,7 +39,7 @@ def test_an_attribute_is_learned_where_the_set_knows_it_and_left_alone_where_not
         [(player, terms)] = list(model.losses(Batch(images, labels, conditions), 0))
         assert player == "model" and set(terms) == {"cross entropy", "accuracy", *conditions}
         sum(t for t in terms.values() if t.requires_grad).backward()
-        gradient = model.trait_head.weight.grad
+        gradient = model.attribute_head.weight.grad
         moved = [False, False] if gradient is None else gradient.abs().sum(1).gt(0).tolist()
         assert moved == [False, "hat" in conditions]
 

@@ -83,7 +83,7 @@ def test_all_blocks_hear_what_is_told(name):
     deaf = []
     for where, block in blocks.items():
         block.conv2.weight.data.normal_(0, 0.1)
-        x, told = torch.randn(1, block.conv1.in_channels, 4, 4), torch.randn(2, 1, block.told.in_features)
+        x, told = torch.randn(1, block.conv1.in_channels, 4, 4), torch.randn(2, 1, block.conditioning.in_features)
         if torch.allclose(block(x, told[0]), block(x, told[1]), atol=1e-3):
             deaf.append(where)
     assert len(blocks) > 5 and not deaf
@@ -126,7 +126,7 @@ def test_only_the_variance_learns_from_the_bound():
     """Nichol and Dhariwal 2021, section 3.1: the guess is held there."""
     model = woken(learned_variance=True, times=20)
     [(_, terms)] = model.losses(Batch(pictures(8)), 0)
-    [slope] = torch.autograd.grad(terms["bound"], [model.network.exit.bias])
+    [slope] = torch.autograd.grad(terms["bound"], [model.network.conv_out.bias])
     assert slope[0] == 0 and slope[1] != 0
 
 
@@ -273,7 +273,7 @@ def test_a_classifier_guides_each_picture_to_its_own_class(sampler, learned_vari
     assert set(kinds.tolist()) == {0, 1}
     x = noise.normal(1, 8, 8)  # go_on draws the classes, being given x
     plain, guided = (
-        last(model.go_on(x, 999, Noise(range(6)), classifier_guidance=scale, **settings)).mean((1, 2, 3))
+        last(model.denoise_from(x, 999, Noise(range(6)), classifier_guidance=scale, **settings)).mean((1, 2, 3))
         for scale in (0.0, 5.0)
     )
     assert ((guided - plain) * torch.where(kinds == 0, 1, -1) > 0.02).all()
@@ -293,7 +293,7 @@ def test_its_classifier_is_no_part_of_the_model():
 def test_no_strength_leaves_a_picture_as_it_is():
     images = pictures()
     with torch.no_grad():
-        [frame] = woken().redraw(images, Noise([0, 1]), strength=0.0)
+        [frame] = woken().img2img(images, Noise([0, 1]), strength=0.0)
     assert torch.equal(frame.images, images) and frame.time == CLEAN
 
 
@@ -301,7 +301,7 @@ def test_no_strength_leaves_a_picture_as_it_is():
 def test_full_strength_forgets_a_picture(sampler):
     """Of it 5e-5 are left then, and any two give the same within a grey level."""
     model, images, settings = woken(), pictures(), {"sampler": sampler, "steps": 6}
-    one, other = (last(model.redraw(p, Noise([0, 1]), strength=1.0, **settings)) for p in (images, -images))
+    one, other = (last(model.img2img(p, Noise([0, 1]), strength=1.0, **settings)) for p in (images, -images))
     assert (one - other).abs().max() < 1 / 255
     from_nothing = last(model.sample(Noise([0, 1]), **settings))
     assert (one - from_nothing).abs().max() < 1 / 255
@@ -311,7 +311,7 @@ def test_the_stronger_the_farther_from_the_picture():
     """A model that finds nothing but grey in noise."""
     model, images = diffusion(), pictures(8)
     model.network.forward = lambda x, times, kinds: torch.zeros_like(x)
-    drawn = [last(model.redraw(images, Noise(range(8)), strength=strength)) for strength in (0.1, 0.3, 0.6, 1.0)]
+    drawn = [last(model.img2img(images, Noise(range(8)), strength=strength)) for strength in (0.1, 0.3, 0.6, 1.0)]
     away = [(images - picture).square().mean() for picture in drawn]
     assert away == sorted(away) and 0 < away[0] < 0.1 * away[-1]
 
@@ -321,11 +321,11 @@ def test_redrawing_under_a_mask_leaves_all_else(sampler):
     model, images, mask = woken(classes=3), pictures(), torch.zeros(2, 1, 8, 8)
     mask[:, :, 2:5, 3:] = 1
     settings = {"strength": 0.9, "sampler": sampler, "eta": 0.5, "steps": 6}
-    drawn = last(model.redraw(images, Noise([0, 1]), mask=mask, **settings))
+    drawn = last(model.img2img(images, Noise([0, 1]), mask=mask, **settings))
     assert torch.equal(drawn[mask == 0], images[mask == 0])
     assert ((drawn - images)[mask == 1].abs() > 1 / 255).float().mean() > 0.9
-    everything = last(model.redraw(images, Noise([0, 1]), mask=torch.ones_like(mask), **settings))
-    assert torch.equal(everything, last(model.redraw(images, Noise([0, 1]), **settings)))
+    everything = last(model.img2img(images, Noise([0, 1]), mask=torch.ones_like(mask), **settings))
+    assert torch.equal(everything, last(model.img2img(images, Noise([0, 1]), **settings)))
 
 
 def test_a_picture_can_be_walked_back_to_its_noise_and_comes_again():
@@ -336,7 +336,7 @@ def test_a_picture_can_be_walked_back_to_its_noise_and_comes_again():
         with torch.no_grad():
             *_, end = model.invert(images, model.schedule.times(steps))
         assert (end.step, end.steps, end.time) == (steps, steps, 999)
-        again = last(model.go_on(end.extra["x_t"], 999, Noise([0, 1]), label=NONE, steps=steps, sampler="ddim"))
+        again = last(model.denoise_from(end.extra["x_t"], 999, Noise([0, 1]), label=NONE, steps=steps, sampler="ddim"))
         wrong.append((again - images).square().mean().sqrt().item())
     assert wrong[0] < 0.1 and all(1.6 < a / b < 2.4 for a, b in zip(wrong, wrong[1:], strict=False))
 
@@ -346,12 +346,12 @@ def test_from_the_noise_that_was_found_a_picture_comes_back_whatever_the_seed():
     model, images = woken(size=0.01), pictures()
     settings = {"strength": 0.5, "steps": 20, "sampler": "ddim", "label": NONE}
     with torch.no_grad():
-        found = list(model.redraw(images, Noise([0, 1]), start="found", **settings))
+        found = list(model.img2img(images, Noise([0, 1]), start="found", **settings))
     assert [f.step for f in found] == list(range(41)) and {f.steps for f in found} == {40}
     there, back = [f.time for f in found[:21]], [f.time for f in found[20:]]
     assert there == [CLEAN, *reversed(model.schedule.times(20, 499))] and there == back[::-1]
-    assert torch.equal(last(model.redraw(images, Noise([2, 3]), start="found", **settings)), found[-1].images)
-    drawn = last(model.redraw(images, Noise([0, 1]), **settings))
+    assert torch.equal(last(model.img2img(images, Noise([2, 3]), start="found", **settings)), found[-1].images)
+    drawn = last(model.img2img(images, Noise([0, 1]), **settings))
     assert (found[-1].images - images).abs().mean() < 0.2 * (drawn - images).abs().mean()
 
 
@@ -364,7 +364,7 @@ def test_going_on_from_a_step_is_as_if_one_had_never_stopped(steps):
         frames = list(model.sample(Noise([0, 1]), steps=steps, **settings))
     for frame in frames[1:-1:4]:
         left = frame.steps - frame.step
-        again = last(model.go_on(frame.extra["x_t"], frame.time, Noise([0, 1]), steps=left, **settings))
+        again = last(model.denoise_from(frame.extra["x_t"], frame.time, Noise([0, 1]), steps=left, **settings))
         assert torch.equal(again, frames[-1].images)
 
 
@@ -374,7 +374,7 @@ def test_another_seed_branches_off():
         frames = list(model.sample(Noise([0]), **settings))
     half = frames[5]
     one, other = (
-        last(model.go_on(half.extra["x_t"], half.time, Noise([seed]), steps=5, sampler="ddpm")) for seed in (1, 2)
+        last(model.denoise_from(half.extra["x_t"], half.time, Noise([seed]), steps=5, sampler="ddpm")) for seed in (1, 2)
     )
     assert (one - other).abs().max() > 1 / 255
     assert not torch.equal(one, frames[-1].images)

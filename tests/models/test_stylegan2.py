@@ -31,9 +31,9 @@ def lively(classes: int = 3) -> StyleGAN2:
     torch.manual_seed(0)
     model = StyleGAN2((3, 16, 16), widths=(8, 8, 8), styles=8, depth=2, classes=classes, ada=0.6).eval().requires_grad_(False)
     for conv in model.generator["synthesis"].convs:
-        conv.strength.fill_(0.5)
-    for to_picture in model.generator["synthesis"].pictures:
-        to_picture.conv.weight.mul_(0.2)  # colours within [-1, 1]
+        conv.noise_strength.fill_(0.5)
+    for to_rgb in model.generator["synthesis"].to_rgb:
+        to_rgb.conv.weight.mul_(0.2)  # colours within [-1, 1]
     model.class_names = NAMES[:classes]
     model.finish([])
     return model
@@ -62,7 +62,7 @@ def test_psi_0_gives_one_picture_for_all_seeds(label):
 def test_every_class_has_an_average_of_its_own_and_psi_goes_through_it_to_the_other_side():
     model = lively()
     averages = [model.styles(Noise([0]), label=label, truncation=0.0)[0, 0] for label in (*NAMES, NONE)]
-    assert torch.equal(torch.stack(averages), model.averages)
+    assert torch.equal(torch.stack(averages), model.w_avg)
     assert all(not torch.equal(a, b) for i, a in enumerate(averages) for b in averages[:i])
     across, along = (model.styles(Noise([5]), label="bee", truncation=psi) for psi in (-1.0, 1.0))
     torch.testing.assert_close((across + along)[0] / 2, averages[1].expand_as(along[0]))
@@ -72,7 +72,7 @@ def test_the_averages_are_the_means_of_what_is_drawn():
     model = lively()
     w = model.styles(Noise(range(4000)), label="cat")[:, 0]
     error = w.std(0) * (1 / 4000 + 1 / 4096) ** 0.5
-    assert ((w.mean(0) - model.averages[2]).abs() < 5 * error).all()
+    assert ((w.mean(0) - model.w_avg[2]).abs() < 5 * error).all()
 
 
 def test_truncation_ends_at_its_cutoff():
@@ -90,15 +90,15 @@ def test_a_code_is_a_step_in_w_from_the_average():
     model = lively()
     codes = model.latents(Noise(range(5)))
     torch.testing.assert_close(model.decode(codes), model.synthesize(model.styles(Noise(range(5)), label=ANY)))
-    average = model.synthesize(model.averages[:3].mean(0).expand(1, 6, -1))
+    average = model.synthesize(model.w_avg[:3].mean(0).expand(1, 6, -1))
     torch.testing.assert_close(model.decode(torch.zeros(1, 8)), average)
     torch.testing.assert_close(model.decode(codes, truncation=0.0), average.expand(5, -1, -1, -1))
 
 
 def test_without_classes_there_is_one_average():
     model = lively(classes=0)
-    assert model.averages.shape == (1, 8) and model.styles(Noise([1]), label=ANY).shape == (1, 6, 8)
-    torch.testing.assert_close(model.latents(Noise([1])) + model.averages, model.styles(Noise([1]))[:, 0])
+    assert model.w_avg.shape == (1, 8) and model.styles(Noise([1]), label=ANY).shape == (1, 6, 8)
+    torch.testing.assert_close(model.latents(Noise([1])) + model.w_avg, model.styles(Noise([1]))[:, 0])
 
 
 def test_any_draws_among_the_classes_that_it_has_learned():
@@ -155,22 +155,22 @@ def test_pictures_to_learn_from_are_mixed_of_two_codes_at_one_layer():
 def test_fixed_detail_is_the_same_twice_off_has_none_and_new_follows_the_seed():
     model = lively()
     w = model.styles(Noise([1]), label=NONE).expand(2, -1, -1)
-    fixed, off, new = (model.synthesize(w, Noise([7, 8]), grain=grain) for grain in (FIXED, OFF, NEW))
+    fixed, off, new = (model.synthesize(w, Noise([7, 8]), noise_mode=noise_mode) for noise_mode in (FIXED, OFF, NEW))
     assert torch.equal(fixed, model.synthesize(w)) and torch.equal(fixed[0], fixed[1])
-    assert torch.equal(off, model.synthesize(w, grain=OFF)) and torch.equal(off[0], off[1])
+    assert torch.equal(off, model.synthesize(w, noise_mode=OFF)) and torch.equal(off[0], off[1])
     assert not torch.equal(new[0], new[1])
-    torch.testing.assert_close(new[1:], model.synthesize(w[1:], Noise([8]), grain=NEW))
+    torch.testing.assert_close(new[1:], model.synthesize(w[1:], Noise([8]), noise_mode=NEW))
     assert min((a - b).abs().max() for a, b in ((fixed, off), (fixed, new), (off, new))) > 0.01
     with pytest.raises(ValueError, match="drawn from seeds"):
-        model.synthesize(w, grain=NEW)
+        model.synthesize(w, noise_mode=NEW)
 
 
 def test_off_is_what_a_generator_draws_whose_noise_has_no_strength():
     model = lively()
     w = model.styles(Noise([1, 2]))
-    off = model.synthesize(w, grain=OFF)
+    off = model.synthesize(w, noise_mode=OFF)
     for conv in model.generator["synthesis"].convs:
-        conv.strength.zero_()
+        conv.noise_strength.zero_()
     assert torch.equal(model.synthesize(w), off)
 
 
@@ -220,7 +220,7 @@ def test_a_critic_is_frozen_from_the_picture_on():
     model = styled()
     finetune.prepare(model, replace(RECIPE, freeze=2))
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
-    assert frozen == {"critic.entry.weight", "critic.entry.bias", *(f"critic.halvings.0.conv1.{kind}" for kind in ("weight", "bias"))}
+    assert frozen == {"critic.from_rgb.weight", "critic.from_rgb.bias", *(f"critic.blocks.0.conv1.{kind}" for kind in ("weight", "bias"))}
     with pytest.raises(ValueError, match="less than the 8 layers"):
         finetune.prepare(model, replace(RECIPE, freeze=8))
 
@@ -249,5 +249,5 @@ def test_a_run_that_was_stopped_goes_on_to_equal_bytes(tmp_path, monkeypatch):
         torch.set_num_threads(before)
     assert_equal(state_of(tmp_path / "whole"), state_of(tmp_path / "halves"))
     model, header = checkpoint.load(tmp_path / "whole" / "styled.safetensors")
-    assert header.classes == list(NAMES) and model.averages.abs().max() > 0 and model.ada.sign != 0
+    assert header.classes == list(NAMES) and model.w_avg.abs().max() > 0 and model.ada.sign != 0
 

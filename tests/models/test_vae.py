@@ -11,7 +11,7 @@ from genstudio.models.vae import VAE
 
 def vae(**kwargs):
     torch.manual_seed(0)
-    return VAE((1, 8, 8), codes=2, widths=(4,), **kwargs).eval()
+    return VAE((1, 8, 8), latent_dim=2, widths=(4,), **kwargs).eval()
 
 
 def posterior_at(model, means, variance=0.25):
@@ -23,13 +23,13 @@ def posterior_at(model, means, variance=0.25):
 
 
 def test_before_training_ends_codes_are_standard_normal():
-    codes = vae(kinds=3).latents(Noise(range(4000)))
+    codes = vae(components=3).latents(Noise(range(4000)))
     assert torch.allclose(codes.mean(0), torch.zeros(2), atol=0.06)
     assert torch.allclose(torch.cov(codes.T), torch.eye(2), atol=0.1)
 
 
 def test_fitted_prior_is_the_mixture_that_the_codes_add_up_to():
-    model, means = vae(kinds=2), torch.tensor([[5.0, 0.0], [-3.0, 2.0]])
+    model, means = vae(components=2), torch.tensor([[5.0, 0.0], [-3.0, 2.0]])
     posterior_at(model, means)
     torch.manual_seed(1)
     labels = (torch.arange(3000) % 3 == 0).long()  # two thirds of class 0
@@ -45,7 +45,7 @@ def test_fitted_prior_is_the_mixture_that_the_codes_add_up_to():
 
 
 def test_a_kind_with_too_few_pictures_is_never_drawn():
-    model, means = vae(kinds=2), torch.tensor([[5.0, 0.0], [-3.0, 2.0]])
+    model, means = vae(components=2), torch.tensor([[5.0, 0.0], [-3.0, 2.0]])
     posterior_at(model, means)
     labels = torch.tensor([0] * 100 + [1])
     images = torch.randn(101, 1, 8, 8)
@@ -68,11 +68,11 @@ def test_elbo_is_a_lower_bound_on_the_evidence():
 def test_a_plane_keeps_where_held_out_pictures_lie_and_of_which_class():
     """Fewer than the map has room for: the rest stays empty, and a second fit forgets the first."""
     torch.manual_seed(0)
-    model = VAE((1, 8, 8), codes=2, widths=(4,)).eval()
+    model = VAE((1, 8, 8), latent_dim=2, widths=(4,)).eval()
     training = [Batch(torch.rand(64, 1, 8, 8) * 2 - 1) for _ in range(2)]
     for count in (30, 20):
         held_out = Batch(torch.rand(count, 1, 8, 8) * 2 - 1, torch.arange(count) % 7)
         model.finish(training, held_out)
         there = model.map_labels != EMPTY
         assert there.sum() == count and torch.equal(model.map_labels[:count].long(), held_out.labels)
-        torch.testing.assert_close(model.map_codes[:count], model.encode(held_out.images))
+        torch.testing.assert_close(model.map_latents[:count], model.encode(held_out.images))

@@ -29,9 +29,9 @@ def name(tmp_path_factory) -> str:
     torch.manual_seed(0)
     model = find(NAME).build().requires_grad_(False)
     for conv in model.generator["synthesis"].convs:
-        conv.strength.fill_(0.3)
-    for to_picture in model.generator["synthesis"].pictures:
-        to_picture.conv.weight.mul_(0.15)
+        conv.noise_strength.fill_(0.3)
+    for to_rgb in model.generator["synthesis"].to_rgb:
+        to_rgb.conv.weight.mul_(0.15)
     model.finish([])
     path = tmp_path_factory.mktemp("styled") / f"{NAME}.safetensors"
     checkpoint.save(path, model, checkpoint.Header(NAME, classes=CLASSES))
@@ -129,10 +129,10 @@ def test_styles_of_a_seed_are_its_picture(exact, name):
         np.testing.assert_array_equal(exact.synthesize(name, w), drawn)
 
 
-@pytest.mark.parametrize("grain", [FIXED, NEW, OFF])
-def test_fine_detail_is_the_same_however_a_face_is_asked_for(exact, name, grain):
-    *_, drawn = exact.sample(name, [7, 8], grain=grain)
-    np.testing.assert_array_equal(exact.synthesize(name, exact.styles(name, [7, 8]), [7, 8], grain=grain), drawn)
+@pytest.mark.parametrize("noise_mode", [FIXED, NEW, OFF])
+def test_fine_detail_is_the_same_however_a_face_is_asked_for(exact, name, noise_mode):
+    *_, drawn = exact.sample(name, [7, 8], noise_mode=noise_mode)
+    np.testing.assert_array_equal(exact.synthesize(name, exact.styles(name, [7, 8]), [7, 8], noise_mode=noise_mode), drawn)
 
 
 def test_between_two_classes_the_code_is_one_and_its_ends_are_the_classes(exact, name):
@@ -201,7 +201,7 @@ def made(engine, name: str, **what) -> dict:
 
 
 def test_a_recipe_mixes_moves_and_draws(exact, name):
-    controls = {"truncation": 0.7, "grain": OFF}
+    controls = {"truncation": 0.7, "noise_mode": OFF}
     found = recipe.check(made(exact, name, to={"seed": 2}, layers="0-3", by={"sefa 1": 2.0, "pca 2": -1.0}, moved="2-5", controls=controls))
     w = exact.styles(name, [1, 2], truncation=0.7)
     expected = style_layers.mixed(w[0], w[1], range(4))
@@ -209,7 +209,7 @@ def test_a_recipe_mixes_moves_and_draws(exact, name):
     step = 2 * exact.style_directions(name, "sefa", moved)[0] - exact.style_directions(name, "pca", moved)[1]
     expected[moved] += step
     np.testing.assert_allclose(mixing.mix(found, exact), expected, atol=1e-5)
-    np.testing.assert_array_equal(replay.image(found, exact), exact.synthesize(name, mixing.mix(found, exact)[None], grain=OFF)[0])
+    np.testing.assert_array_equal(replay.image(found, exact), exact.synthesize(name, mixing.mix(found, exact)[None], noise_mode=OFF)[0])
 
 
 def test_a_recipe_of_a_projected_face_comes_back(exact, name):

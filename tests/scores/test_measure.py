@@ -61,7 +61,7 @@ def test_a_density_flat_over_all_grey_levels_costs_8_bits():
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_the_negative_elbo_is_the_mean_of_single_draws(likelihood):
     torch.manual_seed(0)
-    model = VAE((1, 8, 8), codes=4, widths=(8, 8), likelihood=likelihood).eval().requires_grad_(False)
+    model = VAE((1, 8, 8), latent_dim=4, widths=(8, 8), likelihood=likelihood).eval().requires_grad_(False)
     images = torch.rand(7, 1, 8, 8) * 2 - 1
     many = negative_elbo(model, images, passes=100)
     single = negative_elbo(model, images, passes=1)
@@ -148,8 +148,8 @@ def test_the_accuracy_of_a_trait_is_that_of_its_sign(tmp_path, monkeypatch):
     monkeypatch.setattr(scores, "pictures", faces)
     model = find("classifier_avatars").build()
     with torch.no_grad():
-        model.trait_head.weight.zero_()
-        model.trait_head.bias.fill_(1.0)
+        model.attribute_head.weight.zero_()
+        model.attribute_head.bias.fill_(1.0)
     path = tmp_path / "classifier_avatars.safetensors"
     checkpoint.save(path, model, checkpoint.Header("classifier_avatars", data="avatars", classes=list(CLASSES[:8])))
     found = scores.score(str(path))

@@ -38,7 +38,7 @@ CHANGES = [augmentation.brightness, augmentation.saturation, augmentation.contra
 
 @system(title=Text("Game", "Jeu"), data="mnist", recipe=RECIPE)
 def game() -> DCGAN:
-    return DCGAN((3, 16, 16), codes=8, widths=(16, 8))
+    return DCGAN((3, 16, 16), latent_dim=8, widths=(16, 8))
 
 
 @system(title=Text("Kinds", "Genres"), data="mnist", recipe=replace(RECIPE, images=16))
@@ -194,12 +194,12 @@ def test_translators_critics_see_changed_pictures_only(build):
 
 
 def test_layers_stand_in_the_order_in_which_they_see_the_picture():
-    critic = DCGAN((3, 32, 32), codes=8, widths=(32, 16, 8)).critic
+    critic = DCGAN((3, 32, 32), latent_dim=8, widths=(32, 16, 8)).critic
     assert [len(layer) for layer in finetune.layers(critic)] == [2, 3, 3, 2]  # a batch norm goes with its convolution
     network = kinds().network
     [first, *_] = finetune.layers(network)
-    told = {id(p) for part in (network.time, network.kinds) for p in part.parameters()}
-    assert any(p is network.entry.weight for p in first)
+    told = {id(p) for part in (network.time_embedding, network.class_embedding) for p in part.parameters()}
+    assert any(p is network.conv_in.weight for p in first)
     assert not told & {id(p) for layer in finetune.layers(network) for p in layer}
 
 
@@ -419,7 +419,7 @@ def test_the_command_of_a_run_says_all_that_is_its_own():
 
 
 def test_a_network_of_another_size_is_asked_for_and_kept(start, tmp_path):
-    system, asked = find("dcgan"), {"channels": 1, "side": 16, "codes": 8, "widths": (16, 8)}
+    system, asked = find("dcgan"), {"channels": 1, "side": 16, "latent_dim": 8, "widths": (16, 8)}
     words = shlex.split(command_line(system, "mnist", None, asked, system.recipe))[3:]
     given = dict(build_parser(words).parse_args(words).network)
     for options in ({"network": given, "images": 16, "batch": 8}, {"resume": True, "images": 32}):
@@ -444,7 +444,7 @@ def test_rates_of_parts_are_pairs():
 
 def test_a_training_goes_on_from_a_network_of_another_size_under_its_licence(start, tmp_path):
     """Weights of another project are rarely of the size that the system has by itself."""
-    arguments = {"channels": 3, "side": 16, "codes": 8, "widths": (16, 8)}
+    arguments = {"channels": 3, "side": 16, "latent_dim": 8, "widths": (16, 8)}
     path = tmp_path / "start.safetensors"
     header = checkpoint.Header("dcgan", arguments, licence="for your eyes only")
     checkpoint.save(path, find("dcgan").build(**arguments), header, pack=False)

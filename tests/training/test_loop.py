@@ -36,7 +36,7 @@ RECIPE = Recipe(images=320, batch=8, betas=(0.5, 0.999), warmup=40, ema=0.9, fli
 @system(title=Text("Tiny", "Petit"), data="mnist", recipe=RECIPE)
 def tiny() -> DCGAN:
     """A DCGAN that trains in a blink, batch norm in both networks."""
-    return DCGAN((3, 16, 16), codes=8, widths=(16, 8))
+    return DCGAN((3, 16, 16), latent_dim=8, widths=(16, 8))
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +113,7 @@ class Mortal(DCGAN):
                 os.kill(os.getpid(), signal.SIGKILL)
 
 def build() -> Mortal:
-    return Mortal((3, 16, 16), codes=8, widths=(16, 8))
+    return Mortal((3, 16, 16), latent_dim=8, widths=(16, 8))
 
 torch.set_num_threads(1)
 object.__setattr__(tiny.system, "build", build)
@@ -228,7 +228,7 @@ def test_a_run_that_diverged_keeps_its_last_good_state(start, tmp_path, monkeypa
     """However the times to save, to report and to stop fall: a state with NaN in it would make the loss final."""
 
     def build() -> Diverging:
-        return Diverging((3, 16, 16), codes=8, widths=(16, 8))
+        return Diverging((3, 16, 16), latent_dim=8, widths=(16, 8))
 
     monkeypatch.setitem(systems(), "tiny", replace(tiny.system, build=build))
     with pytest.raises(FloatingPointError, match="diverged"):
@@ -257,7 +257,7 @@ def test_a_step_that_is_too_large_is_played_in_parts_from_the_next_on(start, tmp
     """And says so; half a game is never played twice: two steps are given up, and counted."""
 
     def build() -> Crowded:
-        return Crowded((3, 16, 16), codes=8, widths=(16, 8))
+        return Crowded((3, 16, 16), latent_dim=8, widths=(16, 8))
 
     monkeypatch.setitem(systems(), "tiny", replace(tiny.system, build=build))
     reports = start(report_steps=4)

@@ -23,7 +23,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from genstudio import checkpoint, data
+from genstudio import checkpoint, data, legacy
 from genstudio.cli import main
 from genstudio.data import pixels
 from genstudio.models.gan import DCGAN
@@ -38,7 +38,7 @@ RECIPE = Recipe(images=96, batch=8, betas=(0.5, 0.999), warmup=40, ema=0.9, flip
 
 
 def dcgan() -> DCGAN:
-    return DCGAN((3, 16, 16), codes=8, widths=(16, 8))
+    return DCGAN((3, 16, 16), latent_dim=8, widths=(16, 8))
 
 
 def stylegan2() -> StyleGAN2:
@@ -49,7 +49,7 @@ class Renamed(DCGAN):
     """The same network, whose generator goes by another name."""
 
     def __init__(self):
-        super().__init__((3, 16, 16), codes=8, widths=(16, 8))
+        super().__init__((3, 16, 16), latent_dim=8, widths=(16, 8))
         self.synthesis = self.generator
         del self.generator
 
@@ -199,7 +199,7 @@ def test_a_key_that_was_renamed_is_found_in_checkpoints_and_in_states(begin, tmp
     monkeypatch.setitem(systems(), "tiny", replace(tiny.system, build=renamed, recipe=RECIPE))
     with pytest.raises(ValueError, match="does not fit tiny"):
         checkpoint.load(folder / "tiny.safetensors")
-    monkeypatch.setattr(checkpoint, "RENAMED", [("tiny", "generator.", "synthesis.")])
+    monkeypatch.setitem(legacy.PARAMETERS, "test_runs", {"generator": "synthesis"})
     model, _ = checkpoint.load(folder / "tiny.safetensors")
     torch.testing.assert_close(model.synthesis[0].weight, weights["generator.0.weight"].float())
     moved, _ = runs.import_(file, tmp_path / "moved")
@@ -482,7 +482,7 @@ def refused(path: Path, words: str) -> None:
 @pytest.mark.parametrize(
     "header, words",
     [
-        ({"format": 2}, "has format 2; this GenStudio reads up to 1: please update"),
+        ({"format": 3}, "has format 3; this GenStudio reads up to 2: please update"),
         ({"format": "1"}, "damaged: its format"),
         ({"format": -1}, "format -1|damaged"),
         ({"system": "nothing"}, "no system is called 'nothing'"),

@@ -172,7 +172,7 @@ class Sometimes(DCGAN):
 
 def test_a_player_with_rare_turns_is_given_the_next_one(run, monkeypatch):
     def build() -> Sometimes:
-        return Sometimes((3, 16, 16), codes=8, widths=(16, 8))
+        return Sometimes((3, 16, 16), latent_dim=8, widths=(16, 8))
 
     monkeypatch.setitem(systems(), "tiny", replace(tiny.system, build=build))
     stepper = Stepper(run, "cpu")

@@ -179,7 +179,7 @@ def test_a_run_is_stopped_and_starts_from_a_picture(tab, subtests):
         tab.wait_for_selector("#photo h3:has-text('Your picture')")
         idle(tab)
         assert runs(tab) == count + 1
-        slide(tab, "#redraw-strength", 0.8)
+        slide(tab, "#img2img-strength", 0.8)
         idle(tab)
         assert runs(tab) == count + 2
         press(tab, "#paint button")
@@ -187,7 +187,7 @@ def test_a_run_is_stopped_and_starts_from_a_picture(tab, subtests):
         assert runs(tab) >= count + 3
         made = opened(saved(tab, "#lanes .download"))
         recipe = read_recipe(made)
-        assert recipe["verb"] == "redraw" and recipe["mask"]
+        assert recipe["verb"] == "img2img" and recipe["mask"]
         low = np.asarray(made.convert("L"), int)[16:]
         given = np.asarray(Image.fromarray(255 - DIGIT[..., 0]).resize((28, 28), Image.Resampling.LANCZOS), int)[16:]
         assert np.abs(low - given).max() <= 1, "below the paint nothing changes"

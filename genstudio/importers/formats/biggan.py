@@ -43,10 +43,10 @@ def recognise(wild: Wild) -> Reading | None:
     arguments = {
         "widths": channels,
         "doubles": [int(doubles) for doubles, _, _ in blocks],
-        "codes": z,
+        "latent_dim": z,
         "embedding": embedding,
         "classes": classes,
-        "attends": at + 1,
+        "attention_position": at + 1,
         "rows": rows,
     }
     return Reading(
@@ -119,7 +119,7 @@ def translated(network: Network, blocks: int, attended: int, eps: float) -> dict
 
     embeddings = read("embeddings.weight").T
     # The last embedding is that of no class: the mean.
-    state = {"generator.kinds.weight": torch.cat([embeddings, embeddings.mean(0, keepdim=True)])}
+    state = {"generator.class_embedding.weight": torch.cat([embeddings, embeddings.mean(0, keepdim=True)])}
     state |= layer("generator.start", "generator.gen_z")
     for i in range(blocks):
         ours, theirs = f"generator.blocks.{i}", f"generator.layers.{i + (i >= attended)}"
@@ -128,7 +128,7 @@ def translated(network: Network, blocks: int, attended: int, eps: float) -> dict
             gain, shift = (weight(f"{theirs}.bn_{j}.{name}") for name in ("scale", "offset"))
             if gain.shape != shift.shape:
                 raise Refused(f"its {theirs}.bn_{j} has a scale and an offset that differ in shape")
-            state[f"{ours}.norms.{j}.told.weight"] = torch.cat([gain, shift])
+            state[f"{ours}.norms.{j}.affine.weight"] = torch.cat([gain, shift])
             state |= layer(f"{ours}.convs.{j}", f"{theirs}.conv_{j}")
     if attended < blocks:
         ours, theirs = "generator.attention.0", f"generator.layers.{attended}"

@@ -72,7 +72,7 @@ def generator(network: Network) -> Reading | None:
         return {f"generator.{key}": value for key, value in read.items()}
 
     hidden = tuple(shape[1] for shape in shapes[:-1])
-    arguments = {"channels": channels, "side": first[2] << len(hidden), "codes": first[0], "widths": hidden}
+    arguments = {"channels": channels, "side": first[2] << len(hidden), "latent_dim": first[0], "widths": hidden}
     return Reading("dcgan", arguments, state, "PyTorch's DCGAN")
 
 

@@ -28,7 +28,7 @@ def recognise(wild: Wild) -> Reading | None:
     side = math.isqrt(pixels)
     if side**2 != pixels:
         raise Refused(f"its pictures have {pixels} pixels, which make no square of grey ones")
-    arguments = {"side": side, "codes": latent_dim, "hidden": hidden}
+    arguments = {"side": side, "latent_dim": latent_dim, "hidden": hidden}
 
     def state() -> dict[str, Tensor]:
         w, b = ({layer: network.read(f"{layer}.{part}") for layer in layers} for part in ("weight", "bias"))

@@ -29,21 +29,19 @@ PREDICTS = {"epsilon": "epsilon", "sample": "x_0", "v_prediction": "v"}
 
 # Replacements, in order, from their keys to ours. Attention has older names as well.
 NAMES = {
-    "conv_in": "entry",
-    "time_embedding.linear_1": "time.0",
-    "time_embedding.linear_2": "time.2",
-    "class_embedding": "kinds",
+    "time_embedding.linear_1": "time_embedding.0",
+    "time_embedding.linear_2": "time_embedding.2",
     "mid_block.resnets.0": "middle.0",
     "mid_block.attentions.0": "middle.1",
     "mid_block.resnets.1": "middle.2",
     "down_blocks": "downs",
     "up_blocks": "ups",
-    "downsamplers.0.conv": "halve",
-    "upsamplers.0.conv": "enlarge.conv",
+    "downsamplers.0.conv": "downsample",
+    "upsamplers.0.conv": "upsample.conv",
     "resnets": "blocks",
     "attentions": "attention",
-    "time_emb_proj": "told",
-    "conv_shortcut": "short",
+    "time_emb_proj": "conditioning",
+    "conv_shortcut": "shortcut",
     "group_norm": "norm",
     "to_q": "query",
     "to_k": "key",
@@ -51,7 +49,6 @@ NAMES = {
     "to_out.0": "out",
     "proj_attn": "out",
     "conv_norm_out": "norm",
-    "conv_out": "exit",
 }
 
 
@@ -75,12 +72,12 @@ def recognise(wild: Wild) -> Reading | None:
 def state(network: Network, sine_first: bool) -> dict[str, Tensor]:
     ours = translated({key: network.read(key) for key in network.tensors})
     if not sine_first:
-        weight = ours["time.0.weight"]
-        ours["time.0.weight"] = weight.roll(weight.shape[1] // 2, 1)
-    if "kinds.weight" in ours:
+        weight = ours["time_embedding.0.weight"]
+        ours["time_embedding.0.weight"] = weight.roll(weight.shape[1] // 2, 1)
+    if "class_embedding.weight" in ours:
         # Ours has one more embedding, for no class (unconditional); theirs was not trained with one, so it is the mean.
-        embeddings = torch.atleast_2d(ours["kinds.weight"].float())
-        ours["kinds.weight"] = torch.cat([embeddings, embeddings.mean(0, keepdim=True)])
+        embeddings = torch.atleast_2d(ours["class_embedding.weight"].float())
+        ours["class_embedding.weight"] = torch.cat([embeddings, embeddings.mean(0, keepdim=True)])
     return {f"network.{name}": tensor for name, tensor in ours.items()}
 
 
@@ -116,7 +113,7 @@ def layout(said: dict[str, Any], network: Network) -> dict[str, Any]:
     blocks = count(said, "layers_per_block", 2)
     if len(numbered(network, r"down_blocks\.0\.resnets\.(\d+)\.conv1\.weight")) != blocks:
         raise Refused(f"it says that each level has {blocks} blocks, and its first has not")
-    down, up = attends(said, "Down"), attends(said, "Up")
+    down, up = attention_levels(said, "Down"), attention_levels(said, "Up")
     if down != up[::-1] or len(down) != len(widths):
         raise Refused("its levels on the way up are not those on the way down, turned around")
     found = {
@@ -155,7 +152,7 @@ def noising(said: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def attends(said: dict[str, Any], way: str) -> list[bool]:
+def attention_levels(said: dict[str, Any], way: str) -> list[bool]:
     """Flags per level, True with attention. way: "Down" or "Up"."""
     types, plain = said.get(f"{way.lower()}_block_types"), f"{way}Block2D"
     if not isinstance(types, list):

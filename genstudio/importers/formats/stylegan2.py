@@ -53,7 +53,7 @@ def recognise(wild: Wild) -> Reading | None:
         "channels": found.channels,
         "styles": found.styles,
         "depth": found.depth,
-        "z_width": found.z_width,
+        "z_dim": found.z_dim,
         **({"classes": found.classes} if found.classes else {}),
         **({"group": critic.group} if critic else {}),
     }
@@ -138,15 +138,15 @@ class Generator:
         if len(set(inner)) > 1:
             raise Refused(f"the layers of its mapping are of several widths: {shown(inner)}")
         self.styles, self.classes = inner[0], 0
-        self.z_width = given(network, "mapping.fc0.weight", 2)[1]
+        self.z_dim = given(network, "mapping.fc0.weight", 2)[1]
         if "mapping.embed.weight" in network.tensors:
             self.classes = given(network, "mapping.embed.weight", 2)[1]
             width = given(network, "mapping.embed.weight", 2)[0], *given(network, "mapping.embed.bias", 1)
             if set(width) != {self.styles}:
                 numbers = f"{width[0]} numbers and its styles {self.styles}"
                 raise Refused(f"its classes have {numbers}, which are to be as many")
-            self.z_width -= self.styles
-        if self.z_width < 1:
+            self.z_dim -= self.styles
+        if self.z_dim < 1:
             raise Refused("it makes pictures of a class alone, without noise")
         self.noisy = any(key.endswith(".noise_strength") for key in network.tensors)
 
@@ -176,12 +176,12 @@ class Generator:
                 ours, theirs = f"synthesis.convs.{i}", f"{block}.{conv}"
                 yield from (*pairs(ours, theirs), *pairs(f"{ours}.affine", f"{theirs}.affine"))
                 if self.noisy:
-                    yield f"{ours}.strength", f"{theirs}.noise_strength"
-                    yield f"{ours}.grain", f"{theirs}.noise_const"
-            ours, theirs = f"synthesis.pictures.{level}", f"{block}.torgb"
+                    yield f"{ours}.noise_strength", f"{theirs}.noise_strength"
+                    yield f"{ours}.noise", f"{theirs}.noise_const"
+            ours, theirs = f"synthesis.to_rgb.{level}", f"{block}.torgb"
             yield from (*pairs(f"{ours}.conv", theirs), *pairs(f"{ours}.affine", f"{theirs}.affine"))
-        yield "synthesis.start", "synthesis.b4.const"
-        yield "averages", "mapping.w_avg"
+        yield "synthesis.const", "synthesis.b4.const"
+        yield "w_avg", "mapping.w_avg"
 
     def state(self) -> dict[str, Tensor]:
         if not usually_filtered(self.network):
@@ -190,19 +190,19 @@ class Generator:
         for key, value in state.items():
             if key.startswith("mapping."):
                 state[key] = value * (self.lr_multiplier / LR_MULTIPLIER)
-            elif key.endswith(".grain"):
+            elif key.endswith(".noise"):
                 state[key] = value[None, None]
         if not self.noisy:
             for i, side in enumerate([side for side in self.sides for _ in range(2)][1:]):
                 conv = f"synthesis.convs.{i}"
-                state |= {f"{conv}.strength": torch.zeros(()), f"{conv}.grain": torch.zeros(1, 1, side, side)}
-        state["synthesis.start"] = state["synthesis.start"][None]
+                state |= {f"{conv}.noise_strength": torch.zeros(()), f"{conv}.noise": torch.zeros(1, 1, side, side)}
+        state["synthesis.const"] = state["synthesis.const"][None]
         if self.classes:
-            state["mapping.kinds.weight"] = table(self.network, self.classes)
-        average = state.pop("averages").expand(self.classes + 1, -1).clone()  # theirs is the mean over all classes
+            state["mapping.class_embedding.weight"] = table(self.network, self.classes)
+        average = state.pop("w_avg").expand(self.classes + 1, -1).clone()  # theirs is the mean over all classes
         state = {f"generator.{key}": value for key, value in state.items()}
         # The state of the training losses is not in the file; it starts at zero.
-        return state | {"averages": average, **{key: torch.zeros(()) for key in ("path_mean", "ada.p", "ada.sign")}}
+        return state | {"w_avg": average, **{key: torch.zeros(()) for key in ("path_mean", "ada.p", "ada.sign")}}
 
 
 def pairs(ours: str, theirs: str) -> list[tuple[str, str]]:
@@ -247,14 +247,14 @@ class Critic:
             found = [(f"critic.{ours}.weight", f"{theirs}.weight", shape)]
             return [*found, (f"critic.{ours}.bias", f"{theirs}.bias", shape[:1])] if bias else found
 
-        yield from layer("entry", f"b{sides[-1]}.fromrgb", widths[-1], self.generator.channels, 1, 1)
+        yield from layer("from_rgb", f"b{sides[-1]}.fromrgb", widths[-1], self.generator.channels, 1, 1)
         for i, (side, ins, outs) in enumerate(zip(sides[:0:-1], widths[:0:-1], widths[-2::-1], strict=True)):
-            yield from layer(f"halvings.{i}.conv1", f"b{side}.conv0", ins, ins, 3, 3)
-            yield from layer(f"halvings.{i}.conv2", f"b{side}.conv1", outs, ins, 3, 3)
-            yield from layer(f"halvings.{i}.short", f"b{side}.skip", outs, ins, 1, 1, bias=False)
+            yield from layer(f"blocks.{i}.conv1", f"b{side}.conv0", ins, ins, 3, 3)
+            yield from layer(f"blocks.{i}.conv2", f"b{side}.conv1", outs, ins, 3, 3)
+            yield from layer(f"blocks.{i}.shortcut", f"b{side}.skip", outs, ins, 1, 1, bias=False)
         yield from layer("conv", "b4.conv", last, last + 1, 3, 3)
         yield from layer("dense", "b4.fc", last, last * 4 * 4)
-        yield from layer("exit", "b4.out", last if conditional else 1, last)
+        yield from layer("output", "b4.out", last if conditional else 1, last)
 
     def state(self) -> dict[str, Tensor]:
         if not usually_filtered(self.network):
@@ -266,5 +266,5 @@ class Critic:
                 fc = (self.network.read(f"mapping.fc{i}.{part}").float() for part in ("weight", "bias"))
                 weight, bias = (tensor * multiplier for tensor in fc)
                 x = GAIN * activated(linear(x, weight / math.sqrt(weight.shape[1]), bias))
-            state["critic.kinds.weight"] = x
+            state["critic.class_embedding.weight"] = x
         return state

@@ -58,7 +58,7 @@ class Watch:
             gr.Markdown(t(w.BRANCH_HINT), elem_classes="caption")
             with gr.Row(elem_classes="tools"):
                 self.seed = gr.Number(1, precision=0, minimum=0, label=t(page_words.SEED), elem_id="branch-seed", min_width=100)
-                self.panel = Panel(work.systems, "go_on", "branch", BRANCHES_BY, hints=False)
+                self.panel = Panel(work.systems, "denoise_from", "branch", BRANCHES_BY, hints=False)
                 self.branch = gr.Button(t(w.BRANCH_GO), elem_id="branch-go", variant="primary", scale=0, min_width=140)
         gr.Markdown(t(w.RUNS), elem_classes="caption")
         self.runs = gr.HTML(elem_id="runs", js_on_load=html.PICK)
@@ -132,7 +132,7 @@ class Watch:
             picture = mask = None
             if scene["begin"] == "picture":
                 picture, mask = self.work.shown_to(visit, scene["system"]), self.work.mask(visit, scene["system"])
-            twig = self.work.engine.go_on(scene["system"], left.x, left.time, [seed], picture, mask, **values)
+            twig = self.work.engine.denoise_from(scene["system"], left.x, left.time, [seed], picture, mask, **values)
             with closing(twig):
                 yield from after(left, twig)
 

@@ -1,7 +1,7 @@
 """State shared by the parts of the Diffusion tab: systems, sessions, and runs of a scene.
 
 A *scene* has the fields of a recipe: {"system", "begin": "noise" or "picture", "seed", "controls", "branches"}, with
-the controls of `sample` or of `redraw` (img2img, SDEdit).
+the controls of `sample` or of `img2img` (img2img, SDEdit).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from genstudio.ui import html
 from genstudio.ui.diffusion.visit import Visit
 from genstudio.ui.sessions import Taken, Visits, of_ours
 
-VERBS = {"noise": "sample", "picture": "redraw"}
+VERBS = {"noise": "sample", "picture": "img2img"}
 OPENS_WITH = 4  # seed of the opening run
 CARD_STEPS = 10  # for the samples on a card
 
@@ -45,7 +45,7 @@ class Work:
         return controls(getattr(self.systems[system].model, VERBS[begin]), self.classes(system))
 
     def branch_controls(self, system: str) -> dict:
-        return controls(self.systems[system].model.go_on, self.classes(system))
+        return controls(self.systems[system].model.denoise_from, self.classes(system))
 
     def classes(self, system: str) -> list[str]:
         return self.engine.hold(system).header.classes

@@ -272,7 +272,7 @@ class Mixing(View):
         model = self.engine.hold(name).model
 
         def draw(code: np.ndarray) -> np.ndarray:
-            return self.engine.synthesize(name, code.reshape(1, model.layers, model.codes))[0]
+            return self.engine.synthesize(name, code.reshape(1, model.layers, model.latent_dim))[0]
 
         for look in searched(self.engine.project_styles(name, picture), picture, model.image_shape, draw):
             placed = with_face(scene, {"code": look["code"]})
@@ -290,7 +290,7 @@ class Mixing(View):
         def on_page(inputs: dict, request: gr.Request) -> dict:
             """Show other directions on the sliders: `pages` further, or the first."""
             scene = self.read(inputs)
-            count = self.engine.hold(scene["system"]).model.codes
+            count = self.engine.hold(scene["system"]).model.latent_dim
             first = 0 if pages is None else min(max(0, scene["first"] + pages * AT_ONCE), (count - 1) // AT_ONCE * AT_ONCE)
             return self.result(scene | {"first": first}, inputs, request)
 
@@ -334,8 +334,8 @@ class Mixing(View):
         rows, columns = self.styles(scene)
         layers = layers_of(scene["layers"]) if column is not None else ()
         stops = [self.steered(scene, mixed(row, columns[column or 0], layers)) for row in rows]
-        grain = FIXED if self.grain(scene) == NEW else self.grain(scene)
-        pictures = self.engine.synthesize(scene["system"], loop(np.stack(stops), WALK_FRAMES), grain=grain)
+        noise_mode = FIXED if self.noise_mode(scene) == NEW else self.noise_mode(scene)
+        pictures = self.engine.synthesize(scene["system"], loop(np.stack(stops), WALK_FRAMES), noise_mode=noise_mode)
         return save_loop(enlarged(pictures, FILM_SIDE), folder / f"{scene['system']}-walk{suffix}", WALK_SECONDS * len(stops))
 
     # rendering ------------------------------------------------------------------------------------------------------
@@ -378,16 +378,16 @@ class Mixing(View):
     def steered(self, scene: dict, w: np.ndarray) -> np.ndarray:
         return mixing.restyled(w, scene["by"], layers_of(scene["moved"]), self.engine, scene["system"])
 
-    def grain(self, scene: dict) -> str:
-        return self.controls(scene)["grain"]
+    def noise_mode(self, scene: dict) -> str:
+        return self.controls(scene)["noise_mode"]
 
     def matrix_html(self, scene: dict, lang: str) -> str:
         rows, columns = self.styles(scene)
         layers = layers_of(scene["layers"])
         mixtures = [mixed(row, column, layers) for row in rows for column in columns]
-        seeds = [mixing.grain_seed(end) for end in (*self.faces(scene, "rows"), *self.faces(scene, "columns"))]
+        seeds = [mixing.noise_seed(end) for end in (*self.faces(scene, "rows"), *self.faces(scene, "columns"))]
         drawn = [*seeds, *(seed for seed in seeds[: len(rows)] for _ in columns)]
-        images = self.engine.synthesize(scene["system"], np.stack([*rows, *columns, *mixtures]), drawn, grain=self.grain(scene))
+        images = self.engine.synthesize(scene["system"], np.stack([*rows, *columns, *mixtures]), drawn, noise_mode=self.noise_mode(scene))
         uris = [html.png_uri(image) for image in images]
         heads, cells = uris[: len(rows) + len(columns)], uris[len(rows) + len(columns) :]
         names = tuple([name_of(face) for face in scene[key]] for key in ("rows", "columns"))
@@ -399,7 +399,7 @@ class Mixing(View):
         name, side = scene["system"], self.engine.image_shape(scene["system"])[1]
         styles = mixing.mix(made, self.engine)[None]
         quickly = {"side": QUICK_SIDE} if quick and side > QUICK_SIDE else {}
-        [image] = self.engine.synthesize(name, styles, [mixing.grain_seed(made["from"])], grain=self.grain(scene), **quickly)
+        [image] = self.engine.synthesize(name, styles, [mixing.noise_seed(made["from"])], noise_mode=self.noise_mode(scene), **quickly)
         uri = html.png_uri(image, None if quickly else made)
         return f'<div class="stage one" data-truncation="{self.controls(scene)["truncation"]:g}">{figure(uri, getattr(w.SUBJECT, lang), f"{name}-mix.png", lang, self.caption(scene, lang))}</div>'
 
@@ -420,8 +420,8 @@ class Mixing(View):
             mixing.mix(made | {"controls": here | {"truncation": psi}}, self.engine) for psi in (0.0, 1.0)
         )
         w = np.stack([none + np.float32(psi) * (whole - none) for psi in TICKS])
-        seed = mixing.grain_seed(made["from"])
-        images = self.engine.synthesize(name, w, [seed] * len(TICKS), grain=here["grain"])
+        seed = mixing.noise_seed(made["from"])
+        images = self.engine.synthesize(name, w, [seed] * len(TICKS), noise_mode=here["noise_mode"])
         return pieces.truncations([html.png_uri(image) for image in images], TICKS, here["truncation"])
 
 

@@ -51,7 +51,7 @@ class DiffusionTab:
 
     def __init__(self, engine: Engine):
         self.engine = engine
-        systems = dict(sorted(catalog.offered("redraw").items(), key=lambda item: item[1].title))
+        systems = dict(sorted(catalog.offered("img2img").items(), key=lambda item: item[1].title))
         self.systems, self.work = systems, Work(engine, systems)
         if systems:
             self.draw()
@@ -72,7 +72,7 @@ class DiffusionTab:
                 with gr.Column(visible=False, elem_id="of-picture") as self.of_picture:
                     self.photo = gr.HTML(elem_id="photo", elem_classes="drop")
                     self.upload = gr.UploadButton(t(w.CHOOSE), file_types=["image"], elem_id="photo-upload", size="sm")
-                    self.picture_panel = Panel(self.systems, "redraw", "redraw", OF_PICTURE)
+                    self.picture_panel = Panel(self.systems, "img2img", "img2img", OF_PICTURE)
                     with gr.Accordion(t(w.PAINT), open=False, elem_id="paint"):
                         gr.Markdown(t(w.PAINT_HINT), elem_classes="caption")
                         self.sheet = gr.HTML(elem_id="mask", js_on_load=html.PAD)
@@ -299,7 +299,7 @@ class DiffusionTab:
         return {}
 
     def can_open(self, found: dict) -> bool:
-        return found.get("system") in self.systems and found.get("verb") in ("sample", "redraw")
+        return found.get("system") in self.systems and found.get("verb") in ("sample", "img2img")
 
     def lacks(self, found: dict, request: gr.Request) -> Any:
         own = self.work.visits.of(request).own
@@ -329,7 +329,7 @@ class DiffusionTab:
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
         """Select new weights, if this tab can show them."""
-        system = catalog.offered("redraw").get(name)
+        system = catalog.offered("img2img").get(name)
         if not self.systems or system is None:
             return None
         self.systems = self.systems | {name: system}  # a new dict: other threads may be iterating over the old one

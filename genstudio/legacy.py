@@ -1,0 +1,86 @@
+"""Names of format 1, mapped to those of today: checkpoints, training states, recipes and commands of before keep working.
+
+Each table maps an old name to the new one. No old name is in use any more, so that mapping twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# Submodules, parameters and buffers: parts of a dotted key, for the models of each file.
+PARAMETERS: dict[str, dict[str, str]] = {
+    "autoencoder": {"map_codes": "map_latents"},
+    "biggan": {"kinds": "class_embedding", "told": "affine", "short": "shortcut", "exit": "output"},
+    "classifier": {"trait_head": "attribute_head"},
+    "diffusion": {
+        "kinds": "class_embedding",
+        "time": "time_embedding",
+        "told": "conditioning",
+        "short": "shortcut",
+        "entry": "conv_in",
+        "exit": "conv_out",
+        "halve": "downsample",
+        "enlarge": "upsample",
+    },
+    "gan": {"kinds": "class_embedding"},
+    "stylegan2": {
+        "kinds": "class_embedding",
+        "averages": "w_avg",
+        "start": "const",
+        "grain": "noise",
+        "strength": "noise_strength",
+        "picture": "to_rgb",
+        "pictures": "to_rgb",
+        "entry": "from_rgb",
+        "halvings": "blocks",
+        "short": "shortcut",
+        "exit": "output",
+    },
+    "translation": {"pictures": "images", "held": "count"},
+    "vae": {"map_codes": "map_latents"},
+}
+
+# Arguments of builders, for any system.
+ARGUMENTS = {"codes": "latent_dim", "attends": "attention_position", "z_width": "z_dim"}
+
+# Verbs and controls in recipes, links, the API and flags; commands of the command line.
+VERBS = {"redraw": "img2img"}
+CONTROLS = {"grain": "noise_mode"}
+COMMANDS = VERBS | {"again": "replay"}
+
+
+def parameters(model: type, tensors: dict[str, T]) -> dict[str, T]:
+    """Rename the keys of a checkpoint or training state of a model class; the order stays."""
+    names = PARAMETERS.get(model.__module__.rpartition(".")[2], {})
+    return {".".join(names.get(part, part) for part in key.split(".")): value for key, value in tensors.items()}
+
+
+def arguments(values: Any) -> Any:
+    """Rename arguments of a system's builder. Anything but a dict is returned as it is, for later checks to refuse."""
+    return _renamed(values, ARGUMENTS)
+
+
+def controls(values: Any) -> Any:
+    """Rename controls of a verb. Anything but a dict is returned as it is."""
+    return _renamed(values, CONTROLS)
+
+
+def recipe(values: dict[str, Any]) -> dict[str, Any]:
+    """Rename the verb and the controls of a recipe, those of its branches too."""
+    values = dict(values)
+    if isinstance(verb := values.get("verb"), str):
+        values["verb"] = VERBS.get(verb, verb)
+    if "controls" in values:
+        values["controls"] = controls(values["controls"])
+    if isinstance(branches := values.get("branches"), list):
+        values["branches"] = [
+            branch | {"controls": controls(branch["controls"])} if isinstance(branch, dict) and "controls" in branch else branch
+            for branch in branches
+        ]
+    return values
+
+
+def _renamed(values: Any, names: dict[str, str]) -> Any:
+    return {names.get(key, key): value for key, value in values.items()} if isinstance(values, dict) else values
