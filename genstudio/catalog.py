@@ -10,7 +10,7 @@ from genstudio import paths
 from genstudio.checkpoint import check, describe
 from genstudio.controls import Text
 from genstudio.model import verbs
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.sharing import hub_cache
 from genstudio.system import System
 
@@ -25,14 +25,14 @@ def locate(name: str) -> Path:
     for folder in paths.checkpoint_folders():
         if (path := folder / f"{name}.safetensors").exists():
             return path
-    find(name.partition(".")[0])  # an unknown name is the likelier mistake, and gets its own sentence
+    find_system(name.partition(".")[0])  # an unknown name is the likelier mistake, and gets its own sentence
     raise ValueError(f"there are no weights of {name} yet: train them with `python -m genstudio train {name}`")
 
 
 def listed(name: str) -> str:
     """The name, if `available` lists it: visitors of the page choose among these, never a path. Raises ValueError."""
     if name not in available():
-        find(str(name).partition(".")[0])
+        find_system(str(name).partition(".")[0])
         raise ValueError(f"there are no weights of {name} here")
     return name
 
@@ -44,7 +44,7 @@ def classes(name: str) -> list[str]:
 
 def system_of(name: str) -> System:
     """System of a checkpoint, given by name or path."""
-    return find(describe(locate(name)).system)
+    return find_system(describe(locate(name)).system)
 
 
 def available() -> dict[str, Path]:

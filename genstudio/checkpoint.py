@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from genstudio import legacy
 from genstudio.model import Model
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.system import System
 
 T = TypeVar("T")
@@ -165,7 +165,7 @@ def check(path: Path, critic: bool = False) -> tuple[System, Header, dict[str, A
     Raises ValueError if a tensor is missing, has another shape or is unknown.
     """
     header, shapes = _open(path)
-    system = find(header.system)
+    system = find_system(header.system)
     shapes = legacy.parameters(system.model, shapes)
     arguments = check_arguments(system, header.arguments)
     whole = shell(system, arguments).state_dict()

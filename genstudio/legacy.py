@@ -1,4 +1,4 @@
-"""Names of format 1, mapped to those of today: checkpoints, training states, recipes and commands of before keep working.
+"""Names of format 1, mapped to those of today: old checkpoints, training states, recipes and commands keep working.
 
 Each table maps an old name to the new one. No old name is in use any more, so that mapping twice changes nothing.
 """
@@ -68,18 +68,11 @@ def controls(values: Any) -> Any:
 
 
 def recipe(values: dict[str, Any]) -> dict[str, Any]:
-    """Rename the verb and the controls of a recipe, those of its branches too."""
-    values = dict(values)
+    """Rename the verb and the controls of a recipe."""
+    renamed = {key: controls(value) if key == "controls" else value for key, value in values.items()}
     if isinstance(verb := values.get("verb"), str):
-        values["verb"] = VERBS.get(verb, verb)
-    if "controls" in values:
-        values["controls"] = controls(values["controls"])
-    if isinstance(branches := values.get("branches"), list):
-        values["branches"] = [
-            branch | {"controls": controls(branch["controls"])} if isinstance(branch, dict) and "controls" in branch else branch
-            for branch in branches
-        ]
-    return values
+        renamed["verb"] = VERBS.get(verb, verb)
+    return renamed
 
 
 def _renamed(values: Any, names: dict[str, str]) -> Any:

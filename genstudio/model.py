@@ -44,14 +44,14 @@ class Noise:
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal samples (n, *shape), the next of each stream."""
-        return moved(torch.stack([torch.randn(shape, generator=g) for g in self.streams]), self.device)
+        return to_device(torch.stack([torch.randn(shape, generator=g) for g in self.streams]), self.device)
 
     def uniform(self, *shape: int) -> Tensor:
         """Uniform samples (n, *shape) in [0, 1), the next of each stream."""
-        return moved(torch.stack([torch.rand(shape, generator=g) for g in self.streams]), self.device)
+        return to_device(torch.stack([torch.rand(shape, generator=g) for g in self.streams]), self.device)
 
 
-def moved(numbers: Tensor, device: torch.device | str, **kwargs: Any) -> Tensor:
+def to_device(numbers: Tensor, device: torch.device | str, **kwargs: Any) -> Tensor:
     """Copy a CPU tensor to a device, to a GPU asynchronously from pinned memory."""
     if torch.device(device).type != "cuda" or numbers.is_cuda:
         return numbers.to(device, **kwargs)
@@ -94,7 +94,7 @@ class Batch:
 
     def to(self, device: torch.device | str, **kwargs: Any) -> Batch:
         """Copy to a device; `kwargs`, such as a memory format, apply to tensors (n, c, h, w) only."""
-        return self.map(lambda t: moved(t, device, **(kwargs if t.dim() == 4 else {})))
+        return self.map(lambda t: to_device(t, device, **(kwargs if t.dim() == 4 else {})))
 
     def __getitem__(self, rows: slice) -> Batch:
         return self.map(lambda t: t[rows])
@@ -174,12 +174,12 @@ def generates(model: type[Model] | Model) -> bool:
     return hasattr(model, "sample") or (hasattr(model, "latents") and hasattr(model, "decode"))
 
 
-def steps_many(model: type[Model] | Model) -> bool:
+def samples_iteratively(model: type[Model] | Model) -> bool:
     """True if the model samples iteratively, which is slow."""
     return hasattr(model, "denoise_from")
 
 
-def kinds_of(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor:
+def labels_for(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor:
     """Labels (n,) to condition on: one for all images, one for each, or for "any" a label drawn for each; `classes` is
     the label of no class."""
     if not isinstance(label, str):
@@ -191,15 +191,15 @@ def kinds_of(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor:
     return torch.full((len(noise),), number, device=noise.device)
 
 
-UNTOLD = 0.1  # share of labels dropped in training: this unconditional model is "none", and guidance moves away from it
+LABEL_DROPOUT = 0.1  # share of labels dropped in training: this unconditional model is "none", and guidance moves away from it
 
 
-def told(model: Model, batch: Batch) -> Tensor:
+def drop_labels(model: Model, batch: Batch) -> Tensor:
     """Labels (n,) to condition on in training, some of them dropped for classifier-free guidance."""
     none = torch.full((len(batch),), model.classes, device=batch.images.device)
     if not model.classes or batch.labels is None:
         return none
-    dropped = torch.rand(len(batch), device=none.device) < UNTOLD
+    dropped = torch.rand(len(batch), device=none.device) < LABEL_DROPOUT
     return torch.where(dropped, none, batch.labels)
 
 

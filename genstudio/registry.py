@@ -29,7 +29,7 @@ def systems() -> dict[str, System]:
     return found
 
 
-def find(name: str) -> System:
+def find_system(name: str) -> System:
     """The system of that name. Raises ValueError with the nearest names if there is none."""
     try:
         return systems()[name]

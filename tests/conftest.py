@@ -24,7 +24,7 @@ import pytest  # noqa: E402
 
 from genstudio import catalog, checkpoint, paths  # noqa: E402
 from genstudio.engine.engine import Engine  # noqa: E402
-from genstudio.registry import find  # noqa: E402
+from genstudio.registry import find_system  # noqa: E402
 from tests import chromium  # noqa: E402
 
 
@@ -46,9 +46,9 @@ def untrained(tmp_path_factory: pytest.TempPathFactory):
     def path_of(name: str) -> str:
         path = folder / f"{name}.safetensors"
         if not path.exists():
-            judge = find(name).judge  # what is asked for guidance has to know the same classes
+            judge = find_system(name).judge  # what is asked for guidance has to know the same classes
             classes = checkpoint.describe(catalog.locate(judge)).classes if judge in catalog.available() else []
-            checkpoint.save(path, find(name).build(), checkpoint.Header(name, classes=classes))
+            checkpoint.save(path, find_system(name).build(), checkpoint.Header(name, classes=classes))
         return str(path)
 
     return path_of
@@ -100,10 +100,10 @@ def server(tmp_path_factory):
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*PAGE_SYSTEMS, *ASKED_FOR):
         if name not in catalog.available():
-            header = checkpoint.Header(system=name, data=find(name).data, classes=list(ASKED_FOR.get(name, ())))
-            checkpoint.save(folder / f"{name}.safetensors", find(name).build(), header)
+            header = checkpoint.Header(system=name, data=find_system(name).data, classes=list(ASKED_FOR.get(name, ())))
+            checkpoint.save(folder / f"{name}.safetensors", find_system(name).build(), header)
     for name, arguments in SMALL.items():
-        system = find(name.partition(".")[0])
+        system = find_system(name.partition(".")[0])
         header = checkpoint.Header(system=system.name, data=system.data, arguments=arguments)
         checkpoint.save(folder / f"{name}.safetensors", system.build(**arguments), header)
     page = studio.build(Engine())

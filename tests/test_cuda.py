@@ -19,11 +19,11 @@ from torch import Tensor
 from genstudio import precision
 from genstudio.engine import Engine
 from genstudio.engine import engine as engine_module
-from genstudio.engine.cuda_graph import CAPTURE_AFTER, Recorded
-from genstudio.engine.loaded import Held
+from genstudio.engine.cuda_graph import CAPTURE_AFTER, GraphedVerb
+from genstudio.engine.loaded import LoadedModel
 from genstudio.model import Batch, Frame, Noise, generates, sample
 from genstudio.models.gan import DCGAN
-from genstudio.registry import find, systems
+from genstudio.registry import find_system, systems
 from genstudio.training import loop
 from genstudio.training.run import Run
 from tests import ROOT
@@ -60,7 +60,7 @@ def nobody_waits() -> Iterator[None]:
 
 
 @torch.no_grad()
-def frames(held: Held, seeds: list[int]) -> list[Frame]:
+def frames(held: LoadedModel, seeds: list[int]) -> list[Frame]:
     game, seen = sample(held.model, Noise(seeds, "cuda")), []
     while True:
         with held.precision.autocast():
@@ -81,7 +81,7 @@ def recordings(model) -> list:
 def test_the_card_is_chosen_when_it_has_run_a_trial():
     assert precision.trial("cuda") is None
     assert Engine().device.type == "cuda"
-    assert torch.cuda.get_device_name() in Engine().standing().en
+    assert torch.cuda.get_device_name() in Engine().status().en
 
 
 @cuda
@@ -108,7 +108,7 @@ def test_no_step_of_sampling_waits_for_the_card(card, untrained, name):
 @cuda
 def test_a_seed_is_the_same_code_on_the_card_and_on_the_processor(card, exact, untrained):
     for name in GENERATORS:
-        if hasattr(find(name).model, "latents"):
+        if hasattr(find_system(name).model, "latents"):
             path = untrained(name)
             there, here = (engine.latents(path, range(9)) for engine in (card, exact))
             np.testing.assert_allclose(there, here, rtol=1e-5, atol=1e-5)
@@ -138,7 +138,7 @@ def test_fast_pictures_are_those_of_exact_mode_to_40_dB(card, card_exact, untrai
 
 
 @cuda
-@pytest.mark.parametrize("name", [n for n in GENERATORS if hasattr(find(n).model, "decode")])
+@pytest.mark.parametrize("name", [n for n in GENERATORS if hasattr(find_system(n).model, "decode")])
 def test_a_recording_plays_what_was_asked_of_it(card, card_exact, untrained, name):
     """One that read its first codes again, or whose buffer the next one overwrote, would show other pictures."""
     path = untrained(name)
@@ -164,13 +164,13 @@ class Asking(DCGAN):
 @torch.no_grad()
 def test_what_cannot_be_recorded_is_computed_all_the_same():
     model = Asking((3, 16, 16), latent_dim=8, widths=(16, 8)).cuda().eval()
-    verb, codes, before = Recorded(model.decode), torch.randn(4, 8, device="cuda"), torch.cuda.current_stream()
+    verb, codes, before = GraphedVerb(model.decode), torch.randn(4, 8, device="cuda"), torch.cuda.current_stream()
     for _ in range(CAPTURE_AFTER + 2):
         codes.normal_()
         torch.testing.assert_close(verb(codes), model.decode(codes))
     assert torch.cuda.current_stream() == before
     other = DCGAN((3, 16, 16), latent_dim=8, widths=(16, 8)).cuda().eval()
-    verb = Recorded(other.decode)
+    verb = GraphedVerb(other.decode)
     for _ in range(CAPTURE_AFTER + 2):
         codes.normal_()
         torch.testing.assert_close(verb(codes), other.decode(codes), rtol=1e-4, atol=1e-5)
@@ -187,7 +187,7 @@ def test_numbers_of_the_processor_never_get_into_a_recording():
             return super().decode(latents + Noise(range(len(latents)), latents.device).normal(8))
 
     model = Noisy((3, 16, 16), latent_dim=8, widths=(16, 8)).cuda().eval()
-    verb, codes = Recorded(model.decode), torch.randn(4, 8, device="cuda")
+    verb, codes = GraphedVerb(model.decode), torch.randn(4, 8, device="cuda")
     for _ in range(CAPTURE_AFTER + 2):
         torch.testing.assert_close(verb(codes), model.decode(codes))
         Noise(range(4), "cuda").normal(8)
@@ -214,8 +214,8 @@ def test_what_is_too_much_for_the_memory_is_computed_in_parts(untrained, monkeyp
     assert len(pictures) == len(sampled) == 2048
     for made in (pictures[:16], sampled[:16]):
         assert np.abs(made.astype(int) - few).mean() < 1
-    most = engine.hold(path).most
-    assert most and most < 2048 and f"than {most}" in engine.standing(path).en
+    most = engine.hold(path).max_batch
+    assert most and most < 2048 and f"than {most}" in engine.status(path).en
 
 
 # Training
@@ -224,7 +224,7 @@ def test_what_is_too_much_for_the_memory_is_computed_in_parts(untrained, monkeyp
 @cuda
 @pytest.mark.parametrize("name", ["dcgan_avatars", "vae_mnist", "vae_avatars"])
 def test_no_training_step_waits_for_the_card(name):
-    system, best = find(name), precision.best_precision("cuda")
+    system, best = find_system(name), precision.best_precision("cuda")
     run = Run(system, {}, system.recipe, torch.device("cuda"))
     run.model.to(memory_format=best.memory_format).train()
     run.average.to(memory_format=best.memory_format)

@@ -47,7 +47,7 @@ def drawn(made: dict, engine, system: str | None = None) -> np.ndarray:
         return last.images[0]
     if made["verb"] == "img2img":
         *_, last = replay.steps(made, engine, picture())
-        return last.guess[0]
+        return last.x_0[0]
     return replay.image(made, engine)
 
 

@@ -14,7 +14,7 @@ from genstudio import checkpoint, precision
 from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.engine import engine as engine_module
-from genstudio.engine.cuda_graph import CAPTURE_AFTER, MAX_GRAPHS, Recorded
+from genstudio.engine.cuda_graph import CAPTURE_AFTER, MAX_GRAPHS, GraphedVerb
 from genstudio.images import to_pictures
 from genstudio.model import Frame, Model, Noise
 from genstudio.precision import Precision
@@ -59,7 +59,7 @@ def test_a_card_that_cannot_run_a_trial_is_not_chosen_and_the_reason_is_told(car
     )
     assert "GeForce GT 710" in place.trouble.fr and "échoué" in place.trouble.fr
     engine = Engine()
-    assert engine.device.type == "cpu" and engine.standing().en.endswith(place.trouble.en)
+    assert engine.device.type == "cpu" and engine.status().en.endswith(place.trouble.en)
     with pytest.raises(ValueError, match="cuda cannot be used: no kernel image is available"):
         Engine("cuda")
 
@@ -221,7 +221,7 @@ def old_card(monkeypatch) -> Engine:
 def test_a_model_that_overflows_in_float16_is_computed_in_float32(old_card, exact, file_of, verb):
     """Clamped to what a recipe can carry, a code of infinities would have passed for a code."""
     name = file_of(steep)
-    assert "float16" in old_card.standing(name).en
+    assert "float16" in old_card.status(name).en
     codes = exact.latents(name, range(20))
     pictures = to_pictures(exact.decode(name, codes))
     calls = {
@@ -232,8 +232,8 @@ def test_a_model_that_overflows_in_float16_is_computed_in_float32(old_card, exac
     made, right = (calls[verb](engine).astype(float) for engine in (old_card, exact))
     np.testing.assert_allclose(made, right, rtol=1e-3, atol=1)
     assert old_card.hold(name).precision.name == "float32"
-    assert "float16 gave values that are not finite" in old_card.standing(name).en
-    assert "float16" not in old_card.standing(name).en.replace("float16 gave", "")
+    assert "float16 gave values that are not finite" in old_card.status(name).en
+    assert "float16" not in old_card.status(name).en.replace("float16 gave", "")
 
 
 def test_pictures_that_are_not_finite_in_float32_either_are_an_error(old_card, file_of, monkeypatch):
@@ -255,8 +255,8 @@ def test_what_is_too_much_at_once_is_computed_in_parts(file_of, monkeypatch):
     sizes.clear()
     engine.decode(name, codes)
     assert max(sizes) <= 5, "it is known by now that there is no room for more"
-    assert f"than {max(sizes)}: more are computed part by part" in engine.standing(name).en
-    assert f"que {max(sizes)} :" in engine.standing(name).fr
+    assert f"than {max(sizes)}: more are computed part by part" in engine.status(name).en
+    assert f"que {max(sizes)} :" in engine.status(name).fr
 
 
 def test_a_sample_that_is_too_much_at_once_goes_on_where_it_was(file_of, monkeypatch):
@@ -267,7 +267,7 @@ def test_a_sample_that_is_too_much_at_once_goes_on_where_it_was(file_of, monkeyp
     frames = list(engine.sample(name, range(11)))
     assert len(frames) == len(whole) == 3
     assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(frames, whole, strict=True))
-    assert engine.hold(name).most == 2
+    assert engine.hold(name).max_batch == 2
 
 
 def test_no_room_for_even_one_picture_is_a_sentence(file_of, monkeypatch):
@@ -306,7 +306,7 @@ def tapes(monkeypatch) -> list:
         made.append((len(codes), controls))
         return lambda codes: torch.full_like(codes, 7.0)
 
-    monkeypatch.setattr(Recorded, "_capture", record)
+    monkeypatch.setattr(GraphedVerb, "_capture", record)
     return made
 
 
@@ -318,7 +318,7 @@ class Double:
 @torch.no_grad()
 def test_what_comes_back_is_recorded_and_what_does_not_is_not(tapes):
     model = Double()
-    verb, one, two = Recorded(model.decode), torch.ones(1, 3), torch.ones(2, 3)
+    verb, one, two = GraphedVerb(model.decode), torch.ones(1, 3), torch.ones(2, 3)
     for _ in range(CAPTURE_AFTER - 1):
         assert verb(one).eq(2).all() and verb(one, by=3.0).eq(3).all() and verb(two).eq(2).all()
     assert tapes == []
@@ -331,7 +331,7 @@ def test_what_comes_back_is_recorded_and_what_does_not_is_not(tapes):
 
 def test_a_recording_is_not_played_where_a_gradient_is_wanted(tapes):
     model = Double()
-    verb, codes = Recorded(model.decode), torch.ones(1, 3, requires_grad=True)
+    verb, codes = GraphedVerb(model.decode), torch.ones(1, 3, requires_grad=True)
     with torch.no_grad():
         for _ in range(CAPTURE_AFTER + 1):
             verb(codes)
@@ -342,7 +342,7 @@ def test_a_recording_is_not_played_where_a_gradient_is_wanted(tapes):
 @torch.no_grad()
 def test_no_more_is_remembered_than_there_is_room_for(tapes):
     model = Double()
-    verb = Recorded(model.decode)
+    verb = GraphedVerb(model.decode)
     for by in np.linspace(0, 1, 3 * MAX_GRAPHS):  # a slider that is dragged
         verb(torch.ones(1, 3), by=float(by))
     assert len(verb._cache) == MAX_GRAPHS and tapes == []
@@ -353,7 +353,7 @@ def test_a_model_that_is_recorded_is_freed_with_its_last_use():
     from weakref import ref
 
     model = Steep()
-    model.decode = Recorded(model.decode)
+    model.decode = GraphedVerb(model.decode)
     there = ref(model)
     del model
     assert there() is None

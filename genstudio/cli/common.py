@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genstudio.engine import Engine
-    from genstudio.engine.loaded import Held
+    from genstudio.engine.loaded import LoadedModel
 
 
 CHUNK = 64  # images computed and written at a time
-MOST_ON_A_SHEET = 4096
+MAX_ON_A_SHEET = 4096
 
 
 def given(flags: dict[str, Any], prefix: str) -> dict[str, Any]:
@@ -24,12 +24,12 @@ def given(flags: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): v for name, v in flags.items() if name.startswith(prefix) and v is not None}
 
 
-def controls_of(loaded: Held, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
+def controls_of(loaded: LoadedModel, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
     """Controls of a verb from the flags, with defaults for the others."""
     from genstudio.controls import check_controls
-    from genstudio.engine.loaded import maker
+    from genstudio.engine.loaded import sampling_method
 
-    return check_controls(maker(loaded.system, verb), given(flags, "control_"), loaded.header.classes)
+    return check_controls(sampling_method(loaded.system, verb), given(flags, "control_"), loaded.header.classes)
 
 
 def device_of(word: str | None) -> str | None:
@@ -66,7 +66,7 @@ def seed_ranges(text: str) -> list[range]:
     return ranges
 
 
-class Progress:
+class ProgressLine:
     """Progress of a long command on stderr: a line that is updated on a terminal, else one every `seconds`."""
 
     def __init__(self, seconds: float = 10.0):
@@ -100,17 +100,17 @@ def print_json(value: Any) -> None:
     print(jsons.dumps(value, ensure_ascii=False, indent=1))
 
 
-class Pictures:
+class PictureWriter:
     """Writer of images with their recipes to a folder, with an optional sheet of all and a summary at the end."""
 
     def __init__(self, out: Path, total: int, json: bool, sheet: str | None = None):
-        if sheet and total > MOST_ON_A_SHEET:
-            raise ValueError(f"a sheet holds at most {MOST_ON_A_SHEET} pictures, not {total}")
+        if sheet and total > MAX_ON_A_SHEET:
+            raise ValueError(f"a sheet holds at most {MAX_ON_A_SHEET} pictures, not {total}")
         out.mkdir(parents=True, exist_ok=True)
         self.out, self.total, self.json, self.sheet = out, total, json, sheet
         self.written: list[dict[str, Any]] = []
         self.on_sheet: list[Any] = []
-        self.done, self.progress = 0, Progress()
+        self.done, self.progress = 0, ProgressLine()
 
     def add(self, images: Any, names: Sequence[str], recipes: Sequence[dict]) -> None:
         """Write images, uint8 (n, h, w, c), with their file names and recipes."""
@@ -161,7 +161,7 @@ def open_named(name: str) -> Any:
         raise ValueError(f"{name}: {error}") from None
 
 
-def agreed(question: str) -> bool:
+def confirmed(question: str) -> bool:
     """Ask for consent on a terminal; False without one."""
     if not sys.stdin.isatty():
         return False

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genstudio.engine import Engine
-    from genstudio.engine.loaded import Held
+    from genstudio.engine.loaded import LoadedModel
 from genstudio.cli.common import (
-    Pictures,
-    Progress,
-    agreed,
+    PictureWriter,
+    ProgressLine,
     chunks,
+    confirmed,
     controls_of,
     open_engine,
     open_named,
@@ -30,7 +30,7 @@ from genstudio.cli.common import (
     seed_ranges,
 )
 
-MOST_POSITIONS = 10_000
+MAX_POSITIONS = 10_000
 WALK = 60  # frames of a film, one way
 
 
@@ -55,7 +55,7 @@ def sample(
     loaded = engine.hold(system)
     controls = controls_of(loaded, "sample", flags)
     total = sum(r.stop - r.start for r in ranges)  # len() of a range stops at 2^63
-    pictures = Pictures(out, total, json, "grid.png" if grid else None)
+    pictures = PictureWriter(out, total, json, "grid.png" if grid else None)
     for part in chunks(seed for r in ranges for seed in r):
         *_, images = engine.sample(system, part, **controls)
         recipes = [recipe.make(loaded, "sample", seed=seed, controls=controls) for seed in part]
@@ -78,11 +78,11 @@ def img2img(
     if mask is not None:
         drawn = to_array(open_named(mask), (1, *loaded.model.image_shape[1:]))[0] > 127
         said["mask"] = encoding.pack_mask(drawn)
-    pictures = Pictures(out, sum(r.stop - r.start for r in ranges), json)
+    pictures = PictureWriter(out, sum(r.stop - r.start for r in ranges), json)
     for part in chunks(seed for r in ranges for seed in r):
         *_, last = engine.img2img(system, given_picture, part, drawn, **controls)
         recipes = [recipe.make(loaded, "img2img", seed=seed, **said, controls=controls) for seed in part]
-        pictures.add(last.guess, [f"{seed:04d}.png" for seed in part], recipes)
+        pictures.add(last.x_0, [f"{seed:04d}.png" for seed in part], recipes)
     pictures.finish()
 
 
@@ -92,7 +92,7 @@ def encode(system: str, pictures: list[str], out: Path | None, exact: bool, devi
     from genstudio.recipes import encoding
 
     engine = open_engine(device, exact)
-    loaded, progress, latents = engine.hold(system), Progress(), []
+    loaded, progress, latents = engine.hold(system), ProgressLine(), []
     for part in chunks(pictures):
         latents.extend(engine.encode(system, [open_named(name) for name in part]))
         progress.count(len(latents), len(pictures))
@@ -122,7 +122,7 @@ def decode(system: str, codes: list[str], out: Path, exact: bool, device: str | 
     rows = [row for word in codes for row in read_codes(word)]
     if len(lengths := sorted({len(row) for row in rows})) > 1:
         raise ValueError(f"the codes have {lengths[0]} and {lengths[-1]} numbers: they belong to different models")
-    pictures = Pictures(out, len(rows), json)
+    pictures = PictureWriter(out, len(rows), json)
     for part in chunks(enumerate(rows)):
         images = engine.decode(system, np.stack([row for _, row in part]), **controls)
         recipes = [recipe.make(loaded, "decode", code=encoding.pack(row), controls=controls) for _, row in part]
@@ -165,7 +165,7 @@ def interpolate(
     controls = controls_of(loaded, "interpolate", flags)
     ends = {"from": read_end(start, engine, loaded), "to": read_end(end, engine, loaded)}
     first, last = (replay.latent_of(e, engine, system) for e in ends.values())
-    pictures = Pictures(out, len(places), json, "strip.png" if strip else None)
+    pictures = PictureWriter(out, len(places), json, "strip.png" if strip else None)
     for part in chunks(enumerate(places)):
         images = engine.interpolate(system, (first, last), [t for _, t in part], path, **controls)
         facts = dict(**ends, path=path, controls=controls)
@@ -212,8 +212,8 @@ def read_positions(text: str | None, count: int) -> list[float]:
     from genstudio.recipes.recipe import check_position
 
     if text is None:
-        if not 2 <= count <= MOST_POSITIONS:
-            raise ValueError(f"count must lie between 2 and {MOST_POSITIONS}, not {count}")
+        if not 2 <= count <= MAX_POSITIONS:
+            raise ValueError(f"count must lie between 2 and {MAX_POSITIONS}, not {count}")
         return [i / (count - 1) for i in range(count)]
     try:
         return [check_position(float(word)) for word in text.split(",")]
@@ -221,7 +221,7 @@ def read_positions(text: str | None, count: int) -> list[float]:
         raise ValueError(f"positions are numbers from 0 to 1, as in 0,0.5,1, not {text!r}") from None
 
 
-def read_end(word: str, engine: Engine, loaded: Held, search: Callable | None = None) -> dict[str, Any]:
+def read_end(word: str, engine: Engine, loaded: LoadedModel, search: Callable | None = None) -> dict[str, Any]:
     """An end of a path from a seed, code:... or a picture file, which is encoded, or projected (`search`)."""
     from genstudio.recipes import encoding, links, recipe
 
@@ -252,7 +252,7 @@ def data(name: str, words: list[str], yes: bool, out: Path | None, **options: An
     if (target := drawings.place(chosen, out)).exists():
         raise ValueError(f"{target} is there already: remove it, or choose another place with --out")
     print(chosen.terms(), file=sys.stderr)
-    accept = yes or agreed("Build it?")
+    accept = yes or confirmed("Build it?")
     with closing(drawings.build(chosen, out, accept)) as progress:
         next(progress)  # the terms, printed above
         for line in progress:

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from genstudio.cli.common import Progress, controls_of, open_engine, print_json
+from genstudio.cli.common import ProgressLine, controls_of, open_engine, print_json
 
 
 def dataset(
@@ -25,7 +25,7 @@ def dataset(
     if target.suffix.lower() != ".zip":
         raise ValueError(f"a data set is written into a .zip, not into {target.name!r}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    progress, counts, first = Progress(), dict[str, int](), recipe.check_seed(seed)
+    progress, counts, first = ProgressLine(), dict[str, int](), recipe.check_seed(seed)
     with closing(labelled_dataset.export(engine, system, wanted, each, target, first, **controls)) as parts:
         for part in parts:
             for label in part.labels:

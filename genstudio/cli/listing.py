@@ -67,7 +67,7 @@ def described() -> list[dict[str, Any]]:
     """Facts of all checkpoints, and of systems without one, a dict each; by family, then by system."""
     from genstudio import catalog, checkpoint, paths
     from genstudio.model import verbs
-    from genstudio.registry import find, systems
+    from genstudio.registry import find_system, systems
     from genstudio.sharing.hub_cache import PREFIX
 
     def of_system(system: System, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def described() -> list[dict[str, Any]]:
             row |= {"file": str(path), "origin": origin, "bytes": path.stat().st_size}
             try:
                 header = checkpoint.describe(path)
-                system = find(header.system)
+                system = find_system(header.system)
                 row |= of_system(system, checkpoint.check_arguments(system, header.arguments))
                 row |= {key: getattr(header, key) for key in ("data", "images", "minutes", "scores")}
             except ValueError as error:

@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genstudio.cli.common import Pictures, chunks, controls_of, open_engine, seed_ranges
+from genstudio.cli.common import PictureWriter, chunks, controls_of, open_engine, seed_ranges
 from genstudio.cli.generate import read_end
 
 if TYPE_CHECKING:
     from genstudio.engine import Engine
-    from genstudio.engine.loaded import Held
+    from genstudio.engine.loaded import LoadedModel
 
-MOST = 64  # faces of a side
+MAX_FACES = 64  # faces of a side
 
 
 def mix(
@@ -32,7 +32,7 @@ def mix(
     left, top = faces(rows, engine, loaded), faces(columns or "", engine, loaded)
     w = mixing.styles_of([*left, *top], engine, system, controls)
     pairs = [(row, column) for row in range(len(left)) for column in (range(len(left), len(w)) if top else [row])]
-    pictures = Pictures(out, len(pairs), json, "sheet.png")
+    pictures = PictureWriter(out, len(pairs), json, "sheet.png")
     synthesis_controls = mixing.part_of(loaded, "synthesize", controls)
     for part in chunks(pairs):
         styles = [mixing.restyled(mixed(w[i], w[j], taken), steps, steered, engine, system) for i, j in part]
@@ -48,14 +48,14 @@ def mix(
     pictures.finish(columns=len(top) or None)
 
 
-def faces(words: str, engine: Engine, loaded: Held) -> list[dict[str, Any]]:
+def faces(words: str, engine: Engine, loaded: LoadedModel) -> list[dict[str, Any]]:
     """Ends from a comma-separated list: seeds, ranges of seeds, code:..., and picture files, which are projected."""
     found = []
     for word in filter(None, (word.strip() for word in words.split(","))):
         if re.fullmatch(r"\d+-\d+", word, re.ASCII):
-            found += [{"seed": seed} for r in seed_ranges(word) for seed in itertools.islice(r, MOST + 1)]
+            found += [{"seed": seed} for r in seed_ranges(word) for seed in itertools.islice(r, MAX_FACES + 1)]
         else:
             found.append(read_end(word, engine, loaded, engine.project_styles))
-    if len(found) > MOST:
-        raise ValueError(f"at most {MOST} faces stand on a side, not {len(found)}")
+    if len(found) > MAX_FACES:
+        raise ValueError(f"at most {MAX_FACES} faces stand on a side, not {len(found)}")
     return found

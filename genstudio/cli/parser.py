@@ -105,200 +105,208 @@ def build_parser(argv: Sequence[str]) -> Parser:
     asked, system = (*argv[:2], "", "")[:2]
 
     def verb(run: Callable, about: str, system: str = "a name that `list` shows, or a .safetensors file") -> Parser:
-        made = verbs.add_parser(run.__name__.rstrip("_"), help=about, description=about)
-        made.set_defaults(run=run)
+        command = verbs.add_parser(run.__name__.rstrip("_"), help=about, description=about)
+        command.set_defaults(run=run)
         if system:
-            made.add_argument("system", metavar="SYSTEM", help=system)
-        return made
+            command.add_argument("system", metavar="SYSTEM", help=system)
+        return command
 
     def makes_pictures(
-        made: Parser, name: str, about: str = "list the files and their recipes as JSON", zips: str = ""
+        command: Parser, name: str, about: str = "list the files and their recipes as JSON", zips: str = ""
     ) -> None:
         """Add the flags shared by verbs that write images, and the controls of the system."""
         where = f"folder{zips} for the PNGs (pictures)"
-        made.add_argument("--out", type=Path, default="pictures", metavar="DIR", help=where)
-        computes(made)
-        gives_json(made, about)
-        controlled(made, name)
+        command.add_argument("--out", type=Path, default="pictures", metavar="DIR", help=where)
+        computes(command)
+        gives_json(command, about)
+        controlled(command, name)
 
-    def controlled(made: Parser, name: str, by: str = "") -> None:
+    def controlled(command: Parser, name: str, by: str = "") -> None:
         """Add the controls of the system for the verb `by`, by default `name`."""
         if asked == name and system and not system.startswith("-"):
-            add_controls(made, system, by or name)
+            add_controls(command, system, by or name)
 
-    def computes(made: Parser) -> None:
-        made.add_argument("--exact", action="store_true", help="plain float32, the same in any batch; slower")
-        made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
+    def computes(command: Parser) -> None:
+        command.add_argument("--exact", action="store_true", help="plain float32, the same in any batch; slower")
+        command.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
 
-    def gives_json(made: Parser, about: str) -> None:
-        made.add_argument("--json", action="store_true", help=about)
+    def gives_json(command: Parser, about: str) -> None:
+        command.add_argument("--json", action="store_true", help=about)
 
     about = "The systems by family: name, title, size, and whether their weights are shipped or yours."
-    made = verb(listing.list_, about, "")
-    made.add_argument("--scores", action="store_true", help="their scores, too")
-    gives_json(made, "all that is known of each, as JSON")
+    command = verb(listing.list_, about, "")
+    command.add_argument("--scores", action="store_true", help="their scores, too")
+    gives_json(command, "all that is known of each, as JSON")
 
-    made = verb(listing.show, "All that is known of a system: paper, data, cost, scores, licence.", "")
-    made.add_argument("name", metavar="NAME", help="a name that `list` shows")
-    gives_json(made, "as JSON")
+    command = verb(listing.show, "All that is known of a system: paper, data, cost, scores, licence.", "")
+    command.add_argument("name", metavar="NAME", help="a name that `list` shows")
+    gives_json(command, "as JSON")
 
-    made = verb(generate.sample, "Pictures from seeds: one PNG each, named by the seed, with its recipe inside.")
-    made.add_argument("--seeds", required=True, help="as in 0-63 or 1,5,9-12; any number of them")
-    made.add_argument("--grid", action="store_true", help="also all of them on one sheet, grid.png")
-    makes_pictures(made, "sample")
+    command = verb(generate.sample, "Pictures from seeds: one PNG each, named by the seed, with its recipe inside.")
+    command.add_argument("--seeds", required=True, help="as in 0-63 or 1,5,9-12; any number of them")
+    command.add_argument("--grid", action="store_true", help="also all of them on one sheet, grid.png")
+    makes_pictures(command, "sample")
 
     about = (
         "Pictures of each class that is asked for, as a data set: a zip with a folder for each, which says how it was "
         "made."
     )
-    made = verb(labelling.dataset, about)
-    made.add_argument("--labels", default="all", metavar="NAME,NAME,...", help="classes, by name or number (all)")
-    made.add_argument("--each", type=int, default=20, metavar="N", help="pictures of each class (20)")
-    made.add_argument("--seed", default="0", help="of the first picture; each has the next one (0)")
-    made.add_argument("--out", type=Path, metavar="FILE.zip", help="where to (SYSTEM-COUNT.zip)")
-    computes(made)
-    gives_json(made, "what was written, as JSON")
-    controlled(made, "dataset", by="sample")
+    command = verb(labelling.dataset, about)
+    command.add_argument("--labels", default="all", metavar="NAME,NAME,...", help="classes, by name or number (all)")
+    command.add_argument("--each", type=int, default=20, metavar="N", help="pictures of each class (20)")
+    command.add_argument("--seed", default="0", help="of the first picture; each has the next one (0)")
+    command.add_argument("--out", type=Path, metavar="FILE.zip", help="where to (SYSTEM-COUNT.zip)")
+    computes(command)
+    gives_json(command, "what was written, as JSON")
+    controlled(command, "dataset", by="sample")
 
-    made = verb(generate.encode, "The codes of pictures: words for decode and interpolate, a line each, or one file.")
-    made.add_argument("pictures", metavar="PICTURE", nargs="+", help="picture files of any size")
-    made.add_argument("--out", type=Path, metavar="FILE.npz", help="write them there as an array `codes`")
-    computes(made)
-    gives_json(made, "as JSON")
+    command = verb(
+        generate.encode, "The codes of pictures: words for decode and interpolate, a line each, or one file."
+    )
+    command.add_argument("pictures", metavar="PICTURE", nargs="+", help="picture files of any size")
+    command.add_argument("--out", type=Path, metavar="FILE.npz", help="write them there as an array `codes`")
+    computes(command)
+    gives_json(command, "as JSON")
 
-    made = verb(generate.decode, "The pictures of codes.")
-    made.add_argument("codes", metavar="CODES", nargs="+", help="what encode gave: .npz files, or words code:...")
-    makes_pictures(made, "decode")
+    command = verb(generate.decode, "The pictures of codes.")
+    command.add_argument("codes", metavar="CODES", nargs="+", help="what encode gave: .npz files, or words code:...")
+    makes_pictures(command, "decode")
 
-    made = verb(generate.interpolate, "The way between two pictures. An END is a seed, code:... or a picture file.")
-    made.add_argument("--from", dest="start", metavar="END", required=True)
-    made.add_argument("--to", dest="end", metavar="END", required=True)
-    which = made.add_mutually_exclusive_group()
+    command = verb(generate.interpolate, "The way between two pictures. An END is a seed, code:... or a picture file.")
+    command.add_argument("--from", dest="start", metavar="END", required=True)
+    command.add_argument("--to", dest="end", metavar="END", required=True)
+    which = command.add_mutually_exclusive_group()
     which.add_argument("--positions", metavar="T,T,...", help="places on the way, 0 to 1, as in 0,0.5,1")
     which.add_argument("--count", type=int, default=9, help="that many places, evenly spaced (9)")
-    made.add_argument("--path", default="spherical", help="spherical (as it comes) or linear")
-    made.add_argument("--strip", action="store_true", help="also all of them side by side, strip.png")
-    made.add_argument("--film", type=Path, metavar="FILE", help="also the way there and back, as .webp or .mp4")
-    makes_pictures(made, "interpolate")
+    command.add_argument("--path", default="spherical", help="spherical (as it comes) or linear")
+    command.add_argument("--strip", action="store_true", help="also all of them side by side, strip.png")
+    command.add_argument("--film", type=Path, metavar="FILE", help="also the way there and back, as .webp or .mp4")
+    makes_pictures(command, "interpolate")
 
     about = "Faces of a StyleGAN mixed layer by layer. A FACE is a seed, a range of them, code:... or a picture file."
-    made = verb(mixing.mix, about)
-    made.add_argument("--rows", metavar="FACE,FACE,...", required=True, help="faces whose layers stay")
-    made.add_argument("--columns", metavar="FACE,FACE,...", help="faces whose layers are taken")
-    made.add_argument("--layers", default="", metavar="0-3,7", help="which layers are taken, the coarsest being 0")
-    made.add_argument("--by", metavar="sefa1:2,pca3:-1", help="move along directions, in standard deviations")
-    made.add_argument("--moved", metavar="0-3,7", help="the layers that are moved (all)")
-    makes_pictures(made, "mix")
+    command = verb(mixing.mix, about)
+    command.add_argument("--rows", metavar="FACE,FACE,...", required=True, help="faces whose layers stay")
+    command.add_argument("--columns", metavar="FACE,FACE,...", help="faces whose layers are taken")
+    command.add_argument("--layers", default="", metavar="0-3,7", help="which layers are taken, the coarsest being 0")
+    command.add_argument("--by", metavar="sefa1:2,pca3:-1", help="move along directions, in standard deviations")
+    command.add_argument("--moved", metavar="0-3,7", help="the layers that are moved (all)")
+    makes_pictures(command, "mix")
 
     about = "Pictures in the system's other domain: sketches coloured, noise taken away, glasses put on."
-    made = verb(translating.translate, about)
-    made.add_argument("pictures", metavar="FILE", nargs="+", help="pictures, folders and zips of them")
+    command = verb(translating.translate, about)
+    command.add_argument("pictures", metavar="FILE", nargs="+", help="pictures, folders and zips of them")
     about = "at the size that the system knows (own), or every pixel, in tiles"
-    made.add_argument("--view", default="own", metavar="own|tiles", help=about)
-    made.add_argument("--background", default="white", metavar="COLOUR", help="what shines through (white)")
+    command.add_argument("--view", default="own", metavar="own|tiles", help=about)
+    command.add_argument("--background", default="white", metavar="COLOUR", help="what shines through (white)")
     about = "draw outlines first, few or many: for systems that know sketches"
-    made.add_argument("--detail", type=float, metavar="0-1", help=about)
-    makes_pictures(made, "translate", "what became of each file, as JSON", ", or .zip,")
+    command.add_argument("--detail", type=float, metavar="0-1", help=about)
+    makes_pictures(command, "translate", "what became of each file, as JSON", ", or .zip,")
 
-    made = verb(generate.img2img, "A picture noised and brought back by a diffusion model: other versions of it.")
-    made.add_argument("picture", metavar="PICTURE", help="a picture file of any size")
-    made.add_argument("--seeds", default="0", help="as in 0-63 or 1,5,9-12: one version each (0)")
-    made.add_argument("--mask", metavar="FILE", help="a picture, white where it is to be drawn anew; the rest stays")
-    makes_pictures(made, "img2img")
+    command = verb(generate.img2img, "A picture noised and brought back by a diffusion model: other versions of it.")
+    command.add_argument("picture", metavar="PICTURE", help="a picture file of any size")
+    command.add_argument("--seeds", default="0", help="as in 0-63 or 1,5,9-12: one version each (0)")
+    command.add_argument("--mask", metavar="FILE", help="a picture, white where it is to be drawn anew; the rest stays")
+    makes_pictures(command, "img2img")
 
-    made = verb(generate.replay, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
-    made.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")
+    command = verb(generate.replay, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
+    command.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")
     about = "where to (pictures/replay.png)"
-    made.add_argument("--out", type=Path, default="pictures/replay.png", metavar="FILE.png", help=about)
-    made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
+    command.add_argument("--out", type=Path, default="pictures/replay.png", metavar="FILE.png", help=about)
+    command.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
 
     about = "Trains a system. Ctrl-C stops in good order; --resume goes on."
-    made = verb(training.train, about, "a name that `list` shows")
-    made.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
-    made.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
+    command = verb(training.train, about, "a name that `list` shows")
+    command.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
+    command.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
     about = "a network of another size, where the system can be built so: width=32, widths=[64,48,32]"
-    made.add_argument("--network", action="append", type=argument, metavar="NAME=VALUE", help=about)
-    made.add_argument("--max-minutes", type=float, metavar="M", help="stop after that long, in good order")
+    command.add_argument("--network", action="append", type=argument, metavar="NAME=VALUE", help=about)
+    command.add_argument("--max-minutes", type=float, metavar="M", help="stop after that long, in good order")
     about = "write the state that --resume needs that often (3)"
-    made.add_argument("--save-minutes", type=float, default=3.0, metavar="M", help=about)
+    command.add_argument("--save-minutes", type=float, default=3.0, metavar="M", help=about)
     about = "look at the pictures and score them that often, for the page"
-    made.add_argument("--watch-minutes", type=float, metavar="M", help=about)
-    made.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    made.add_argument("--fresh", action="store_true", help="begin anew where --out holds a run already, which is lost")
-    made.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (GENSTUDIO_HOME/runs/SYSTEM)")
-    computes(made)
-    made.add_argument("--threads", type=int, metavar="N", help="processor threads")
-    gives_json(made, "each report as a line of JSON")
+    command.add_argument("--watch-minutes", type=float, metavar="M", help=about)
+    command.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    command.add_argument(
+        "--fresh", action="store_true", help="begin anew where --out holds a run already, which is lost"
+    )
+    command.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (GENSTUDIO_HOME/runs/SYSTEM)")
+    computes(command)
+    command.add_argument("--threads", type=int, metavar="N", help="processor threads")
+    gives_json(command, "each report as a line of JSON")
     if asked == "train":
-        add_recipe(made.add_argument_group("recipe", "Numbers of the run; each is the system's own unless given."))
+        add_recipe(command.add_argument_group("recipe", "Numbers of the run; each is the system's own unless given."))
 
-    made = verb(scoring.score, "Measures a system on pictures held out, or checks what its header says of it.")
-    made.add_argument("--n", type=int, help="samples to draw (2000)")
-    made.add_argument("--data", help="a set by name, a folder or a zip, in place of what it learned from")
-    made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
+    command = verb(scoring.score, "Measures a system on pictures held out, or checks what its header says of it.")
+    command.add_argument("--n", type=int, help="samples to draw (2000)")
+    command.add_argument("--data", help="a set by name, a folder or a zip, in place of what it learned from")
+    command.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
     about = "the network to judge with: inception, a classifier, or a file of either (the classifier of the data)"
-    made.add_argument("--features", metavar="NETWORK", help=about)
-    which = made.add_mutually_exclusive_group()
+    command.add_argument("--features", metavar="NETWORK", help=about)
+    which = command.add_mutually_exclusive_group()
     which.add_argument("--write", action="store_true", help="also write the scores into the checkpoint's header")
     which.add_argument("--check", action="store_true", help="measure what the header claims; exit code 1 if not so")
-    gives_json(made, "as JSON")
+    gives_json(command, "as JSON")
 
-    made = verb(generate.data, "Builds a drawn set, avatars, faces or emoji, from its npm packages. Needs Node.", "")
-    made.add_argument("name", metavar="NAME", help="avatars, faces or emoji; pack: a set in one small file")
-    made.add_argument("words", metavar="SET FILE.pixels", nargs="*", help="pack: which set, and the file to write")
-    made.add_argument("--style", help="of faces: adventurer, avataaars, bigSmile, ... (avataaars)")
-    made.add_argument("--count", type=int, metavar="N", help="faces to train on; 4 000 more are held out (24000)")
-    made.add_argument("--side", type=int, metavar="PIXELS", help="of a face, 32 to 256 (64)")
-    made.add_argument("--pairs", metavar="glasses", help="each face without and with glasses, all else equal")
-    made.add_argument("--yes", action="store_true", help="accept size and licences without being asked")
-    made.add_argument("--out", type=Path, metavar="DIR", help="folder for the archive (GENSTUDIO_DATA)")
+    command = verb(generate.data, "Builds a drawn set, avatars, faces or emoji, from its npm packages. Needs Node.", "")
+    command.add_argument("name", metavar="NAME", help="avatars, faces or emoji; pack: a set in one small file")
+    command.add_argument("words", metavar="SET FILE.pixels", nargs="*", help="pack: which set, and the file to write")
+    command.add_argument("--style", help="of faces: adventurer, avataaars, bigSmile, ... (avataaars)")
+    command.add_argument("--count", type=int, metavar="N", help="faces to train on; 4 000 more are held out (24000)")
+    command.add_argument("--side", type=int, metavar="PIXELS", help="of a face, 32 to 256 (64)")
+    command.add_argument("--pairs", metavar="glasses", help="each face without and with glasses, all else equal")
+    command.add_argument("--yes", action="store_true", help="accept size and licences without being asked")
+    command.add_argument("--out", type=Path, metavar="DIR", help="folder for the archive (GENSTUDIO_DATA)")
 
     about = "Takes weights in: a file of another project, a folder of Hugging Face's, or a file of ours."
-    made = verb(opening.open_, about, "")
-    made.add_argument("file", metavar="FILE", type=Path, help=".pkl, .pth, .pt, .ckpt, .bin, .safetensors, or a folder")
+    command = verb(opening.open_, about, "")
+    command.add_argument(
+        "file", metavar="FILE", type=Path, help=".pkl, .pth, .pt, .ckpt, .bin, .safetensors, or a folder"
+    )
     about = "what it is to be called behind its system: SYSTEM.TAG (its file's name)"
-    made.add_argument("--name", metavar="TAG", help=about)
-    gives_json(made, "what it is, as JSON")
+    command.add_argument("--name", metavar="TAG", help=about)
+    gives_json(command, "what it is, as JSON")
 
-    made = verb(sharing.push, "Shares a checkpoint on the Hugging Face Hub, with a card made from its header.")
-    made.add_argument("repo", metavar="OWNER/REPO", help="made where it is missing")
-    made.add_argument("--private", action="store_true", help="for your eyes only; else as the Hub does by default")
+    command = verb(sharing.push, "Shares a checkpoint on the Hugging Face Hub, with a card made from its header.")
+    command.add_argument("repo", metavar="OWNER/REPO", help="made where it is missing")
+    command.add_argument("--private", action="store_true", help="for your eyes only; else as the Hub does by default")
 
-    made = verb(sharing.pull, "Fetches a checkpoint from the Hub, after telling its size and licence.", "")
-    made.add_argument("name", metavar="OWNER/REPO[@REVISION]", help="a commit, tag or branch; else the newest")
-    made.add_argument("--yes", action="store_true", help="download it without being asked")
+    command = verb(sharing.pull, "Fetches a checkpoint from the Hub, after telling its size and licence.", "")
+    command.add_argument("name", metavar="OWNER/REPO[@REVISION]", help="a commit, tag or branch; else the newest")
+    command.add_argument("--yes", action="store_true", help="download it without being asked")
 
-    made = verb(sharing.space, "Prepares the folder of a Hugging Face Space, for `hf upload`.", "")
-    made.add_argument("--out", type=Path, default="build/space", metavar="DIR", help="folder for it (build/space)")
+    command = verb(sharing.space, "Prepares the folder of a Hugging Face Space, for `hf upload`.", "")
+    command.add_argument("--out", type=Path, default="build/space", metavar="DIR", help="folder for it (build/space)")
     about = "run it in a new environment and ask it for a picture: minutes, and 3 GB to download"
-    made.add_argument("--check", action="store_true", help=about)
+    command.add_argument("--check", action="store_true", help=about)
 
-    made = verb(working.jobs, "Trainings that the page has begun: list, pause, resume, stop, delete.", "")
+    command = verb(working.jobs, "Trainings that the page has begun: list, pause, resume, stop, delete.", "")
     about = "|".join(working.WHAT)
-    made.add_argument("what", metavar="WHAT", choices=working.WHAT, nargs="?", default="list", help=about)
-    made.add_argument("id", metavar="JOB", nargs="?", help="a name that `jobs list` shows")
-    gives_json(made, "as JSON")
+    command.add_argument("what", metavar="WHAT", choices=working.WHAT, nargs="?", default="list", help=about)
+    command.add_argument("id", metavar="JOB", nargs="?", help="a name that `jobs list` shows")
+    gives_json(command, "as JSON")
 
     about = "Training runs that travel: list them, export one to a file or to parts, import it to --resume elsewhere."
-    made = verb(runs.runs, about, "")
-    made.add_argument("what", metavar="WHAT", choices=runs.WHAT, nargs="?", default="list", help="|".join(runs.WHAT))
+    command = verb(runs.runs, about, "")
+    command.add_argument("what", metavar="WHAT", choices=runs.WHAT, nargs="?", default="list", help="|".join(runs.WHAT))
     about = "export: a run's name and the file to write; import: that file, one of its parts, or the folder of a run"
-    made.add_argument("words", metavar="NAME FILE", nargs="*", help=about)
-    made.add_argument("--part", type=float, metavar="MB", help="export in parts of at most that size")
-    made.add_argument("--out", type=Path, metavar="DIR", help="import to that folder (GENSTUDIO_HOME/runs/SYSTEM)")
-    made.add_argument("--replace", action="store_true", help="import in place of the run that is there, which is lost")
-    gives_json(made, "as JSON")
+    command.add_argument("words", metavar="NAME FILE", nargs="*", help=about)
+    command.add_argument("--part", type=float, metavar="MB", help="export in parts of at most that size")
+    command.add_argument("--out", type=Path, metavar="DIR", help="import to that folder (GENSTUDIO_HOME/runs/SYSTEM)")
+    command.add_argument(
+        "--replace", action="store_true", help="import in place of the run that is there, which is lost"
+    )
+    gives_json(command, "as JSON")
 
     about = "Trains systems in order for some minutes, each resumed, and exports them in parts. See `make lease`."
-    made = verb(runs.lease, about, "")
+    command = verb(runs.lease, about, "")
     about = "in the order of their turns; what is done is skipped"
-    made.add_argument("systems", metavar="SYSTEM", nargs="+", help=about)
-    made.add_argument("--minutes", type=float, default=9.0, metavar="M", help="in all, the export too (9)")
-    made.add_argument("--folder", type=Path, default="lease", metavar="DIR", help="with data/ and runs/ (lease)")
-    made.add_argument("--out", type=Path, metavar="DIR", help="folder for the parts (out/ in --folder)")
-    made.add_argument("--part", type=float, default=15.0, metavar="MB", help="size of a part at most (15)")
-    made.add_argument("--data", help="a set by name, a folder or a zip, in place of what the runs learned from")
-    made.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
+    command.add_argument("systems", metavar="SYSTEM", nargs="+", help=about)
+    command.add_argument("--minutes", type=float, default=9.0, metavar="M", help="in all, the export too (9)")
+    command.add_argument("--folder", type=Path, default="lease", metavar="DIR", help="with data/ and runs/ (lease)")
+    command.add_argument("--out", type=Path, metavar="DIR", help="folder for the parts (out/ in --folder)")
+    command.add_argument("--part", type=float, default=15.0, metavar="MB", help="size of a part at most (15)")
+    command.add_argument("--data", help="a set by name, a folder or a zip, in place of what the runs learned from")
+    command.add_argument("--device", help="cpu, cuda, cuda:1, ... (the GPU where there is one)")
 
     verb(generate.app, "Opens the page.", "")
     return parser
@@ -308,11 +316,11 @@ def add_controls(parser: Parser, name: str, verb: str) -> None:
     """Add a flag for each control of a verb."""
     from genstudio import catalog, checkpoint
     from genstudio.controls import Slider, controls
-    from genstudio.engine.loaded import maker
+    from genstudio.engine.loaded import sampling_method
 
     group = parser.add_argument_group("controls of this system")
     header = checkpoint.describe(catalog.locate(name))
-    for control, (widget, default) in controls(maker(catalog.system_of(name), verb), header.classes).items():
+    for control, (widget, default) in controls(sampling_method(catalog.system_of(name), verb), header.classes).items():
         about = f"{widget.title.en} ({default}). {widget.hint.en}".replace("%", "%%")
         values = f"{widget.low}-{widget.high}" if isinstance(widget, Slider) else "|".join(widget.options)
         former = [f"--{old}" for old, new in legacy.CONTROLS.items() if new == control]

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from genstudio.cli.common import Progress, device_of
+from genstudio.cli.common import ProgressLine, device_of
 from genstudio.cli.generate import plain_warnings
 
 WHAT = ("list", "export", "import")
@@ -80,7 +80,7 @@ def lease(
 
     if not 0 < minutes <= 10_000:
         raise ValueError(f"minutes must lie between 0 and 10000, not {minutes:g}")
-    progress, exported = Progress(30.0), []
+    progress, exported = ProgressLine(30.0), []
     with plain_warnings():
         for system, said in lease(systems, folder, out, minutes, size_of(part), data, device_of(device)):
             if isinstance(said, list):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from genstudio.cli.common import agreed
+from genstudio.cli.common import confirmed
 from genstudio.sharing import hub, hub_cache
 
 
@@ -19,7 +19,7 @@ def obtain(name: str, yes: bool = False) -> str:
     """Download a checkpoint after consent to its size and licence. Returns its pinned name."""
     offer = hub.look(hub_cache.parse(name))
     print(offer.terms(), file=sys.stderr)
-    if not (yes or agreed("Download it?")):
+    if not (yes or confirmed("Download it?")):
         raise ValueError("nothing was downloaded: answer y at a terminal, or give --yes")
     return hub.fetch(offer)
 
@@ -43,7 +43,7 @@ def space(out: Path, check: bool) -> None:
     folder = space.prepare(out)
     size = sum(path.stat().st_size for path in space.files(folder))
     print(f"{len(space.files(folder))} files, {size / 1e6:.1f} MB, in {folder}", file=sys.stderr)
-    for line in space.check(folder) if check else ():
+    for line in space.try_out(folder) if check else ():
         print(line, file=sys.stderr, flush=True)
     print(f"hf upload OWNER/NAME {out} --repo-type space")
 

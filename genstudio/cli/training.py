@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genstudio.cli.common import Progress, clock, device_of, given
+from genstudio.cli.common import ProgressLine, clock, device_of, given
 from genstudio.cli.generate import plain_warnings
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ def train(
     import torch
 
     from genstudio import paths
-    from genstudio.registry import find
+    from genstudio.registry import find_system
     from genstudio.system import check_recipe
     from genstudio.training import jobs
     from genstudio.training.loop import train
 
-    out = out or paths.runs() / find(system).name
+    out = out or paths.runs() / find_system(system).name
     if (out / "state.pt").exists() and not (resume or fresh):
         raise ValueError(f"{out} holds a run already: --resume goes on with it, --fresh begins anew in its place")
     if threads is not None:
@@ -47,7 +47,7 @@ def train(
     options = {name: value for name, value in flags.items() if not name.startswith("recipe_")}
     options |= {"out": out, "device": device_of(device)}
     speaks = os.environ.get("RANK", "0") == "0"  # the first of several processes
-    progress = Progress(30.0)
+    progress = ProgressLine(30.0)
 
     def follow(heeds: bool = True, **more: Any) -> tuple[Report, str]:
         """Print reports until the end, or until a request to stop. Returns the last report and the request."""
@@ -55,13 +55,13 @@ def train(
             for report in run:
                 if speaks:
                     tell(report, progress, json)
-                if heeds and (asked := jobs.wish(out) or (stopping and jobs.PAUSE)):
+                if heeds and (asked := jobs.requested(out) or (stopping and jobs.PAUSE)):
                     return report, asked
         stopping.clear()  # too late: the run is complete
         return report, ""
 
-    with jobs.at_work(out), plain_warnings(), interrupts() as stopping:
-        asked = jobs.wish(out)
+    with jobs.locked(out), plain_warnings(), interrupts() as stopping:
+        asked = jobs.requested(out)
         if asked != jobs.STOP:
             report, asked = follow(resume=resume, network=dict(network or ()), **recipe)
         if asked == jobs.STOP:
@@ -69,21 +69,21 @@ def train(
     where = sys.stderr if json else sys.stdout
     again = shlex.join(["python", "-m", "genstudio", "train", system, "--resume", "--out", str(out)])
     if asked == jobs.PAUSE:
-        jobs.note_end(out, jobs.PAUSED)
+        jobs.record_end(out, jobs.PAUSED)
         if speaks:
             print(f"Stopped at step {report.step} of {report.steps}. To go on: {again}", file=where)
             print("With --max-minutes 0 as well, it only writes the weights as they are.", file=where)
         return 130
     if not speaks:
         return None
-    jobs.note_end(out, jobs.DONE if report.step == report.steps else jobs.STOPPED)
+    jobs.record_end(out, jobs.DONE if report.step == report.steps else jobs.STOPPED)
     print(f"The weights are in {out / f'{system}.safetensors'}", file=where)
     if report.step < report.steps:
         whole = report.images // report.step * report.steps
         print(f"They have seen {report.images} of {whole} pictures. To go on: {again}", file=where)
 
 
-def tell(report: Report, progress: Progress, json: bool) -> None:
+def tell(report: Report, progress: ProgressLine, json: bool) -> None:
     if json:
         print(jsons.dumps(asdict(report), default=str), flush=True)
     stand = f"step {report.step} of {report.steps}, {report.rate:.3g} pictures/s, {clock(report.eta)} left"

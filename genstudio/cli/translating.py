@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from genstudio.cli.common import Progress, given, open_engine, print_json
+from genstudio.cli.common import ProgressLine, given, open_engine, print_json
 
 
 def translate(
@@ -18,7 +18,7 @@ def translate(
 ) -> int | None:  # fmt: skip
     from genstudio.tasks.translate_files import translate_files
 
-    engine, progress, outcomes = open_engine(device, exact), Progress(), []
+    engine, progress, outcomes = open_engine(device, exact), ProgressLine(), []
     settings = dict(view=view, background=background, detail=detail, **given(flags, "control_"))
     with closing(translate_files(engine, system, [Path(p) for p in pictures], out, **settings)) as work:
         for outcome in work:

@@ -13,9 +13,9 @@ WHAT = ("list", "pause", "resume", "stop", "delete")
 def jobs(what: str, id: str | None, json: bool) -> None:
     from genstudio.training import jobs
 
-    jobs.tend()
+    jobs.schedule()
     if what == "list":
-        found = jobs.all_()
+        found = jobs.list_jobs()
     elif id is None:
         raise ValueError(f"which one? `python -m genstudio jobs {what} JOB`, with a name that `jobs list` shows")
     elif what == "delete":
@@ -35,7 +35,7 @@ def jobs(what: str, id: str | None, json: bool) -> None:
 
 def _facts(job) -> dict:
     facts = {"id": job.id, "state": job.state, "why": job.why and job.why.en, "folder": str(job.folder)}
-    return {**facts, **asdict(job.order), "report": job.reports[-1] if job.reports else None}
+    return {**facts, **asdict(job.spec), "report": job.reports[-1] if job.reports else None}
 
 
 def _line(job) -> str:

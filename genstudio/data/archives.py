@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from genstudio.data.pictures import Came, Pictures
+from genstudio.data.pictures import Original, Pictures
 from genstudio.images import fit, open_picture, to_array
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -86,7 +86,7 @@ def read_pictures(
     picture is left.
     """
     metadata: dict[str, dict] = {}
-    arrays, names, came, refused, ignored = [], [], [], [], []
+    arrays, names, originals, refused, ignored = [], [], [], [], []
     chosen = []
     for entry in entries(source):
         if PurePosixPath(entry.name).name == "metadata.jsonl":
@@ -103,7 +103,7 @@ def read_pictures(
                 continue
             arrays.append(array)
             names.append(entry.name)
-            came.append(was)
+            originals.append(was)
     refused = [f"image {i} of {len(chosen)}, {name}: {error}" for i, name, error in refused]
     if not arrays:
         reason = f"; {refused[0]}" if refused else ""
@@ -114,7 +114,7 @@ def read_pictures(
     conditions, values = _conditions(metadata, names)
     images = torch.from_numpy(np.stack(arrays))
     found = Pictures(source.stem, images, labels, classes if len(classes) > 1 else (), conditions, values)
-    return replace(found, refused=refused, ignored=ignored, names=tuple(names), came=tuple(came))
+    return replace(found, refused=refused, ignored=ignored, names=tuple(names), originals=tuple(originals))
 
 
 def _conditions(
@@ -144,11 +144,11 @@ def _is_picture(name: str) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
 
 
-def _fitted(picture: Image.Image, shape: tuple[int, int, int]) -> tuple[np.ndarray, Came]:
+def _fitted(picture: Image.Image, shape: tuple[int, int, int]) -> tuple[np.ndarray, Original]:
     """A picture fitted to a shape, and its original properties."""
     rgb = fit(picture, (3, *shape[1:]))  # grey or not is measured on pixels: many grey pictures are saved as RGB
     pixels = np.asarray(rgb)
-    return to_array(rgb, shape), Came(picture.size, bool((pixels == pixels[..., :1]).all()), _transparent(picture))
+    return to_array(rgb, shape), Original(picture.size, bool((pixels == pixels[..., :1]).all()), _transparent(picture))
 
 
 def _transparent(picture: Image.Image) -> bool:

@@ -15,7 +15,7 @@ from genstudio.images import from_uint8
 from genstudio.model import Batch
 
 
-class Came(NamedTuple):
+class Original(NamedTuple):
     """Properties of a picture before it was fitted to a shape."""
 
     size: tuple[int, int]  # width, height
@@ -37,7 +37,7 @@ class Pictures:
     refused: list[str] = field(default_factory=list)  # skipped files, with reasons
     ignored: list[str] = field(default_factory=list)  # files without an image suffix
     names: tuple[str, ...] = ()  # file names
-    came: tuple[Came, ...] = ()  # original properties; empty where the images were not fitted
+    originals: tuple[Original, ...] = ()  # original properties; empty where the images were not fitted
     sources: Tensor | None = None  # uint8 (m, c, h, w): source domain of a translation to these images
     paired: bool = True  # source i belongs to image i; else the domains are unpaired, and m may differ from n
 
@@ -71,7 +71,7 @@ class Pictures:
             conditions=rows.conditions,
             sources=rows.sources if self.paired else self.sources,
             names=tuple(self.names[i] for i in places) if self.names else (),
-            came=tuple(self.came[i] for i in places) if self.came else (),
+            originals=tuple(self.originals[i] for i in places) if self.originals else (),
         )
 
     def digest(self) -> str:
@@ -94,7 +94,7 @@ class Pictures:
         return self if names == self.values else replace(self, conditions=conditions, values=names)
 
 
-def relabelled(pictures: Pictures, names: Sequence[str]) -> Pictures:
+def relabel(pictures: Pictures, names: Sequence[str]) -> Pictures:
     """The same images, each labelled with the index of its class in `names`."""
     labels = pictures.labels
     if labels is not None:

@@ -19,7 +19,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from genstudio import data
 from genstudio.controls import Text
-from genstudio.data import Came, Pictures
+from genstudio.data import Original, Pictures
 from genstudio.images import grid
 
 TILES = 64  # on the contact sheet
@@ -67,25 +67,25 @@ def survey(source: str, shape: tuple[int, int, int]) -> Survey:
         names = list(parts[0].names)
     images = [image for part in parts for image in part.images.numpy()]  # views, (c, h, w)
     labels = [label for part in parts for label in _labels(part)]
-    came = [was for part in parts for was in _came(part)]
+    originals = [was for part in parts for was in _originals(part)]
 
     classes = Counter(labels) if len(set(labels)) > 1 else {}
     equal = _equal(images)
-    grey = sum(was.grey for was in came)
+    grey = sum(was.grey for was in originals)
     return Survey(
         name=parts[0].name,
         count=len(images),
         held_out=sum(held_out),
-        sizes=dict(Counter(was.size for was in came).most_common()),
+        sizes=dict(Counter(was.size for was in originals).most_common()),
         classes=dict(sorted(classes.items())),
         grey=grey,
-        coloured=len(came) - grey,
-        transparent=sum(was.transparent for was in came),
+        coloured=len(originals) - grey,
+        transparent=sum(was.transparent for was in originals),
         duplicates=[tuple(names[i] for i in group) for group in equal if len(group) > 1],
         near=[tuple(names[i] for i in group) for group in _near(images, [group[0] for group in equal])],
         refused=[line for part in parts for line in part.refused],
         ignored=parts[0].ignored,
-        treatment=_treatment(came, shape, stretched=not parts[0].names),
+        treatment=_treatment(originals, shape, stretched=not parts[0].names),
         warnings=_warnings(held_out, classes, equal),
         sheet=_sheet([images[i] for i in _chosen(labels)]),
     )
@@ -99,9 +99,9 @@ def _labels(part: Pictures) -> list[str]:
     return [""] * len(part) if part.labels is None else [part.classes[i] for i in part.labels.tolist()]
 
 
-def _came(part: Pictures) -> tuple[Came, ...]:
+def _originals(part: Pictures) -> tuple[Original, ...]:
     channels, height, width = part.shape
-    return part.came or (Came((width, height), channels == 1, False),) * len(part)
+    return part.originals or (Original((width, height), channels == 1, False),) * len(part)
 
 
 # Copies ---------------------------------------------------------------------------------------------------------
@@ -291,30 +291,30 @@ LEAKED = Counted(
 )
 
 
-def _treatment(came: list[Came], shape: tuple[int, int, int], stretched: bool) -> list[Text]:
+def _treatment(originals: list[Original], shape: tuple[int, int, int], stretched: bool) -> list[Text]:
     """Sentences on the preprocessing by `images.fit`. Sets that are not files are stretched, not cropped."""
     channels, height, width = shape
-    scales = [max(width / w, height / h) for (w, h), _, _ in came]
-    enlarged = [was.size for was, scale in zip(came, scales, strict=True) if scale > 1]
-    reduced = [was.size for was, scale in zip(came, scales, strict=True) if scale < 1]
-    other = sum(w * height != h * width for (w, h), _, _ in came)
-    coloured = sum(not was.grey for was in came)
+    scales = [max(width / w, height / h) for (w, h), _, _ in originals]
+    enlarged = [was.size for was, scale in zip(originals, scales, strict=True) if scale > 1]
+    reduced = [was.size for was, scale in zip(originals, scales, strict=True) if scale < 1]
+    other = sum(w * height != h * width for (w, h), _, _ in originals)
+    coloured = sum(not was.grey for was in originals)
     said = []
     if enlarged:
         w, h = min(enlarged, key=np.prod)
-        said.append(ENLARGED.of(len(enlarged), count=len(came), width=w, height=h))
+        said.append(ENLARGED.of(len(enlarged), count=len(originals), width=w, height=h))
     if reduced:
         w, h = max(reduced, key=np.prod)
-        said.append(REDUCED.of(len(reduced), count=len(came), width=w, height=h))
+        said.append(REDUCED.of(len(reduced), count=len(originals), width=w, height=h))
     if other:
         sentence = STRETCHED if stretched else SQUARE if width == height else OBLONG
-        said.append(sentence.of(other, count=len(came), width=width, height=height))
+        said.append(sentence.of(other, count=len(originals), width=width, height=height))
     if channels == 1 and coloured:
-        said.append(MADE_GREY.of(coloured, count=len(came)))
-    if channels == 3 and coloured < len(came):
-        said.append(MADE_COLOURED.of(len(came) - coloured, count=len(came)))
-    if transparent := sum(was.transparent for was in came):
-        said.append(LAID_ON_WHITE.of(transparent, count=len(came)))
+        said.append(MADE_GREY.of(coloured, count=len(originals)))
+    if channels == 3 and coloured < len(originals):
+        said.append(MADE_COLOURED.of(len(originals) - coloured, count=len(originals)))
+    if transparent := sum(was.transparent for was in originals):
+        said.append(LAID_ON_WHITE.of(transparent, count=len(originals)))
     return said
 
 

@@ -18,7 +18,7 @@ from genstudio.data.archives import read_pictures
 from genstudio.data.drawings import FACE_LICENCES
 from genstudio.data.drawings.faces import Faces
 from genstudio.data.drawings.faces import named as faces_named
-from genstudio.data.pictures import Came, Pictures
+from genstudio.data.pictures import Original, Pictures
 
 
 def _local(name: str, advice: str) -> Path:
@@ -233,6 +233,6 @@ def _at_shape(pictures: Pictures, shape: tuple[int, int, int] | None) -> Picture
         return images.round().clamp(0, 255).to(torch.uint8)
 
     channels, height, width = pictures.shape
-    came = pictures.came or (Came((width, height), channels == 1, False),) * len(pictures)
+    originals = pictures.originals or (Original((width, height), channels == 1, False),) * len(pictures)
     sources = None if pictures.sources is None else changed(pictures.sources)
-    return replace(pictures, images=changed(pictures.images), sources=sources, came=came)
+    return replace(pictures, images=changed(pictures.images), sources=sources, originals=originals)

@@ -16,7 +16,7 @@ CAPTURE_AFTER = 3  # calls with one batch shape and setting before its capture: 
 MAX_GRAPHS = 16  # batch shapes and settings in the cache; each graph keeps its buffers
 
 
-class Recorded:
+class GraphedVerb:
     """Cached CUDA graphs of a verb, (latents, **controls) -> images, one per batch shape and controls.
 
     It replaces the verb on the model, and calls it eagerly where gradients are enabled or capture fails.

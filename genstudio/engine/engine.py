@@ -28,15 +28,15 @@ from torch.nn.functional import adaptive_avg_pool2d
 from genstudio import catalog
 from genstudio.controls import Text, check_controls
 from genstudio.engine import tiling
-from genstudio.engine.cuda_graph import Recorded
-from genstudio.engine.loaded import Held, check_labels, find_verb, load, maker, side_by_side
-from genstudio.engine.tiling import Progress
+from genstudio.engine.cuda_graph import GraphedVerb
+from genstudio.engine.loaded import LoadedModel, check_labels, find_verb, load, sampling_method, side_by_side
+from genstudio.engine.tiling import TileProgress
 from genstudio.engine.trajectory import Step, step_of
-from genstudio.engine.worker import Turns
+from genstudio.engine.worker import Worker
 from genstudio.images import MAX_PIXELS, from_uint8, to_tensor, to_uint8
 from genstudio.latent import paths, projection, style_layers
-from genstudio.latent.projection import Guess
-from genstudio.model import Frame, Model, Noise, moved, steps_many
+from genstudio.latent.projection import Projection
+from genstudio.model import Frame, Model, Noise, samples_iteratively, to_device
 from genstudio.models.fitted_prior import EMPTY
 from genstudio.precision import Precision, best_precision, choose_device, keep_memory, without_float16
 
@@ -53,16 +53,16 @@ class Engine:
         self.exact = exact
         keep_memory()
         self.memory = memory or _memory_budget(self.device)
-        self._loaded: OrderedDict[tuple[Path, float, bool], Held] = OrderedDict()
+        self._loaded: OrderedDict[tuple[Path, float, bool], LoadedModel] = OrderedDict()
         self._holding = threading.Lock()  # one per engine: a forked process has its own while this one may be loading
-        self._turns = Turns()
+        self._worker = Worker()
 
-    def standing(self, name: str | None = None) -> Text:
+    def status(self, name: str | None = None) -> Text:
         """Device and precision, with the reason for them, in both languages; those of a model, where one is named."""
         loaded = self.hold(name) if name else None
         sentences = [loaded.precision.reason if loaded else self._precision(self.exact).reason]
         sentences += [self.trouble] if self.trouble else []
-        sentences += [room_for(loaded.most)] if loaded and loaded.most else []
+        sentences += [room_for(loaded.max_batch)] if loaded and loaded.max_batch else []
         return Text(*(" ".join(language) for language in zip(*sentences, strict=True)))
 
     def turn(self, work: Callable[[], Any]) -> Any:
@@ -73,11 +73,11 @@ class Engine:
                 done = work()
             yield done
 
-        return next(self._turns.run(once()))
+        return next(self._worker.run(once()))
 
     def wait_for_rest(self, seconds: float) -> None:
         """Block until the engine has been idle for so many seconds, so that the work to follow delays no visitor."""
-        self._turns.wait_for_rest(seconds)
+        self._worker.wait_for_rest(seconds)
 
     # verbs --------------------------------------------------------------------------------------------------------
 
@@ -94,9 +94,9 @@ class Engine:
         """Latents (n, d) of pictures of any size, rounded to the half precision in which a recipe stores them."""
 
         def run(model: Model, i: int, j: int) -> Tensor:
-            return model.encode(moved(to_tensor(pictures[i:j], model.image_shape), self.device))
+            return model.encode(to_device(to_tensor(pictures[i:j], model.image_shape), self.device))
 
-        return self._collect(name, "encode", len(pictures), run, lambda codes: to_numbers(carried(codes)))
+        return self._collect(name, "encode", len(pictures), run, lambda codes: to_numbers(to_half(codes)))
 
     def decode(self, name: str, latents: np.ndarray, *, exact: bool | None = None, **controls: Any) -> np.ndarray:
         """Images uint8 (n, h, w, c) of latents (n, d)."""
@@ -108,7 +108,7 @@ class Engine:
             raise ValueError(f"a code of {name} has {due} numbers, not {latents.shape[1]}: it belongs to another model")
 
         def run(model: Model, i: int, j: int) -> Tensor:
-            return model.decode(moved(torch.from_numpy(latents[i:j]), self.device), **values)
+            return model.decode(to_device(torch.from_numpy(latents[i:j]), self.device), **values)
 
         return self._collect(name, "decode", len(latents), run, to_uint8, exact)
 
@@ -122,11 +122,11 @@ class Engine:
         loaded, seeds = self.hold(name), list(seeds)
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
-        values = check_controls(maker(loaded.system, "sample"), controls, loaded.header.classes)
+        values = check_controls(sampling_method(loaded.system, "sample"), controls, loaded.header.classes)
         labels = None if labels is None else check_labels(loaded, seeds, labels)
 
         def work() -> Iterator[np.ndarray]:
-            shown, size = 0, min(len(seeds), loaded.most or len(seeds))
+            shown, size = 0, min(len(seeds), loaded.max_batch or len(seeds))
             while True:
                 slices = [slice(i, i + size) for i in range(0, len(seeds), size)]
                 part_controls = [values if labels is None else values | {"label": labels[part]} for part in slices]
@@ -141,7 +141,7 @@ class Engine:
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
                     size = self._recover(loaded, error, size)
 
-        return self._turns.run(work())
+        return self._worker.run(work())
 
     # diffusion models, step by step
 
@@ -177,13 +177,13 @@ class Engine:
             raise ValueError(f"{name} goes on from {len(seeds)} noised pictures of {shape}, not from {x.shape}")
         if not 0 <= time < loaded.model.schedule.steps:
             raise ValueError(f"time must lie between 0 and {loaded.model.schedule.steps - 1}, not {time}")
-        start, known = moved(torch.from_numpy(x), self.device), self._known(loaded, picture, mask, len(seeds))
+        start, known = to_device(torch.from_numpy(x), self.device), self._known(loaded, picture, mask, len(seeds))
         return self._steps(
             loaded, lambda: loaded.model.denoise_from(start, time, Noise(seeds, self.device), **known, **values)
         )
 
     def _known(
-        self, loaded: Held, picture: Image.Image | None, mask: np.ndarray | None, count: int
+        self, loaded: LoadedModel, picture: Image.Image | None, mask: np.ndarray | None, count: int
     ) -> dict[str, Tensor | None]:
         """A picture and a mask as tensors on the device, repeated for `count` seeds."""
         shape, known = loaded.model.image_shape, None
@@ -197,16 +197,16 @@ class Engine:
 
     def _checked(
         self, name: str, verb: str, seeds: Sequence[int], controls: dict[str, Any]
-    ) -> tuple[Held, list[int], dict[str, Any]]:
+    ) -> tuple[LoadedModel, list[int], dict[str, Any]]:
         """Model, seeds and controls of a stepwise verb. Raises ValueError where one of them does not fit."""
         loaded, seeds = self.hold(name), list(seeds)
-        if not steps_many(loaded.model):
+        if not samples_iteratively(loaded.model):
             raise ValueError(f"{name} does not come about step by step")
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
         return loaded, seeds, check_controls(find_verb(loaded.system, verb), controls, loaded.header.classes)
 
-    def _steps(self, loaded: Held, begin: Callable[[], Iterator[Frame]]) -> Iterator[Step]:
+    def _steps(self, loaded: LoadedModel, begin: Callable[[], Iterator[Frame]]) -> Iterator[Step]:
         def work() -> Iterator[Step]:
             shown = 0
             while True:
@@ -222,7 +222,7 @@ class Engine:
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
                     self._recover(loaded, error, 1)
 
-        return self._turns.run(work())
+        return self._worker.run(work())
 
     def interpolate(
         self, name: str, ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str = "spherical",
@@ -243,30 +243,34 @@ class Engine:
                 pictures = torch.from_numpy(self.decode(name, latents)).permute(0, 3, 1, 2).float()
                 arguments.append(adaptive_avg_pool2d(pictures, 16))  # the effect of a direction shows in a thumbnail
             found = (paths.DIRECTIONS[kind](*arguments).numpy() for _ in range(1))  # computed on the engine's thread
-            loaded.directions[kind] = next(self._turns.run(found))
+            loaded.directions[kind] = next(self._worker.run(found))
         return loaded.directions[kind]
 
-    def project(self, name: str, picture: Image.Image) -> Iterator[Guess]:
+    def project(self, name: str, picture: Image.Image) -> Iterator[Projection]:
         """Projection (GAN inversion): search for the latent whose image is nearest to a picture. Close it to stop."""
         loaded = self.hold(name)
         find_verb(loaded.system, "latents")
         return self._search(loaded, picture, loaded.model.latents, loaded.model.decode)
 
     def _search(
-        self, loaded: Held, picture: Image.Image, draw: Callable[[Noise], Tensor], decode: Callable[[Tensor], Tensor]
-    ) -> Iterator[Guess]:
+        self,
+        loaded: LoadedModel,
+        picture: Image.Image,
+        draw: Callable[[Noise], Tensor],
+        decode: Callable[[Tensor], Tensor],
+    ) -> Iterator[Projection]:
         target = to_tensor([picture], loaded.model.image_shape).to(self.device)
 
         def decoded(latents: Tensor) -> Tensor:
             with loaded.precision.autocast():
                 return decode(latents)
 
-        def work() -> Iterator[Guess]:
+        def work() -> Iterator[Projection]:
             candidates = draw(Noise(range(projection.SEARCH), self.device)).float()
             for guess in projection.project(decoded, candidates, target):
-                yield guess._replace(code=carried(guess.code).float().cpu())
+                yield guess._replace(code=to_half(guess.code).float().cpu())
 
-        return self._turns.run(work())
+        return self._worker.run(work())
 
     # styles, layer by layer
 
@@ -285,7 +289,7 @@ class Engine:
         w = self._styled(self.hold(name), w)
 
         def run(model: Model, i: int, j: int) -> Tensor:
-            return model.truncate(moved(w[i:j], self.device), truncation, cutoff)
+            return model.truncate(to_device(w[i:j], self.device), truncation, cutoff)
 
         return self._collect(name, "styles", len(w), run)
 
@@ -301,11 +305,11 @@ class Engine:
 
         def run(model: Model, i: int, j: int) -> Tensor:
             noise = None if seeds is None else Noise(seeds[i:j], self.device)
-            return model.synthesize(moved(w[i:j], self.device), noise, side=side, **values)
+            return model.synthesize(to_device(w[i:j], self.device), noise, side=side, **values)
 
         return self._collect(name, "synthesize", len(w), run, to_uint8)
 
-    def _styled(self, loaded: Held, w: np.ndarray) -> Tensor:
+    def _styled(self, loaded: LoadedModel, w: np.ndarray) -> Tensor:
         find_verb(loaded.system, "styles")
         w, shape = np.asarray(w, np.float32), (loaded.model.layers, loaded.model.latent_dim)
         if w.shape[1:] != shape:
@@ -330,10 +334,10 @@ class Engine:
             affines = [loaded.model.affine(layer).float().cpu() for layer in layers]
             # A generator, so that it is computed on the engine's thread.
             found = (style_layers.DIRECTIONS[kind](w, affines).numpy() for _ in range(1))
-            loaded.directions[key] = next(self._turns.run(found))
+            loaded.directions[key] = next(self._worker.run(found))
         return loaded.directions[key]
 
-    def project_styles(self, name: str, picture: Image.Image) -> Iterator[Guess]:
+    def project_styles(self, name: str, picture: Image.Image) -> Iterator[Projection]:
         """Projection into W+, a style per layer, which comes nearer than `project`: latents are w (layers * d,)."""
         loaded = self.hold(name)
         find_verb(loaded.system, "styles")
@@ -348,9 +352,9 @@ class Engine:
 
         for guess in self._search(loaded, picture, steps, pictures):
             w = guess.code.unflatten(0, (model.layers, -1)) + centre.cpu()
-            yield guess._replace(code=carried(w.flatten()).float())
+            yield guess._replace(code=to_half(w.flatten()).float())
 
-    def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[Progress]:
+    def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[TileProgress]:
         """Image-to-image translation of pictures uint8 (n, h, w, 3) of any one size, in parts. Close it to stop.
 
         view: "own" runs the network at its training resolution and adds the upsampled change to the input; "tiles" runs
@@ -374,27 +378,27 @@ class Engine:
                 raise ArithmeticError("the model gave numbers that are not finite")
             return made.float()
 
-        def work() -> Iterator[Progress]:
+        def work() -> Iterator[TileProgress]:
             budget = tiling.BUDGET
-            x = moved(from_uint8(torch.from_numpy(images).permute(0, 3, 1, 2)), self.device)
+            x = to_device(from_uint8(torch.from_numpy(images).permute(0, 3, 1, 2)), self.device)
             while True:
                 try:
                     translated = tiling.at_own_scale if whole else tiling.at_its_scale
                     made = yield from translated(loaded.model, run, x, budget)
-                    yield Progress(1, 1, to_uint8(made))
+                    yield TileProgress(1, 1, to_uint8(made))
                     return
                 except (torch.OutOfMemoryError, ArithmeticError) as error:
                     budget = self._recover(loaded, error, budget)
 
-        return self._turns.run(work())
+        return self._worker.run(work())
 
-    def foreignness(self, name: str, picture: Image.Image) -> float:
+    def novelty(self, name: str, picture: Image.Image) -> float:
         """Novelty score of a picture for a translator: above 1, farther from the training set than nearly all of it."""
         loaded = self.hold(name)
         find_verb(loaded.system, "translate")
         x = to_tensor([picture], loaded.model.image_shape).to(self.device)
         found = (float(loaded.model.domain(x)) for _ in range(1))  # computed on the engine's thread
-        return next(self._turns.run(found))
+        return next(self._worker.run(found))
 
     def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Latents (n, 2) and class numbers (n,) of held-out images, for a model with a two-dimensional latent space."""
@@ -411,7 +415,7 @@ class Engine:
 
         def output(verb: str) -> np.ndarray:
             def run(model: Model, i: int, j: int) -> Tensor:
-                return getattr(model, verb)(moved(images[i:j], self.device))
+                return getattr(model, verb)(to_device(images[i:j], self.device))
 
             return self._collect(name, verb, len(images), run)
 
@@ -423,7 +427,7 @@ class Engine:
 
     # models on the device -----------------------------------------------------------------------------------------
 
-    def hold(self, name: str, exact: bool | None = None) -> Held:
+    def hold(self, name: str, exact: bool | None = None) -> LoadedModel:
         """The loaded model of that name, from an LRU cache within the memory budget. Raises ValueError if missing."""
         path = catalog.locate(name).resolve()
         if not path.exists():
@@ -468,7 +472,7 @@ class Engine:
             done = 0
             while done < count:
                 each = loaded.seconds.get(verb)
-                size = min(loaded.most or count, count - done, max(1, int(FRAME_SECONDS / each)) if each else 16)
+                size = min(loaded.max_batch or count, count - done, max(1, int(FRAME_SECONDS / each)) if each else 16)
                 started = time.perf_counter()
                 try:
                     with loaded.precision.autocast():
@@ -483,9 +487,9 @@ class Engine:
                 yield made
                 done += size
 
-        return np.concatenate(list(self._turns.run(work())))
+        return np.concatenate(list(self._worker.run(work())))
 
-    def _recover(self, loaded: Held, error: Exception, size: int) -> int:
+    def _recover(self, loaded: LoadedModel, error: Exception, size: int) -> int:
         """Batch size to retry with: half of it after out-of-memory, the same after a switch from float16 to float32.
 
         Raises the error where there is no other way.
@@ -493,14 +497,14 @@ class Engine:
         if isinstance(error, torch.OutOfMemoryError):
             if size == 1:
                 raise ValueError("the graphics card has no memory left for even one picture") from None
-            loaded.most = size // 2
-            return loaded.most
+            loaded.max_batch = size // 2
+            return loaded.max_batch
         if loaded.precision.dtype is not torch.float16:
             raise error
         loaded.precision = without_float16(self.device)
         loaded.model.float()
         loaded.bytes = sum(t.nbytes for t in loaded.model.state_dict().values())
-        if isinstance(decode := getattr(loaded.model, "decode", None), Recorded):
+        if isinstance(decode := getattr(loaded.model, "decode", None), GraphedVerb):
             decode.forget()
         return size
 
@@ -512,7 +516,7 @@ def room_for(pictures: int) -> Text:
     )
 
 
-def carried(latents: Tensor) -> Tensor:
+def to_half(latents: Tensor) -> Tensor:
     """Latents in the half precision of a recipe, so that the image shown is the one that the recipe reproduces."""
     return latents.clamp(-60000, 60000).half()
 

@@ -16,16 +16,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from genstudio import catalog, checkpoint
 from genstudio.controls import ANY, controls
-from genstudio.engine.cuda_graph import Recorded
+from genstudio.engine.cuda_graph import GraphedVerb
 from genstudio.images import to_uint8
 from genstudio.model import Model, Noise, sample
 from genstudio.precision import Precision
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.system import System
 
 
 @dataclass
-class Held:
+class LoadedModel:
     """A loaded model: on the device, in evaluation mode, with its header, precision and measured speed."""
 
     name: str  # as requested: a system, `system.tag`, or a file
@@ -37,11 +37,11 @@ class Held:
     bytes: int
     latent_dim: int | None = None  # dimension of its latents, None without latents
     seconds: dict[str, float] = field(default_factory=dict)  # per image, by verb, as last measured
-    most: int | None = None  # largest batch that fits into memory, None until a larger one did not
+    max_batch: int | None = None  # largest batch that fits into memory, None until a larger one did not
     directions: dict[str, np.ndarray] = field(default_factory=dict)  # by method, computed on first use
 
 
-def load(name: str, path: Path, device: torch.device, precision: Precision, exact: bool) -> Held:
+def load(name: str, path: Path, device: torch.device, precision: Precision, exact: bool) -> LoadedModel:
     """Load a checkpoint's model on the device; unless `exact`, with batch norms fused into convolutions."""
     model, header = checkpoint.load(path)
     if precision.dtype is torch.float32 and max(model.image_shape) < 32:
@@ -54,17 +54,17 @@ def load(name: str, path: Path, device: torch.device, precision: Precision, exac
     for key, numbers in prior.items():
         setattr(model, key, numbers.to(device))
     if device.type == "cuda" and hasattr(model, "decode"):
-        model.decode = Recorded(model.decode)
+        model.decode = GraphedVerb(model.decode)
     size = sum(t.nbytes for t in model.state_dict().values())
     latent_dim = model.latents(Noise([0], device)).shape[1] if hasattr(model, "latents") else None
-    system = find(header.system)
+    system = find_system(header.system)
     if system.judge in catalog.available():
         judge, _ = checkpoint.load(catalog.locate(system.judge))
         model.judged_by(judge.to(device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False))
-    return Held(name, model, system, header, checkpoint.digest(path), precision, size, latent_dim)
+    return LoadedModel(name, model, system, header, checkpoint.digest(path), precision, size, latent_dim)
 
 
-def maker(system: System, verb: str) -> Callable:
+def sampling_method(system: System, verb: str) -> Callable:
     """The model's method whose controls a verb has: the one of that name, else `decode`."""
     if verb == "mix":
         find_verb(system, "styles")
@@ -94,9 +94,9 @@ def fused(model: Model) -> Model:
     return model
 
 
-def check_labels(loaded: Held, seeds: Sequence[int], labels: Sequence[str | int]) -> list[str]:
+def check_labels(loaded: LoadedModel, seeds: Sequence[int], labels: Sequence[str | int]) -> list[str]:
     """Class names, one per seed. Raises ValueError for a model without class conditioning, or on a bad label."""
-    if "label" not in (known := controls(maker(loaded.system, "sample"), loaded.header.classes)):
+    if "label" not in (known := controls(sampling_method(loaded.system, "sample"), loaded.header.classes)):
         raise ValueError(f"{loaded.system.name} draws no classes that could be asked for")
     if len(labels) != len(seeds):
         raise ValueError(f"there are {len(labels)} labels for {len(seeds)} seeds")
@@ -106,7 +106,9 @@ def check_labels(loaded: Held, seeds: Sequence[int], labels: Sequence[str | int]
     return names
 
 
-def side_by_side(loaded: Held, parts: Sequence[Noise], part_controls: Sequence[dict[str, Any]]) -> Iterator[np.ndarray]:
+def side_by_side(
+    loaded: LoadedModel, parts: Sequence[Noise], part_controls: Sequence[dict[str, Any]]
+) -> Iterator[np.ndarray]:
     """Frames, uint8 (n, h, w, c), of a batch sampled in parts that fit into memory, each with controls of its own."""
     with ExitStack() as stack:
         samplers = [

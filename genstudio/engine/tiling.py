@@ -28,7 +28,7 @@ RAMP = 16  # pixels over which neighbouring tiles are blended
 Run = Callable[[Tensor], Tensor]  # (n, c, h, w) -> (n, c, h * scale, w * scale)
 
 
-class Progress(NamedTuple):
+class TileProgress(NamedTuple):
     """Count of finished parts out of `of`. From the engine, the last one carries the images."""
 
     done: int
@@ -36,7 +36,7 @@ class Progress(NamedTuple):
     images: np.ndarray | None = None  # uint8 (n, h, w, 3)
 
 
-Passes = Generator[Progress, None, Tensor]
+Passes = Generator[TileProgress, None, Tensor]
 
 
 def at_own_scale(model: Translator, run: Run, images: Tensor, budget: int = BUDGET) -> Passes:
@@ -59,7 +59,7 @@ def at_its_scale(model: Translator, run: Run, images: Tensor, budget: int = BUDG
     height, width = images.shape[2:]
     if height * width <= budget:
         made = run(mirrored(images, *(rounded_up(side, model.multiple) - side for side in (height, width))))
-        yield Progress(1, 1)
+        yield TileProgress(1, 1)
         return made[..., : height * model.scale, : width * model.scale]
     if model.reach is None:  # instance norm over the whole image: a reduced copy has about the same statistics
         factor = math.sqrt(budget / (height * width))
@@ -92,7 +92,7 @@ def in_tiles(model: Translator, run: Run, images: Tensor, side: int) -> Passes:
         there = (..., slice(top * model.scale, bottom * model.scale), slice(left * model.scale, right * model.scale))
         total[there] += made[..., : len(down), : len(across)] * weight
         weights[there] += weight
-        yield Progress(k, len(rows) * len(columns))
+        yield TileProgress(k, len(rows) * len(columns))
     return total.div_(weights)
 
 

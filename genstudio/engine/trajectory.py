@@ -15,29 +15,29 @@ from genstudio.samplers.schedule import Schedule
 
 @dataclass
 class Step:
-    """One denoising step of n images. The last, `step == steps`, is at time -1, and its guess is the final image."""
+    """One denoising step of n images. The last, `step == steps`, is at time -1, and its x_0 is the final image."""
 
     step: int
     steps: int
     time: int
-    guess: np.ndarray  # uint8 (n, h, w, c): the network's prediction of x_0
-    noised: np.ndarray  # uint8: x_t, rescaled so that the noise does not saturate
+    x_0: np.ndarray  # uint8 (n, h, w, c): the network's prediction of x_0
+    x_t: np.ndarray  # uint8: x_t, rescaled so that the noise does not saturate
     noise: np.ndarray  # uint8: the network's prediction of the noise in x_t, grey where there is none
     x: np.ndarray  # float32 (n, c, h, w): x_t itself, to resume from
 
     @property
     def bytes(self) -> int:
-        return self.guess.nbytes + self.noised.nbytes + self.noise.nbytes + self.x.nbytes
+        return self.x_0.nbytes + self.x_t.nbytes + self.noise.nbytes + self.x.nbytes
 
 
 def step_of(frame: Frame, schedule: Schedule) -> Step:
     """A model's frame, converted to arrays on the CPU."""
     x, noise = frame.extra["x_t"], frame.extra["noise"]
-    shown = (to_uint8(images) for images in (frame.images, x / reach(schedule, frame.time), noise / 2))
+    shown = (to_uint8(images) for images in (frame.images, x / display_range(schedule, frame.time), noise / 2))
     return Step(frame.step, frame.steps, frame.time, *shown, x.float().cpu().numpy())
 
 
-def reach(schedule: Schedule, time: int) -> float:
+def display_range(schedule: Schedule, time: int) -> float:
     """Display range of x_t: signal plus two standard deviations of the noise, which nearly all values lie within."""
     return schedule.signal(time) + 2 * schedule.noise(time)
 
@@ -46,7 +46,7 @@ def noised(picture: np.ndarray, schedule: Schedule, times: Sequence[int], seed: 
     """Forward diffusion of a picture, uint8 (h, w, c), with the same noise at each of the times: uint8 (n, h, w, c)."""
     x_0 = from_uint8(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
     [eps] = Noise([seed]).normal(*x_0.shape)
-    return to_uint8(torch.stack([schedule.noised(x_0, eps, t) / reach(schedule, t) for t in times]))
+    return to_uint8(torch.stack([schedule.add_noise(x_0, eps, t) / display_range(schedule, t) for t in times]))
 
 
 def after(step: Step, branch: Iterable[Step]) -> Iterator[Step]:
@@ -54,7 +54,7 @@ def after(step: Step, branch: Iterable[Step]) -> Iterator[Step]:
     return (replace(s, step=step.step + s.step, steps=step.step + s.steps) for s in branch)
 
 
-def thinned(run: Sequence[Step], most: int) -> list[Step]:
+def subsampled(run: Sequence[Step], most: int) -> list[Step]:
     """Evenly spaced steps of a trajectory that fit into `most` bytes, the first and the last among them."""
     kept = list(run)
     while sum(step.bytes for step in kept) > most and len(kept) > 3:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 
 
-class Turns:
+class Worker:
     """One thread that computes one item of each job in turn.
 
     Gradient mode is entered for each item: a generator that kept it across a yield would leak it to its caller.

@@ -23,17 +23,17 @@ from PIL import Image
 
 from genstudio.controls import Text
 from genstudio.engine.engine import Engine
-from genstudio.engine.loaded import Held
-from genstudio.model import steps_many
+from genstudio.engine.loaded import LoadedModel
+from genstudio.model import samples_iteratively
 
 SHORT = 0.2  # seconds on the CPU up to which a call stays there: to get a card takes longer
 START = 8.0  # seconds until a forked process has its card and its model
 FIRST = 30.0  # seconds requested before the first measurement: visitors without an account have 120 a day
-MOST = 120.0  # seconds requested at most
+MAX_SECONDS = 120.0  # seconds requested at most
 STEP = 0.02  # CPU seconds per denoising step of an image, before the first measurement
 PIXEL = 0.1 / 512**2  # CPU seconds per pixel of a translation, before the first measurement: the median of our networks
 
-LENT = Text("What takes long is computed on a graphics card that is lent for it.",
+NOTE = Text("What takes long is computed on a graphics card that is lent for it.",
             "Ce qui est long se calcule sur une carte graphique prêtée pour l’occasion.")  # fmt: skip
 
 
@@ -65,7 +65,7 @@ class Call:
         pack = pickle.dumps if self.engine is None else lambda item: item
         started, complaint = time.perf_counter(), ""
         try:
-            engine = self.engine or engine_here(self.exact)
+            engine = self.engine or local_engine(self.exact)
             with closing(getattr(Engine, self.verb)(engine, self.name, *self.arguments, **self.controls)) as items:
                 for item in items:
                     yield pack(item)
@@ -75,7 +75,7 @@ class Call:
 
 
 @cache
-def engine_here(exact: bool) -> Engine:
+def local_engine(exact: bool) -> Engine:
     """The engine of a forked process with a card, which may serve several calls."""
     return Engine("cuda" if torch.cuda.is_available() else "cpu", exact)
 
@@ -85,16 +85,16 @@ def zero_gpu() -> bool:
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
-class Borrower(Engine):
+class ZeroGPUEngine(Engine):
     """The engine of a page, whose long verbs go through `on_gpu`."""
 
     def __init__(self, on_gpu: Callable[[Call], Iterator[Any]], device: str | None = None, exact: bool = False):
         super().__init__("cpu" if zero_gpu() else device, exact)
         self.on_gpu = on_gpu
 
-    def standing(self, name: str | None = None) -> Text:
-        said = super().standing(name)
-        return Text(*(f"{a} {b}" for a, b in zip(said, LENT, strict=True))) if zero_gpu() else said
+    def status(self, name: str | None = None) -> Text:
+        said = super().status(name)
+        return Text(*(f"{a} {b}" for a, b in zip(said, NOTE, strict=True))) if zero_gpu() else said
 
     def sample(
         self, name: str, seeds: Sequence[int], labels: Sequence[str | int] | None = None, **controls: Any
@@ -152,7 +152,7 @@ class Borrower(Engine):
         call = Call(verb, name, arguments, controls, exact, on_card(loaded, verb, count), self)
         return self._received(call, loaded, count)
 
-    def _received(self, call: Call, loaded: Held, count: int) -> Iterator[Any]:
+    def _received(self, call: Call, loaded: LoadedModel, count: int) -> Iterator[Any]:
         with closing(self.on_gpu(call)) as items:
             for item in items:
                 item = pickle.loads(item) if isinstance(item, bytes) else item  # pickled by `Call.run`, so trusted
@@ -164,7 +164,7 @@ class Borrower(Engine):
                     loaded.seconds[f"{call.verb} through the door"] = item.seconds / count
 
 
-def timed(work: Iterator[Any], loaded: Held, verb: str, count: int) -> Iterator[Any]:
+def timed(work: Iterator[Any], loaded: LoadedModel, verb: str, count: int) -> Iterator[Any]:
     """Yield the items of `work`; at its end, record the seconds per unit of `count`."""
     spent = 0.0
     with closing(work):
@@ -178,7 +178,7 @@ def timed(work: Iterator[Any], loaded: Held, verb: str, count: int) -> Iterator[
     loaded.seconds[verb] = spent / count
 
 
-def on_processor(loaded: Held, verb: str, count: int) -> float:
+def on_processor(loaded: LoadedModel, verb: str, count: int) -> float:
     """Estimated seconds on the CPU. `count`: pixels of a translation, steps times images of a trajectory, else images.
 
     Multi-step sampling and projection count as unbounded.
@@ -187,12 +187,12 @@ def on_processor(loaded: Held, verb: str, count: int) -> float:
         return count * loaded.seconds.get("translate", PIXEL)
     if verb in ("denoise", "denoise_from", "img2img"):
         return count * loaded.seconds.get("step", STEP)
-    if verb == "sample" and not steps_many(loaded.system.model):
+    if verb == "sample" and not samples_iteratively(loaded.system.model):
         return count * loaded.seconds.get("decode", 0.0)
     return math.inf
 
 
-def on_card(loaded: Held, verb: str, count: int) -> float:
+def on_card(loaded: LoadedModel, verb: str, count: int) -> float:
     """Seconds to request on a card: twice the last measurement of such a call, so that none is cut off."""
     each = loaded.seconds.get(f"{verb} through the door")
-    return FIRST if each is None else min(MOST, START + 2 * each * count)
+    return FIRST if each is None else min(MAX_SECONDS, START + 2 * each * count)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from genstudio import checkpoint
 from genstudio.importers.lazy_tensor import Refused
-from genstudio.importers.weight_file import Wild, read
+from genstudio.importers.weight_file import WeightFile, read
 from genstudio.model import Model
-from genstudio.registry import find
+from genstudio.registry import find_system
 
 # In order of recognition: formats with distinctive keys come first.
 FORMATS = ("stylegan2", "biggan", "diffusers", "translators", "dcgan", "dense_vae")
@@ -33,13 +33,13 @@ class Reading:
     maker: str  # origin of the format: "NVIDIA's StyleGAN2-ADA"
     licence: str = ""  # of such weights, where known
     classes: list[str] = field(default_factory=list)
-    wild: Wild | None = None  # the unread file
+    file: WeightFile | None = None  # the unread file
     has_critic: bool = False  # the file has the critic (discriminator) too; set by `model`
 
     @cached_property
     def shell(self) -> Model:
         """The model on the meta device, to check before memory is allocated. Raises Refused."""
-        system = find(self.system)
+        system = find_system(self.system)
         try:
             return checkpoint.shell(system, checkpoint.check_arguments(system, self.arguments))
         except ValueError as error:
@@ -60,7 +60,7 @@ class Reading:
                 raise Refused(f"its {key} should be {shape}, and is {tuple(state[key].shape)}")
         if extra := set(state) - set(shapes):
             raise Refused(f"its {min(extra)} has no place in {self.system}")
-        model = find(self.system).build(**checkpoint.check_arguments(find(self.system), self.arguments))
+        model = find_system(self.system).build(**checkpoint.check_arguments(find_system(self.system), self.arguments))
         missing = model.load_state_dict(state, strict=False).missing_keys
         if missing := [key for key in missing if not key.startswith(checkpoint.CRITIC)]:
             raise Refused(f"its {min(missing)} is not there")
@@ -70,23 +70,23 @@ class Reading:
 
 def recognise(path: str | os.PathLike) -> Reading:
     """Recognize the format of a weight file, without reading its tensors. Raises Refused, the end of a sentence."""
-    wild = read(Path(path))
-    available = sum(network.parameters for network in wild.networks.values())
+    file = read(Path(path))
+    available = sum(network.parameters for network in file.networks.values())
     for name in FORMATS:
-        found = importlib.import_module(f"genstudio.importers.formats.{name}").recognise(wild)
+        found = importlib.import_module(f"genstudio.importers.formats.{name}").recognise(file)
         if found is None:
             continue
         count = sum(t.numel() for key, t in found.shell.state_dict().items() if not key.startswith(checkpoint.CRITIC))
         if count > min(ALMOST * available + 10**6, checkpoint.MAX_PARAMETERS):
             raise Refused(f"it holds {available} numbers, and asks for a network of {count}")
-        found.wild = wild
+        found.file = file
         return found
-    raise Refused(f"its weights are of no architecture that is known here: {excerpt(wild)}")
+    raise Refused(f"its weights are of no architecture that is known here: {excerpt(file)}")
 
 
-def excerpt(wild: Wild) -> str:
+def excerpt(file: WeightFile) -> str:
     """Names and shapes of the first tensors, for the error message."""
-    network = next(iter(wild.networks.values()))
+    network = next(iter(file.networks.values()))
     keys = sorted(network.tensors)[:3]
     return ", ".join(f"{key[:60]} {network.shape(key)}" for key in keys)
 

@@ -21,7 +21,7 @@ from genstudio.images import RECIPE_KEY, open_picture, read_recipe
 from genstudio.importers.convert import Reading, recognise
 from genstudio.importers.lazy_tensor import Refused
 from genstudio.importers.weight_file import is_packed
-from genstudio.registry import find
+from genstudio.registry import find_system
 
 HEAD = 4096  # bytes read to identify a format
 MAX_TEXT = 1_000_000  # bytes of a recipe
@@ -222,7 +222,7 @@ def _theirs(path: Path, found: Found) -> None:
     except Refused as error:
         found.reason = str(error)
         return
-    system, shape = find(reading.system), reading.shell.image_shape
+    system, shape = find_system(reading.system), reading.shell.image_shape
     found.kind = "weights"
     found.facts |= {
         **{"system": system.name, "title": system.title, "maker": reading.maker, "pixels": (shape[2], shape[1])},

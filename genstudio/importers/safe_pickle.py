@@ -38,7 +38,7 @@ STORAGES = {
 # Stand-ins for the names of a pickle --------------------------------------------------------------------------------
 
 
-class Settings(dict):
+class PickledSettings(dict):
     """Stand-in for dict-like classes: `dnnlib.util.EasyDict`, `argparse.Namespace`."""
 
     def __setstate__(self, state: Any) -> None:
@@ -105,8 +105,8 @@ def names(depth: int) -> dict[str, Any]:
         "collections.OrderedDict": OrderedDict,
         "builtins.set": set,
         "__builtin__.set": set,
-        "dnnlib.util.EasyDict": Settings,
-        "argparse.Namespace": Settings,
+        "dnnlib.util.EasyDict": PickledSettings,
+        "argparse.Namespace": PickledSettings,
         "torch_utils.persistence._reconstruct_persistent_obj": Module,
         "numpy.dtype": Dtype,
         "numpy.ndarray": Array,

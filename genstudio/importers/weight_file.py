@@ -32,7 +32,7 @@ WRAPPED = (
 
 
 @dataclass
-class Network:
+class StateDict:
     tensors: dict[str, Stored]
     settings: dict[str, Any] = field(default_factory=dict)  # arguments of its constructor, where known
     name: str = ""  # of its class, where known
@@ -52,33 +52,33 @@ class Network:
 
 
 @dataclass
-class Wild:
+class WeightFile:
     """Contents of a weight file: networks by their keys in the file, "" for a single network at the top level."""
 
-    networks: dict[str, Network]
+    networks: dict[str, StateDict]
     settings: dict[str, Any] = field(default_factory=dict)  # config.json of a folder
     more: dict[str, dict[str, Any]] = field(default_factory=dict)  # other settings of the folder, by name
     unpacked: tempfile.TemporaryDirectory | None = None  # of a zip; deleted with the last reference to it
 
     @property
-    def only(self) -> Network | None:
+    def only(self) -> StateDict | None:
         """The network, None unless there is exactly one."""
         return next(iter(self.networks.values())) if len(self.networks) == 1 else None
 
 
-def read(path: Path) -> Wild:
+def read(path: Path) -> WeightFile:
     """Open a file, a folder with config.json, or a zip of one, without reading tensors. Raises Refused."""
     try:
         if path.is_dir():
             return read_folder(path)
-        return read_packed(path) if is_packed(path) else Wild(read_file(path))
+        return read_packed(path) if is_packed(path) else WeightFile(read_file(path))
     except RecursionError:
         raise Refused("it is nested too deep") from None
     except MemoryError:
         raise Refused("it asks for more memory than there is") from None
 
 
-def read_folder(path: Path) -> Wild:
+def read_folder(path: Path) -> WeightFile:
     """Open a folder in Hugging Face's layout; a pipeline has its network in unet/ and its schedule in scheduler/."""
     inner = path / "unet" if (path / "unet").is_dir() else path
     file = next((inner / name for name in FILES if (inner / name).is_file()), None)
@@ -88,7 +88,9 @@ def read_folder(path: Path) -> Wild:
     for folder in (path, path / "scheduler"):
         if (folder / "scheduler_config.json").is_file():
             more["scheduler"] = settings_of(folder / "scheduler_config.json")
-    return Wild(read_file(file), settings_of(inner / "config.json") if (inner / "config.json").is_file() else {}, more)
+    return WeightFile(
+        read_file(file), settings_of(inner / "config.json") if (inner / "config.json").is_file() else {}, more
+    )
 
 
 def is_packed(path: Path) -> bool:
@@ -100,7 +102,7 @@ def is_packed(path: Path) -> bool:
     return "config.json" in names and not names.isdisjoint(FILES)
 
 
-def read_packed(path: Path) -> Wild:
+def read_packed(path: Path) -> WeightFile:
     """Open a zip of a folder: the required files are unpacked into a temporary folder, under names of our own."""
     folder = tempfile.TemporaryDirectory(prefix="genstudio-")
     left = MAX_RATIO * path.stat().st_size
@@ -134,11 +136,11 @@ def settings_of(path: Path) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def read_file(path: Path) -> dict[str, Network]:
+def read_file(path: Path) -> dict[str, StateDict]:
     with open(path, "rb") as file:
         head = file.read(9)
     if head[8:9] == b"{":
-        return {"": Network(read_safetensors(path, int.from_bytes(head[:8], "little")))}
+        return {"": StateDict(read_safetensors(path, int.from_bytes(head[:8], "little")))}
     found = dict(networks(read_pickle(path)))
     if not found:
         raise Refused("there are no tensors in it")
@@ -169,18 +171,18 @@ def read_safetensors(path: Path, header: int) -> dict[str, Stored]:
 # Networks of a pickle -----------------------------------------------------------------------------------------------
 
 
-def networks(tree: Any) -> Iterator[tuple[str, Network]]:
+def networks(tree: Any) -> Iterator[tuple[str, StateDict]]:
     if isinstance(tree, Module):
         yield "", network_of(tree)
     elif isinstance(tree, dict):
         if tensors := plain({str(k): v for k, v in tree.items() if isinstance(v, Stored)}):
-            yield "", Network(tensors)
+            yield "", StateDict(tensors)
         for key, value in tree.items():
             if isinstance(value, Module):
                 yield str(key), network_of(value)
             elif key in WRAPPED and isinstance(value, dict):
                 if tensors := plain({str(k): v for k, v in value.items() if isinstance(v, Stored)}):
-                    yield str(key), Network(tensors)
+                    yield str(key), StateDict(tensors)
 
 
 def plain(tensors: dict[str, Stored]) -> dict[str, Stored]:
@@ -190,7 +192,7 @@ def plain(tensors: dict[str, Stored]) -> dict[str, Stored]:
     return tensors
 
 
-def network_of(module: Module) -> Network:
+def network_of(module: Module) -> StateDict:
     """Network of a pickled module: its parameters and buffers, by the keys of its state_dict."""
     tensors: dict[str, Stored] = {}
     stack = [("", module, 0)]
@@ -205,7 +207,7 @@ def network_of(module: Module) -> Network:
         for key, inner in dict_of(part.state, "_modules").items():
             if isinstance(inner, Module):
                 stack.append((f"{prefix}{key}.", inner, depth + 1))
-    return Network(tensors, dict_of(module.state, "_init_kwargs"), module.name)
+    return StateDict(tensors, dict_of(module.state, "_init_kwargs"), module.name)
 
 
 def of_array(array: Array) -> Stored:
@@ -226,7 +228,7 @@ def dict_of(state: dict[str, Any], key: str) -> dict[str, Any]:
     return {str(k): v for k, v in found.items()} if isinstance(found, dict) else {}
 
 
-def numbered(network: Network, pattern: str) -> list[int]:
+def numbered(network: StateDict, pattern: str) -> list[int]:
     """Sorted integers matched by the group of `pattern` in the keys of a network."""
     found = (re.fullmatch(pattern, key) for key in network.tensors)
     return sorted({int(match[1]) for match in found if match and len(match[1]) < 6})

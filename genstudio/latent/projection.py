@@ -20,7 +20,7 @@ NOISE = 0.5  # added to the latents at first: it keeps the optimization from fit
 LEVELS = 4  # resolutions at which images are compared, each half of the one before
 
 
-class Guess(NamedTuple):
+class Projection(NamedTuple):
     """The best latents so far of a projection."""
 
     step: int
@@ -42,7 +42,7 @@ def distance(images: Tensor, target: Tensor) -> Tensor:
 
 def project(
     decode: Callable[[Tensor], Tensor], latents: Tensor, target: Tensor, steps: int = 160, seed: int = 0
-) -> Iterator[Guess]:
+) -> Iterator[Projection]:
     """Optimize the nearest of `latents` (n, d) to reconstruct `target` (1, c, h, w) by Adam; yield after each step.
 
     The norm is bounded by the mean norm of `latents`, since a decoder extrapolates badly. Gradients are enabled within
@@ -69,4 +69,4 @@ def project(
         unbiased = [m / (1 - beta ** (step + 1)) for m, beta in zip((mean, square), BETAS, strict=True)]
         z -= RATE * deviation * min(1.0, 2 * remaining) * unbiased[0] / (unbiased[1].sqrt() + 1e-8)
         z *= (radius / z.norm(dim=1, keepdim=True)).clamp_max(1.0)
-        yield Guess(step + 1, steps, best, least)
+        yield Projection(step + 1, steps, best, least)

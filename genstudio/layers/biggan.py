@@ -198,14 +198,18 @@ class Generator(nn.Module):
     attention_resolution: that of the self-attention.
     """
 
-    def __init__(self, channels: int, widths: Sequence[int], chunk: int, classes: int, embedding: int, attention_resolution: int):
+    def __init__(
+        self, channels: int, widths: Sequence[int], chunk: int, classes: int, embedding: int, attention_resolution: int
+    ):
         super().__init__()
         self.chunk, condition_dim = chunk, chunk + embedding
         self.class_embedding = nn.Embedding(classes + 1, embedding)  # the last is that of no class
         self.start = Linear(chunk, widths[0] * 16)
         self.blocks = nn.ModuleList(Up(a, b, condition_dim) for a, b in zip(widths, widths[1:]))
         at = {i: 8 << i for i in range(len(self.blocks))}  # resolution after each block
-        self.attention = nn.ModuleDict({str(i): Attention(widths[i + 1]) for i, side in at.items() if side == attention_resolution})
+        self.attention = nn.ModuleDict(
+            {str(i): Attention(widths[i + 1]) for i, side in at.items() if side == attention_resolution}
+        )
         self.norm, self.out = nn.BatchNorm2d(widths[-1]), Conv(widths[-1], channels, 3)
         self.latent_dim = chunk * (1 + len(self.blocks))
 
@@ -226,13 +230,15 @@ class Critic(nn.Module):
     A projection discriminator: the features' inner product with the class embedding is added to the logit (Miyato and
     Koyama 2018, arXiv:1802.05637, equation 3).
 
-    widths: channels of the blocks, the first `halvings` of which halve the resolution.
+    widths: channels of the blocks, the first `down_blocks` of which halve the resolution.
     """
 
-    def __init__(self, channels: int, widths: Sequence[int], halvings: int, classes: int):
+    def __init__(self, channels: int, widths: Sequence[int], down_blocks: int, classes: int):
         super().__init__()
         pairs = zip([channels, *widths], widths)
-        self.blocks = nn.Sequential(*(Down(a, b, halves=i < halvings, first=i == 0) for i, (a, b) in enumerate(pairs)))
+        self.blocks = nn.Sequential(
+            *(Down(a, b, halves=i < down_blocks, first=i == 0) for i, (a, b) in enumerate(pairs))
+        )
         self.blocks.insert(1, Attention(widths[0]))
         self.output, self.class_embedding = Linear(widths[-1], 1), Embedding(classes + 1, widths[-1])
 

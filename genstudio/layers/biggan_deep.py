@@ -191,7 +191,9 @@ class Generator(nn.Module):
         self.start = nn.Linear(condition_dim, 16 * widths[0])
         shapes = zip(pairwise(widths), doubles, strict=True)
         self.blocks = nn.ModuleList(Block(a, b, condition_dim, rows, double) for (a, b), double in shapes)
-        self.attention = nn.ModuleList([Attention(widths[attention_position - 1])] if attention_position <= len(self.blocks) else [])
+        self.attention = nn.ModuleList(
+            [Attention(widths[attention_position - 1])] if attention_position <= len(self.blocks) else []
+        )
         self.norm, self.out = PlainBatchNorm(widths[-1], rows), nn.Conv2d(widths[-1], channels, 3, padding=1)
 
     def forward(self, z: Tensor, embedded: Tensor, truncation: float = 1.0) -> Tensor:

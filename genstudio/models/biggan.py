@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from genstudio.controls import ANY, Blend, Label, Text, Towards, Truncation
 from genstudio.layers import biggan_deep as deep
 from genstudio.layers.biggan import LEVELS, ConditionalBatchNorm, Critic, Generator
-from genstudio.model import Batch, Frame, Model, Noise, kinds_of, told
+from genstudio.model import Batch, Frame, Model, Noise, drop_labels, labels_for
 from genstudio.objectives.adversarial import critic_hinge, generator_hinge, watch
 from genstudio.system import Recipe, system
 
@@ -33,7 +33,7 @@ class BigGAN(Model):
     chunk: latent dimensions for each block.
     embedding: dimensions of the class embedding.
     attention_resolution: that of the self-attention.
-    halvings: downsampling blocks of the critic, which has one block more than the generator.
+    down_blocks: downsampling blocks of the critic, which has one block more than the generator.
     critic_steps: critic steps, each on an equal part of the batch, before one step of the generator.
     """
 
@@ -45,20 +45,20 @@ class BigGAN(Model):
         chunk: int = 20,
         embedding: int = 64,
         attention_resolution: int = 16,
-        halvings: int = 2,
+        down_blocks: int = 2,
         critic_steps: int = 2,
     ):
         super().__init__()
         self.image_shape, self.classes, self.critic_steps = image_shape, classes, critic_steps
         self.generator = Generator(image_shape[0], widths, chunk, classes, embedding, attention_resolution)
-        self.critic = Critic(image_shape[0], [*widths[::-1]], halvings, classes)
+        self.critic = Critic(image_shape[0], [*widths[::-1]], down_blocks, classes)
         self.latent_dim = self.generator.latent_dim
 
     # verbs
 
     def latents(self, noise: Noise) -> Tensor:
         z = self._truncated(noise)  # before the label is drawn: a seed has the same z whatever the label
-        return torch.cat([z, self.generator.class_embedding(kinds_of(self, noise, ANY)).float()], 1)
+        return torch.cat([z, self.generator.class_embedding(labels_for(self, noise, ANY)).float()], 1)
 
     def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
         """Truncation scales z, and selects the batch norm statistics that belong to it."""
@@ -75,9 +75,9 @@ class BigGAN(Model):
         blend: Blend = 0.0,
     ) -> Iterator[Frame]:
         z, embed = self._truncated(noise), self.generator.class_embedding
-        embedded = embed(kinds_of(self, noise, label)).float()
+        embedded = embed(labels_for(self, noise, label)).float()
         if blend:
-            embedded = torch.lerp(embedded, embed(kinds_of(self, noise, towards)).float(), blend)
+            embedded = torch.lerp(embedded, embed(labels_for(self, noise, towards)).float(), blend)
         yield Frame(self.decode(torch.cat([z, embedded], 1), truncation=truncation))
 
     def _truncated(self, noise: Noise) -> Tensor:
@@ -93,18 +93,20 @@ class BigGAN(Model):
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         for part in batch.split(self.critic_steps):
-            labels = told(self, part)
+            labels = drop_labels(self, part)
             with torch.no_grad():
                 fake = self._generate(labels)
             on_real, on_fake = self.verdict(part.images, labels), self.verdict(fake, labels)
             yield "critic", {"critic": critic_hinge(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
 
-        labels = told(self, batch)
+        labels = drop_labels(self, batch)
         on_fake = self.verdict(self._generate(labels), labels)
         yield "generator", {"generator": generator_hinge(on_fake)} | watch(fake_after=on_fake)
 
     def _generate(self, labels: Tensor) -> Tensor:
-        return self.generator(torch.randn(len(labels), self.latent_dim, device=labels.device), self.generator.class_embedding(labels))
+        return self.generator(
+            torch.randn(len(labels), self.latent_dim, device=labels.device), self.generator.class_embedding(labels)
+        )
 
     def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (n, 1) of the critic, by default without a class."""
@@ -154,7 +156,12 @@ class BigGANDeep(BigGAN):
         Model.__init__(self)
         if (side := 4 << sum(doubles)) > MAX_SIDE:
             raise ValueError(f"its pictures would be {side} pixels wide, and {MAX_SIDE} are the most")
-        self.image_shape, self.classes, self.critic_steps, self.latent_dim = (3, side, side), classes, critic_steps, latent_dim
+        self.image_shape, self.classes, self.critic_steps, self.latent_dim = (
+            (3, side, side),
+            classes,
+            critic_steps,
+            latent_dim,
+        )
         self.generator = deep.Generator(3, widths, doubles, latent_dim, classes, embedding, attention_position, rows)
         capped = [min(width, MAX_CRITIC_CHANNELS) for width in widths]
         halved = [width for width, doubled in zip(capped[1:], doubles, strict=True) if doubled][::-1]
@@ -199,4 +206,6 @@ def biggan_deep(
     rows: int = 51,
 ) -> BigGANDeep:
     """A BigGAN-deep: of the ten classes of CIFAR-10, or as large as the published ones of ImageNet."""
-    return BigGANDeep(widths, [bool(each) for each in doubles], latent_dim, classes, embedding, attention_position, rows)
+    return BigGANDeep(
+        widths, [bool(each) for each in doubles], latent_dim, classes, embedding, attention_position, rows
+    )

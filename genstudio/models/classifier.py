@@ -69,7 +69,9 @@ class Classifier(Model):
         terms = {"cross entropy": cross_entropy(logits, target, label_smoothing=0.05), "accuracy": accuracy}
         for i, name in enumerate(self.attributes):
             if (truth := batch.conditions.get(name)) is not None:
-                terms[name] = binary_cross_entropy_with_logits(self.attribute_head(features)[:, i].float(), truth.float())
+                terms[name] = binary_cross_entropy_with_logits(
+                    self.attribute_head(features)[:, i].float(), truth.float()
+                )
         yield "model", terms
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genstudio.controls import ANY, Choice, Label, Slider, Text
 from genstudio.layers.unet import DenoisingUNet
-from genstudio.model import Batch, Frame, Model, Noise, kinds_of, told
+from genstudio.model import Batch, Frame, Model, Noise, drop_labels, labels_for
 from genstudio.objectives import denoising
 from genstudio.objectives.denoising import ImportantTimes, Predicts
 from genstudio.samplers import SAMPLERS
@@ -219,7 +219,7 @@ class Diffusion(Model):
         if last == CLEAN:
             yield Frame(images, 0, 0, CLEAN, {"x_t": images, "noise": torch.zeros_like(images)})
             return
-        x = self.schedule.noised(images, eps, last)
+        x = self.schedule.add_noise(images, eps, last)
         if start == FOUND:
             for frame in self.invert(images, self.schedule.times(steps, last)):
                 yield replace(frame, steps=2 * frame.steps)
@@ -278,7 +278,7 @@ class Diffusion(Model):
         def denoise(x: Tensor, t: int) -> Denoised:
             times = torch.full((len(x),), t, device=x.device)
             x_0, width = self._read(self.network(x, times, labels), x, self.schedule.signal(t), self.schedule.noise(t))
-            return self.schedule.seen(x, x_0, t, width)
+            return self.schedule.denoised(x, x_0, t, width)
 
         return denoise
 
@@ -293,7 +293,7 @@ class Diffusion(Model):
         return denoising.clean(self.predicts, output, x, signal, noise), width
 
     def _labels(self, noise: Noise, label: str) -> Tensor | None:
-        return kinds_of(self, noise, label) if self.classes else None
+        return labels_for(self, noise, label) if self.classes else None
 
     def judged_by(self, classifier: Model) -> None:
         """Set the classifier of `classifier_guidance`."""
@@ -314,9 +314,9 @@ class Diffusion(Model):
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
         x_0, n = batch.images, len(batch)
-        labels = told(self, batch) if self.classes else None
+        labels = drop_labels(self, batch) if self.classes else None
         if self.important is not None and self.training:
-            times, weight = self.important.draw(n)
+            times, weight = self.important.sample(n)
         else:
             times = torch.randint(self.schedule.steps, (n,), device=x_0.device)
             weight = torch.ones(n, device=x_0.device)
@@ -348,14 +348,16 @@ class Diffusion(Model):
     def nats_of_prior(self, images: Tensor) -> Tensor:
         """KL(q(x_T | x_0) || N(0, I)), (n,): the information about the image at the last time."""
         last = self.schedule.steps - 1
-        signal, variance = self.schedule.signal(last), 1 - self.schedule.left(last)
+        signal, variance = self.schedule.signal(last), 1 - self.schedule.alpha_bar(last)
         zero = images.new_zeros(())
         each = denoising.kl_normal(signal * images, zero + math.log(variance), zero, zero)
         return each.flatten(1).sum(1)
 
     def _bound(self, output: Tensor, x: Tensor, x_0: Tensor, times: Tensor) -> Tensor:
         """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), (n,) in nats; at t = 0 -log p of the grey levels."""
-        alpha_bar = torch.cat([self.schedule.alpha_bar, torch.ones(1, dtype=torch.float64)]).to(x.device, torch.float32)
+        alpha_bar = torch.cat([self.schedule.alpha_bars, torch.ones(1, dtype=torch.float64)]).to(
+            x.device, torch.float32
+        )
         now, before = (alpha_bar[t].view(-1, 1, 1, 1) for t in (times, times - 1))  # -1 is the 1 at the end
         alpha = now / before
         low = ((1 - before) / (1 - now) * (1 - alpha)).log()  # log beta_tilde

@@ -15,7 +15,7 @@ EMPTY = 255  # the label of an unused entry of the map
 
 
 class FittedPrior(Model):
-    """A model whose latents are drawn from a Gaussian mixture, fitted with one component for each of `components` classes.
+    """A model whose latents are drawn from a Gaussian mixture, fitted with one component for each class.
 
     It is N(0, I) until `fit_prior`. A model with two latent dimensions also keeps a map: latents and labels of held-out
     images.
@@ -28,7 +28,9 @@ class FittedPrior(Model):
         self.latent_dim = latent_dim
         self.register_buffer("prior_share", torch.full((components,), 1 / components))
         self.register_buffer("prior_mean", torch.zeros(components, latent_dim))
-        self.register_buffer("prior_factor", torch.zeros(components, latent_dim, latent_dim))  # L of the covariance L L'
+        self.register_buffer(
+            "prior_factor", torch.zeros(components, latent_dim, latent_dim)
+        )  # L of the covariance L L'
         self.prior_factor.diagonal(dim1=1, dim2=2).fill_(1)
         if latent_dim == 2:
             self.register_buffer("map_latents", torch.zeros(MAP, 2))

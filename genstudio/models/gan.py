@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from genstudio.controls import ANY, Blend, Label, Text, Towards, Truncation
-from genstudio.model import Batch, Frame, Model, Noise, kinds_of, told
+from genstudio.model import Batch, Frame, Model, Noise, drop_labels, labels_for
 from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, watch
 from genstudio.system import Recipe, system
 
@@ -91,7 +91,7 @@ class CGAN(Model):
 
     def latents(self, noise: Noise) -> Tensor:
         z = noise.normal(self.latent_dim)  # before the label is drawn: a seed has the same z whatever the label
-        return torch.cat([z, self.generator["class_embedding"](kinds_of(self, noise, ANY))], 1)
+        return torch.cat([z, self.generator["class_embedding"](labels_for(self, noise, ANY))], 1)
 
     def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
         """Truncation scales z, and leaves the class embedding as it is."""
@@ -108,9 +108,9 @@ class CGAN(Model):
         blend: Blend = 0.0,
     ) -> Iterator[Frame]:
         z, embed = noise.normal(self.latent_dim), self.generator["class_embedding"]
-        embedded = embed(kinds_of(self, noise, label))
+        embedded = embed(labels_for(self, noise, label))
         if blend:
-            embedded = torch.lerp(embedded, embed(kinds_of(self, noise, towards)), blend)
+            embedded = torch.lerp(embedded, embed(labels_for(self, noise, towards)), blend)
         yield Frame(self.decode(torch.cat([z.to(embedded.dtype), embedded], 1), truncation=truncation))
 
     # training
@@ -119,7 +119,7 @@ class CGAN(Model):
         return {"critic": self.critic, "generator": self.generator}
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        labels = told(self, batch)
+        labels = drop_labels(self, batch)
         z = torch.randn(len(batch), self.latent_dim, device=labels.device)
         fake = self.decode(torch.cat([z, self.generator["class_embedding"](labels)], 1))
         on_real, on_fake = self.verdict(batch.images, labels), self.verdict(fake.detach(), labels)
@@ -139,7 +139,9 @@ class CGAN(Model):
 
 def generator_of(image_shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int]) -> nn.Sequential:
     """(n, latent_dim, 1, 1) -> images (n, c, h, w) in [-1, 1]."""
-    layers: list[nn.Module] = [nn.ConvTranspose2d(latent_dim, widths[0], image_shape[1] >> len(widths), 1, 0, bias=False)]
+    layers: list[nn.Module] = [
+        nn.ConvTranspose2d(latent_dim, widths[0], image_shape[1] >> len(widths), 1, 0, bias=False)
+    ]
     for a, b in zip(widths, widths[1:]):
         layers += [nn.BatchNorm2d(a), nn.ReLU(), nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False)]
     layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU()]
@@ -235,6 +237,8 @@ def dcgan_cifar10() -> DCGAN:
     data="avatars",
     recipe=FACES,
 )
-def dcgan(channels: int = 3, side: int = 64, latent_dim: int = 100, widths: tuple[int, ...] = (256, 128, 64, 32)) -> DCGAN:
+def dcgan(
+    channels: int = 3, side: int = 64, latent_dim: int = 100, widths: tuple[int, ...] = (256, 128, 64, 32)
+) -> DCGAN:
     """A DCGAN of any size."""
     return DCGAN((channels, side, side), latent_dim, widths)

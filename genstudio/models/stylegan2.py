@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from genstudio.controls import ANY, Blend, Choice, Label, Slider, Text, Towards
 from genstudio.layers.stylegan2 import AdaINSynthesis, Critic, Mapping, Synthesis
-from genstudio.model import Batch, Frame, Model, Noise, kinds_of, told
+from genstudio.model import Batch, Frame, Model, Noise, drop_labels, labels_for
 from genstudio.objectives.ada import AdaptiveAugmentation
 from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, path_lengths, r1, watch
 from genstudio.system import Recipe, system
@@ -133,10 +133,10 @@ class StyleGAN2(Model):
         2022, arXiv:2202.11777).
         """
         z = self._z(noise)
-        labels = kinds_of(self, noise, label)
+        labels = labels_for(self, noise, label)
         w, average = self.generator["mapping"](z, labels), self.w_avg[labels]
         if blend:
-            end = kinds_of(self, noise, towards)
+            end = labels_for(self, noise, towards)
             w = torch.lerp(w, self.generator["mapping"](z, end), blend)
             average = torch.lerp(average, self.w_avg[end], blend)
         return self.truncate(w[:, None].expand(-1, self.layers, -1), truncation, cutoff, average)
@@ -190,7 +190,7 @@ class StyleGAN2(Model):
 
     def latents(self, noise: Noise) -> Tensor:
         z = self._z(noise)
-        return self.generator["mapping"](z, kinds_of(self, noise, ANY)) - self.centre()
+        return self.generator["mapping"](z, labels_for(self, noise, ANY)) - self.centre()
 
     def decode(self, latents: Tensor, *, truncation: Psi = 1.0) -> Tensor:
         w = self.centre() + truncation * latents
@@ -211,7 +211,7 @@ class StyleGAN2(Model):
         return {"critic": self.critic, "generator": self.generator}
 
     def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        labels = told(self, batch)
+        labels = drop_labels(self, batch)
         fake = self._generate(self._mixed(labels))
         on_fake = self.verdict(fake.detach(), labels)
         regularize = self.gamma > 0 and step % self.gamma_every == 0

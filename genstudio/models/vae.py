@@ -25,8 +25,8 @@ class VAE(FittedPrior):
     """Convolutional VAE.
 
     The aggregate posterior differs from N(0, I): between the classes are gaps, from which latents decode to blurred
-    images. So latents are drawn from a Gaussian mixture fitted to it, with a component for each of `components` classes. The
-    bound on the likelihood is still that of N(0, I).
+    images. So latents are drawn from a Gaussian mixture fitted to it, of as many
+    `components` as there are classes. The bound on the likelihood is still that of N(0, I).
 
     latent_dim: latent dimension.
     likelihood: "bernoulli" takes grey levels as probabilities and samples binary images in each step (dynamic

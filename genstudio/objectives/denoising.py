@@ -66,7 +66,7 @@ class ImportantTimes(nn.Module):
         self.register_buffer("losses", torch.zeros(steps, self.MEMORY))
         self.register_buffer("count", torch.zeros(steps, dtype=torch.long))
 
-    def draw(self, n: int) -> tuple[Tensor, Tensor]:
+    def sample(self, n: int) -> tuple[Tensor, Tensor]:
         """Times (n,), and the weights (n,) of their losses."""
         steps = len(self.count)
         p = self.losses.square().mean(1).sqrt()

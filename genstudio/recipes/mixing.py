@@ -9,7 +9,7 @@ import numpy as np
 
 from genstudio.controls import controls
 from genstudio.engine import Engine
-from genstudio.engine.loaded import Held, find_verb
+from genstudio.engine.loaded import LoadedModel, find_verb
 from genstudio.latent import style_layers
 from genstudio.latent.paths import along
 from genstudio.recipes.encoding import unpack
@@ -17,7 +17,7 @@ from genstudio.recipes.encoding import unpack
 PULLS = ("truncation", "cutoff")  # controls of `styles` that apply to styles without a seed
 
 
-def part_of(loaded: Held, verb: str, values: dict[str, Any]) -> dict[str, Any]:
+def part_of(loaded: LoadedModel, verb: str, values: dict[str, Any]) -> dict[str, Any]:
     """The subset of a recipe's controls that one of the model's verbs has."""
     known = controls(find_verb(loaded.system, verb))
     return {name: value for name, value in values.items() if name in known}

@@ -30,15 +30,15 @@ from PIL import ImageColor
 from genstudio import __version__, catalog, checkpoint, legacy
 from genstudio.controls import check_controls
 from genstudio.engine.engine import VIEWS
-from genstudio.engine.loaded import Held, find_verb, maker
+from genstudio.engine.loaded import LoadedModel, find_verb, sampling_method
 from genstudio.latent import style_layers
 from genstudio.latent.paths import DIRECTIONS, PATHS
 from genstudio.model import Noise
 from genstudio.recipes.encoding import check_mask, unpack
-from genstudio.registry import find
+from genstudio.registry import find_system
 
 
-def make(loaded: Held, verb: str, **what: Any) -> dict[str, Any]:
+def make(loaded: LoadedModel, verb: str, **what: Any) -> dict[str, Any]:
     """A recipe for an output of a loaded model."""
     return {
         "genstudio": __version__,
@@ -52,11 +52,11 @@ def make(loaded: Held, verb: str, **what: Any) -> dict[str, Any]:
 
 
 def check(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The recipe, under the names of today. Raises ValueError if any field is invalid or unknown to the system: recipes are
-    untrusted."""
+    """The recipe under the names of today. Raises ValueError if any field is invalid or unknown to the system: recipes
+    are untrusted."""
     recipe = legacy.recipe(recipe)
     header = checkpoint.describe(catalog.locate(str(recipe.get("system"))))
-    system = find(header.system)
+    system = find_system(header.system)
     if recipe.get("verb") not in tuple(CHECKS):
         raise ValueError(f"the recipe's verb must be one of {', '.join(CHECKS)}, not {recipe.get('verb')!r}")
     for key, checked in CHECKS[recipe["verb"]].items():
@@ -64,13 +64,13 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
     controls = recipe.get("controls") or {}
     if not isinstance(controls, dict):
         raise ValueError(f"the recipe's controls must be named, not {controls!r}")
-    check_controls(maker(system, recipe["verb"]), controls, header.classes)
+    check_controls(sampling_method(system, recipe["verb"]), controls, header.classes)
     for branch in recipe.get("branches") or ():
         check_controls(find_verb(system, "denoise_from"), branch["controls"], header.classes)
     return recipe
 
 
-def differences(recipe: dict[str, Any], loaded: Held) -> list[str]:
+def differences(recipe: dict[str, Any], loaded: LoadedModel) -> list[str]:
     """Names of the facts that differ from those of the recipe; with any, the image is similar but not bit-identical."""
     now = {"weights": loaded.digest, "precision": loaded.precision.name}
     now |= {"torch": torch.__version__, "genstudio": __version__}
@@ -174,15 +174,15 @@ def check_detail(detail: Any) -> float | None:
 
 # A denoised picture ---------------------------------------------------------------------------------------------
 
-MOST_BRANCHES = 8
+MAX_BRANCHES = 8
 
 
 def check_branches(branches: Any) -> list[dict[str, Any]]:
     """Check branches of a denoising trajectory, in order: the step that each leaves at, its seed and its controls."""
     if branches is None:
         return []
-    if not isinstance(branches, list) or len(branches) > MOST_BRANCHES:
-        raise ValueError(f"branches are a list of at most {MOST_BRANCHES}, not {str(branches)[:80]!r}")
+    if not isinstance(branches, list) or len(branches) > MAX_BRANCHES:
+        raise ValueError(f"branches are a list of at most {MAX_BRANCHES}, not {str(branches)[:80]!r}")
     for branch in branches:
         if not isinstance(branch, dict) or not isinstance(branch.get("controls"), dict):
             raise ValueError(f"a branch has at, seed and controls, not {str(branch)[:80]!r}")

@@ -12,7 +12,7 @@ from PIL import Image
 from genstudio.engine import Engine
 from genstudio.engine.trajectory import Step, after
 from genstudio.latent.paths import along, between, within
-from genstudio.model import steps_many
+from genstudio.model import samples_iteratively
 from genstudio.recipes.encoding import unpack, unpack_mask
 from genstudio.recipes.mixing import mix, noise_seed, part_of
 
@@ -54,16 +54,18 @@ def steps(
                 yield step
         if start is None:
             raise ValueError("a run without noise has no step to branch from")
-        continued = engine.denoise_from(name, start.x, start.time, [branch["seed"]], picture, mask, **branch["controls"])
+        continued = engine.denoise_from(
+            name, start.x, start.time, [branch["seed"]], picture, mask, **branch["controls"]
+        )
         run = after(start, continued)
     yield from run
 
 
 def image(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
     """Image, uint8 (h, w, c), of a checked recipe that needs no user's picture."""
-    if recipe["verb"] == "sample" and steps_many(engine.hold(recipe["system"]).model):
+    if recipe["verb"] == "sample" and samples_iteratively(engine.hold(recipe["system"]).model):
         *_, last = steps(recipe, engine)
-        return last.guess[0]
+        return last.x_0[0]
     if recipe["verb"] == "sample" and hasattr(engine.hold(recipe["system"]).model, "sample"):
         *_, images = engine.sample(recipe["system"], [int(recipe["seed"])], **(recipe.get("controls") or {}))
         return images[0]

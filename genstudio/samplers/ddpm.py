@@ -19,10 +19,10 @@ def ddpm(
     for t, s in zip(times, [*times[1:], CLEAN], strict=True):
         denoised = denoise(x, t)
         yield State(t, x, denoised)
-        alpha = schedule.left(t) / schedule.left(s)  # of the step from s to t; `left` is alpha_bar
+        alpha = schedule.alpha_bar(t) / schedule.alpha_bar(s)  # of the step from s to t
         # The mean of q(x_s | x_t, x_0), equation 7.
-        of_x_0 = schedule.signal(s) * (1 - alpha) / (1 - schedule.left(t))
-        of_x = math.sqrt(alpha) * (1 - schedule.left(s)) / (1 - schedule.left(t))
+        of_x_0 = schedule.signal(s) * (1 - alpha) / (1 - schedule.alpha_bar(t))
+        of_x = math.sqrt(alpha) * (1 - schedule.alpha_bar(s)) / (1 - schedule.alpha_bar(t))
         x = of_x_0 * denoised.x_0 + of_x * x
         if s != CLEAN:
             low, high = schedule.posterior_variance(t, s), 1 - alpha  # beta_tilde and beta

@@ -25,7 +25,7 @@ def classifier_free(both: Denoise, schedule: Schedule, guidance: float, rescale:
         if rescale:
             rescaled = x_0 * (deviation(conditional) / deviation(x_0).clamp_min(1e-6))
             x_0 = rescale * rescaled + (1 - rescale) * x_0
-        return schedule.seen(x, x_0, t, None if denoised.width is None else denoised.width.chunk(2)[0])
+        return schedule.denoised(x, x_0, t, None if denoised.width is None else denoised.width.chunk(2)[0])
 
     return denoise
 
@@ -51,7 +51,9 @@ def by_classifier(
             [gradient] = torch.autograd.grad(log_likelihood(denoised.x_0).sum(), x)
         # eps - scale * noise * gradient, solved for x_0
         x_0 = denoised.x_0 + scale * schedule.noise(t) ** 2 / schedule.signal(t) * gradient
-        return schedule.seen(x.detach(), x_0.detach(), t, None if denoised.width is None else denoised.width.detach())
+        return schedule.denoised(
+            x.detach(), x_0.detach(), t, None if denoised.width is None else denoised.width.detach()
+        )
 
     return guided
 
@@ -61,7 +63,7 @@ def clipped(denoise: Denoise, schedule: Schedule) -> Denoise:
 
     def clamped(x: Tensor, t: int) -> Denoised:
         denoised = denoise(x, t)
-        return schedule.seen(x, denoised.x_0.clamp(-1, 1), t, denoised.width)
+        return schedule.denoised(x, denoised.x_0.clamp(-1, 1), t, denoised.width)
 
     return clamped
 
@@ -74,6 +76,6 @@ def inpainting(denoise: Denoise, schedule: Schedule, known: Tensor, mask: Tensor
 
     def masked(x: Tensor, t: int) -> Denoised:
         denoised = denoise(x, t)
-        return schedule.seen(x, torch.lerp(known, denoised.x_0, mask), t, denoised.width)
+        return schedule.denoised(x, torch.lerp(known, denoised.x_0, mask), t, denoised.width)
 
     return masked

@@ -30,7 +30,7 @@ class State(NamedTuple):
 
     time: int
     x: Tensor
-    seen: Denoised
+    denoised: Denoised
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Schedule:
     betas: tuple[float, float] | None = None
 
     @cached_property
-    def alpha_bar(self) -> Tensor:
+    def alpha_bars(self) -> Tensor:
         """(steps,) in float64."""
         if self.kind == "linear":
             scale = 1000 / self.steps
@@ -62,32 +62,32 @@ class Schedule:
 
     @cached_property
     def _levels(self) -> list[float]:
-        return self.alpha_bar.tolist()
+        return self.alpha_bars.tolist()
 
-    def left(self, t: int) -> float:
+    def alpha_bar(self, t: int) -> float:
         """alpha_bar(t), 1 at `CLEAN`."""
         return 1.0 if t == CLEAN else self._levels[t]
 
     def signal(self, t: int) -> float:
-        return math.sqrt(self.left(t))
+        return math.sqrt(self.alpha_bar(t))
 
     def noise(self, t: int) -> float:
-        return math.sqrt(1 - self.left(t))
+        return math.sqrt(1 - self.alpha_bar(t))
 
     def signal_to_noise(self, t: int) -> float:
-        return math.inf if t == CLEAN else self.left(t) / (1 - self.left(t))
+        return math.inf if t == CLEAN else self.alpha_bar(t) / (1 - self.alpha_bar(t))
 
     def posterior_variance(self, t: int, s: int) -> float:
         """Variance of q(x_s | x_t, x_0) for s < t: DDPM's equation 7."""
-        return (1 - self.left(s)) / (1 - self.left(t)) * (1 - self.left(t) / self.left(s))
+        return (1 - self.alpha_bar(s)) / (1 - self.alpha_bar(t)) * (1 - self.alpha_bar(t) / self.alpha_bar(s))
 
     def at(self, times: Tensor) -> tuple[Tensor, Tensor]:
         """Signal and noise (n, 1, 1, 1) at times (n,), for training."""
         dtype = torch.float64 if times.device.type == "cpu" else torch.float32
-        alpha_bar = self.alpha_bar.to(times.device, dtype)[times]
+        alpha_bar = self.alpha_bars.to(times.device, dtype)[times]
         return alpha_bar.sqrt().float().view(-1, 1, 1, 1), (1 - alpha_bar).sqrt().float().view(-1, 1, 1, 1)
 
-    def noised(self, x_0: Tensor, eps: Tensor, t: int) -> Tensor:
+    def add_noise(self, x_0: Tensor, eps: Tensor, t: int) -> Tensor:
         """x_t ~ q(x_t | x_0) for a sample eps of N(0, I)."""
         return self.signal(t) * x_0 + self.noise(t) * eps
 
@@ -100,6 +100,6 @@ class Schedule:
             grid.append(round(grid[-1] * (remaining - 1) / remaining))
         return [t - 1 for t in grid]
 
-    def seen(self, x: Tensor, x_0: Tensor, t: int, width: Tensor | None = None) -> Denoised:
+    def denoised(self, x: Tensor, x_0: Tensor, t: int, width: Tensor | None = None) -> Denoised:
         """The estimates for x_t = `x` with `x_0` as that of the clean image: the rest of x_t is noise."""
         return Denoised(x_0, (x - self.signal(t) * x_0) / self.noise(t), width)

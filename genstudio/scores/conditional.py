@@ -8,27 +8,29 @@ import torch
 from torch import Tensor
 
 from genstudio.model import Model
-from genstudio.scores.diffusion import drawn
+from genstudio.scores.diffusion import generate
 from genstudio.scores.intervals import Score, average, share
-from genstudio.scores.network import Network, as_floats
+from genstudio.scores.network import FeatureNetwork, as_floats
 
 BATCH = 100
 SAMPLES = 1000  # over all classes, the same number of each
 
 
-def asked(model: Model, names: Sequence[str], device: torch.device) -> tuple[Tensor, Tensor]:
+def conditional_samples(model: Model, names: Sequence[str], device: torch.device) -> tuple[Tensor, Tensor]:
     """Samples (n, c, h, w) conditioned on each class in turn, and their class numbers (n,)."""
     each = SAMPLES // len(names)
-    pictures = [drawn(model, seeds, device, label=name) for name in names for seeds in torch.arange(each).split(BATCH)]
+    pictures = [
+        generate(model, seeds, device, label=name) for name in names for seeds in torch.arange(each).split(BATCH)
+    ]
     return torch.cat(pictures), torch.arange(len(names)).repeat_interleave(each)
 
 
-def obeyed(pictures: Tensor, labels: Tensor, judge: Network) -> Score:
+def class_accuracy(pictures: Tensor, labels: Tensor, judge: FeatureNetwork) -> Score:
     """Share of samples that a classifier assigns to the class they are conditioned on."""
     return share(judge.probabilities(judge(pictures)).argmax(1) == labels)
 
 
-def varied(pictures: Tensor, labels: Tensor, real: Tensor, real_labels: Tensor) -> Score:
+def intra_class_diversity(pictures: Tensor, labels: Tensor, real: Tensor, real_labels: Tensor) -> Score:
     """Diversity within classes: mean pairwise distance of samples over that of real images, averaged over the classes.
 
     Near 0 the model generates one image per class. Distances are between pixels, so that models can be compared.

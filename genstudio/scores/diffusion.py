@@ -18,7 +18,7 @@ LIKELIHOODS = 500  # held-out images
 PARTS = 24  # strata of the timesteps, one timestep drawn from each for every image
 
 
-def drawn(model: Model, seeds: Tensor, device: torch.device, **controls: object) -> Tensor:
+def generate(model: Model, seeds: Tensor, device: torch.device, **controls: object) -> Tensor:
     """Samples (n, c, h, w) of a diffusion model on the CPU, in the same precision as on the page."""
     with torch.no_grad():
         *_, last = best_precision(device).stepwise(model.sample(Noise(seeds.tolist(), device), **controls))

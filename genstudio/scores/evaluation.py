@@ -1,7 +1,7 @@
 """Evaluation during training: one score to compare over a run, and warnings about what goes wrong.
 
-`measure.py` scores a finished checkpoint; a `Checkup` is computed every few minutes of a training, within seconds. It
-uses the same measures on fewer images, always the same seeds and the same real images: checkups of one run compare
+`measure.py` scores a finished checkpoint; an `Evaluation` is computed every few minutes of a training, within seconds.
+It uses the same measures on fewer images, always the same seeds and the same real images: evaluations of one run compare
 better with each other than their intervals say, and with nothing else.
 """
 
@@ -19,17 +19,17 @@ from torch import Tensor, nn
 from genstudio.controls import Text, controls
 from genstudio.data import Pictures
 from genstudio.images import from_uint8
-from genstudio.model import Batch, Model, Noise, generates, sample, steps_many, verbs
+from genstudio.model import Batch, Model, Noise, generates, sample, samples_iteratively, verbs
 from genstudio.models.fitted_prior import FittedPrior
 from genstudio.precision import best_precision
-from genstudio.scores.diffusion import drawn
+from genstudio.scores.diffusion import generate
 from genstudio.scores.distances import kernel_distance, nearest
 from genstudio.scores.intervals import Score, average, read_score, share
-from genstudio.scores.measure import COPIED, attribute_hits, judge_of, some, squared_error, stand_in
-from genstudio.scores.network import Network, in_batches
-from genstudio.scores.translation import absolute_error, translated, ways
+from genstudio.scores.measure import COPIED, attribute_hits, judge_of, squared_error, subset, substitute_judge
+from genstudio.scores.network import FeatureNetwork, in_batches
+from genstudio.scores.translation import absolute_error, directions, translated
 
-SAMPLES = 256  # per checkup
+SAMPLES = 256  # per evaluation
 SAMPLES_IN_STEPS, STEPS = 48, 20  # for a diffusion model: 9 s for ddpm_avatars on one core; a VAE takes 1 s
 TRANSLATED = 100  # held-out pairs
 REAL = 1000  # held-out images to compare with
@@ -38,28 +38,28 @@ FEWEST = 50  # held-out images: a distance to fewer is mostly chance, and traini
 POOLED = 8  # side in pixels of the features without a judge
 
 
-class Kind(NamedTuple):
-    """A score that a checkup may report."""
+class Metric(NamedTuple):
+    """A score that an evaluation may report."""
 
     title: Text
     lower: bool = True  # lower is better
 
 
-KINDS = {
-    "kernel distance": Kind(Text("kernel distance to real pictures", "distance à noyau aux images réelles")),
-    "L1": Kind(Text("L1 to the true pictures", "L1 aux vraies images")),
-    "squared error": Kind(Text("squared error of what is drawn again", "erreur quadratique de ce qui est redessiné")),
-    "accuracy": Kind(Text("accuracy", "taux de réussite"), lower=False),
+METRICS = {
+    "kernel distance": Metric(Text("kernel distance to real pictures", "distance à noyau aux images réelles")),
+    "L1": Metric(Text("L1 to the true pictures", "L1 aux vraies images")),
+    "squared error": Metric(Text("squared error of what is drawn again", "erreur quadratique de ce qui est redessiné")),
+    "accuracy": Metric(Text("accuracy", "taux de réussite"), lower=False),
 }
 
 
 @dataclass(frozen=True)
-class Checkup:
+class Evaluation:
     """The evaluation of a model at one step of its training."""
 
     step: int
     images: int  # trained on so far
-    what: str  # one of `KINDS`
+    what: str  # one of `METRICS`
     distance: Score
     judge: str = ""  # network of the features, or "pixels"; empty without features
     held_out: bool = True  # False: compared with training images, as too few are held out
@@ -70,17 +70,17 @@ class Checkup:
         return asdict(self) | {"distance": self.distance.as_dict()}
 
     @staticmethod
-    def from_dict(said: Mapping[str, Any]) -> Checkup:
+    def from_dict(said: Mapping[str, Any]) -> Evaluation:
         """Read a line of a run's record. Raises ValueError if it is malformed."""
-        if (distance := read_score(said.get("distance"))) is None or said.get("what") not in KINDS:
-            raise ValueError(f"no checkup: {str(said)[:80]}")
-        return Checkup(**{**said, "distance": distance})
+        if (distance := read_score(said.get("distance"))) is None or said.get("what") not in METRICS:
+            raise ValueError(f"no evaluation: {str(said)[:80]}")
+        return Evaluation(**{**said, "distance": distance})
 
 
 # Evaluation -----------------------------------------------------------------------------------------------------
 
 
-class Checker:
+class Evaluator:
     """Evaluator of one run, which keeps the real images and their features.
 
     kernel distance   from samples to real images, in features of the data's classifier, else of one for images of this
@@ -96,7 +96,7 @@ class Checker:
     def __init__(self, model: Model, training: Pictures, held_out: Batch | None, device: torch.device):
         self.device, self.reason, self.judge = device, None, None
         self.held_out = held_out is not None and len(held_out) >= FEWEST
-        real = held_out[:REAL] if self.held_out else some_of(training)
+        real = held_out[:REAL] if self.held_out else subset_of(training)
         self.real = real.to("cpu")  # released where its features are enough
         self.what = score_of(model, training)
         if self.what is None:
@@ -125,8 +125,8 @@ class Checker:
             )
         elif "translate" in verbs(model):
             try:
-                with undisturbed(model):  # a denoiser adds noise
-                    self.ways = ways(model, self.real[:TRANSLATED])
+                with preserved_state(model):  # a denoiser adds noise
+                    self.directions = directions(model, self.real[:TRANSLATED])
             except ValueError:
                 self.reason = Text(
                     "A translation is scored on pairs, and these pictures have none.",
@@ -135,7 +135,7 @@ class Checker:
         if self.what == "kernel distance" and not self.reason:
             self._prepare_features(training, held_out)
 
-    def checkup(self, model: Model, step: int, images: int = 0) -> Checkup | None:
+    def evaluate(self, model: Model, step: int, images: int = 0) -> Evaluation | None:
         """Score weights as they would be saved: after `finalize.finish`, with batch norm statistics and fitted prior.
 
         The global random generators and the model's training mode are restored. None without a score; raises
@@ -143,12 +143,12 @@ class Checker:
         """
         if self.reason:
             return None
-        with undisturbed(model):
+        with preserved_state(model):
             model.eval()
             scores = self._score(model)
         if not math.isfinite(scores["distance"].value):
             raise FloatingPointError(f"training diverged by step {step}: what the model makes is not finite")
-        return Checkup(step, images, self.what, held_out=self.held_out, **scores)
+        return Evaluation(step, images, self.what, held_out=self.held_out, **scores)
 
     def _score(self, model: Model) -> dict[str, Any]:
         if self.what == "accuracy" and "classify" not in verbs(model):
@@ -163,7 +163,7 @@ class Checker:
         if "translate" not in verbs(model):
             return {"judge": self.judge.name} | self._compare(self._features(self._draw(model)))
         with best_precision(self.device).autocast():
-            made = [(translated(model, way.sources, **way.controls), way.truth) for way in self.ways]
+            made = [(translated(model, way.sources, **way.controls), way.truth) for way in self.directions]
         if self.what == "L1":
             return {"distance": average(torch.cat([absolute_error(*pair) for pair in made]))}
         distances = [kernel_distance(self._features(ours), self._features(truth)) for ours, truth in made]
@@ -182,11 +182,13 @@ class Checker:
 
     def _prepare_features(self, training: Pictures, held_out: Batch | None) -> None:
         """Features of the real images, and their distances to the training images."""
-        self.judge = judge_of(training.name, training.shape, None, self.device) or stand_in(training.shape, self.device)
+        self.judge = judge_of(training.name, training.shape, None, self.device) or substitute_judge(
+            training.shape, self.device
+        )
         self.judge = self.judge or pixels(self.device)
         self.features = self._features(self.real.images)
         self.mean_distance = max(mean_distance(self.features), 1e-12)
-        self.training = self._features(some(training.images, READ))
+        self.training = self._features(subset(training.images, READ))
         self.part = len(self.training) / len(training)
         self.to_training = None  # distance of held-out images to the nearest training image
         if held_out is not None and len(held_out) >= 8:
@@ -208,11 +210,11 @@ class Checker:
 
     def _draw(self, model: Model) -> Tensor:
         """Samples (n, c, h, w) of the first seeds, on the CPU."""
-        if steps_many(model):
+        if samples_iteratively(model):
             known = controls(model.sample)
             # Without guidance, which trades variety for fidelity: the learned distribution is evaluated.
             settings = {name: value for name, value in (("steps", STEPS), ("guidance", 1.0)) if name in known}
-            return drawn(model, torch.arange(SAMPLES_IN_STEPS), self.device, **settings)
+            return generate(model, torch.arange(SAMPLES_IN_STEPS), self.device, **settings)
 
         def of(seeds: Tensor) -> Tensor:
             *_, frame = sample(model, Noise(seeds.tolist(), self.device))
@@ -223,7 +225,7 @@ class Checker:
 
 
 def score_of(model: Model, training: Pictures) -> str | None:
-    """The key in `KINDS` of the score for a model, or None."""
+    """The key in `METRICS` of the score for a model, or None."""
     can = verbs(model)
     if "classify" in can or hasattr(model, "attribute_logits"):
         return "accuracy"
@@ -235,12 +237,12 @@ def score_of(model: Model, training: Pictures) -> str | None:
     return "kernel distance" if generates(model) else None
 
 
-def some_of(training: Pictures) -> Batch:
+def subset_of(training: Pictures) -> Batch:
     """Training images in place of held-out ones; unpaired sources and targets are cut to equal length."""
-    batch = training.batch(some(torch.arange(len(training)), REAL))
+    batch = training.batch(subset(torch.arange(len(training)), REAL))
     if training.sources is None or training.paired:
         return batch
-    sources = from_uint8(some(training.sources, REAL))
+    sources = from_uint8(subset(training.sources, REAL))
     return replace(batch[: len(sources)], sources=sources[: len(batch)])
 
 
@@ -249,17 +251,17 @@ def mean_distance(points: Tensor) -> float:
     return torch.pdist(points[:SAMPLES]).mean().item()
 
 
-def pixels(device: torch.device) -> Network:
+def pixels(device: torch.device) -> FeatureNetwork:
     """Average-pooled pixels as features, for images without a judge: colours and large shapes."""
 
     def pooled(images: Tensor) -> Tensor:
         return nn.functional.adaptive_avg_pool2d(images, POOLED).flatten(1)
 
-    return Network("pixels", device, pooled, logits=lambda features: features[:, :0])
+    return FeatureNetwork("pixels", device, pooled, logits=lambda features: features[:, :0])
 
 
 @contextmanager
-def undisturbed(model: Model) -> Iterator[None]:
+def preserved_state(model: Model) -> Iterator[None]:
     """Context with a fixed random seed and no gradients; random generators and training modes are restored after it."""
     modes = [(module, module.training) for module in model.modules()]
     try:
@@ -275,35 +277,35 @@ def undisturbed(model: Model) -> Iterator[None]:
 
 LITTLE_VARIETY = 0.5  # relative to real images: blur alone, as a good VAE's, costs less
 FALLEN = 0.7  # relative to its maximum: variety of a few dozen samples is known to about 5 %
-RISING = 1.1  # early in training variety is small, but grows by this factor over `SETTLED` checkups
+RISING = 1.1  # early in training variety is small, but grows by this factor over `SETTLED` evaluations
 SETTLED = 3
 REPORTS = 20  # over which the critic's (discriminator's) outputs are averaged: a good minute may be luck
 SURE = 0.95  # for real images, and 0.05 for generated ones: its gradients then vanish
-ENOUGH = 6  # checkups before a run may be called without progress
+ENOUGH = 6  # evaluations before a run may be called without progress
 
 
-def best(checkups: Sequence[Checkup]) -> Checkup | None:
-    """The checkup with the best score, among those comparable with the last; the earliest of equals."""
-    comparable = [c for c in checkups if _measure(c) == _measure(checkups[-1])]
-    sign = 1 if not comparable or KINDS[comparable[0].what].lower else -1
+def best(evaluations: Sequence[Evaluation]) -> Evaluation | None:
+    """The evaluation with the best score, among those comparable with the last; the earliest of equals."""
+    comparable = [c for c in evaluations if _measure(c) == _measure(evaluations[-1])]
+    sign = 1 if not comparable or METRICS[comparable[0].what].lower else -1
     return min(comparable, key=lambda c: sign * c.distance.value, default=None)
 
 
-def _measure(checkup: Checkup) -> tuple[str, str, bool]:
-    return checkup.what, checkup.judge, checkup.held_out
+def _measure(evaluation: Evaluation) -> tuple[str, str, bool]:
+    return evaluation.what, evaluation.judge, evaluation.held_out
 
 
-def warnings(checkups: Sequence[Checkup], terms: Sequence[Mapping[str, float]]) -> list[Text]:
-    """Problems of a run and their remedies, from its checkups and the loss terms of its reports.
+def warnings(evaluations: Sequence[Evaluation], terms: Sequence[Mapping[str, float]]) -> list[Text]:
+    """Problems of a run and their remedies, from its evaluations and the loss terms of its reports.
 
     Little variety, a critic that wins (0.5 for both is balanced), memorization, no progress.
     """
-    found = [_little_variety(checkups), _critic_wins(terms), _copies(checkups), _no_progress(checkups)]
+    found = [_little_variety(evaluations), _critic_wins(terms), _copies(evaluations), _no_progress(evaluations)]
     return [text for text in found if text]
 
 
-def _little_variety(checkups: Sequence[Checkup]) -> Text | None:
-    varieties = [c.variety for c in checkups if c.variety is not None]
+def _little_variety(evaluations: Sequence[Evaluation]) -> Text | None:
+    varieties = [c.variety for c in evaluations if c.variety is not None]
     if not varieties:
         return None
     now, most = varieties[-1], min(1.0, max(varieties))
@@ -340,8 +342,8 @@ def _critic_wins(terms: Sequence[Mapping[str, float]]) -> Text | None:
     )
 
 
-def _copies(checkups: Sequence[Checkup]) -> Text | None:
-    last = checkups[-1] if checkups else None
+def _copies(evaluations: Sequence[Evaluation]) -> Text | None:
+    last = evaluations[-1] if evaluations else None
     if last is None or last.copied is None or last.copied >= COPIED:
         return None
     if last.variety is not None and last.variety < LITTLE_VARIETY:
@@ -354,11 +356,11 @@ def _copies(checkups: Sequence[Checkup]) -> Text | None:
     )
 
 
-def _no_progress(checkups: Sequence[Checkup]) -> Text | None:
-    top = best(checkups)
-    if top is None or len(checkups) < ENOUGH or top.step >= checkups[-1].step / 2:
+def _no_progress(evaluations: Sequence[Evaluation]) -> Text | None:
+    top = best(evaluations)
+    if top is None or len(evaluations) < ENOUGH or top.step >= evaluations[-1].step / 2:
         return None
-    title = KINDS[top.what].title
+    title = METRICS[top.what].title
     return Text(
         f"The best {title.en}, {top.distance.value:.3g}, was at step {top.step}, in the first half of the run: "
         "consider stopping. The best weights are kept.",

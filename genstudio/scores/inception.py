@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, linear, max_pool2d
 from torchvision.models.inception import Inception3, InceptionE
 
-from genstudio.scores.network import Network
+from genstudio.scores.network import FeatureNetwork
 
 KNOWN = {  # prefix of the file name -> name of the network in scores
     "pt_inception-2015-12-05": "inception",  # pytorch-fid's file of the weights that FID was defined with
@@ -32,7 +32,7 @@ def find_weights() -> Path:
     )
 
 
-def inception(path: Path, device: torch.device) -> Network:
+def inception(path: Path, device: torch.device) -> FeatureNetwork:
     """Inception v3 with the weights of a state dict: 1008 outputs for those of FID, 1000 for torchvision's."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -53,7 +53,7 @@ def inception(path: Path, device: torch.device) -> Network:
 
     known = [name for prefix, name in KNOWN.items() if path.name.startswith(prefix)]
     name = known[0] if known else f"{path.stem} {hashlib.sha256(path.read_bytes()).hexdigest()[:6]}"
-    return Network(name, device, features, logits, batch=20, quick=False)
+    return FeatureNetwork(name, device, features, logits, batch=20, quick=False)
 
 
 def inception_net(outputs: int) -> Inception3:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from genstudio import catalog, checkpoint
 from genstudio.model import verbs
-from genstudio.scores.network import Network
+from genstudio.scores.network import FeatureNetwork
 
 
 def judge(data: str) -> str | None:
@@ -23,7 +23,7 @@ def judge(data: str) -> str | None:
     return next((name for name in (f"judge_{data}", f"classifier_{data}") if name in catalog.available()), None)
 
 
-def network(word: str, device: torch.device | str = "cpu") -> Network:
+def network(word: str, device: torch.device | str = "cpu") -> FeatureNetwork:
     """Load a judge: `inception`, one of our classifiers by name or file, or a .pth file of Inception's weights."""
     if word == "inception":
         from genstudio.scores.inception import find_weights
@@ -39,7 +39,7 @@ def network(word: str, device: torch.device | str = "cpu") -> Network:
 
 
 @lru_cache(maxsize=4)
-def _loaded(path: Path, changed: int, device: torch.device) -> Network:
+def _loaded(path: Path, changed: int, device: torch.device) -> FeatureNetwork:
     """Cached by modification time, so that the network and its cached features serve the next score."""
     if path.suffix == ".safetensors":
         return own(path, device)
@@ -48,7 +48,7 @@ def _loaded(path: Path, changed: int, device: torch.device) -> Network:
     return inception(path, device)
 
 
-def own(path: Path, device: torch.device) -> Network:
+def own(path: Path, device: torch.device) -> FeatureNetwork:
     """One of our classifiers as a judge. Raises ValueError if the model is not a classifier."""
     model, header = checkpoint.load(path)
     if not hasattr(model, "features"):
@@ -58,16 +58,16 @@ def own(path: Path, device: torch.device) -> Network:
     def attributes(images: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
             parts = [model.attribute_logits(part.to(device)) for part in images.split(100)]
-        return {name: decided(torch.cat([part[name] for part in parts])).cpu() for name in model.attributes}
+        return {name: decisions(torch.cat([part[name] for part in parts])).cpu() for name in model.attributes}
 
     name = path.name.removesuffix(".safetensors")
     if (listed := catalog.available().get(name)) is None or listed.resolve() != path.resolve():
         name += f" {checkpoint.digest(path)[:6]}"  # other weights must not pass for the shipped ones
     classes = (model.head, tuple(header.classes)) if "classify" in verbs(model) else (None, ())
     reads = attributes if model.attributes else None
-    return Network(name, device, model.features, *classes, model.image_shape, attributes=reads)
+    return FeatureNetwork(name, device, model.features, *classes, model.image_shape, attributes=reads)
 
 
-def decided(logits: Tensor) -> Tensor:
+def decisions(logits: Tensor) -> Tensor:
     """Predictions from logits: booleans for (n,), class numbers for (n, classes)."""
     return logits > 0 if logits.dim() == 1 else logits.argmax(1)

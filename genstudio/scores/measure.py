@@ -20,7 +20,7 @@ from torch import Tensor
 from genstudio import catalog, checkpoint
 from genstudio.controls import Text
 from genstudio.data import Pictures, load, named
-from genstudio.data.pictures import relabelled
+from genstudio.data.pictures import relabel
 from genstudio.model import Model, Noise, generates, sample, verbs
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
@@ -36,10 +36,10 @@ from genstudio.scores.distances import (
     recall,
 )
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
-from genstudio.scores.judges import decided, network
+from genstudio.scores.judges import decisions, network
 from genstudio.scores.judges import judge as judge_of_classes
 from genstudio.scores.likelihood import bits_per_dimension, is_density, negative_elbo
-from genstudio.scores.network import BATCH, Network, as_floats, in_batches
+from genstudio.scores.network import BATCH, FeatureNetwork, as_floats, in_batches
 from genstudio.scores.pca import PCA
 from genstudio.scores.style_mixing import style_mixing
 from genstudio.scores.translation import translation
@@ -112,7 +112,7 @@ def measure(
     if "classify" in can:
         if not set(test.classes) <= set(header.classes):
             raise ValueError(f"{name} knows the classes {', '.join(header.classes)}, not those of {data}")
-        labels = relabelled(test, header.classes).labels  # a fine-tuned model may have more classes, in another order
+        labels = relabel(test, header.classes).labels  # a fine-tuned model may have more classes, in another order
         yield "accuracy", share(in_batches(model.classify, held_out).argmax(1) == labels)
     if hasattr(model, "attribute_logits"):
         for attribute, hits in attribute_hits(model, test.renumbered(model.attributes).conditions, held_out):
@@ -128,17 +128,17 @@ def measure(
     if hasattr(model, "nats"):
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            yield "bits per dimension", diffusion.bits_per_dimension(model, some(held_out, diffusion.LIKELIHOODS))
+            yield "bits per dimension", diffusion.bits_per_dimension(model, subset(held_out, diffusion.LIKELIHOODS))
     if judge and getattr(model, "classes", 0) and generates(model) and tuple(header.classes) == judge.classes:
         classifier = network(by, device) if features is None and (by := judge_of_classes(data)) else judge
-        samples, labels = conditional.asked(model, model.class_names, device)
-        yield f"class obeyed ({classifier.name})", conditional.obeyed(samples, labels, classifier)
-        varied = conditional.varied(samples, labels, held_out, test.labels)
+        samples, labels = conditional.conditional_samples(model, model.class_names, device)
+        yield f"class obeyed ({classifier.name})", conditional.class_accuracy(samples, labels, classifier)
+        varied = conditional.intra_class_diversity(samples, labels, held_out, test.labels)
         yield "variety within classes, of held-out pictures'", varied
 
     if "translate" in can:
-        batch = test.batch(some(torch.arange(len(test)), n))
-        judge = judge_of(data, model.image_shape, features, device) or stand_in(model.image_shape, device)
+        batch = test.batch(subset(torch.arange(len(test)), n))
+        judge = judge_of(data, model.image_shape, features, device) or substitute_judge(model.image_shape, device)
         with torch.random.fork_rng():
             torch.manual_seed(0)
             yield from translation(model, batch, judge)
@@ -148,7 +148,7 @@ def measure(
         if "encode" in can:
             yield from reconstruction(model, training, held_out)
         if generates(model):
-            yield from likeness(draw(model, n, device), judge, training, held_out)
+            yield from sample_scores(generate(model, n, device), judge, training, held_out)
         if "synthesize" in can and judge and judge.attributes:
             yield from style_mixing(model, judge, device)
 
@@ -158,7 +158,7 @@ def attribute_hits(model: Model, conditions: Mapping[str, Tensor], images: Tenso
     for name in [name for name in model.attributes if name in conditions]:
         truth = conditions[name]
         logits = in_batches(lambda x, name=name: model.attribute_logits(x)[name], images)
-        hits = (decided(logits) == truth).float()
+        hits = (decisions(logits) == truth).float()
         yield name, hits if truth.dtype is torch.bool else hits.where(truth >= 0, math.nan)
 
 
@@ -172,7 +172,9 @@ def _cached(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
     return load(data, split, shape)
 
 
-def judge_of(data: str, shape: tuple[int, int, int], features: str | None, device: torch.device) -> Network | None:
+def judge_of(
+    data: str, shape: tuple[int, int, int], features: str | None, device: torch.device
+) -> FeatureNetwork | None:
     """The judge of a data set: `features` if given, else its classifier if one is available for this shape, or None."""
     names = [name for name in (f"classifier_{data}", f"judge_{data}") if name in catalog.available()]
     if not (word := features or next(iter(names), None)):
@@ -185,7 +187,7 @@ def judge_of(data: str, shape: tuple[int, int, int], features: str | None, devic
     raise ValueError(f"{judge.name} reads pictures of {judge.shape}, and these are {tuple(shape)}")
 
 
-def stand_in(shape: tuple[int, int, int], device: torch.device) -> Network | None:
+def substitute_judge(shape: tuple[int, int, int], device: torch.device) -> FeatureNetwork | None:
     """A classifier of other data with images of this shape, or None: its features see colours and edges, too."""
     available = catalog.available()
     judges = (network(system.name, device) for system in with_verbs("classify") if system.name in available)
@@ -203,12 +205,12 @@ def reconstruction(model: Model, training: Tensor, held_out: Tensor) -> Scores:
     yield "squared error over PCA's", ratio(ours, theirs)
 
 
-def draw(model: Model, n: int, device: torch.device) -> Tensor:
+def generate(model: Model, n: int, device: torch.device) -> Tensor:
     """Samples of seeds 0 to n - 1, (n, c, h, w) on the CPU."""
 
     def of(seeds: Tensor) -> Tensor:
         if hasattr(model, "sample"):
-            return diffusion.drawn(model, seeds, device)
+            return diffusion.generate(model, seeds, device)
         *_, frame = sample(model, Noise(seeds.tolist(), device))
         return frame.images.float().clamp(-1, 1).cpu()
 
@@ -216,13 +218,13 @@ def draw(model: Model, n: int, device: torch.device) -> Tensor:
         return torch.cat([of(seeds) for seeds in torch.arange(n).split(BATCH)])
 
 
-def likeness(samples: Tensor, judge: Network | None, training: Tensor, held_out: Tensor) -> Scores:
+def sample_scores(samples: Tensor, judge: FeatureNetwork | None, training: Tensor, held_out: Tensor) -> Scores:
     """Scores of samples against held-out images, in features of the judge."""
-    held_out = some(held_out, len(samples))
+    held_out = subset(held_out, len(samples))
     if judge:
         fake = judge(samples)
         yield from shares(samples, fake, judge)
-        yield from gaps(fake, judge, training, held_out)
+        yield from feature_distances(fake, judge, training, held_out)
         if judge.logits:
             ours, best = (inception_score(judge.probabilities(x)) for x in (fake, judge(held_out)))
             yield f"inception score ({judge.name})", ours
@@ -237,7 +239,7 @@ def likeness(samples: Tensor, judge: Network | None, training: Tensor, held_out:
         yield f"{NEAREST} ({name})", number
 
 
-def shares(samples: Tensor, fake: Tensor, judge: Network) -> Scores:
+def shares(samples: Tensor, fake: Tensor, judge: FeatureNetwork) -> Scores:
     """Share of each class among samples with features `fake`; for a judge without classes, of each binary attribute."""
     if judge.logits:
         for label, number in class_shares(judge.probabilities(fake).argmax(1), judge.classes).items():
@@ -248,10 +250,10 @@ def shares(samples: Tensor, fake: Tensor, judge: Network) -> Scores:
                 yield f"share with {name} ({judge.name})", share(values)
 
 
-def gaps(fake: Tensor, judge: Network, training: Tensor, held_out: Tensor) -> Scores:
+def feature_distances(fake: Tensor, judge: FeatureNetwork, training: Tensor, held_out: Tensor) -> Scores:
     """Distances from generated to held-out images, and their ratios to those from training to held-out images."""
     n = min(len(fake), len(held_out), len(training))  # equal sizes: distances between sets depend on them
-    real, reference, fake = judge(held_out)[:n], judge(some(training, n)), fake[:n]
+    real, reference, fake = judge(held_out)[:n], judge(subset(training, n)), fake[:n]
     yield f"precision ({judge.name})", precision(real, fake)
     yield f"recall ({judge.name})", recall(real, fake)
     distance = bootstrap(frechet, fake, real)
@@ -265,7 +267,7 @@ def gaps(fake: Tensor, judge: Network, training: Tensor, held_out: Tensor) -> Sc
     yield f"kernel distance over training pictures' ({judge.name})", over
 
 
-def some(images: Tensor, n: int) -> Tensor:
+def subset(images: Tensor, n: int) -> Tensor:
     """A fixed random subset of n images: a data set is often sorted by class."""
     return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:n].to(images.device)]
 
@@ -306,7 +308,7 @@ class Neighbours(NamedTuple):
     indices: Tensor  # (n, k), in the training set
     distances: Tensor  # (n, k)
     pictures: Tensor  # uint8 (n, k, c, h, w)
-    seen_by: str  # name of the judge, or "pixels"
+    judge: str  # name of the judge, or "pixels"
 
 
 def nearest_training(

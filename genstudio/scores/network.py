@@ -20,7 +20,7 @@ def as_floats(images: Tensor) -> Tensor:
 
 
 @dataclass(eq=False)
-class Network:
+class FeatureNetwork:
     """A feature extractor or classifier on one device, with a cache of features."""
 
     name: str  # ends the names of scores

@@ -12,14 +12,16 @@ from torch import Tensor
 
 from genstudio.model import Model, Noise
 from genstudio.scores.intervals import Score, share
-from genstudio.scores.network import Network
+from genstudio.scores.network import FeatureNetwork
 
 PAIRS = 1000
 FINE_SIDES = 2  # resolutions that count as fine, from the largest down
 BATCH = 50
 
 
-def style_mixing(model: Model, judge: Network, device: torch.device, pairs: int = PAIRS) -> Iterator[tuple[str, Score]]:
+def style_mixing(
+    model: Model, judge: FeatureNetwork, device: torch.device, pairs: int = PAIRS
+) -> Iterator[tuple[str, Score]]:
     """Shares of pairs of samples: all attributes kept with the other's fine layers, any changed with its coarse ones.
 
     The first samples have the seeds 0, 1, ..., the second the seeds after them. Only binary attributes count; nothing
@@ -43,7 +45,7 @@ def style_mixing(model: Model, judge: Network, device: torch.device, pairs: int 
     yield f"attributes changed by other coarse layers ({judge.name})", share(torch.cat(changed))
 
 
-def attributes(images: Tensor, judge: Network) -> Tensor:
+def attributes(images: Tensor, judge: FeatureNetwork) -> Tensor:
     """Binary attributes of images, booleans (n, attributes)."""
     found = [v for v in judge.attributes(images.clamp(-1, 1)).values() if v.dtype is torch.bool]
     return torch.stack(found, 1) if found else torch.empty(len(images), 0, dtype=torch.bool)

@@ -20,7 +20,7 @@ from genstudio.images import from_uint8
 from genstudio.model import Batch, Model
 from genstudio.scores.distances import frechet
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
-from genstudio.scores.network import Network
+from genstudio.scores.network import FeatureNetwork
 
 Scores = Iterator[tuple[str, Score]]  # each with its name
 
@@ -34,7 +34,7 @@ PLAIN = 0.5  # difference of an attribute's shares in sources and targets, above
 STRENGTHS, PATCHES, WINDOW, TRIALS = (0.4, 0.5, 0.6, 0.7, 0.85), (3, 5, 7), 13, 50
 
 
-class Way(NamedTuple):
+class Direction(NamedTuple):
     """A direction of translation, with held-out pairs."""
 
     name: str  # suffix of the names of scores; empty if there is only one direction
@@ -43,7 +43,7 @@ class Way(NamedTuple):
     controls: dict[str, str]
 
 
-def translation(model: Model, batch: Batch, judge: Network | None) -> Scores:
+def translation(model: Model, batch: Batch, judge: FeatureNetwork | None) -> Scores:
     """Scores of a translator on a batch of held-out images, (n, c, h, w) in [-1, 1] on the CPU.
 
     L1, PSNR            to the target, on [-1, 1] and in dB, those of the baseline, and the ratio or difference of both
@@ -52,30 +52,33 @@ def translation(model: Model, batch: Batch, judge: Network | None) -> Scores:
     share of ...        outputs, sources and targets with (or without) an attribute that translation is to change
     PSNR at noise ...   and that of non-local means on the same images
     """
-    for way in ways(model, batch):
-        made = translated(model, way.sources, **way.controls)
-        nothing, unchanged = done_nothing(way)
-        yield from distances(way, made, nothing, unchanged)
-        if colourfulness(nothing).mean() < COLOURLESS * colourfulness(way.truth).mean():
-            yield f"colourfulness over the truth's{way.name}", ratio(colourfulness(made), colourfulness(way.truth))
+    for direction in directions(model, batch):
+        made = translated(model, direction.sources, **direction.controls)
+        nothing, unchanged = baseline(direction)
+        yield from distances(direction, made, nothing, unchanged)
+        if colourfulness(nothing).mean() < COLOURLESS * colourfulness(direction.truth).mean():
+            yield (
+                f"colourfulness over the truth's{direction.name}",
+                ratio(colourfulness(made), colourfulness(direction.truth)),
+            )
         if judge:
-            yield from judged(way, made, nothing, unchanged, judge)
+            yield from feature_scores(direction, made, nothing, unchanged, judge)
     if hasattr(model, "noisy"):
         for sigma in SIGMAS:
             yield from denoising(model, batch.images, sigma)
 
 
-def ways(model: Model, batch: Batch) -> list[Way]:
+def directions(model: Model, batch: Batch) -> list[Direction]:
     """Directions of a translator, one or two. Raises ValueError if the batch has no pairs."""
     if (sources := model.sources(batch)) is None:
         raise ValueError("a translation is measured on pairs, and these pictures have none")
     sources = as_bytes(sources)
     if (direction := controls(model.translate).get("direction")) is None:
-        return [Way("", sources, batch.images, {})]
+        return [Direction("", sources, batch.images, {})]
     there, back = direction.kind.options
     return [
-        Way(f", {there}", sources, batch.images, {"direction": there}),
-        Way(f", {back}", batch.images, sources, {"direction": back}),
+        Direction(f", {there}", sources, batch.images, {"direction": there}),
+        Direction(f", {back}", batch.images, sources, {"direction": back}),
     ]
 
 
@@ -87,36 +90,38 @@ def translated(model: Model, images: Tensor, **controls: str) -> Tensor:
     return as_bytes(torch.cat(parts))
 
 
-def done_nothing(way: Way) -> tuple[Tensor, str]:
+def baseline(direction: Direction) -> tuple[Tensor, str]:
     """The baseline, sources at the size of the targets, and its name in scores."""
-    if way.sources.shape == way.truth.shape:
-        return way.sources, "the unchanged picture"
-    larger = interpolate(way.sources, way.truth.shape[2:], mode="bicubic")
+    if direction.sources.shape == direction.truth.shape:
+        return direction.sources, "the unchanged picture"
+    larger = interpolate(direction.sources, direction.truth.shape[2:], mode="bicubic")
     return as_bytes(larger), "bicubic enlargement"
 
 
-def distances(way: Way, made: Tensor, nothing: Tensor, unchanged: str) -> Scores:
+def distances(direction: Direction, made: Tensor, nothing: Tensor, unchanged: str) -> Scores:
     """L1 and PSNR of outputs and baseline."""
-    ours, theirs = absolute_error(made, way.truth), absolute_error(nothing, way.truth)
-    yield f"L1 to the truth{way.name}", average(ours)
-    yield f"L1 of {unchanged}{way.name}", average(theirs)
-    yield f"L1 over that of {unchanged}{way.name}", ratio(ours, theirs)
-    ours, theirs = psnr(made, way.truth), psnr(nothing, way.truth)
-    yield f"PSNR{way.name} (dB)", average(ours)
-    yield f"PSNR of {unchanged}{way.name} (dB)", average(theirs)
-    yield f"PSNR above that of {unchanged}{way.name} (dB)", average(ours - theirs)
+    ours, theirs = absolute_error(made, direction.truth), absolute_error(nothing, direction.truth)
+    yield f"L1 to the truth{direction.name}", average(ours)
+    yield f"L1 of {unchanged}{direction.name}", average(theirs)
+    yield f"L1 over that of {unchanged}{direction.name}", ratio(ours, theirs)
+    ours, theirs = psnr(made, direction.truth), psnr(nothing, direction.truth)
+    yield f"PSNR{direction.name} (dB)", average(ours)
+    yield f"PSNR of {unchanged}{direction.name} (dB)", average(theirs)
+    yield f"PSNR above that of {unchanged}{direction.name} (dB)", average(ours - theirs)
 
 
-def judged(way: Way, made: Tensor, nothing: Tensor, unchanged: str, judge: Network) -> Scores:
+def feature_scores(
+    direction: Direction, made: Tensor, nothing: Tensor, unchanged: str, judge: FeatureNetwork
+) -> Scores:
     """Frechet distance and attributes of the outputs, in features of the judge."""
-    true, bare = judge(way.truth), judge(nothing)
+    true, bare = judge(direction.truth), judge(nothing)
     distance = bootstrap(frechet, judge(made), true)
-    yield f"Frechet distance to the truth{way.name} ({judge.name})", distance
+    yield f"Frechet distance to the truth{direction.name} ({judge.name})", distance
     over = distance.over(max(1e-9, frechet(bare, true)))
-    yield f"Frechet distance over that of {unchanged}{way.name} ({judge.name})", over
+    yield f"Frechet distance over that of {unchanged}{direction.name} ({judge.name})", over
     if judge.attributes is None:
         return
-    pictures = {"results": made, "unchanged pictures": nothing, "true pictures": way.truth}
+    pictures = {"results": made, "unchanged pictures": nothing, "true pictures": direction.truth}
     found = {of: {k: v for k, v in judge.attributes(x).items() if v.dtype is torch.bool} for of, x in pictures.items()}
     for name in found["results"]:
         before, wanted = (found[of][name].float().mean() for of in ("unchanged pictures", "true pictures"))
@@ -124,7 +129,7 @@ def judged(way: Way, made: Tensor, nothing: Tensor, unchanged: str, judge: Netwo
             continue
         target = bool(wanted > before)
         for of, attributes in found.items():
-            what = f"share of {of} {'with' if target else 'without'} {name}{way.name} ({judge.name})"
+            what = f"share of {of} {'with' if target else 'without'} {name}{direction.name} ({judge.name})"
             yield what, share(attributes[name] == target)
 
 

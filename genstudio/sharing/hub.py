@@ -26,8 +26,8 @@ from genstudio import paths
 from genstudio.sharing.hub_cache import CONFIG, Name, is_commit
 
 SECONDS = 10.0  # timeout of a request
-MOST_BYTES = 8 * 10**9  # of a download: four for each parameter of the largest checkpoint
-MOST_CONFIG = 64 * 1024  # bytes
+MAX_BYTES = 8 * 10**9  # of a download: four for each parameter of the largest checkpoint
+MAX_CONFIG = 64 * 1024  # bytes
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
@@ -80,10 +80,10 @@ def look(name: Name) -> Offer:
     stem = weights[0].removesuffix(".safetensors")
     taken = [file for file in (CONFIG, weights[0], f"{stem}.critic.safetensors", f"{stem}.webp") if file in files]
     sizes = {file: files[file].size for file in taken}
-    if any(size is None for size in sizes.values()) or sizes[CONFIG] > MOST_CONFIG:
+    if any(size is None for size in sizes.values()) or sizes[CONFIG] > MAX_CONFIG:
         raise ValueError(f"{name.repo} holds no checkpoint of GenStudio: its {CONFIG} is none")
-    if (total := sum(sizes.values())) > MOST_BYTES:
-        raise ValueError(f"{name.repo} is too large: {total / 1e9:.1f} GB, where {MOST_BYTES / 1e9:.0f} GB is the most")
+    if (total := sum(sizes.values())) > MAX_BYTES:
+        raise ValueError(f"{name.repo} is too large: {total / 1e9:.1f} GB, where {MAX_BYTES / 1e9:.0f} GB is the most")
     sums = {file: files[file].lfs.sha256 for file in taken if files[file].lfs}
     card = info.card_data.to_dict() if info.card_data else {}
     return Offer(name.repo, info.sha, str(card.get("license") or "none stated"), sizes, sums)
@@ -126,7 +126,7 @@ def download(offer: Offer, file: str, folder: Path) -> None:
 
 
 def check_config(repo: str, path: Path) -> None:
-    from genstudio.registry import find
+    from genstudio.registry import find_system
 
     try:
         said = json.loads(path.read_bytes())
@@ -135,7 +135,7 @@ def check_config(repo: str, path: Path) -> None:
         system = None
     if not isinstance(system, str):
         raise ValueError(f"{repo} holds no checkpoint of GenStudio: its {CONFIG} names no system")
-    find(system)
+    find_system(system)
 
 
 def check_weights(offer: Offer, folder: Path) -> None:

@@ -116,7 +116,7 @@ def settings(folder: Path) -> dict[str, Any]:
 # Test -----------------------------------------------------------------------------------------------------------
 
 
-def check(folder: Path) -> Iterator[str]:
+def try_out(folder: Path) -> Iterator[str]:
     """Install the folder's requirements as a Space does, run the app, and request an image. Yields its progress.
 
     Raises ValueError with the end of the log if the page does not start.

@@ -12,7 +12,7 @@ import torch
 
 from genstudio.data import Pictures, at_hand, named
 from genstudio.engine import Engine
-from genstudio.engine.loaded import Held
+from genstudio.engine.loaded import LoadedModel
 from genstudio.scores.distances import nearest
 from genstudio.scores.judges import judge
 from genstudio.scores.measure import pictures
@@ -26,7 +26,7 @@ class Answer:
     picture: np.ndarray  # uint8 (h, w, c)
     seconds: float
     parameters: int  # without the critic
-    seen: tuple[str, float] | None  # the judge's predicted class and its probability; None without a judge
+    prediction: tuple[str, float] | None  # the judge's predicted class and its probability; None without a judge
     judge: str
     original: np.ndarray | None  # the nearest training image; None if the set is not on this machine
     apart: float | None  # RMS difference from it, on [-1, 1]
@@ -41,21 +41,21 @@ def ask(engine: Engine, names: Sequence[str], label: str, seed: int) -> Iterator
         started = time.perf_counter()
         *_, images = engine.sample(name, [seed], label=label)
         seconds = time.perf_counter() - started
-        seen, by = verdict(engine, loaded, images)
+        prediction, by = verdict(engine, loaded, images)
         originals = training(loaded)  # read on this thread, so that it does not block the engine
         found = originals and engine.turn(lambda originals=originals, images=images: like(images[0], originals))
         original, apart = found or (None, None)
-        yield Answer(name, images[0], seconds, parameters(loaded), seen, by, original, apart)
+        yield Answer(name, images[0], seconds, parameters(loaded), prediction, by, original, apart)
 
 
-def parameters(loaded: Held) -> int:
+def parameters(loaded: LoadedModel) -> int:
     """Count of a model's parameters without its critic, which takes no part in sampling."""
     critic = getattr(loaded.model, "critic", None)
     own = sum(p.numel() for p in critic.parameters()) if critic is not None else 0
     return sum(p.numel() for p in loaded.model.parameters()) - own
 
 
-def verdict(engine: Engine, loaded: Held, images: np.ndarray) -> tuple[tuple[str, float] | None, str]:
+def verdict(engine: Engine, loaded: LoadedModel, images: np.ndarray) -> tuple[tuple[str, float] | None, str]:
     """Predicted class of an image (1, h, w, c) and its probability, by the judge of the model's data; and its name."""
     found = judge(loaded.header.data)
     if found is None or engine.hold(found).model.image_shape != loaded.model.image_shape:
@@ -72,7 +72,7 @@ def like(image: np.ndarray, among: Pictures) -> tuple[np.ndarray, float]:
     return original, float(distances[0, 0]) / image.size**0.5
 
 
-def training(loaded: Held) -> Pictures | None:
+def training(loaded: LoadedModel) -> Pictures | None:
     """The training set of a model, None unless it is a named set on this machine: nothing is downloaded."""
     data, shape = loaded.header.data, tuple(loaded.model.image_shape)
     try:

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 
 from genstudio.engine import Engine
-from genstudio.engine.loaded import Held, check_labels
+from genstudio.engine.loaded import LoadedModel, check_labels
 from genstudio.images import save_png, to_pictures
-from genstudio.model import steps_many
+from genstudio.model import samples_iteratively
 from genstudio.recipes import recipe
 from genstudio.scores.augmentation import Labelled, Studied, study
 from genstudio.scores.measure import pictures
 from genstudio.tasks import compare_models
 from genstudio.tasks.translate_files import Archive, safe
 
-MOST = 20_000  # images of a data set
+MAX_IMAGES = 20_000  # images of a data set
 CHUNK = 64
 STEPS = 5  # sampling steps of a diffusion model, for hundreds of images
 LOOK_EVERY = 5  # training steps of the classifier per turn on the engine's thread
@@ -46,8 +46,8 @@ def drawn(
     total = each * len(labels)
     if not labels or each < 1:
         raise ValueError("name at least one class, and at least one picture of it")
-    if total > MOST:
-        raise ValueError(f"{total} pictures are asked for; at most {MOST} make a set")
+    if total > MAX_IMAGES:
+        raise ValueError(f"{total} pictures are asked for; at most {MAX_IMAGES} make a set")
     recipe.check_seed(seed + total - 1)
     labels = check_labels(loaded, labels, labels)
     jobs = [(label, seed + i * each + k) for i, label in enumerate(labels) for k in range(each)]
@@ -74,7 +74,7 @@ def export(
         archive.write("made_by.json", json.dumps(origin(loaded, labels, each, seed, controls), indent=1).encode())
 
 
-def added(archive: Archive, loaded: Held, part: Drawn, controls: dict[str, Any]) -> list[dict[str, Any]]:
+def added(archive: Archive, loaded: LoadedModel, part: Drawn, controls: dict[str, Any]) -> list[dict[str, Any]]:
     """Write a chunk to the archive. Returns its metadata rows."""
     rows = []
     for picture, label, seed in zip(to_pictures(part.images), part.labels, part.seeds, strict=True):
@@ -86,7 +86,7 @@ def added(archive: Archive, loaded: Held, part: Drawn, controls: dict[str, Any])
     return rows
 
 
-def origin(loaded: Held, labels: Sequence[str | int], each: int, seed: int, controls: dict[str, Any]) -> dict[str, Any]:
+def origin(loaded: LoadedModel, labels: Sequence[str | int], each: int, seed: int, controls: dict[str, Any]) -> dict[str, Any]:
     """Provenance of a generated data set: model, seeds, controls, and the credit and licence of the training data."""
     names = [str(label) for label in labels]
     made = recipe.make(loaded, "sample", labels=names, each=each, seed=seed, controls=controls)
@@ -102,7 +102,7 @@ def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:
     if real is None or list(real.classes) != classes:
         data = loaded.header.data
         raise ValueError(f"the real pictures ({data}) are not on this machine, so there is nothing to compare with")
-    quickly, images, labels = {"steps": STEPS} if steps_many(loaded.system.model) else {}, [], []
+    quickly, images, labels = {"steps": STEPS} if samples_iteratively(loaded.system.model) else {}, [], []
     for part in drawn(engine, name, classes, -(-count // len(classes)), **quickly):
         images.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
         labels += [classes.index(label) for label in part.labels]

@@ -14,7 +14,7 @@ from torch import nn
 
 from genstudio import catalog, checkpoint
 from genstudio.data import Pictures
-from genstudio.data.pictures import relabelled
+from genstudio.data.pictures import relabel
 from genstudio.model import Model
 from genstudio.objectives import augmentation
 from genstudio.system import Recipe, System
@@ -110,18 +110,18 @@ def proposed(system: System, count: int) -> Recipe:
 
 
 def origin(
-    system: System, init: str | None, begun: dict[str, Any], network: dict[str, Any] | None = None
+    system: System, init: str | None, resumed: dict[str, Any], network: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Facts that a run inherits: the `arguments` of the system's builder and the `licence` of its initial weights.
 
     init: the checkpoint to fine-tune. begun: the run.json of a run to resume, else empty. network: arguments of the
     builder for a run with neither. Raises ValueError where it comes with one of them.
     """
-    if network and (init or begun):
+    if network and (init or resumed):
         raise ValueError("the weights that a run goes on from settle its network: no other can be asked for")
     found = {"arguments": network or {}, "licence": checkpoint.LICENCE}
-    found |= {key: begun[key] for key in found if key in begun}
-    if init and not begun:
+    found |= {key: resumed[key] for key in found if key in resumed}
+    if init and not resumed:
         header = checkpoint.describe(catalog.locate(init))
         found["licence"] = header.licence
         if header.system == system.name:
@@ -192,4 +192,4 @@ def placed(pictures: Pictures, model: Model, former: Sequence[str]) -> Pictures:
     if pictures.labels is None:
         return pictures
     model.class_names = slots(former, pictures.classes, model.classes)
-    return relabelled(pictures, model.class_names)
+    return relabel(pictures, model.class_names)

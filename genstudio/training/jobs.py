@@ -2,7 +2,7 @@
 
 A job outlives the page that started it, and the server. Its whole state is in its folder, where any server finds it:
 
-    job.json     the order (`Order`)
+    job.json     the order (`JobSpec`)
     begun.json   process id and start time of the current or last process
     wish         a request to that process, for between two steps: pause or stop
     ended.json   final state and reason
@@ -95,7 +95,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Order:
+class JobSpec:
     """An order for a training job: system, data, initial weights, recipe and owner."""
 
     system: str
@@ -130,7 +130,7 @@ class Job:
     """A job and its current state."""
 
     id: str
-    order: Order
+    spec: JobSpec
     state: str
     why: Text | None = None  # reason of a failure
 
@@ -141,7 +141,7 @@ class Job:
     @property
     def weights(self) -> Path | None:
         """The exported weights, None before the export."""
-        path = self.folder / f"{self.order.system}.safetensors"
+        path = self.folder / f"{self.spec.system}.safetensors"
         return path if path.exists() else None
 
     @property
@@ -149,7 +149,7 @@ class Job:
         return rows(self.folder / "reports.jsonl")
 
     @property
-    def seen(self) -> int:
+    def images(self) -> int:
         """Images trained on so far."""
         return self.reports[-1]["images"] if self.reports else 0
 
@@ -157,14 +157,14 @@ class Job:
 # Queries ------------------------------------------------------------------------------------------------------------
 
 
-def all_(owner: str | None = None) -> list[Job]:
+def list_jobs(owner: str | None = None) -> list[Job]:
     """All jobs, or those of one owner, the newest first."""
     folders = paths.jobs().glob("*/job.json") if paths.jobs().exists() else ()
-    found = [job for path in folders if (job := _read(path.parent)) and owner in (None, job.order.owner)]
-    return sorted(found, key=lambda job: job.order.created, reverse=True)
+    found = [job for path in folders if (job := _read(path.parent)) and owner in (None, job.spec.owner)]
+    return sorted(found, key=lambda job: job.spec.created, reverse=True)
 
 
-def find(id: str) -> Job:
+def find_job(id: str) -> Job:
     """The job of that id. Raises ValueError if there is none, or if the id could be a path."""
     plain = id.replace("-", "").replace("_", "").isalnum() and len(id) < 100
     job = _read(paths.jobs() / id) if plain else None
@@ -177,48 +177,48 @@ def _read(folder: Path) -> Job | None:
     said = _load(folder / "job.json")
     if said is None:
         return None
-    begun, ended = _load(folder / "begun.json"), _load(folder / "ended.json")
-    order = Order(**said)
+    started, ended = _load(folder / "begun.json"), _load(folder / "ended.json")
+    spec = JobSpec(**said)
     if ended:
-        return _ended(folder, order, ended)
-    if begun is None:
-        return Job(folder.name, order, WAITING)
-    if Process(**begun).lives():
-        return Job(folder.name, order, {PAUSE: PAUSING, STOP: STOPPING}.get(wish(folder), RUNNING))
+        return _ended(folder, spec, ended)
+    if started is None:
+        return Job(folder.name, spec, WAITING)
+    if Process(**started).lives():
+        return Job(folder.name, spec, {PAUSE: PAUSING, STOP: STOPPING}.get(requested(folder), RUNNING))
     ended = _load(folder / "ended.json")  # again: it may have ended normally since the first read
-    return _ended(folder, order, ended or {"how": FAILED, "why": _reason(folder, begun["pid"])})
+    return _ended(folder, spec, ended or {"how": FAILED, "why": _reason(folder, started["pid"])})
 
 
-def _ended(folder: Path, order: Order, said: dict) -> Job:
-    return Job(folder.name, order, said["how"], Text(*said["why"]) if said.get("why") else None)
+def _ended(folder: Path, spec: JobSpec, said: dict) -> Job:
+    return Job(folder.name, spec, said["how"], Text(*said["why"]) if said.get("why") else None)
 
 
 # Requests -----------------------------------------------------------------------------------------------------------
 
 
-def start(order: Order, upload: Path | None = None) -> Job:
+def start(spec: JobSpec, upload: Path | None = None) -> Job:
     """Create a job and queue it. `upload`: pictures to move into its folder, which are deleted with it.
 
     Raises ValueError where the limits are reached.
     """
     with _lock():
-        _check_room(order.owner)
-        id = f"{order.system}-{secrets.token_hex(6)}"
+        _check_room(spec.owner)
+        id = f"{spec.system}-{secrets.token_hex(6)}"
         folder = paths.jobs() / id
         folder.mkdir(parents=True)
-        data = order.data
+        data = spec.data
         if upload is not None:
             (folder / "data").mkdir()
             data = str(shutil.move(upload, folder / "data" / upload.name))
-        _save(folder / "job.json", {**asdict(order), "data": data, "created": time.time()})
-    tend()
-    return find(id)
+        _save(folder / "job.json", {**asdict(spec), "data": data, "created": time.time()})
+    schedule()
+    return find_job(id)
 
 
 def _check_room(owner: str) -> None:
     """Raise ValueError if one more job of this owner would exceed the limits."""
-    limits, jobs = Limits.here(), all_()
-    mine = sum(job.state in (*ACTIVE, WAITING) and job.order.owner == owner for job in jobs)
+    limits, jobs = Limits.here(), list_jobs()
+    mine = sum(job.state in (*ACTIVE, WAITING) and job.spec.owner == owner for job in jobs)
     if mine >= limits.each:
         raise ValueError(f"you have {mine} unfinished here, and {limits.each} is all that one visitor may have")
     running, waiting = sum(job.state in ACTIVE for job in jobs), sum(job.state == WAITING for job in jobs)
@@ -238,7 +238,7 @@ def stop(id: str) -> Job:
 
 def _ask(id: str, what: str, then: str) -> Job:
     with _lock():
-        job = find(id)
+        job = find_job(id)
         if job.state == WAITING:
             _save(job.folder / "ended.json", {"how": PAUSED})
         elif job.state in ACTIVE:
@@ -249,23 +249,23 @@ def _ask(id: str, what: str, then: str) -> Job:
             _again(job, STOP)
         else:
             raise ValueError("this training has not come far enough to leave weights")
-    tend()
-    return find(id)
+    schedule()
+    return find_job(id)
 
 
 def resume(id: str) -> Job:
     """Queue a paused, stopped or failed job again, to continue from its last state."""
     with _lock():
-        job = find(id)
+        job = find_job(id)
         if job.state == DONE:
             raise ValueError("this training has come to its end")
         if job.state in (PAUSED, STOPPED, FAILED):
-            _check_room(job.order.owner)
+            _check_room(job.spec.owner)
             _again(job)
         elif job.state in (PAUSING, STOPPING):
             raise ValueError(f"this training is {job.state}: a moment, please")
-    tend()
-    return find(id)
+    schedule()
+    return find_job(id)
 
 
 def _again(job: Job, what: str = "") -> None:
@@ -278,9 +278,9 @@ def _again(job: Job, what: str = "") -> None:
 def delete(id: str) -> None:
     """Delete a job with its folder; a running process is killed first."""
     with _lock():  # so that it cannot start meanwhile
-        job = find(id)
-        begun = _load(job.folder / "begun.json")
-        if begun and (process := Process(**begun)).lives():
+        job = find_job(id)
+        started = _load(job.folder / "begun.json")
+        if started and (process := Process(**started)).lives():
             with suppress(psutil.Error):
                 psutil.Process(process.pid).kill()
             end = time.monotonic() + GRACE
@@ -299,15 +299,15 @@ def _remove(job: Job) -> None:
 _children: dict[str, subprocess.Popen] = {}  # processes of this server: only a parent gets the exit code
 
 
-def tend() -> None:
+def schedule() -> None:
     """Record ended jobs, start queued ones within the limits, and remove those past their retention."""
     with _lock():
-        limits, jobs = Limits.here(), all_()
+        limits, jobs = Limits.here(), list_jobs()
         for id, child in list(_children.items()):
             if child.poll() is not None:
                 folder = paths.jobs() / id
                 if (folder / "job.json").exists() and (job := _read(folder)) and job.state == FAILED:
-                    note_end(folder, FAILED, job.why)
+                    record_end(folder, FAILED, job.why)
                 del _children[id]
         running = sum(job.state in ACTIVE for job in jobs)
         for job in reversed(jobs):
@@ -316,7 +316,7 @@ def tend() -> None:
                     _begin(job, limits)
                     running += 1
                 except (OSError, ValueError, TypeError) as error:  # a fault of this job alone: start the others
-                    note_end(job.folder, FAILED, Text(str(error), str(error)))
+                    record_end(job.folder, FAILED, Text(str(error), str(error)))
             elif job.state not in (WAITING, *ACTIVE) and limits.hours and _quiet(job.folder) > 3600 * limits.hours:
                 _remove(job)
 
@@ -328,15 +328,15 @@ def _quiet(folder: Path) -> float:
 
 def command(job: Job, limits: Limits) -> list[str]:
     """Command line of a job's process: a new run, or `--resume` from its last state."""
-    order, folder = job.order, job.folder
-    words = [sys.executable, "-m", "genstudio", "train", order.system, "--out", str(folder)]
+    spec, folder = job.spec, job.folder
+    words = [sys.executable, "-m", "genstudio", "train", spec.system, "--out", str(folder)]
     words += ["--threads", str(threads()), "--watch-minutes", str(WATCH_MINUTES), "--save-minutes", str(SAVE_MINUTES)]
     if (folder / "state.pt").exists():
         words += ["--resume"]
     else:
-        own = registry.find(order.system).recipe
-        words += ["--fresh", "--data", order.data, *(["--init", order.init] if order.init else [])]
-        words += replace(own, **order.recipe).flags(own)
+        own = registry.find_system(spec.system).recipe
+        words += ["--fresh", "--data", spec.data, *(["--init", spec.init] if spec.init else [])]
+        words += replace(own, **spec.recipe).flags(own)
     if limits.minutes is not None:
         done = job.reports[-1]["minutes"] if job.reports else 0.0
         words += ["--max-minutes", f"{max(0.0, limits.minutes - done):g}"]
@@ -352,10 +352,10 @@ def _begin(job: Job, limits: Limits) -> None:
                                  start_new_session=True, env=os.environ | {"PYTHONPATH": found})  # fmt: skip
     _children[job.id] = child
     _save(folder / "begun.json", Process.of(child.pid)._asdict())
-    stand_back(child.pid)
+    lower_priority(child.pid)
 
 
-def stand_back(pid: int) -> None:
+def lower_priority(pid: int) -> None:
     """Lower the priority of a process: visitors of the page come first."""
     psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
     # Linux's autogroups schedule sessions before processes: the nice value of a process counts within its session only.
@@ -386,8 +386,8 @@ def _reason(folder: Path, pid: int) -> Text:
     return Text(said[-1][:500], said[-1][:500]) if said else VANISHED
 
 
-class Keeper(threading.Thread):
-    """Background thread of the server that calls `tend` every second. The jobs outlive it."""
+class Supervisor(threading.Thread):
+    """Background thread of the server that calls `schedule` every second. The jobs outlive it."""
 
     def __init__(self) -> None:
         Limits.here()  # raises on bad limits when the server starts
@@ -397,7 +397,7 @@ class Keeper(threading.Thread):
         printed = ""
         while True:
             try:
-                tend()
+                schedule()
                 error = ""
             except Exception as trouble:  # such as a full disk: the thread must survive it
                 error = f"jobs: {trouble!r}"
@@ -411,7 +411,7 @@ class Keeper(threading.Thread):
 
 
 @contextmanager
-def at_work(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Context of a training: in a job's folder, take its lock and record an exception as its end.
 
     Raises ValueError if another process has the lock.
@@ -428,18 +428,18 @@ def at_work(folder: Path) -> Iterator[None]:
             yield
         except BaseException as error:
             said = str(error) or type(error).__name__
-            note_end(folder, FAILED if isinstance(error, Exception) else PAUSED, Text(said, said))
+            record_end(folder, FAILED if isinstance(error, Exception) else PAUSED, Text(said, said))
             raise
 
 
-def note_end(folder: Path, how: str, why: Text | None = None) -> None:
+def record_end(folder: Path, how: str, why: Text | None = None) -> None:
     """Record the end of a training, where the folder is a job's."""
     if (folder / "job.json").exists():
         (folder / "wish").unlink(missing_ok=True)
         _save(folder / "ended.json", {"how": how, "why": why and tuple(why)})
 
 
-def wish(folder: Path) -> str:
+def requested(folder: Path) -> str:
     """Request to the process of this folder: PAUSE, STOP, or an empty string."""
     try:
         return (folder / "wish").read_text()

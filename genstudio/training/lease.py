@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.training import parts, runs
 from genstudio.training.loop import train
 from genstudio.training.run import Report
@@ -41,7 +41,7 @@ def lease(
     deadline = time.monotonic() + 60 * minutes - min(RESERVE, 15 * minutes)
     out = out or folder / "out"
     for name in systems:
-        find(name)  # raises on an unknown name, before any time is spent on training
+        find_system(name)  # raises on an unknown name, before any time is spent on training
     if (folder / "data").is_dir():
         os.environ["GENSTUDIO_DATA"] = str(folder / "data")
     for name in systems:

@@ -24,16 +24,23 @@ from torch import Tensor, nn
 
 from genstudio import checkpoint, files, paths
 from genstudio.data import Batches, load
-from genstudio.data.pictures import relabelled
+from genstudio.data.pictures import relabel
 from genstudio.model import Batch, Model, generates
 from genstudio.precision import Precision, best_precision, keep_memory
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.system import Recipe
 from genstudio.training import distributed, finetune, provenance, timelapse
 from genstudio.training.finalize import finish
-from genstudio.training.monitor import Watch
+from genstudio.training.monitor import Monitor
 from genstudio.training.run import Report, Run, command_line, forget_after, header_of, memory, trainable, versions
-from genstudio.training.sample_grid import exhibits, frames_of, makes_pictures, save_wall, wall_path, wall_steps
+from genstudio.training.sample_grid import (
+    exhibits,
+    frames_of,
+    makes_pictures,
+    sample_grid_path,
+    sample_grid_steps,
+    save_sample_grid,
+)
 
 FINISH = 16_384  # training images for `Model.finish` at the end
 HELD_OUT = 2048  # held-out images for `Model.finish` and the evaluation
@@ -71,8 +78,8 @@ def train(
     changes: fields of the system's recipe to replace.
     """
     # System, recipe, data.
-    system = find(name)
-    recipe, former, begun, chosen = replace(system.recipe, **changes), (), {}, data is not None
+    system = find_system(name)
+    recipe, former, resumed, chosen = replace(system.recipe, **changes), (), {}, data is not None
     rank, world, where = distributed.join(device)
     out = out or paths.runs() / name
     out.mkdir(parents=True, exist_ok=True)
@@ -84,7 +91,7 @@ def train(
             raise ValueError(f"{out} holds a run of {said['system']}, not of {name}")
         if (frozen := said["recipe"].get("freeze", 0)) != changes.get("freeze", frozen):
             raise ValueError(f"this run began with freeze {frozen}, and goes on with it")
-        former, begun = said.get("classes", ()), said
+        former, resumed = said.get("classes", ()), said
         data, init, recipe = data or said["data"], said.get("init"), replace(Recipe.of(said["recipe"]), **changes)
     data = data or system.data
     if recipe.batch % world:
@@ -94,7 +101,7 @@ def train(
     if precision.dtype is torch.float16:  # small gradients would underflow
         precision = Precision.exact(where)
 
-    origin = finetune.origin(system, init, begun, network)
+    origin = finetune.origin(system, init, resumed, network)
     run = Run(system, origin["arguments"], recipe, where, licence=origin["licence"])
     if init and not (resume and (out / "state.pt").exists()):
         run.recipe = recipe = finetune.settled(recipe, run.model, init)
@@ -108,7 +115,7 @@ def train(
     run.average.to(memory_format=precision.memory_format)
     if rank == 0 and resume and (out / "state.pt").exists():
         run.load_state(out / "state.pt")
-    run.learned_from = provenance.learned_from(begun, loaded, data, run.step * recipe.batch, chosen)
+    run.learned_from = provenance.learned_from(resumed, loaded, data, run.step * recipe.batch, chosen)
     first, *others = (entry["data"] for entry in run.learned_from)
     run.command = command_line(system, first, init, run.arguments, recipe, *others)
     if rank == 0:
@@ -126,14 +133,14 @@ def train(
 
     # The loop.
     frames = frames_of(run.model, recipe.images)
-    grid_steps = wall_steps(run.steps, frames) if rank == 0 and makes_pictures(run.model) else set()
+    grid_steps = sample_grid_steps(run.steps, frames) if rank == 0 and makes_pictures(run.model) else set()
     kept = held_out(data, run.model)
     shown = exhibits(run.model, kept, pictures).to(where) if grid_steps and not generates(run.model) else None
     started, first = time.monotonic(), run.step
     before, saved = run.minutes, started
-    unreported: list[Played] = []
+    unreported: list[StepResult] = []
     newest, parts, reported = None, 1, started
-    watch = Watch(run, whole, kept, out, watch_minutes, shown) if watch_minutes is not None and world == 1 else None
+    watch = Monitor(run, whole, kept, out, watch_minutes, shown) if watch_minutes is not None and world == 1 else None
     if run.step >= run.steps:  # interrupted during the export
         yield Report(run.step, run.steps, run.step * recipe.batch, 0.0, run.minutes, 0.0, {})
     try:
@@ -159,11 +166,11 @@ def train(
             if run.step in grid_steps:
                 finish(run.average, whole, where, pictures=2048)
                 with precision.autocast():  # multi-step sampling would take long in float32
-                    newest = save_wall(run.average, wall_path(out, run.step), where, shown)
+                    newest = save_sample_grid(run.average, sample_grid_path(out, run.step), where, shown)
             over = max_minutes is not None and distributed.agreed(now - started) > 60 * max_minutes
             soon = watch and now - reported > REPORT_SECONDS
             if unreported and (soon or over or run.step % report_steps == 0 or run.step == run.steps):
-                terms, norms = (means([getattr(played, key) for played in unreported]) for key in Played._fields)
+                terms, norms = (means([getattr(played, key) for played in unreported]) for key in StepResult._fields)
                 unreported.clear()
                 reported = now
                 rate = (run.step - first) * recipe.batch / (now - started)
@@ -190,13 +197,13 @@ def train(
         # A run that diverged keeps its last good state; any other end, a closed generator too, saves the current one.
         if rank == 0 and not isinstance(sys.exc_info()[1], FloatingPointError):
             run.save_state(out / "state.pt")
-    if watch and watch.seen < run.step:
+    if watch and watch.last_step < run.step:
         watch.look(precision, header_of(run, pictures))
     if rank == 0:
         export(run, whole, kept, out, shown)
 
 
-class Played(NamedTuple):
+class StepResult(NamedTuple):
     """Loss terms and gradient norms of one step, still on the device: reading them would synchronize with the card."""
 
     terms: dict[str, Tensor]
@@ -215,7 +222,7 @@ def means(steps: Sequence[dict[str, Tensor]]) -> dict[str, float]:
     return {name: float(average) for name, average in zip(found, averages, strict=True)}
 
 
-def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> Played:
+def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> StepResult:
     """One training step: each player that the model yields takes one optimizer step.
 
     With several `parts`, gradients are accumulated over that many parts of the batch, in lockstep: the same step in
@@ -232,7 +239,7 @@ def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> Played
                 with precision.autocast():  # around the forward pass only, never around backward
                     turn = next(game, None)
                 if turn is None:
-                    return Played(totals, norms)
+                    return StepResult(totals, norms)
                 player, terms = turn
                 learns = player == "critic" or not warming
                 if i == 0:
@@ -281,7 +288,7 @@ def held_out(data: str, model: Model) -> Batch | None:
         return None  # too few pictures for a held-out part
     test = test.renumbered(model.attributes)
     if model.classes and test.classes:
-        test = relabelled(test, model.class_names)
+        test = relabel(test, model.class_names)
     chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
     return test.batch(chosen)
 
@@ -292,7 +299,7 @@ def export(run: Run, batches: Batches, kept: Batch | None, out: Path, shown: Ten
     finish(final, batches, run.device, FINISH, kept.to(run.device) if kept else None)
     checkpoint.save(out / f"{run.system.name}.safetensors", final, header_of(run, batches.pictures))
     if makes_pictures(final):
-        save_wall(final, wall_path(out, run.step), run.device, shown)
+        save_sample_grid(final, sample_grid_path(out, run.step), run.device, shown)
         timelapse.make(out, out / f"{run.system.name}.webp")
 
 

@@ -18,10 +18,10 @@ from genstudio import checkpoint
 from genstudio.data import Batches
 from genstudio.model import Batch, Model
 from genstudio.precision import Precision
-from genstudio.scores.evaluation import Checker, Checkup, best
+from genstudio.scores.evaluation import Evaluation, Evaluator, best
 from genstudio.training.finalize import finish
 from genstudio.training.jsonl import rows
-from genstudio.training.sample_grid import makes_pictures, save_wall
+from genstudio.training.sample_grid import makes_pictures, save_sample_grid
 
 if TYPE_CHECKING:
     from genstudio.training.run import Run
@@ -30,7 +30,7 @@ RARE = 25  # training time from one evaluation to the next, at least, in multipl
 SEEN = 2048  # training images for the batch-norm statistics of the evaluated weights
 
 
-class Watch:
+class Monitor:
     """Periodic evaluation, used by `train` with `watch_minutes`. It writes into the run's folder
 
         watch/<step>.png         the sample grid of the EMA weights
@@ -41,9 +41,11 @@ class Watch:
 
     def __init__(self, run: Run, batches: Batches, kept: Batch | None, out: Path, minutes: float, shown: Tensor | None):
         self.run, self.batches, self.out, self.minutes, self.shown = run, batches, out, minutes, shown
-        self.checker = Checker(run.model, batches.pictures, kept, run.device)
+        self.evaluator = Evaluator(run.model, batches.pictures, kept, run.device)
         self.next = 0.0
-        self.seen = max((checkup.step for checkup in checkups(out)), default=0)  # the step of the last evaluation
+        self.last_step = max(
+            (evaluation.step for evaluation in read_evaluations(out)), default=0
+        )  # the step of the last evaluation
 
     def due(self, now: float) -> bool:
         return now >= self.next
@@ -55,17 +57,19 @@ class Watch:
         if makes_pictures(average):
             folder, file, raw = self.out / "watch", f"{run.step:08d}.png", self.ready(run.model)
             with precision.autocast():
-                sample_grid = save_wall(average, folder / file, run.device, self.shown)
-                save_wall(raw, folder / "raw" / file, run.device, self.shown)
+                sample_grid = save_sample_grid(average, folder / file, run.device, self.shown)
+                save_sample_grid(raw, folder / "raw" / file, run.device, self.shown)
         with precision.autocast():
-            checkup = self.checker.checkup(average, run.step, run.step * run.recipe.batch)
-        if checkup:
-            if best([*checkups(self.out), checkup]) is checkup:  # before its line, which implies that its weights exist
+            evaluation = self.evaluator.evaluate(average, run.step, run.step * run.recipe.batch)
+        if evaluation:
+            if (
+                best([*read_evaluations(self.out), evaluation]) is evaluation
+            ):  # before its line, which implies that its weights exist
                 (self.out / "best").mkdir(exist_ok=True)
                 checkpoint.save(self.out / "best" / f"{run.system.name}.safetensors", average, header)
             with (self.out / "checkups.jsonl").open("a") as file:
-                file.write(json.dumps(checkup.as_dict()) + "\n")
-        now, self.seen = time.monotonic(), run.step
+                file.write(json.dumps(evaluation.as_dict()) + "\n")
+        now, self.last_step = time.monotonic(), run.step
         self.next = now + max(60 * self.minutes, RARE * (now - started))
         return sample_grid
 
@@ -76,6 +80,6 @@ class Watch:
         return model
 
 
-def checkups(out: Path) -> list[Checkup]:
+def read_evaluations(out: Path) -> list[Evaluation]:
     """All evaluations of a run so far."""
-    return [Checkup.from_dict(row) for row in rows(out / "checkups.jsonl")]
+    return [Evaluation.from_dict(row) for row in rows(out / "checkups.jsonl")]

@@ -16,17 +16,17 @@ from genstudio.data import Pictures, named
 
 
 def learned_from(
-    begun: dict[str, Any], pictures: Pictures, data: str, images: int, chosen: bool
+    resumed: dict[str, Any], pictures: Pictures, data: str, images: int, chosen: bool
 ) -> list[dict[str, Any]]:
-    """Data sets of a run that continues with these pictures after `images`. `begun`: its run.json, empty in a new run.
+    """Data sets of a run that continues with these pictures after `images`. resumed: its run.json; empty if new.
 
     Raises ValueError if they differ from the pictures so far; warns instead if they were `chosen` explicitly.
     """
     now = {"data": data, "name": pictures.name, "digest": pictures.digest(), "credit": pictures.credit}
-    if not begun:
+    if not resumed:
         return [now]
-    *before, last = begun.get("learned_from") or [
-        {"data": begun["data"], "name": name_of(begun["data"]), "digest": "", "credit": ""}
+    *before, last = resumed.get("learned_from") or [
+        {"data": resumed["data"], "name": name_of(resumed["data"]), "digest": "", "credit": ""}
     ]
     if last["digest"] == now["digest"] or not (last["digest"] or chosen):
         return [*before, now]

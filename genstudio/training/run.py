@@ -35,7 +35,7 @@ class Report:
     minutes: float  # training time over all sessions
     eta: float  # minutes to the end
     terms: dict[str, float]
-    wall: Path | None = None  # the newest sample grid
+    sample_grid: Path | None = None  # the newest sample grid
     parts: int = 1  # gradient-accumulation steps: more than one after out-of-memory
     norms: dict[str, float] = field(default_factory=dict)  # each player's gradient norm before clipping
     rates: dict[str, float] = field(default_factory=dict)  # each player's current learning rate

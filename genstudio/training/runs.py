@@ -32,7 +32,7 @@ from safetensors import SafetensorError
 
 from genstudio import checkpoint, files, paths
 from genstudio.model import Model
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.system import Recipe, System
 from genstudio.training import finetune, parts, states
 from genstudio.training.loop import set_rates
@@ -83,7 +83,7 @@ class Contents:
 
     @property
     def system(self) -> System:
-        return find(self.header.system)
+        return find_system(self.header.system)
 
 
 # Export and import ----------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def read_folder(folder: Path) -> Contents:
         named = {"model": dict(state["model"]), "average": dict(state["average"]), "optimizers": moments}
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         raise ValueError(f"{name} is damaged: its state.pt does not fit {header.system}") from None
-    return Contents(header, states.check(named, find(header.system), model, name), film)
+    return Contents(header, states.check(named, find_system(header.system), model, name), film)
 
 
 def write_folder(contents: Contents, folder: Path) -> None:
@@ -325,7 +325,7 @@ def unpack(file: BinaryIO, name: str) -> Contents:
         tensors = safetensors.torch.load(_member(archive, members["state.safetensors"], name))
     except (SafetensorError, ValueError, KeyError) as error:
         raise ValueError(f"{name} is damaged: its state cannot be read ({str(error)[:80]})") from None
-    return Contents(header, states.check(states.nested(tensors), find(header.system), model, name), film)
+    return Contents(header, states.check(states.nested(tensors), find_system(header.system), model, name), film)
 
 
 def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
@@ -393,7 +393,7 @@ def check(header: Header, name: str) -> tuple[Recipe, Model]:
         texts = (entry.get(key) for key in ("data", "name", "digest", "credit"))
         if not all(isinstance(text, str) for text in texts) or type(entry.get("images", 0)) is not int:
             raise ValueError(f"{name} is damaged: it learned from {str(entry)[:80]}")
-    system, recipe = find(header.system), Recipe.of(header.recipe)
+    system, recipe = find_system(header.system), Recipe.of(header.recipe)
     model = checkpoint.shell(system, checkpoint.check_arguments(system, header.arguments))
     checkpoint.check_size(model.state_dict(), name)
     finetune.prepare(model, recipe)

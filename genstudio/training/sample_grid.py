@@ -11,22 +11,22 @@ from torch import Tensor, nn
 from genstudio.controls import controls
 from genstudio.data import Pictures
 from genstudio.images import grid, save_png, to_pictures, to_uint8
-from genstudio.model import Batch, Model, Noise, generates, sample, steps_many
+from genstudio.model import Batch, Model, Noise, generates, sample, samples_iteratively
 
-WALL = 32  # images on a sample grid
+COLUMNS = 32  # images on a sample grid
 FRAMES, FEWEST = 32, 10  # sample grids for the film of a run, at log-spaced steps: most changes happen early
 STEPS = 10  # sampling steps of a diffusion model's grid
 WORTH = 8000  # training images per grid of a diffusion model, so that grids take little of the time of a short run
 
 
-def wall_steps(steps: int, frames: int = FRAMES) -> set[int]:
+def sample_grid_steps(steps: int, frames: int = FRAMES) -> set[int]:
     """Log-spaced steps from 1 to the last."""
     return {round(steps ** (i / (frames - 1))) for i in range(frames)}
 
 
 def frames_of(model: Model, images: int) -> int:
     """Count of sample grids in a run of so many images."""
-    return min(FRAMES, max(FEWEST, images // WORTH)) if steps_many(model) else FRAMES
+    return min(FRAMES, max(FEWEST, images // WORTH)) if samples_iteratively(model) else FRAMES
 
 
 def makes_pictures(model: type[Model] | Model) -> bool:
@@ -39,17 +39,17 @@ def exhibits(model: Model, held_out: Batch | None, pictures: Pictures) -> Tensor
     batch = held_out or pictures.batch(torch.arange(len(pictures)))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return model.sources(batch[: WALL // 2])
+        return model.sources(batch[: COLUMNS // 2])
 
 
 @torch.no_grad()
-def save_wall(model: Model, path: Path, device: torch.device, shown: Tensor | None = None) -> Path:
+def save_sample_grid(model: Model, path: Path, device: torch.device, shown: Tensor | None = None) -> Path:
     """Save the sample grid of fixed seeds; of a translator, `shown` beside their translations. Returns the path."""
     if shown is None:
         # Few steps and no guidance, for speed.
         known = controls(model.sample) if hasattr(model, "sample") else {}
         quick = {name: value for name, value in (("steps", STEPS), ("guidance", 1.0)) if name in known}
-        *_, frame = sample(model, Noise(range(WALL), device), **quick)
+        *_, frame = sample(model, Noise(range(COLUMNS), device), **quick)
         images = frame.images
     else:
         made = model.translate(shown)
@@ -62,6 +62,6 @@ def save_wall(model: Model, path: Path, device: torch.device, shown: Tensor | No
     return path
 
 
-def wall_path(out: Path, step: int) -> Path:
+def sample_grid_path(out: Path, step: int) -> Path:
     """Path of the sample grid of a step in a run's folder."""
     return out / "walls" / f"{step:08d}.png"

@@ -21,8 +21,8 @@ from genstudio.data import Batches, load
 from genstudio.images import from_uint8, to_uint8
 from genstudio.model import Model, Noise, generates, sample
 from genstudio.precision import Precision, best_precision, choose_device
-from genstudio.registry import find
-from genstudio.scores.measure import some
+from genstudio.registry import find_system
+from genstudio.scores.measure import subset
 from genstudio.system import Recipe
 from genstudio.training import finetune
 from genstudio.training.loop import set_rates
@@ -34,7 +34,7 @@ SEARCHED = 64  # batches without a step of a player before that is an error
 
 
 @dataclass(frozen=True, eq=False)
-class Stand:
+class GameState:
     """State of the game: fakes, real images, and the critic's probabilities that they are real."""
 
     step: int  # of the run, numbered on from the pause
@@ -58,7 +58,7 @@ class Stepper:
         if not ((folder / "run.json").exists() and (folder / "state.pt").exists()):
             raise ValueError(f"{folder} holds no run that was begun")
         said, where = json.loads((folder / "run.json").read_text()), choose_device(device).device
-        system = find(said["system"])
+        system = find_system(said["system"])
         recipe = Recipe(**said["recipe"])
         # A constant learning rate: at the end of a schedule, a step would change nothing.
         recipe = replace(recipe, betas=tuple(recipe.betas), cosine=False, warmup=0)
@@ -77,19 +77,19 @@ class Stepper:
         self.run.average = None  # only the raw weights are shown
         pictures = finetune.placed(load(said["data"], "train", model.image_shape), model, said.get("classes", ()))
         self.batches = Batches(pictures, recipe.batch, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
-        self.reals = from_uint8(some(pictures.images, SHOWN)).to(where)
+        self.reals = from_uint8(subset(pictures.images, SHOWN)).to(where)
         self.players = tuple(self.run.optimizers)
         self.heat, self.taken, self.terms = heat, dict.fromkeys(self.players, 0), {}
-        self.kept: deque[Kept] = deque(maxlen=UNDONE)
+        self.kept: deque[Snapshot] = deque(maxlen=UNDONE)
 
-    def step(self, player: str | None = None) -> Stand:
+    def step(self, player: str | None = None) -> GameState:
         """One step of a player, on the next batch that it steps on; None: one step of all players, as in training.
 
         Raises ValueError for an unknown player, or one without a step in `SEARCHED` batches.
         """
         if player not in (None, *self.players):
             raise ValueError(f"the players are {', '.join(self.players)}, not {player!r}")
-        before = Kept(self, self.players if player is None else (player,))
+        before = Snapshot(self, self.players if player is None else (player,))
         with torch.enable_grad(), torch.random.fork_rng():
             took = any(self._play(player) for _ in range(SEARCHED))
         if not took:
@@ -101,22 +101,22 @@ class Stepper:
             self.kept.popleft()
         return self.stand()
 
-    def back(self) -> Stand:
+    def back(self) -> GameState:
         """Undo the last step, bit by bit. Raises ValueError if there is none."""
         if not self.kept:
             raise ValueError("there is no step to take back")
         self.kept.pop().restore(self)
         return self.stand()
 
-    def stand(self) -> Stand:
+    def stand(self) -> GameState:
         model = self.run.model
-        with torch.no_grad(), as_played(model) as norms:
+        with torch.no_grad(), batch_norm_only_training(model) as norms:
             *_, frame = sample(model, Noise(range(SHOWN), self.run.device))
             fakes = frame.images.float()
             on_fakes, on_reals = (verdict(model, images).sigmoid().cpu().numpy() for images in (fakes, self.reals))
             heat = gradients(model, fakes, norms) if self.heat else None
         tiles = to_uint8(fakes), on_fakes, to_uint8(self.reals), on_reals
-        return Stand(self.run.step, dict(self.taken), *tiles, self.terms, heat)
+        return GameState(self.run.step, dict(self.taken), *tiles, self.terms, heat)
 
     def _play(self, only: str | None) -> bool:
         """One batch, as in `loop.play`, but only the player `only` is updated. True if it took a step."""
@@ -142,7 +142,7 @@ class Stepper:
         return took
 
 
-class Kept:
+class Snapshot:
     """Snapshot of everything that a step of these players may change, for undo."""
 
     def __init__(self, stepper: Stepper, players: Sequence[str]):
@@ -195,7 +195,7 @@ def judges_pictures(model: Model) -> bool:
     """True if the model's critic takes images alone, without conditioning, and gives one logit per image."""
     two = torch.zeros(2, *model.image_shape, device=next(model.parameters()).device)
     try:
-        with torch.no_grad(), as_played(model):
+        with torch.no_grad(), batch_norm_only_training(model):
             return verdict(model, two).shape == (2,)
     except (AttributeError, TypeError, RuntimeError, IndexError):
         return False
@@ -219,7 +219,7 @@ def gradients(model: Model, images: Tensor, norms: Sequence[nn.Module]) -> np.nd
 
 
 @contextmanager
-def as_played(model: Model) -> Iterator[list[nn.Module]]:
+def batch_norm_only_training(model: Model) -> Iterator[list[nn.Module]]:
     """Context with batch norm in training mode and all else, dropout too, in evaluation mode. Yields the norms.
 
     On exit, running statistics and modes are restored.

@@ -18,7 +18,7 @@ from PIL import Image
 from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.images import border, centre_ink, error_map, fit, flatten, invert, open_picture
-from genstudio.latent.projection import Guess
+from genstudio.latent.projection import Projection
 from genstudio.model import verbs
 from genstudio.recipes import encoding, recipe
 from genstudio.ui import html
@@ -44,7 +44,7 @@ class Host(Protocol):
     def on_settle(self, inputs: dict, request: gr.Request) -> dict: ...
 
 
-class End:
+class Endpoint:
     """Components of an end. `name` is the element's id, `which` the key in a view's scene."""
 
     def __init__(self, name: str, which: str, title: Text, seed: int, draw: bool = True):
@@ -159,7 +159,7 @@ def encodes(engine: Engine, name: str) -> bool:
 
 def ends_of(engine: Engine, name: str, picture: Image.Image) -> Iterator[dict]:
     """Value of an end for a picture: encoded, or, without an encoder, found by search. Intermediate results of a search
-    are yielded with the fraction `left` of it."""
+    are yielded with the fraction `alpha_bar` of it."""
     shape = engine.image_shape(name)
     average = engine.decode(name, np.zeros_like(engine.latents(name, [0])))[0]
     if shape[0] == 1 and (border(average) < 128) != (border(np.asarray(flatten(picture))) < 128):
@@ -176,9 +176,9 @@ def ends_of(engine: Engine, name: str, picture: Image.Image) -> Iterator[dict]:
 
 
 def searched(
-    search: Iterator[Guess], picture: Image.Image, shape: tuple[int, int, int], draw: Callable[[np.ndarray], np.ndarray]
+    search: Iterator[Projection], picture: Image.Image, shape: tuple[int, int, int], draw: Callable[[np.ndarray], np.ndarray]
 ) -> Iterator[dict]:
-    """Values of an end during a search for the latents of a picture, with the fraction `left` of it; last the result.
+    """Values of an end during a search for the latents of a picture, with the fraction `alpha_bar` of it; last the result.
     `draw` decodes latents."""
     original, shown = resized(picture, shape), time.monotonic()
     with closing(search):

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from genstudio.engine import Engine
-from genstudio.model import steps_many
+from genstudio.model import samples_iteratively
 from genstudio.recipes import commands, recipe, replay
 from genstudio.ui import html
 from genstudio.ui import words as w
@@ -17,16 +17,16 @@ from genstudio.ui.share import Share
 KEPT = 24  # pictures
 
 
-class Trail:
+class History:
     """Created before the views, which add to it, and drawn below them. `place` prefixes the element ids."""
 
     def __init__(self, engine: Engine, systems: dict, place: str = ""):
         self.engine, self.systems, self.place = engine, systems, place
-        self.history = gr.State([])  # (picture, recipe), newest first
+        self.entries = gr.State([])  # (picture, recipe), newest first
         # Restored on reload. Not secret: a fixed key, so that it outlives the server.
         self.memory = gr.BrowserState({}, storage_key=f"genstudio-{place or 'latent'}", secret="genstudio")
 
-    def draw(self) -> None:
+    def render(self) -> None:
         gr.Markdown(t(w.HISTORY), elem_classes="caption")
         self.shown = gr.HTML(elem_id=f"{self.place}history", elem_classes="trail", js_on_load=html.PICK)
         with gr.Accordion(t(w.RECIPE), open=False, elem_id=f"{self.place}recipe", elem_classes="recipe"):
@@ -36,7 +36,7 @@ class Trail:
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        return [self.history, self.memory, self.shown, self.command, *self.share.outputs]
+        return [self.entries, self.memory, self.shown, self.command, *self.share.outputs]
 
     def keep(self, made: dict, history: list, lang: str, uri: str | None = None) -> dict[gr.components.Component, Any]:
         """Updates that add a recipe to the history, unless it is the newest. `uri`: its picture, if already made."""
@@ -46,7 +46,7 @@ class Trail:
 
     def show(self, history: list, made: dict, lang: str) -> dict[gr.components.Component, Any]:
         return {
-            self.history: history,
+            self.entries: history,
             self.memory: {"history": [found for _, found in history]},
             self.shown: html.thumbnails(
                 [(uri, self.title(found, lang)) for uri, found in history], getattr(w.HISTORY_EMPTY, lang)
@@ -60,7 +60,7 @@ class Trail:
         history = []
         for found in (memory or {}).get("history", [])[:KEPT]:
             try:
-                if not steps_many(self.systems[self.checked(found)["system"]].model):
+                if not samples_iteratively(self.systems[self.checked(found)["system"]].model):
                     history.append((self.thumbnail(found), found))
             except (ValueError, AttributeError):
                 continue

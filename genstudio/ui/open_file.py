@@ -22,7 +22,7 @@ import numpy as np
 from genstudio import catalog, paths
 from genstudio.controls import Text
 from genstudio.engine import Engine
-from genstudio.engine.loaded import Held
+from genstudio.engine.loaded import LoadedModel
 from genstudio.importers import identify as opening
 from genstudio.importers import keep
 from genstudio.importers.identify import Found
@@ -36,7 +36,7 @@ from genstudio.ui.language import friendly, language, reason, t
 
 PUBLIC = bool(os.environ.get("SPACE_ID"))  # on a Space visitors are unknown, and nothing is kept
 MAX_BYTES = (64 if PUBLIC else 1000) * 10**6  # bytes per file
-KINDS = {
+KIND_TITLES = {
     "recipe": w.RECIPE_FILE,
     "link": w.RECIPE_LINK,
     "picture": w.PICTURE_FILE,
@@ -60,17 +60,17 @@ CARD = asset("card.js").replace("MAX_BYTES", str(MAX_BYTES))
 FORGET = asset("forget.js")
 
 
-class Said(NamedTuple):
+class Message(NamedTuple):
     """Result of opening a file, in one sentence."""
 
     sentence: str
     fine: bool = True
 
 
-Act = Generator[dict, None, Said]
+Act = Generator[dict, None, Message]
 
 
-class Door:
+class OpenFile:
     """The Open button and its card: `draw_card` places the card, `listen` connects both to the page and its tabs."""
 
     def __init__(self, engine: Engine):
@@ -163,7 +163,7 @@ class Door:
         else:
             said = getattr(w.TOO_MUCH if PUBLIC else w.BY_HAND, lang)
             said = said.format(most=amount(MAX_BYTES, lang), folder=paths.checkpoint_folders()[0])
-        return self.tell(found, Said(said, fine=False), lang)
+        return self.tell(found, Message(said, fine=False), lang)
 
     def on_load(self, memories: dict, request: gr.Request) -> dict:
         """Updates of all tabs on page load, and then those of a valid recipe in the link."""
@@ -184,10 +184,10 @@ class Door:
             said = yield from act
         except (ValueError, ArithmeticError, OSError, gr.Error) as error:
             why = error.message if isinstance(error, gr.Error) else reason(error, lang)
-            said = Said(getattr(w.UNUSABLE, lang).format(reason=why.rstrip(".")), fine=False)
+            said = Message(getattr(w.UNUSABLE, lang).format(reason=why.rstrip(".")), fine=False)
         yield self.tell(found, said, lang)
 
-    def tell(self, found: Found, said: Said, lang: str) -> dict:
+    def tell(self, found: Found, said: Message, lang: str) -> dict:
         (gr.Info if said.fine else gr.Warning)(escape(said.sentence), duration=5)
         return {self.card: card(found, said, lang)}
 
@@ -211,7 +211,7 @@ class Door:
         found.facts |= {"title": loaded.system.title, "licence": header.licence, "credit": header.credit}
         lacks = self.tabs[key].lacks(made, request)
         yield self.tabs[key].on_recipe(made, inputs, request) | self.turned(key)
-        return Said(getattr(lacks, lang) if lacks else restored(made, loaded, lang))
+        return Message(getattr(lacks, lang) if lacks else restored(made, loaded, lang))
 
     def start(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Restore the recipe of a picture; without one the tab in front opens the picture."""
@@ -221,14 +221,14 @@ class Door:
         key = self.fronts.get(session(request), next(iter(self.tabs)))
         for updates in self.tabs[key].on_start(path, inputs, request):
             yield updates | self.turned(key)
-        return Said(getattr(self.tabs[key].started, language(request)))
+        return Message(getattr(self.tabs[key].started, language(request)))
 
     def take(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Try weights, save them under a free name, and select them in a tab; all visitors have them."""
         lang = language(request)
         if PUBLIC:
-            return Said(getattr(w.DESCRIBED_ONLY, lang), fine=False)
-        yield {self.card: card(found, Said(getattr(w.TAKEN_IN, lang)), lang)}  # the file type, before it is read
+            return Message(getattr(w.DESCRIBED_ONLY, lang), fine=False)
+        yield {self.card: card(found, Message(getattr(w.TAKEN_IN, lang)), lang)}  # the file type, before it is read
         here = catalog.available()
         with keep.as_ours(path, found) as ours:
             self.try_out(str(ours))
@@ -237,8 +237,8 @@ class Door:
         for key, tab in self.tabs.items():
             if updates := tab.on_offer(name, inputs, request):
                 yield updates | self.turned(key)
-                return Said(f"{getattr(kept, lang).format(name=name)} {getattr(w.CHOSEN, lang)}")
-        return Said(f"{getattr(kept, lang).format(name=name)} {getattr(w.NO_TAB, lang)}")
+                return Message(f"{getattr(kept, lang).format(name=name)} {getattr(w.CHOSEN, lang)}")
+        return Message(f"{getattr(kept, lang).format(name=name)} {getattr(w.NO_TAB, lang)}")
 
     def try_out(self, path: str) -> None:
         """Run weights once: broken ones must not be saved. Raises ValueError if they fail."""
@@ -259,8 +259,8 @@ class Door:
             if said := getattr(tab, "gathered", None):
                 for updates in tab.on_pictures(paths, inputs, request):
                     yield updates | self.turned(key)
-                return Said(getattr(said, lang).format(command=train_on(found.name)))
-        return Said(getattr(w.TRAIN_ON, lang).format(command=train_on(found.name)))
+                return Message(getattr(said, lang).format(command=train_on(found.name)))
+        return Message(getattr(w.TRAIN_ON, lang).format(command=train_on(found.name)))
 
     def describe(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Advice on a file that cannot be opened, in one sentence."""
@@ -270,7 +270,7 @@ class Door:
         if found.kind == "pictures":
             return (yield from self.gather(found, [Path(path)], inputs, request))
         advice = ADVICE.get(found.kind) or ADVICE.get(found.form, w.NOT_OPENED)
-        return Said(getattr(advice, lang), fine=False)
+        return Message(getattr(advice, lang), fine=False)
 
     def turned(self, key: str) -> dict:
         """Bring a tab to the front; its `select` event records that."""
@@ -290,7 +290,7 @@ def session(request: gr.Request | None) -> str | None:
     return request.session_hash if request else None
 
 
-def restored(made: dict, loaded: Held, lang: str) -> str:
+def restored(made: dict, loaded: LoadedModel, lang: str) -> str:
     """Sentence on how exactly a recipe is reproduced: a link has fewer fields than a PNG."""
     now = recipe.make(loaded, made["verb"])
     changed = [key for key in recipe.differences(made, loaded) if key in made]
@@ -308,9 +308,9 @@ def train_on(name: str) -> str:
 # The card -------------------------------------------------------------------------------------------------------
 
 
-def card(found: Found, said: Said, lang: str) -> str:
+def card(found: Found, said: Message, lang: str) -> str:
     """Card of a file: type, name, size, facts from its header, and the result of opening it."""
-    what = w.FORMS[found.form] if found.reading else KINDS.get(found.kind) or w.FORMS[found.form]
+    what = w.FORMS[found.form] if found.reading else KIND_TITLES.get(found.kind) or w.FORMS[found.form]
     rows = "".join(
         f"<div><dt>{getattr(label, lang)}</dt><dd>{escape(value)}</dd></div>"
         for key, label in w.FACTS.items()

@@ -30,7 +30,7 @@ class Panel:
         for declared in self.of.values():
             union |= {name: control for name, control in declared.items() if name not in union}
         meant = MEANT | {option: text for system in systems.values() for option, text in system.options.items()}
-        self.components = {name: draw(control, f"{place}-{name}", meant, hints) for name, control in union.items()}
+        self.components = {name: component(control, f"{place}-{name}", meant, hints) for name, control in union.items()}
 
     def declared(self, name: str, system: System) -> dict[str, Control]:
         """Controls of a system, with the classes of its weights; without classes there are no class controls."""
@@ -63,7 +63,7 @@ class Panel:
         return gr.update(visible=True, **facts)
 
 
-def draw(control: Control, elem_id: str, meant: Mapping[str, Text], hints: bool) -> gr.components.Component:
+def component(control: Control, elem_id: str, meant: Mapping[str, Text], hints: bool) -> gr.components.Component:
     """Component of a control. `meant`: titles of options."""
     component = gr.Slider if isinstance(control.kind, Slider) else gr.Dropdown
     return component(value=control.default, elem_id=elem_id, **described(control.kind, meant, hints))

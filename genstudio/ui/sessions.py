@@ -21,7 +21,7 @@ from genstudio.recipes import recipe
 MAX_SESSIONS = 256  # sessions at a time; the least recent is dropped
 
 
-class Taken(NamedTuple):
+class InputPicture(NamedTuple):
     """An uploaded picture: upright, with transparency, and its digest for recipes."""
 
     picture: Image.Image
@@ -29,34 +29,34 @@ class Taken(NamedTuple):
     own: bool  # True: the visitor's, False: an example
 
 
-def taken(body: bytes, own: bool = True) -> Taken:
+def read_input(body: bytes, own: bool = True) -> InputPicture:
     """Read a picture file. Raises ValueError with the reason if it is not one."""
-    return Taken(open_picture(body), recipe.picture_name(body), own)
+    return InputPicture(open_picture(body), recipe.picture_name(body), own)
 
 
-def of_ours(picture: Image.Image) -> Taken:
+def example_input(picture: Image.Image) -> InputPicture:
     stream = io.BytesIO()
     picture.save(stream, "PNG")
-    return taken(stream.getvalue(), own=False)
+    return read_input(stream.getvalue(), own=False)
 
 
-class Run:
+class Cancellation:
     """A cancellable run, which checks `stopped` between its steps."""
 
     def __init__(self) -> None:
         self.stopped = self.cancelled = False
 
 
-class Running:
+class Session:
     """A session with at most one run per name; tabs add their own state."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, Cancellation] = {}
 
-    def begin(self, kind: str) -> Run:
+    def begin(self, kind: str) -> Cancellation:
         """Begin a run, and end the previous one of that name."""
         self.end(kind)
-        self._runs[kind] = Run()
+        self._runs[kind] = Cancellation()
         return self._runs[kind]
 
     def end(self, kind: str, cancelled: bool = False) -> None:
@@ -69,7 +69,7 @@ class Running:
             self.end(kind)
 
 
-class Filing(Running):
+class FileSession(Session):
     """A session with files."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ def url(path: Path) -> str:
     return "gradio_api/file=" + os.fspath(path).replace("\\", "/").replace("%", "%25").replace("#", "%23").replace("?", "%3F")
 
 
-Kind = TypeVar("Kind", bound=Running)
+Kind = TypeVar("Kind", bound=Session)
 
 
 class Drags:
@@ -139,7 +139,7 @@ class Drags:
         return int(event.number) < self._newest.get(request.session_hash, 0)
 
 
-class Visits(Generic[Kind]):
+class Sessions(Generic[Kind]):
     """State by session: Gradio's own state would outlive the page by an hour."""
 
     def __init__(self, make: Callable[[], Kind]) -> None:
@@ -150,12 +150,12 @@ class Visits(Generic[Kind]):
         key = request.session_hash if request else None
         if key not in self._open:
             self._open[key] = self._make()
-        visit = self._open[key]
+        session = self._open[key]
         self._open.move_to_end(key)
         while len(self._open) > MAX_SESSIONS:
             self._open.popitem(last=False)[1].leave()
-        return visit
+        return session
 
     def leave(self, request: gr.Request) -> None:
-        if visit := self._open.pop(request.session_hash, None):
-            visit.leave()
+        if session := self._open.pop(request.session_hash, None):
+            session.leave()

@@ -10,12 +10,12 @@ from typing import Any
 import gradio as gr
 
 from genstudio.engine import Engine
-from genstudio.engine.zero_gpu import Borrower, Call
+from genstudio.engine.zero_gpu import Call, ZeroGPUEngine
 from genstudio.training import jobs
 from genstudio.ui import api
 from genstudio.ui import words as w
 from genstudio.ui.language import t
-from genstudio.ui.open_file import MAX_BYTES, Door
+from genstudio.ui.open_file import MAX_BYTES, OpenFile
 from genstudio.ui.tabs.classes import ClassesTab
 from genstudio.ui.tabs.diffusion import DiffusionTab
 from genstudio.ui.tabs.latent import LatentTab
@@ -44,7 +44,7 @@ def build(engine: Engine) -> gr.Blocks:
                 gr.Markdown(t(w.TAGLINE))
             with gr.Column(min_width=220, elem_classes="entrance"):
                 with gr.Row():
-                    door = Door(engine)
+                    door = OpenFile(engine)
                     present = gr.Button(t(w.PRESENT), elem_id="present", scale=0, min_width=110, size="sm")
                 gr.Markdown(t(w.OPEN_HINT))
         door.draw_card()
@@ -57,7 +57,7 @@ def build(engine: Engine) -> gr.Blocks:
         door.listen(page, switch, tabs)
         for button in (present, leave):
             button.click(None, js=TOGGLE)
-        gr.Markdown(t(engine.standing()), elem_id="standing", elem_classes="caption")
+        gr.Markdown(t(engine.status()), elem_id="standing", elem_classes="caption")
         api.expose(engine)
     page.queue(default_concurrency_limit=4, max_size=64)
     page.warm_up = lambda: warm_up(engine, [tab for _, tab in tabs.values()])
@@ -79,10 +79,10 @@ def launch(on_gpu: Callable[[Call], Iterator[Any]] | None = None, **options: Any
 
     The engine warms up while the server starts, so that the first visitor finds the opening picture ready.
     """
-    engine = Borrower(on_gpu) if on_gpu else Engine()
+    engine = ZeroGPUEngine(on_gpu) if on_gpu else Engine()
     page = build(engine)
     threading.Thread(target=page.warm_up, daemon=True).start()
-    jobs.Keeper().start()
+    jobs.Supervisor().start()
     local = not os.environ.get("SPACE_ID")
     page.launch(**settings(), inbrowser=local and has_browser(), **options)
 

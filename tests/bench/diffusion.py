@@ -21,18 +21,18 @@ from torch.nn.functional import pixel_unshuffle
 from genstudio import catalog
 from genstudio.engine import Engine
 from genstudio.engine.loaded import fused, side_by_side
-from genstudio.engine.worker import Turns
+from genstudio.engine.worker import Worker
 from genstudio.importers.formats.diffusers import translated
 from genstudio.layers.unet import DenoisingUNet
 from genstudio.model import Noise
 from genstudio.models.diffusion import Diffusion
 from genstudio.precision import best_precision, choose_device, keep_memory
-from genstudio.registry import find
+from genstudio.registry import find_system
 from tests.bench import engine as bench
 
 LAYOUTS = {
     "DDPM's for CIFAR-10": lambda: Diffusion((3, 32, 32), (128, 256, 256, 256), attention=(1,), schedule="linear"),
-    "ddpm_avatars": lambda: find("ddpm_avatars").build(),
+    "ddpm_avatars": lambda: find_system("ddpm_avatars").build(),
 }
 TRAINED = ("ddpm_mnist", "ddpm_avatars")
 SAME = 1e-3  # how far two networks that are the same may be apart, as a share of the largest number
@@ -91,7 +91,7 @@ def sampling(name: str, batch: int, steps: int, rounds: int) -> dict:
         net.forward = partial(net.forward, class_labels=torch.arange(batch, device=device) % model.classes)
     pipeline = DDIMPipeline(net, DDIMScheduler()).to(device)
     pipeline.set_progress_bar_config(disable=True)
-    turns = Turns()  # both on the thread where the engine computes
+    turns = Worker()  # both on the thread where the engine computes
 
     def ours(steps: int) -> np.ndarray:
         how = {"steps": steps, "sampler": "ddim", "guidance": 1.0}

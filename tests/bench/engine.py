@@ -30,7 +30,7 @@ from genstudio.latent.style_layers import mixed
 from genstudio.layers.stylegan2 import modulated_one_by_one
 from genstudio.model import Batch, Noise
 from genstudio.precision import best_precision, choose_device
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.training import loop
 from genstudio.training.run import Run
 
@@ -98,7 +98,7 @@ def decoding(name: str, path: Path, batch: int, rounds: int) -> dict:
 
     # All on the engine's thread: each thread that computes has a team of its own, and the idle one's would spin a while.
     def there(side: Callable[[], object]) -> Callable[[], object]:
-        return lambda: list(engine._turns.run(side() for _ in range(1)))
+        return lambda: list(engine._worker.run(side() for _ in range(1)))
 
     seconds, least = take_turns(
         rounds, engine=lambda: engine.decode(str(path), codes), plain=there(at_once), one_by_one=there(one_by_one)
@@ -132,7 +132,7 @@ def translating(name: str, path: Path, batch: int, rounds: int) -> dict:
         return ((made + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
     def there() -> object:  # on the engine's thread, as in `decoding`
-        return list(engine._turns.run(at_once() for _ in range(1)))
+        return list(engine._worker.run(at_once() for _ in range(1)))
 
     seconds, least = take_turns(rounds, engine=lambda: translate(pictures), plain=there)
     single, _ = take_turns(rounds, one=lambda: translate(pictures[:1]))
@@ -162,7 +162,7 @@ def styling(name: str, path: Path, batch: int, rounds: int) -> dict:
         return ((images + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
     def there() -> object:  # on the engine's thread, as in `decoding`
-        return list(engine._turns.run(grouped() for _ in range(1)))
+        return list(engine._worker.run(grouped() for _ in range(1)))
 
     def matrix() -> np.ndarray:
         faces = engine.styles(str(path), range(2 * MATRIX))
@@ -204,7 +204,7 @@ def as_torch_comes() -> ContextDecorator:
 
 def training(name: str, rounds: int) -> dict:
     """Pictures per second of `train.play` and of the loop that a tutorial would show, on the same networks and batch."""
-    system = find(name)
+    system = find_system(name)
     device = choose_device().device
     precision = best_precision(device)
     run = Run(system, {}, system.recipe, device)
@@ -283,7 +283,7 @@ def weights_of(name: str, folder: Path) -> Path:
         return path
     except ValueError:  # none yet, or of an earlier form of the system
         path = folder / f"{name}.safetensors"
-        checkpoint.save(path, find(name).build(), checkpoint.Header(name))
+        checkpoint.save(path, find_system(name).build(), checkpoint.Header(name))
         return path
 
 

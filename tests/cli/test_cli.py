@@ -21,7 +21,7 @@ from genstudio.cli import common, generate
 from genstudio.data import drawings
 from genstudio.images import open_picture, read_recipe
 from genstudio.recipes import commands, encoding, links, recipe
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.training import timelapse as film
 
 
@@ -29,7 +29,7 @@ from genstudio.training import timelapse as film
 def weights(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "vae_mnist.safetensors"
-    checkpoint.save(path, find("vae_mnist").build(), checkpoint.Header("vae_mnist", data="mnist", images=7))
+    checkpoint.save(path, find_system("vae_mnist").build(), checkpoint.Header("vae_mnist", data="mnist", images=7))
     return path
 
 
@@ -217,7 +217,7 @@ def encoded(system: str, capsys) -> list[str]:
 def test_scores_of_a_header_are_listed(home, capsys):
     path = home / "checkpoints" / "vae_mnist.tagged.safetensors"
     header = checkpoint.Header("vae_mnist", scores={"negative ELBO": {"value": 91.3, "low": 91, "high": 92, "n": 9}})
-    checkpoint.save(path, find("vae_mnist").build(), header)
+    checkpoint.save(path, find_system("vae_mnist").build(), header)
     line = "negative ELBO: 91.3 (91 to 92, n = 9)"
     ok("list")
     assert line not in capsys.readouterr().out
@@ -225,7 +225,7 @@ def test_scores_of_a_header_are_listed(home, capsys):
     assert line in capsys.readouterr().out
     ok("show", "vae_mnist.tagged")
     text = capsys.readouterr().out
-    for fact in (line, "decode", "1x28x28", "yours", "Apache-2.0", find("vae_mnist").summary):
+    for fact in (line, "decode", "1x28x28", "yours", "Apache-2.0", find_system("vae_mnist").summary):
         assert fact in text
     ok("show", "biggan_cifar10")
     assert "not trained" in capsys.readouterr().out
@@ -372,14 +372,14 @@ def test_a_run_is_not_overwritten_by_mistake(faces, capsys):
 
 
 def test_an_interrupt_stops_after_a_report_and_the_run_can_go_on(faces, monkeypatch, capsys):
-    shown = common.Progress.show
+    shown = common.ProgressLine.show
 
     def interrupt(self, text, last=False):
         shown(self, text, last)
         if text.startswith("step 20 "):
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(common.Progress, "show", interrupt)
+    monkeypatch.setattr(common.ProgressLine, "show", interrupt)
     before = signal.getsignal(signal.SIGINT)
     assert cli.main([*SMALL, "--images", "160"]) == 130
     assert signal.getsignal(signal.SIGINT) is before
@@ -402,7 +402,7 @@ def test_scores_are_written_where_asked(monkeypatch, capsys, home):
     ok("score", "vae_mnist")
     assert capsys.readouterr().out == "beauty: 0.5 (0.4 to 0.6, n = 10)\n"
     path = home / "checkpoints" / "vae_mnist.mine.safetensors"
-    checkpoint.save(path, find("vae_mnist").build(), checkpoint.Header("vae_mnist"))
+    checkpoint.save(path, find_system("vae_mnist").build(), checkpoint.Header("vae_mnist"))
     ok("score", "vae_mnist.mine", "--write", "--json")
     expected = {"beauty": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 10}}
     assert json.loads(capsys.readouterr().out) == expected == checkpoint.describe(path).scores
@@ -436,7 +436,7 @@ def test_data_tells_the_terms_and_builds_nothing_unasked(monkeypatch, capsys, ho
 
 
 def test_the_line_of_progress_renews_itself_only_on_a_terminal(monkeypatch, capsys):
-    progress = common.Progress()
+    progress = common.ProgressLine()
     for done in (1, 2, 3):
         progress.count(done, 3)
     assert capsys.readouterr().err.count("\n") == 1

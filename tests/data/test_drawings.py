@@ -73,7 +73,7 @@ def test_the_terms_come_first_and_nothing_is_downloaded_before_they_are_accepted
 def test_a_missing_program_is_one_sentence(program, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ValueError, match=f"{program} is not installed.*install Node.js") as error:
-        npm.find(program)
+        npm.find_program(program)
     assert "\n" not in str(error.value)
 
 
@@ -277,7 +277,7 @@ def colours(monkeypatch, of_seed) -> None:
             yield row, png(of_seed(int(job.options["seed"].partition("-")[2]), worn), side)
 
     monkeypatch.setattr(avatars, "drawn", drawn)
-    monkeypatch.setattr(npm, "find", lambda name: name)
+    monkeypatch.setattr(npm, "find_program", lambda name: name)
     monkeypatch.setattr(npm, "install", lambda folder, packages: None)
 
 
@@ -357,7 +357,7 @@ for line in open(sys.argv[1]):
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     """Makes a program, with Python in Node's place, and an empty folder to run it in."""
-    monkeypatch.setattr(npm, "find", lambda name: sys.executable)
+    monkeypatch.setattr(npm, "find_program", lambda name: sys.executable)
     folder = tmp_path / "folder"
     folder.mkdir()
 
@@ -404,7 +404,7 @@ def toy(monkeypatch):
 
     toy = drawings.DrawingSet("toy", 2500, (npm.Package("toy", "1.0.0", "MIT"),), 1, {"toy": "MIT (nobody)"}, draw)
     monkeypatch.setitem(drawings.SETS, "toy", toy)
-    monkeypatch.setattr(npm, "find", lambda name: name)
+    monkeypatch.setattr(npm, "find_program", lambda name: name)
     monkeypatch.setattr(npm, "install", lambda folder, packages: None)
 
 

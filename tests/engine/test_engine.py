@@ -16,18 +16,18 @@ from torch import nn
 from genstudio import checkpoint
 from genstudio.engine import Engine
 from genstudio.engine.loaded import fused
-from genstudio.engine.worker import Turns
+from genstudio.engine.worker import Worker
 from genstudio.model import Noise
 from genstudio.models.gan import DCGAN
-from genstudio.registry import find
+from genstudio.registry import find_system
 
 NAME = "vae_mnist"
 PATIENCE = 60  # seconds: a busy machine is no failure
 
 
 @pytest.fixture
-def turns() -> Turns:
-    return Turns()
+def turns() -> Worker:
+    return Worker()
 
 
 def gated(name: str, count: int, gate: threading.Event, log: list[str]):
@@ -283,7 +283,7 @@ def test_new_weights_in_the_same_file_are_seen(tmp_path):
     pictures = []
     for seed in (0, 1):
         torch.manual_seed(seed)
-        checkpoint.save(path, find(NAME).build(), checkpoint.Header(NAME, step=seed))
+        checkpoint.save(path, find_system(NAME).build(), checkpoint.Header(NAME, step=seed))
         assert engine.hold(str(path)).header.step == seed
         pictures.append(engine.decode(str(path), Noise([0]).normal(40).numpy()))
     assert not np.array_equal(*pictures)
@@ -301,7 +301,7 @@ def test_a_seed_is_the_same_code_in_fast_and_in_exact_mode(fast: Engine, exact: 
     """A prior of several Gaussians rounded to bfloat16 sent one seed in 200 to another Gaussian: to another picture."""
     path = tmp_path / f"{NAME}.safetensors"
     torch.manual_seed(0)
-    model = find(NAME).build()
+    model = find_system(NAME).build()
     for key, numbers in model.named_buffers(recurse=False):
         if key == "prior_share":
             numbers.copy_(torch.rand_like(numbers).softmax(0))

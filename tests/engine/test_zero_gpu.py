@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from genstudio.engine import Engine, zero_gpu
-from genstudio.engine.zero_gpu import Borrower
+from genstudio.engine.zero_gpu import ZeroGPUEngine
 from tests import ROOT
 
 PATIENCE = 60  # seconds: a busy machine is no failure
@@ -99,7 +99,7 @@ def spaces():
 @pytest.fixture
 def borrower(monkeypatch, spaces):
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    return Borrower(app(monkeypatch, spaces).on_gpu, exact=True)
+    return ZeroGPUEngine(app(monkeypatch, spaces).on_gpu, exact=True)
 
 
 def slow(engine: Engine, name: str) -> None:
@@ -137,7 +137,7 @@ def test_the_time_that_is_asked_for_follows_what_was_seen(borrower, spaces, untr
     assert first == zero_gpu.FIRST and zero_gpu.START < second < zero_gpu.START + 20
     took = borrower.hold(name).seconds["sample through the door"]
     assert took > 0 and third > zero_gpu.START
-    assert zero_gpu.on_card(borrower.hold(name), "sample", 10**9) == zero_gpu.MOST
+    assert zero_gpu.on_card(borrower.hold(name), "sample", 10**9) == zero_gpu.MAX_SECONDS
 
 
 @FORK
@@ -210,7 +210,7 @@ def test_anywhere_else_the_door_is_a_plain_call(monkeypatch, spaces, untrained, 
         opened.append(threading.get_ident())
         yield from app(monkeypatch, spaces).on_gpu(call)
 
-    engine, name = Borrower(on_gpu, "cpu", exact=True), untrained("vae_mnist")
+    engine, name = ZeroGPUEngine(on_gpu, "cpu", exact=True), untrained("vae_mnist")
     slow(engine, name)
     assert np.array_equal(list(engine.sample(name, [5]))[-1], list(exact.sample(name, [5]))[-1])
     assert opened == [threading.get_ident()]
@@ -256,7 +256,7 @@ def test_a_large_translation_goes_through_the_door_and_comes_back_the_same(borro
 def test_how_long_a_translation_takes_is_learned_from_the_last_one(monkeypatch, untrained):
     monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
     doors = []
-    engine = Borrower(lambda call: doors.append(call) or call.run(), "cpu", exact=True)
+    engine = ZeroGPUEngine(lambda call: doors.append(call) or call.run(), "cpu", exact=True)
     name, picture = untrained("denoise_photo"), np.zeros((1, 40, 40, 3), np.uint8)
     held = engine.hold(name)
     assert zero_gpu.on_processor(held, "translate", 512**2) == pytest.approx(0.1)
@@ -271,5 +271,5 @@ def test_the_page_of_a_zero_gpu_space_computes_on_its_processor(monkeypatch):
     """torch says that a card is there, before one is lent."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
-    engine = Borrower(lambda call: call.run())
-    assert engine.device.type == "cpu" and engine.standing().en.endswith(zero_gpu.LENT.en)
+    engine = ZeroGPUEngine(lambda call: call.run())
+    assert engine.device.type == "cpu" and engine.status().en.endswith(zero_gpu.NOTE.en)

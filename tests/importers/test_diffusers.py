@@ -154,7 +154,7 @@ def test_sampling_takes_the_path_of_their_ddim(schedule, tmp_path):
     said = SCHEDULES[schedule] | {"timestep_spacing": "trailing"}
     scheduler, steps = diffusers.DDIMScheduler(**said), 4
     model = recognise(folder(tmp_path, net, scheduler)).model()
-    torch.testing.assert_close(model.schedule.alpha_bar.float(), scheduler.alphas_cumprod, rtol=2e-4, atol=1e-7)
+    torch.testing.assert_close(model.schedule.alpha_bars.float(), scheduler.alphas_cumprod, rtol=2e-4, atol=1e-7)
     scheduler.set_timesteps(steps)
     assert model.schedule.times(steps) == scheduler.timesteps.tolist()
     x = Noise([3, 4]).normal(*model.image_shape)
@@ -178,7 +178,7 @@ def test_a_learned_variance_comes_after_the_noise(tmp_path):
 
 def test_without_a_schedule_it_is_ddpms(tmp_path):
     model, due = recognise(folder(tmp_path, unet())).model(), diffusers.DDPMScheduler().alphas_cumprod
-    torch.testing.assert_close(model.schedule.alpha_bar.float(), due, rtol=2e-4, atol=1e-7)
+    torch.testing.assert_close(model.schedule.alpha_bars.float(), due, rtol=2e-4, atol=1e-7)
     assert model.predicts == "epsilon" and not model.learned_variance
 
 

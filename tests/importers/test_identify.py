@@ -26,7 +26,7 @@ from genstudio.importers.identify import Found
 from genstudio.model import verbs
 from genstudio.recipes import links, recipe
 from genstudio.recipes.encoding import pack
-from genstudio.registry import find, systems
+from genstudio.registry import find_system, systems
 from genstudio.ui import open_file, share
 from genstudio.ui import words as w
 
@@ -113,7 +113,7 @@ def test_a_file_is_named_for_what_it_is(tmp_path, name):
     assert bool(found.reason) == (form in ("pickle", "torch", "bin")), "why it is not read, where it might have been"
     assert (found.recipe is not None) == (name in ("made.png", "recipe.json", "line.txt", "windows.txt"))
     for lang in Text._fields:
-        assert getattr(open_file.KINDS.get(kind) or w.FORMS[form], lang) in open_file.card(found, open_file.Said("so"), lang)
+        assert getattr(open_file.KIND_TITLES.get(kind) or w.FORMS[form], lang) in open_file.card(found, open_file.Message("so"), lang)
 
 
 def test_what_a_file_holds_is_told(tmp_path):
@@ -141,9 +141,9 @@ def test_foreign_safetensors_tell_their_parts_and_licence(tmp_path):
 
 def test_own_weights_tell_system_credit_licence_and_scores(tmp_path):
     header = checkpoint.Header(NAME, data="mnist", credit="LeCun", images=7, scores={"accuracy": {"value": 0.5}})
-    checkpoint.save(tmp_path / "a.safetensors", find(NAME).build(), header)
+    checkpoint.save(tmp_path / "a.safetensors", find_system(NAME).build(), header)
     found = identify.identify(tmp_path / "a.safetensors")
-    count = sum(t.numel() for t in find(NAME).build().state_dict().values())
+    count = sum(t.numel() for t in find_system(NAME).build().state_dict().values())
     told = {
         "system": NAME,
         "data": "mnist",
@@ -156,7 +156,7 @@ def test_own_weights_tell_system_credit_licence_and_scores(tmp_path):
 
 
 def test_a_critic_is_not_taken_for_weights(tmp_path):
-    checkpoint.save(tmp_path / "a.safetensors", find("dcgan_avatars").build(), checkpoint.Header("dcgan_avatars"))
+    checkpoint.save(tmp_path / "a.safetensors", find_system("dcgan_avatars").build(), checkpoint.Header("dcgan_avatars"))
     assert identify.identify(tmp_path / "a.safetensors").kind == "weights"
     assert identify.identify(tmp_path / "a.critic.safetensors").kind == "critic"
 
@@ -190,7 +190,7 @@ def test_a_truncated_file_is_still_told_in_words(tmp_path, name):
     content = KINDS[name][0]
     for length in {1, 3, 8, len(content) // 2, len(content) - 1}:
         found = identify.identify(written(tmp_path, name, content[:length]))
-        assert open_file.card(found, open_file.Said("so"), "fr")
+        assert open_file.card(found, open_file.Message("so"), "fr")
         if found.kind == "broken":
             assert 3 < len(found.reason) < 200
 
@@ -273,7 +273,7 @@ def test_the_card_shows_what_a_file_says_and_lets_none_of_it_act():
         "scores": {trap: trap},
         "title": Text(trap, trap),
     }
-    shown = open_file.card(Found("weights", trap, 5, "ours", facts), open_file.Said(trap), "en")
+    shown = open_file.card(Found("weights", trap, 5, "ours", facts), open_file.Message(trap), "en")
     assert "<img" not in shown and shown.count("&lt;img") >= 6 and len(shown) < 4000
 
 
@@ -302,7 +302,7 @@ def home(tmp_path, monkeypatch):
 def weights(folder: Path, name: str, seed: int) -> Path:
     torch.manual_seed(seed)
     folder.mkdir(exist_ok=True)
-    checkpoint.save(folder / name, find(NAME).build(), checkpoint.Header(NAME))
+    checkpoint.save(folder / name, find_system(NAME).build(), checkpoint.Header(NAME))
     return folder / name
 
 
@@ -372,7 +372,7 @@ class Other:
 @pytest.fixture
 def house(exact: Engine):
     """A door without a page."""
-    made = open_file.Door.__new__(open_file.Door)
+    made = open_file.OpenFile.__new__(open_file.OpenFile)
     made.engine, made.button, made.card, made.switch = exact, "button", "card", "switch"
     made.tabs, made.fronts = {"other": Other(), "latent": Tab()}, {None: "latent"}
     return made
@@ -401,7 +401,7 @@ def test_weights_are_offered_and_on_a_public_page_only_described(tmp_path, home,
 
 def test_weights_that_give_no_picture_are_not_kept(tmp_path, home, house):
     """Once listed, they would spoil the page of every visitor, at every load."""
-    model = find(NAME).build()
+    model = find_system(NAME).build()
     for parameter in model.parameters():
         parameter.data.fill_(float("nan"))
     checkpoint.save(tmp_path / "a.safetensors", model, checkpoint.Header(NAME))

@@ -15,11 +15,11 @@ from genstudio.cli.parser import main
 from genstudio.controls import ANY, NONE, check_controls
 from genstudio.data import load
 from genstudio.images import open_picture, read_recipe
-from genstudio.model import Batch, Noise, kinds_of, told
+from genstudio.model import Batch, Noise, drop_labels, labels_for
 from genstudio.models.classifier import mixup
 from genstudio.models.gan import CGAN, Concatenated, Projection
 from genstudio.recipes import recipe, replay
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.scores import augmentation, conditional
 from genstudio.scores.augmentation import Labelled
 from genstudio.tasks import compare_models, labelled_dataset
@@ -38,7 +38,7 @@ def game(critic: str = "concatenated") -> CGAN:
 def name(tmp_path_factory) -> str:
     """An untrained conditional GAN of digits, whose classes can be told apart."""
     torch.manual_seed(0)
-    model = find("cgan_mnist").build()
+    model = find_system("cgan_mnist").build()
     nn.init.normal_(model.generator["class_embedding"].weight, 0, 3)
     path = tmp_path_factory.mktemp("classes") / "cgan_mnist.safetensors"
     checkpoint.save(path, model, checkpoint.Header("cgan_mnist", data="mnist", classes=NAMES))
@@ -60,7 +60,7 @@ def test_a_seed_has_one_code_in_every_class_and_truncation_leaves_the_class_alon
     torch.testing.assert_close(model.decode(codes), frame.images)
     noise = Noise([1, 2, 3])
     torch.testing.assert_close(codes[:, :6], noise.normal(6))
-    torch.testing.assert_close(codes[:, 6:], model.generator["class_embedding"](kinds_of(model, noise, ANY)))
+    torch.testing.assert_close(codes[:, 6:], model.generator["class_embedding"](labels_for(model, noise, ANY)))
     at_zero = [next(model.sample(Noise([seed]), label="bee", truncation=0.0)).images for seed in (1, 2)]
     torch.testing.assert_close(*at_zero)
     assert not torch.allclose(at_zero[0], next(model.sample(Noise([1]), label="cat", truncation=0.0)).images)
@@ -107,10 +107,10 @@ def test_both_players_learn_and_both_are_told_the_class(critic):
 def test_here_and_there_no_class_is_told_and_of_pictures_without_labels_never():
     model = game()
     batch = Batch(torch.zeros(4000, 1, 16, 16), torch.arange(4000) % 3)
-    kinds = told(model, batch)
+    kinds = drop_labels(model, batch)
     assert 0.07 < (kinds == 3).float().mean() < 0.13
     assert (kinds[kinds < 3] == batch.labels[kinds < 3]).all()
-    assert (told(model, Batch(batch.images)) == 3).all()
+    assert (drop_labels(model, Batch(batch.images)) == 3).all()
 
 
 # Labels
@@ -170,7 +170,7 @@ def test_the_board_tells_what_is_drawn_how_large_it_is_and_what_is_seen(fast, na
     np.testing.assert_array_equal(answer.picture, last(fast.sample(name, [3], label="7"))[0])
     model = fast.hold(name).model
     assert answer.parameters == sum(p.numel() for p in model.generator.parameters()) and answer.seconds > 0
-    label, sure = answer.seen
+    label, sure = answer.prediction
     assert label in NAMES and 0.1 <= sure <= 1 and answer.judge == "judge_mnist"
     try:
         training = load("mnist")
@@ -230,10 +230,10 @@ def test_the_command_line_writes_a_set(capsys, tmp_path, name):
 def test_variety_is_1_for_the_data_itself_and_0_for_one_picture():
     torch.manual_seed(0)
     real, labels = torch.randn(60, 1, 8, 8), torch.arange(60) % 3
-    assert conditional.varied(real, labels, real, labels).value == pytest.approx(1, abs=1e-5)
+    assert conditional.intra_class_diversity(real, labels, real, labels).value == pytest.approx(1, abs=1e-5)
     same = torch.zeros(60, 1, 8, 8)
-    assert conditional.varied(same, labels, real, labels).value == pytest.approx(0, abs=1e-5)
-    assert conditional.varied(real / 2, labels, real, labels).value == pytest.approx(0.5, abs=1e-4)
+    assert conditional.intra_class_diversity(same, labels, real, labels).value == pytest.approx(0, abs=1e-5)
+    assert conditional.intra_class_diversity(real / 2, labels, real, labels).value == pytest.approx(0.5, abs=1e-4)
 
 
 def test_blended_pictures_are_wanted_as_blended_classes():

@@ -18,9 +18,9 @@ from genstudio import catalog, checkpoint, paths
 from genstudio.controls import OF_CLASSES, Choice, Slider, Text, controls
 from genstudio.data import named
 from genstudio.engine.engine import VIEWS, Engine
-from genstudio.model import Batch, Model, Noise, generates, sample, steps_many, verbs
+from genstudio.model import Batch, Model, Noise, generates, sample, samples_iteratively, verbs
 from genstudio.precision import Precision
-from genstudio.registry import find, systems
+from genstudio.registry import find_system, systems
 from genstudio.system import System
 from genstudio.training import loop
 from genstudio.training.run import Run, trainable
@@ -60,7 +60,7 @@ def one_thread():
 
 def pictures(engine: Engine, name: str, seeds: list[int], **values) -> np.ndarray:
     """Samples, in few steps where there are many unless `values` say how many."""
-    if steps_many(INSTANCES[name].model):
+    if samples_iteratively(INSTANCES[name].model):
         values = {"steps": 2} | values
     *_, last = engine.sample(name, seeds, **values)
     return last
@@ -79,7 +79,7 @@ def tiny_batch(model: Model, count: int = 4) -> Batch:
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_system_builds_what_its_annotation_says(name):
-    entry = find(name)
+    entry = find_system(name)
     model = entry.build()
     assert type(model) is entry.model and entry.name == name == entry.build.__name__
     assert set(verbs(model)) == set(verbs(entry.model)), "a verb must be there before the model is built"
@@ -89,7 +89,7 @@ def test_a_system_builds_what_its_annotation_says(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_system_speaks_both_languages(name):
-    entry = find(name)
+    entry = find_system(name)
     assert entry.summary and entry.title.en and entry.title.fr and entry.title.en != entry.title.fr
     for verb in verbs(entry.model):
         for control in controls(getattr(entry.model, verb)).values():
@@ -107,7 +107,7 @@ def test_titles_tell_systems_apart():
 def test_a_checkpoint_is_small_enough_to_ship_and_comes_back_as_it_went(name, tmp_path):
     """Weights to half precision, the header word for word; a second trip changes nothing at all."""
     torch.manual_seed(0)
-    model, recipe = find(name).build(), find(name).recipe.as_dict()
+    model, recipe = find_system(name).build(), find_system(name).recipe.as_dict()
     sizes = {key: t.numel() for key, t in model.state_dict().items() if not key.startswith(checkpoint.CRITIC)}
     assert sum(sizes.values()) <= MOST_PARAMETERS
     header = checkpoint.Header(name, data="mnist", classes=["é", "b"], recipe=recipe, step=3, minutes=0.5)
@@ -127,14 +127,14 @@ def test_a_checkpoint_is_small_enough_to_ship_and_comes_back_as_it_went(name, tm
 @pytest.mark.parametrize("name", ALL)
 def test_a_system_learns_and_draws(name):
     """The losses of one step, and a picture in as few steps as can be: its layers fit together."""
-    model = find(name).build()
+    model = find_system(name).build()
     batch = tiny_batch(model)
     for _, terms in model.losses(batch, 0):
         assert all(value.isfinite() for value in terms.values()), terms
     model.eval()
     with torch.no_grad():
         if generates(model):
-            *_, frame = sample(model, Noise([1]), **({"steps": 2} if steps_many(model) else {}))
+            *_, frame = sample(model, Noise([1]), **({"steps": 2} if samples_iteratively(model) else {}))
             assert frame.images.shape == (1, *model.image_shape) and frame.images.isfinite().all()
         if "translate" in verbs(model):
             made, (channels, height, width) = model.translate(batch.images), model.image_shape
@@ -172,7 +172,7 @@ def test_frames_are_pictures(name, fast: Engine):
     """Finite, of the stated shape, in [-1, 1] as the model gives them and 8 bits as the engine does; the last one says
     so."""
     model, _ = checkpoint.load(catalog.locate(name))
-    few = {"steps": 2} if steps_many(model) else {}
+    few = {"steps": 2} if samples_iteratively(model) else {}
     with torch.no_grad():
         frames = list(sample(model, Noise([1, 2]), **few))
     for frame in frames:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from genstudio.controls import ANY, NONE
 from genstudio.layers.unet import ResidualBlock
-from genstudio.model import UNTOLD, Batch, Frame, Noise
+from genstudio.model import LABEL_DROPOUT, Batch, Frame, Noise
 from genstudio.models.diffusion import HYBRID, Diffusion
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.samplers import SAMPLERS
 from genstudio.samplers.schedule import CLEAN
 
@@ -78,7 +78,7 @@ def test_losses_are_finite_and_reach_every_weight(predicts, learned_variance, im
 @pytest.mark.parametrize("name", ["ddpm_mnist", "ddpm_avatars"])
 def test_all_blocks_hear_what_is_told(name):
     """Group norm takes from a group of one channel whatever was added to all of it: the time, say."""
-    network = find(name).build().network
+    network = find_system(name).build().network
     blocks = {where: block for where, block in network.named_modules() if isinstance(block, ResidualBlock)}
     deaf = []
     for where, block in blocks.items():
@@ -105,7 +105,7 @@ def test_who_says_nothing_loses_the_mean_square_of_what_was_to_be_said(predicts)
     model, images = diffusion(predicts=predicts), pictures(5000)
     model.network.forward = lambda x, times, kinds: torch.zeros_like(x)
     [(_, terms)] = model.losses(Batch(images), 0)
-    left = model.schedule.alpha_bar.mean().item()
+    left = model.schedule.alpha_bars.mean().item()
     power = images.square().mean().item()
     expected = {"epsilon": 1.0, "x_0": power, "v": left + (1 - left) * power}[predicts]
     assert terms["denoising"].item() == pytest.approx(expected, rel=0.05)
@@ -118,7 +118,7 @@ def test_of_some_pictures_the_class_is_not_told():
     list(model.losses(Batch(torch.zeros(3000, 1, 2, 2), labels), 0))
     [kinds] = told
     untold = kinds == model.classes
-    assert untold.float().mean().item() == pytest.approx(UNTOLD, abs=0.03)  # 5 standard errors
+    assert untold.float().mean().item() == pytest.approx(LABEL_DROPOUT, abs=0.03)  # 5 standard errors
     assert torch.equal(kinds[~untold], labels[~untold])
 
 
@@ -190,7 +190,7 @@ def test_frames_count_down_to_the_picture(sampler):
     assert [f.time for f in frames] == [*model.schedule.times(6), CLEAN]
     assert torch.equal(frames[0].extra["x_t"], Noise([0, 1]).normal(1, 8, 8))
     for frame in frames[:-1]:  # the guess and the noise are what x_t is made of
-        x = model.schedule.noised(frame.images, frame.extra["noise"], frame.time)
+        x = model.schedule.add_noise(frame.images, frame.extra["noise"], frame.time)
         torch.testing.assert_close(x, frame.extra["x_t"], rtol=1e-4, atol=1e-4)
     assert torch.equal(frames[-1].images, frames[-1].extra["x_t"])
     assert all(f.images.abs().max() <= 1 for f in frames)

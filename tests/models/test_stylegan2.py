@@ -9,7 +9,7 @@ import torch
 
 from genstudio import checkpoint
 from genstudio.controls import ANY, NONE, Text
-from genstudio.model import Batch, Noise, kinds_of
+from genstudio.model import Batch, Noise, labels_for
 from genstudio.models.stylegan2 import FIXED, NEW, OFF, StyleGAN2
 from genstudio.registry import systems
 from genstudio.system import Recipe, system
@@ -104,7 +104,7 @@ def test_without_classes_there_is_one_average():
 def test_any_draws_among_the_classes_that_it_has_learned():
     model = lively()
     model.class_names = NAMES[:2]
-    assert set(kinds_of(model, Noise(range(60)), ANY).tolist()) == {0, 1}
+    assert set(labels_for(model, Noise(range(60)), ANY).tolist()) == {0, 1}
 
 
 # Mixing
@@ -234,7 +234,7 @@ def test_its_game_can_be_played_step_by_step():
 def test_a_run_that_was_stopped_goes_on_to_equal_bytes(tmp_path, monkeypatch):
     """With both regularizers and what adaptive augmentation has learned of the critic."""
     monkeypatch.setitem(systems(), "styled", styled.system)
-    monkeypatch.setattr(loop, "save_wall", lambda model, path, *_: path)
+    monkeypatch.setattr(loop, "save_sample_grid", lambda model, path, *_: path)
     monkeypatch.setattr(loop.timelapse, "make", lambda *_: None)
     for name in NAMES:
         drawn(tmp_path / "set" / name)

@@ -17,7 +17,7 @@ from genstudio.objectives.adversarial import critic_least_squares, generator_lea
 from genstudio.tasks.edges import outlines
 
 
-def seen_by(network: nn.Module, side: int) -> int:
+def judge(network: nn.Module, side: int) -> int:
     """Pixels along a side that the middle of the network's output depends on, by its gradient."""
     x = torch.zeros(1, 3, side, side, requires_grad=True)
     y = network(x)
@@ -31,7 +31,7 @@ def test_a_critic_of_three_or_four_widths_judges_patches_of_34_or_70_pixels(widt
     """Isola et al. 2017, section 6.2: 70 is their default."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        assert seen_by(PatchCritic(3, widths, nn.Identity), 160) == patch
+        assert judge(PatchCritic(3, widths, nn.Identity), 160) == patch
 
 
 def test_a_u_net_keeps_size_and_hands_fine_detail_past_its_narrow_middle():

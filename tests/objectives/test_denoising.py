@@ -32,7 +32,7 @@ def test_the_picture_can_be_read_off_whatever_is_predicted(predicts, kind):
     for t in (0, 250, 998):
         signal, noise = (torch.tensor(n(t), dtype=torch.float64) for n in (schedule.signal, schedule.noise))
         said = target(predicts, x_0, eps, signal, noise)
-        torch.testing.assert_close(clean(predicts, said, schedule.noised(x_0, eps, t), signal, noise), x_0)
+        torch.testing.assert_close(clean(predicts, said, schedule.add_noise(x_0, eps, t), signal, noise), x_0)
 
 
 def test_what_is_predicted_is_what_its_name_says():
@@ -85,7 +85,7 @@ class Ideal(nn.Module):
         self.schedule, self.tells_width = schedule, tells_width
 
     def forward(self, x: Tensor, times: Tensor, kinds: Tensor | None = None) -> Tensor:
-        signal, left = self.schedule.alpha_bar[times].sqrt(), self.schedule.alpha_bar[times]
+        signal, left = self.schedule.alpha_bars[times].sqrt(), self.schedule.alpha_bars[times]
         gain = signal * STD**2 / (left * STD**2 + 1 - left)
         best = MEAN + gain.view(-1, 1, 1, 1) * (x - MEAN * signal.view(-1, 1, 1, 1))
         if not self.tells_width:
@@ -96,14 +96,14 @@ class Ideal(nn.Module):
 
 def unsure(schedule: Schedule, t: int) -> float:
     """How much of Var(x_{t-1} | x_t) comes from not knowing x_0."""
-    left, before = schedule.left(t), schedule.left(t - 1)
+    left, before = schedule.alpha_bar(t), schedule.alpha_bar(t - 1)
     to_picture = math.sqrt(before) * (1 - left / before) / (1 - left)
     return to_picture**2 * STD**2 * (1 - left) / (left * STD**2 + 1 - left)
 
 
 def best_width(schedule: Schedule, t: int) -> float:
     """Where that variance lies between its two bounds. At t = 0 the lower one is the next time's, being zero itself."""
-    low, high = schedule.posterior_variance(max(t, 1), max(t, 1) - 1), 1 - schedule.left(t) / schedule.left(t - 1)
+    low, high = schedule.posterior_variance(max(t, 1), max(t, 1) - 1), 1 - schedule.alpha_bar(t) / schedule.alpha_bar(t - 1)
     exact = unsure(schedule, t) + (low if t else 0.0)
     return math.log(exact / low) / math.log(high / low)
 
@@ -177,19 +177,19 @@ def test_all_times_are_drawn_alike_until_each_is_known():
     times, losses = ImportantTimes(5), torch.tensor([1.0, 1.0, 1.0, 1.0, 100.0])
     note_all(times, losses, ImportantTimes.MEMORY - 1)
     times.note(torch.arange(4), losses[:4])  # the last one is seen nine times only
-    drawn, weight = times.draw(20_000)
+    drawn, weight = times.sample(20_000)
     assert drawn.shape == weight.shape == (20_000,)
     torch.testing.assert_close(weight, torch.ones(20_000))
     torch.testing.assert_close(shares(drawn, 5), torch.full((5,), 0.2), rtol=0, atol=0.015)  # 5 standard errors
     times.note(torch.tensor([4]), losses[4:])
-    assert shares(times.draw(20_000)[0], 5)[4] > 0.9
+    assert shares(times.sample(20_000)[0], 5)[4] > 0.9
 
 
 def test_times_are_drawn_as_their_losses_are_large():
     """In proportion to the root of the mean square, but for a thousandth, which keeps every time in play."""
     times, losses = ImportantTimes(4), torch.tensor([0.0, 1.0, 2.0, 5.0])
     note_all(times, losses)
-    drawn, weight = times.draw(100_000)
+    drawn, weight = times.sample(100_000)
     expected = 0.999 * losses / losses.sum() + 0.001 / 4
     torch.testing.assert_close(shares(drawn, 4), expected, rtol=0, atol=0.008)  # 5 standard errors
     torch.testing.assert_close(weight, 1 / (4 * expected[drawn]))
@@ -199,7 +199,7 @@ def test_what_is_drawn_more_often_counts_less_so_that_means_stay_the_same():
     """E[weight] = 1, and E[weight * loss] is the mean loss over all times: exactly, from every time's own weight."""
     times, losses = ImportantTimes(6), torch.tensor([0.1, 1.0, 2.0, 5.0, 0.7, 3.0])
     note_all(times, losses)
-    drawn, weight = times.draw(100_000)
+    drawn, weight = times.sample(100_000)
     each = torch.stack([weight[drawn == t].unique().squeeze() for t in range(6)])
     share = 1 / (6 * each)  # of a time among all draws
     assert (share * each).sum().item() == pytest.approx(1) and share.sum().item() == pytest.approx(1, abs=1e-5)
@@ -230,4 +230,4 @@ def test_how_often_a_time_comes_in_a_batch_is_no_part_of_its_loss():
     times = ImportantTimes(2)
     for _ in range(ImportantTimes.MEMORY):
         times.note(torch.tensor([0] * 10 + [1]), torch.ones(11))
-    torch.testing.assert_close(shares(times.draw(50_000)[0], 2), torch.tensor([0.5, 0.5]), rtol=0, atol=0.02)
+    torch.testing.assert_close(shares(times.sample(50_000)[0], 2), torch.tensor([0.5, 0.5]), rtol=0, atol=0.02)

@@ -16,7 +16,7 @@ from genstudio.latent import style_layers
 from genstudio.model import Noise
 from genstudio.models.stylegan2 import FIXED, NEW, OFF
 from genstudio.recipes import commands, encoding, links, mixing, recipe, replay
-from genstudio.registry import find
+from genstudio.registry import find_system
 
 NAME = "stylegan2_avatars"
 SIDES = [4, 8, 8, 16, 16, 32, 32, 64, 64, 64]
@@ -27,7 +27,7 @@ CLASSES = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen"]
 def name(tmp_path_factory) -> str:
     """An untrained StyleGAN2 whose noise can be seen, whose averages are known, and whose colours lie within [-1, 1]."""
     torch.manual_seed(0)
-    model = find(NAME).build().requires_grad_(False)
+    model = find_system(NAME).build().requires_grad_(False)
     for conv in model.generator["synthesis"].convs:
         conv.noise_strength.fill_(0.3)
     for to_rgb in model.generator["synthesis"].to_rgb:
@@ -132,7 +132,9 @@ def test_styles_of_a_seed_are_its_picture(exact, name):
 @pytest.mark.parametrize("noise_mode", [FIXED, NEW, OFF])
 def test_fine_detail_is_the_same_however_a_face_is_asked_for(exact, name, noise_mode):
     *_, drawn = exact.sample(name, [7, 8], noise_mode=noise_mode)
-    np.testing.assert_array_equal(exact.synthesize(name, exact.styles(name, [7, 8]), [7, 8], noise_mode=noise_mode), drawn)
+    mixed = exact.synthesize(name, exact.styles(name, [7, 8]), [7, 8], noise_mode=noise_mode)
+    # A slow machine computes them one by one, and sums of another order may round to the next level.
+    np.testing.assert_allclose(mixed.astype(int), drawn.astype(int), rtol=0, atol=1)
 
 
 def test_between_two_classes_the_code_is_one_and_its_ends_are_the_classes(exact, name):

@@ -25,7 +25,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 def perfect(schedule: Schedule, x_0: Tensor) -> Denoise:
     """It knows the picture."""
-    return lambda x, t: schedule.seen(x, x_0, t)
+    return lambda x, t: schedule.denoised(x, x_0, t)
 
 
 def ideal(schedule: Schedule, mean: float = MEAN) -> Denoise:
@@ -33,14 +33,14 @@ def ideal(schedule: Schedule, mean: float = MEAN) -> Denoise:
 
     def denoise(x: Tensor, t: int):
         gain = schedule.signal(t) * STD**2 / variance(schedule, t)
-        return schedule.seen(x, mean + gain * (x - schedule.signal(t) * mean), t)
+        return schedule.denoised(x, mean + gain * (x - schedule.signal(t) * mean), t)
 
     return denoise
 
 
 def variance(schedule: Schedule, t: int) -> float:
     """Of x_t, for those pictures."""
-    return schedule.left(t) * STD**2 + 1 - schedule.left(t)
+    return schedule.alpha_bar(t) * STD**2 + 1 - schedule.alpha_bar(t)
 
 
 def along_the_path(schedule: Schedule, x: Tensor, t: int, s: int) -> Tensor:
@@ -57,7 +57,7 @@ def run(name: str, denoise: Denoise, schedule: Schedule, x: Tensor, steps: int, 
 
 
 def test_linear_is_ddpm_s_beta():
-    left = Schedule("linear").alpha_bar
+    left = Schedule("linear").alpha_bars
     betas = 1 - left / torch.cat([left.new_ones(1), left[:-1]])
     expected = 1e-4 + (0.02 - 1e-4) * torch.arange(1000, dtype=torch.float64) / 999
     torch.testing.assert_close(betas, expected, rtol=1e-9, atol=0)
@@ -65,13 +65,13 @@ def test_linear_is_ddpm_s_beta():
 
 def test_linear_noises_alike_over_fewer_steps():
     """Nichol and Dhariwal's rescaling: at the same share of the way about as much is left."""
-    long, short = Schedule("linear", 1000).alpha_bar, Schedule("linear", 250).alpha_bar
+    long, short = Schedule("linear", 1000).alpha_bars, Schedule("linear", 250).alpha_bars
     torch.testing.assert_close(long[3::4], short, rtol=0, atol=0.01)
 
 
 def test_cosine_is_its_formula():
     """Equation 17, but for the last step, at which beta is 0.999 and not 1."""
-    left, T = Schedule("cosine").alpha_bar, 1000
+    left, T = Schedule("cosine").alpha_bars, 1000
 
     def f(t: int) -> float:
         return math.cos((t / T + 0.008) / 1.008 * math.pi / 2) ** 2
@@ -84,7 +84,7 @@ def test_cosine_is_its_formula():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("steps", [10, 100, 1000])
 def test_ever_less_is_left_of_the_picture_and_never_less_than_nothing(kind, steps):
-    left = Schedule(kind, steps).alpha_bar
+    left = Schedule(kind, steps).alpha_bars
     assert left.shape == (steps,) and left.dtype is torch.float64
     assert (left > 0).all() and (left < 1).all() and (left.diff() < 0).all()
 
@@ -111,17 +111,17 @@ def test_for_training_it_is_the_same_numbers():
 @pytest.mark.parametrize("t", [0, 300, 999])
 def test_noised_pictures_have_the_mean_and_the_variance_of_q(t):
     schedule, x_0 = Schedule("linear"), torch.tensor([-0.8, 0.0, 0.5], dtype=torch.float64)
-    draws = schedule.noised(x_0, normal(100_000, 3), t)
+    draws = schedule.add_noise(x_0, normal(100_000, 3), t)
     assert ((draws.mean(0) - schedule.signal(t) * x_0).abs() < 5 * schedule.noise(t) / math.sqrt(100_000)).all()
-    torch.testing.assert_close(draws.var(0), torch.full((3,), 1 - schedule.left(t)).double(), rtol=0.03, atol=0)
+    torch.testing.assert_close(draws.var(0), torch.full((3,), 1 - schedule.alpha_bar(t)).double(), rtol=0.03, atol=0)
 
 
 def test_the_posterior_s_variance_is_bayes_s():
     """q(x_s | x_t, x_0) is the product of two Gaussians in x_s: their precisions add up."""
     schedule = Schedule("linear")
     for t, s in ((1, 0), (500, 499), (999, 100)):
-        kept = schedule.left(t) / schedule.left(s)
-        precision = 1 / (1 - schedule.left(s)) + kept / (1 - kept)
+        kept = schedule.alpha_bar(t) / schedule.alpha_bar(s)
+        precision = 1 / (1 - schedule.alpha_bar(s)) + kept / (1 - kept)
         assert schedule.posterior_variance(t, s) == pytest.approx(1 / precision)
     assert schedule.posterior_variance(500, CLEAN) == 0
 
@@ -161,14 +161,14 @@ def test_a_perfect_denoiser_gives_its_picture_back(name, steps, kind):
 def test_without_dice_a_known_picture_keeps_its_noise(name):
     """Every state on the way is then signal x_0 + noise eps of one and the same eps."""
     schedule, x_0, eps = Schedule(), normal(2, 1, 4, 4).clamp(-1, 1), normal(2, 1, 4, 4, seed=1)
-    for state in run(name, perfect(schedule, x_0), schedule, schedule.noised(x_0, eps, 999), 13):
-        torch.testing.assert_close(state.x, schedule.noised(x_0, eps, state.time), rtol=0, atol=1e-10)
+    for state in run(name, perfect(schedule, x_0), schedule, schedule.add_noise(x_0, eps, 999), 13):
+        torch.testing.assert_close(state.x, schedule.add_noise(x_0, eps, state.time), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("name", "eta"), [("ddpm", 1.0), ("ddim", 1.0), ("ddim", 0.4)])
 def test_with_dice_a_known_picture_has_fresh_noise_of_the_right_amount(name, eta):
     schedule, x_0, eps = Schedule(), torch.full((1, 1, 150, 150), 0.3).double(), normal(1, 1, 150, 150)
-    states = run(name, perfect(schedule, x_0), schedule, schedule.noised(x_0, eps, 999), 5, eta)
+    states = run(name, perfect(schedule, x_0), schedule, schedule.add_noise(x_0, eps, 999), 5, eta)
     for state in states[1:-1]:
         rest = (state.x - schedule.signal(state.time) * x_0) / schedule.noise(state.time)
         assert rest.std().item() == pytest.approx(1, abs=0.02)  # 150^2 draws: 4 standard errors
@@ -236,10 +236,10 @@ def test_ddpm_with_the_right_variance_draws_the_right_spread_in_however_few_step
     onto = dict(zip(times, [*times[1:], CLEAN], strict=True))
 
     def right(t: int, s: int) -> float:
-        kept = schedule.left(t) / schedule.left(s)
-        unsure = STD**2 * (1 - schedule.left(t)) / variance(schedule, t)  # Var(x_0 | x_t)
+        kept = schedule.alpha_bar(t) / schedule.alpha_bar(s)
+        unsure = STD**2 * (1 - schedule.alpha_bar(t)) / variance(schedule, t)  # Var(x_0 | x_t)
         low, high = schedule.posterior_variance(t, s), 1 - kept
-        to_picture = schedule.signal(s) * (1 - kept) / (1 - schedule.left(t))
+        to_picture = schedule.signal(s) * (1 - kept) / (1 - schedule.alpha_bar(t))
         return math.log((low + to_picture**2 * unsure) / low) / math.log(high / low)
 
     def spreads(width: Callable[[int, int], float] | None) -> list[float]:
@@ -262,7 +262,7 @@ def test_x_is_always_what_was_seen_put_together():
     schedule, x = Schedule(), normal(2, 1, 4, 4)
     for name in SAMPLERS:
         for time, x_t, seen in run(name, ideal(schedule), schedule, x, 9, eta=0.3)[:-1]:
-            torch.testing.assert_close(schedule.noised(seen.x_0, seen.eps, time), x_t)
+            torch.testing.assert_close(schedule.add_noise(seen.x_0, seen.eps, time), x_t)
 
 
 # There and back
@@ -284,7 +284,7 @@ def test_ddim_walked_back_finds_the_noise_that_it_came_from(kind):
 def test_what_is_seen_on_the_way_back_adds_up_too():
     schedule, x_0 = Schedule(), MEAN + STD * normal(1, 1, 8, 8)
     for time, x, seen in inverted(ideal(schedule), schedule, x_0, schedule.times(10)):
-        torch.testing.assert_close(schedule.noised(seen.x_0, seen.eps, time), x)
+        torch.testing.assert_close(schedule.add_noise(seen.x_0, seen.eps, time), x)
 
 
 def test_a_small_network_s_path_can_be_walked_back():
@@ -298,7 +298,7 @@ def test_a_small_network_s_path_can_be_walked_back():
     schedule, x_0, wrong = Schedule(), 0.5 * normal(2, 1, 6, 6), []
 
     def denoise(x: Tensor, t: int):
-        return schedule.seen(x, schedule.signal(t) * x - schedule.noise(t) * network(x), t)  # it predicts v
+        return schedule.denoised(x, schedule.signal(t) * x - schedule.noise(t) * network(x), t)  # it predicts v
 
     for steps in (10, 100, 1000):
         *_, end = inverted(denoise, schedule, x_0, schedule.times(steps))
@@ -316,7 +316,7 @@ def two_minds(schedule: Schedule, asked: Tensor, unasked: Tensor, width: Tensor 
     def both(x: Tensor, t: int):
         one, other = x.chunk(2)
         assert torch.equal(one, other)
-        return schedule.seen(x, torch.cat([asked, unasked]), t, width)
+        return schedule.denoised(x, torch.cat([asked, unasked]), t, width)
 
     return both
 
@@ -363,7 +363,7 @@ def test_a_classifier_that_rises_evenly_shifts_the_noise_by_its_slope(t):
     schedule, x, slope = Schedule("linear"), normal(3, 1, 4, 4), normal(1, 1, 4, 4, seed=1)
 
     def denoise(x: Tensor, t: int):
-        return schedule.seen(x, x / 2, t)
+        return schedule.denoised(x, x / 2, t)
 
     with torch.no_grad():  # as sampling is done
         guided = by_classifier(denoise, schedule, lambda x_0: (slope * x_0).flatten(1).sum(1), 3.0)(x, t)
@@ -404,13 +404,13 @@ def test_clipping_keeps_the_guess_to_where_pictures_are():
 def half_as_much(denoise: Denoise, schedule: Schedule) -> Denoise:
     """Of two pictures, then of the same two as it sees them unasked."""
     share = torch.tensor([1, 1, 0.5, 0.5]).double().view(4, 1, 1, 1)
-    return lambda x, t: schedule.seen(x, share * denoise(x, t).x_0, t)
+    return lambda x, t: schedule.denoised(x, share * denoise(x, t).x_0, t)
 
 
 WRAPPERS = {
     "classifier free": lambda d, s: classifier_free(half_as_much(d, s), s, 4.0, 0.7),
     "by classifier": lambda d, s: by_classifier(d, s, lambda x_0: x_0.square().flatten(1).sum(1), 0.5),
-    "clipped": lambda d, s: clipped(lambda x, t: s.seen(x, 20 * d(x, t).x_0, t), s),
+    "clipped": lambda d, s: clipped(lambda x, t: s.denoised(x, 20 * d(x, t).x_0, t), s),
     "inpainting": lambda d, s: inpainting(d, s, normal(2, 1, 4, 4, seed=1), (normal(2, 1, 4, 4, seed=2) > 0).double()),
 }
 
@@ -421,7 +421,7 @@ def test_whatever_is_asked_the_guess_and_its_noise_add_up_to_x(wrapper, t):
     schedule, x = Schedule(), normal(2, 1, 4, 4)
     seen = WRAPPERS[wrapper](ideal(schedule), schedule)(x, t)
     assert not torch.allclose(seen.x_0, ideal(schedule)(x, t).x_0)
-    torch.testing.assert_close(schedule.noised(seen.x_0, seen.eps, t), x, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(schedule.add_noise(seen.x_0, seen.eps, t), x, rtol=1e-9, atol=1e-9)
 
 
 # Inpainting
@@ -454,6 +454,6 @@ def test_on_the_way_what_is_known_is_noised_as_the_rest():
     mask = torch.zeros(2, 1, 8, 8).double()
     mask[:, :, :, 4:] = 1
     denoise = inpainting(ideal(schedule), schedule, known, mask)
-    for state in run("ddim", denoise, schedule, schedule.noised(known, eps, 999), 10):
-        expected = schedule.noised(known, eps, state.time)
+    for state in run("ddim", denoise, schedule, schedule.add_noise(known, eps, 999), 10):
+        expected = schedule.add_noise(known, eps, state.time)
         torch.testing.assert_close(state.x[..., :4], expected[..., :4], rtol=0, atol=1e-9)

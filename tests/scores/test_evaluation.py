@@ -12,9 +12,9 @@ from torch import nn
 from genstudio.data import Pictures
 from genstudio.model import Batch, Model, Noise
 from genstudio.precision import Precision
-from genstudio.registry import find
-from genstudio.scores import evaluation as checkups
-from genstudio.scores.evaluation import Checker, Checkup, best, warnings
+from genstudio.registry import find_system
+from genstudio.scores import evaluation as evaluation
+from genstudio.scores.evaluation import Evaluation, Evaluator, best, warnings
 from genstudio.scores.intervals import Score
 from tests.small import SMALLEST, conditions
 
@@ -80,19 +80,19 @@ class Copies(Draws):
 @pytest.fixture
 def by_pixels(monkeypatch):
     """No classifier reads these pictures."""
-    monkeypatch.setattr(checkups, "judge_of", lambda *_: None)
-    monkeypatch.setattr(checkups, "stand_in", lambda *_: None)
+    monkeypatch.setattr(evaluation, "judge_of", lambda *_: None)
+    monkeypatch.setattr(evaluation, "substitute_judge", lambda *_: None)
 
 
-def check(model: Model, training: Pictures = TRAINING, held_out: Batch | None = HELD_OUT) -> Checkup:
-    return Checker(model, training, held_out, CPU).checkup(model, 1)
+def check(model: Model, training: Pictures = TRAINING, held_out: Batch | None = HELD_OUT) -> Evaluation:
+    return Evaluator(model, training, held_out, CPU).evaluate(model, 1)
 
 
-def in_a_row(*varieties: float, copied: float | None = 1.0, distances=None) -> list[Checkup]:
+def in_a_row(*varieties: float, copied: float | None = 1.0, distances=None) -> list[Evaluation]:
     """Checkups of a run, a hundred steps apart."""
     values = distances or [1.0 / (i + 1) for i in range(len(varieties))]
     return [
-        Checkup(100 * i, 800 * i, "kernel distance", Score(d, d - 0.1, d + 0.1, 256), "pixels", True, v, copied)
+        Evaluation(100 * i, 800 * i, "kernel distance", Score(d, d - 0.1, d + 0.1, 256), "pixels", True, v, copied)
         for i, (v, d) in enumerate(zip(varieties, values, strict=True), 1)
     ]
 
@@ -118,7 +118,7 @@ def test_a_constant_generator_has_collapsed(by_pixels):
 @pytest.mark.parametrize("read", [2000, 100], ids=["all are read", "a quarter is read"])
 def test_copies_are_told_where_all_training_pictures_are_read_or_a_part(by_pixels, monkeypatch, read):
     """Of a quarter, three copies in four find no original: a median would miss them all."""
-    monkeypatch.setattr(checkups, "READ", read)
+    monkeypatch.setattr(evaluation, "READ", read)
     found = check(Copies())
     assert found.copied < 0.1 and found.variety == pytest.approx(1, abs=0.1)
     said = warnings([found], [])
@@ -131,8 +131,8 @@ def test_without_enough_held_out_pictures_training_pictures_serve_and_it_says_so
     assert not found.held_out and found.copied is None and found.distance.low < 0 < found.distance.high
     few = check(Copies(), held_out=HELD_OUT[:20])
     assert not few.held_out and few.copied < 0.2, "twenty are enough to know copies by"
-    checker = Checker(Draws(), replace(TRAINING, images=TRAINING.images[:5]), None, CPU)
-    assert checker.checkup(Draws(), 1) is None and "5 pictures" in checker.reason.en and checker.reason.fr
+    evaluator = Evaluator(Draws(), replace(TRAINING, images=TRAINING.images[:5]), None, CPU)
+    assert evaluator.evaluate(Draws(), 1) is None and "5 pictures" in evaluator.reason.en and evaluator.reason.fr
 
 
 def test_training_is_left_alone_and_equal_weights_get_equal_numbers(by_pixels):
@@ -141,16 +141,16 @@ def test_training_is_left_alone_and_equal_weights_get_equal_numbers(by_pixels):
     model.norm.eval()
     model.scale.grad = torch.ones(())
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    checker = Checker(model, TRAINING, HELD_OUT, CPU)
+    evaluator = Evaluator(model, TRAINING, HELD_OUT, CPU)
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
     with Precision("cpu", torch.bfloat16, torch.channels_last, None).autocast():
-        first = checker.checkup(model, 1)
+        first = evaluator.evaluate(model, 1)
     assert torch.equal(torch.rand(2), expected)
     assert model.training and not model.norm.training and model.scale.grad == 1 and torch.is_grad_enabled()
     assert all(torch.equal(model.state_dict()[name], value) for name, value in before.items())
-    assert checker.checkup(model, 1) == first
+    assert evaluator.evaluate(model, 1) == first
 
 
 def test_a_model_that_diverged_ends_training_as_a_loss_would(by_pixels):
@@ -158,17 +158,17 @@ def test_a_model_that_diverged_ends_training_as_a_loss_would(by_pixels):
     with torch.no_grad():
         model.scale.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="step 7"):
-        Checker(model, TRAINING, HELD_OUT, CPU).checkup(model, 7)
+        Evaluator(model, TRAINING, HELD_OUT, CPU).evaluate(model, 7)
 
 
-def test_a_checkup_comes_back_from_json(by_pixels):
+def test_an_evaluation_comes_back_from_json(by_pixels):
     for found in (check(Draws()), replace(check(Draws()), copied=None)):
-        again = Checkup.from_dict(found.as_dict())
+        again = Evaluation.from_dict(found.as_dict())
         assert again.distance.value == pytest.approx(found.distance.value, rel=1e-4)
         assert replace(again, distance=found.distance) == found
     for damaged in ({}, found.as_dict() | {"what": "beauty"}, found.as_dict() | {"distance": 3}):
-        with pytest.raises(ValueError, match="no checkup"):
-            Checkup.from_dict(damaged)
+        with pytest.raises(ValueError, match="no evaluation"):
+            Evaluation.from_dict(damaged)
 
 
 # Every system ---------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def test_a_checkup_comes_back_from_json(by_pixels):
 def test_every_model_gets_a_number(entry, monkeypatch):
     """On random pictures. Which number, follows from what it learns; unpaired heaps are of two sizes."""
     for constant, few in {"SAMPLES": 8, "SAMPLES_IN_STEPS": 8, "STEPS": 1, "TRANSLATED": 8, "FEWEST": 8}.items():
-        monkeypatch.setattr(checkups, constant, few)
+        monkeypatch.setattr(evaluation, constant, few)
     model, draw = entry.build(), torch.Generator().manual_seed(0)
     images, sources = torch.randint(0, 256, (2, 12, *model.image_shape), dtype=torch.uint8, generator=draw)
     paired, labels = entry.data != "avatars_glasses", torch.arange(12) % 8
@@ -189,9 +189,9 @@ def test_every_model_gets_a_number(entry, monkeypatch):
     others = {"classifier": "accuracy", "autoencoder": "squared error", "restoration": "L1"}
     expected = others.get(entry.family, "kernel distance")
     for kept in (True, False):
-        checker = Checker(model, training, held_out if kept else None, CPU)
-        found = checker.checkup(model, 5, 40)
-        assert checker.reason is None and found.held_out is kept and (found.step, found.images) == (5, 40)
+        evaluator = Evaluator(model, training, held_out if kept else None, CPU)
+        found = evaluator.evaluate(model, 5, 40)
+        assert evaluator.reason is None and found.held_out is kept and (found.step, found.images) == (5, 40)
         assert math.isfinite(found.distance.value)
         assert found.what == ("L1" if entry.family == "translation" and paired else expected)
         assert (found.judge != "") == (found.what == "kernel distance")
@@ -200,17 +200,17 @@ def test_every_model_gets_a_number(entry, monkeypatch):
 
 def test_a_translator_without_pairs_is_told_why_it_has_no_number():
     pictures = Pictures("faces", torch.zeros(20, 3, 64, 64, dtype=torch.uint8))
-    checker = Checker(find("pix2pix_sketch").build(), pictures, None, CPU)
-    assert "pairs" in checker.reason.en and checker.reason.en != checker.reason.fr
-    assert checker.checkup(find("pix2pix_sketch").build(), 1) is None
+    evaluator = Evaluator(find_system("pix2pix_sketch").build(), pictures, None, CPU)
+    assert "pairs" in evaluator.reason.en and evaluator.reason.en != evaluator.reason.fr
+    assert evaluator.evaluate(find_system("pix2pix_sketch").build(), 1) is None
 
 
 # Warnings -------------------------------------------------------------------------------------------------------
 
 
 def test_a_classifier_of_attributes_that_the_pictures_lack_has_a_reason_instead_of_a_number():
-    checker = Checker(find("judge_faces").build(), TRAINING, HELD_OUT, torch.device("cpu"))
-    assert "none of the attributes" in checker.reason.en and checker.reason.en != checker.reason.fr
+    evaluator = Evaluator(find_system("judge_faces").build(), TRAINING, HELD_OUT, torch.device("cpu"))
+    assert "none of the attributes" in evaluator.reason.en and evaluator.reason.en != evaluator.reason.fr
 
 
 def test_variety_that_falls_is_told_and_variety_that_rises_is_not():
@@ -242,7 +242,7 @@ def test_no_progress_is_told_when_the_best_is_older_than_half_of_the_run():
     said = warnings(old, [])
     assert len(said) == 1 and "step 300" in said[0].en and "pas 300" in said[0].fr and "0,1" in said[0].fr
     assert warnings(old[:6], []) == [] and best(old) is old[2]
-    assert warnings(in_a_row(*[1.0] * 4, distances=[0.1, 0.3, 0.3, 0.3]), []) == [], "four checkups say nothing yet"
+    assert warnings(in_a_row(*[1.0] * 4, distances=[0.1, 0.3, 0.3, 0.3]), []) == [], "four evaluations say nothing yet"
 
 
 def test_the_best_is_the_lowest_or_the_highest_by_its_kind_and_of_one_yardstick():

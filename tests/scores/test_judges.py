@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genstudio import checkpoint
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.scores import judges, network
 
 FID_WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"
@@ -24,7 +24,7 @@ def home(tmp_path, monkeypatch):
 def save_classifier(path) -> None:
     torch.manual_seed(0)
     header = checkpoint.Header("classifier_mnist", data="mnist", classes=[str(d) for d in range(10)])
-    checkpoint.save(path, find("classifier_mnist").build(), header)
+    checkpoint.save(path, find_system("classifier_mnist").build(), header)
 
 
 # Our own --------------------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def test_somebodys_classifier_does_not_pass_for_the_one_that_all_have(home, tmp_
 
 
 def test_what_is_no_judge_is_refused_in_words(home, tmp_path, monkeypatch):
-    checkpoint.save(home / "vae_mnist.safetensors", find("vae_mnist").build(), checkpoint.Header("vae_mnist"))
+    checkpoint.save(home / "vae_mnist.safetensors", find_system("vae_mnist").build(), checkpoint.Header("vae_mnist"))
     (tmp_path / "bad.pth").write_bytes(b"no weights")
     torch.save({"fc.weight": torch.zeros(10, 3)}, tmp_path / "small.pth")
     torch.save([1, 2], tmp_path / "list.pth")

@@ -9,7 +9,7 @@ import torch
 from genstudio import checkpoint
 from genstudio.data import Pictures
 from genstudio.models.vae import VAE
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.scores import measure as scores
 from genstudio.scores import pca
 from genstudio.scores.judges import network
@@ -92,7 +92,7 @@ def digits(tmp_path, monkeypatch):
     for name in ("vae_mnist", "classifier_mnist"):
         torch.manual_seed(0)
         header = checkpoint.Header(name, data="mnist", classes=list(CLASSES))
-        checkpoint.save(tmp_path / "checkpoints" / f"{name}.safetensors", find(name).build(), header)
+        checkpoint.save(tmp_path / "checkpoints" / f"{name}.safetensors", find_system(name).build(), header)
     monkeypatch.setattr(scores, "pictures", made_up)
     return tmp_path / "checkpoints"
 
@@ -126,14 +126,14 @@ def test_the_network_asked_for_is_the_one_that_judges(digits, tmp_path):
     torch.manual_seed(1)
     other = tmp_path / "other.safetensors"
     header = checkpoint.Header("classifier_mnist", data="mnist", classes=list(CLASSES))
-    checkpoint.save(other, find("classifier_mnist").build(), header)
+    checkpoint.save(other, find_system("classifier_mnist").build(), header)
     name = f"Frechet distance (other {checkpoint.digest(other)[:6]})"
     found = dict(scores.measure("vae_mnist", 20, features=str(other)))
     own = dict(scores.measure("vae_mnist", 20))
     assert found[name].value != own["Frechet distance (classifier_mnist)"].value
     assert not [name for name in found if "classifier_mnist" in name]
     faces = tmp_path / "faces.safetensors"
-    checkpoint.save(faces, find("classifier_avatars").build(), checkpoint.Header("classifier_avatars"))
+    checkpoint.save(faces, find_system("classifier_avatars").build(), checkpoint.Header("classifier_avatars"))
     with pytest.raises(ValueError, match=r"reads pictures of \(3, 64, 64\), and these are \(1, 28, 28\)"):
         dict(scores.measure("vae_mnist", 20, features=str(faces)))
 
@@ -146,7 +146,7 @@ def test_the_accuracy_of_a_trait_is_that_of_its_sign(tmp_path, monkeypatch):
                        conditions={"glasses": torch.arange(30) % 4 != 0})  # fmt: skip
 
     monkeypatch.setattr(scores, "pictures", faces)
-    model = find("classifier_avatars").build()
+    model = find_system("classifier_avatars").build()
     with torch.no_grad():
         model.attribute_head.weight.zero_()
         model.attribute_head.bias.fill_(1.0)
@@ -161,7 +161,7 @@ def test_the_accuracy_is_by_the_names_of_classes(digits, monkeypatch):
     """One that was fine-tuned may hold its classes in another order: here backwards, and it says "7" of everything."""
     labels = torch.tensor(12 * [7] + 2 * [2] + 16 * [0])
     monkeypatch.setattr(scores, "pictures", lambda *asked: replace(made_up(*asked), labels=labels))
-    path, model = digits / "classifier_mnist.safetensors", find("classifier_mnist").build()
+    path, model = digits / "classifier_mnist.safetensors", find_system("classifier_mnist").build()
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.bias.zero_()[2] = 1.0
@@ -219,7 +219,7 @@ def test_copies_of_training_pictures_are_told_and_held_out_pictures_are_not(digi
     judge = network("classifier_mnist") if judged else None
     fresh = torch.rand(30, 1, 28, 28, generator=torch.Generator().manual_seed(9)) * 2 - 1
     for samples, expected in ((training / 127.5 - 1 + 1 / 127.5, 1), (fresh, 0)):
-        found = dict(scores.likeness(samples.clamp(-1, 1), judge, training, held_out))
+        found = dict(scores.sample_scores(samples.clamp(-1, 1), judge, training, held_out))
         told = [note for note in scores.notes(found) if "by heart" in note.en]
         assert len(told) == expected, found
         assert all("par cœur" in note.fr for note in told)
@@ -238,6 +238,6 @@ def test_the_nearest_training_picture_of_a_training_picture_is_itself(digits):
     asked = training[[4, 17]]
     for images in (asked, asked / 127.5 - 1):
         found = scores.nearest_training(images, "mnist", k=3)
-        assert found.seen_by == "classifier_mnist" and found.pictures.shape == (2, 3, 1, 28, 28)
+        assert found.judge == "classifier_mnist" and found.pictures.shape == (2, 3, 1, 28, 28)
         assert found.indices[:, 0].tolist() == [4, 17] and found.distances[:, 0].max() < 1e-4
         assert (found.distances.diff() >= 0).all() and torch.equal(found.pictures[:, 0], asked)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genstudio.model import Model, Noise
-from genstudio.scores.network import Network
+from genstudio.scores.network import FeatureNetwork
 from genstudio.scores.style_mixing import style_mixing
 
 
@@ -29,11 +29,11 @@ class OneLayer(Model):
         return w[:, self.layer, :, None, None].expand(-1, 1, 8, 8)
 
 
-def judge(**attributes) -> Network:
+def judge(**attributes) -> FeatureNetwork:
     def found(images: torch.Tensor) -> dict[str, torch.Tensor]:
         return {name: of(images.mean((1, 2, 3))) for name, of in attributes.items()}
 
-    return Network("eye", torch.device("cpu"), lambda x: x.mean((2, 3)), None, attributes=found)
+    return FeatureNetwork("eye", torch.device("cpu"), lambda x: x.mean((2, 3)), None, attributes=found)
 
 
 @pytest.mark.parametrize(("layer", "side"), [(0, "coarse"), (2, "coarse"), (3, "fine"), (5, "fine")])

@@ -15,10 +15,10 @@ from genstudio.data import Pictures
 from genstudio.model import Batch, Model
 from genstudio.models.restoration import Denoiser, SuperResolution
 from genstudio.models.translation import Direction
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.scores import measure as scores
 from genstudio.scores import translation as fidelity
-from genstudio.scores.network import Network
+from genstudio.scores.network import FeatureNetwork
 from genstudio.scores.translation import absolute_error, as_bytes, colourfulness, psnr, translation
 
 
@@ -47,7 +47,7 @@ class ThereAndBack(Known):
         return images + (self.step if direction == "there" else -self.step)
 
 
-def measured(model: Model, batch: Batch, judge: Network | None = None) -> dict:
+def measured(model: Model, batch: Batch, judge: FeatureNetwork | None = None) -> dict:
     with torch.random.fork_rng():
         return dict(translation(model, batch, judge))
 
@@ -143,14 +143,14 @@ def test_pictures_without_pairs_are_refused_in_words():
 # Judged by a network
 
 
-def warm_judge(shift: float = 0.0) -> Network:
+def warm_judge(shift: float = 0.0) -> FeatureNetwork:
     """Sees the mean colour, and calls a picture warm whose red outweighs its blue."""
 
     def attributes(images: Tensor) -> dict[str, Tensor]:
         red, _, blue = images.mean((2, 3)).unbind(1)
         return {"warmth": red > blue, "size": torch.ones(len(images), dtype=torch.bool)}
 
-    return Network("judge", torch.device("cpu"), lambda x: x.mean((2, 3)) + shift, lambda f: f, attributes=attributes)
+    return FeatureNetwork("judge", torch.device("cpu"), lambda x: x.mean((2, 3)) + shift, lambda f: f, attributes=attributes)
 
 
 def test_the_wish_is_the_trait_that_tells_both_sides_apart():
@@ -210,7 +210,7 @@ def home(tmp_path, monkeypatch):
     (tmp_path / "checkpoints").mkdir()
     torch.manual_seed(0)
     path = tmp_path / "checkpoints" / "denoise_photo.safetensors"
-    checkpoint.save(path, find("denoise_photo").build(), checkpoint.Header("denoise_photo", data="cifar10"))
+    checkpoint.save(path, find_system("denoise_photo").build(), checkpoint.Header("denoise_photo", data="cifar10"))
     photographs = ((drawn(20, 32) + 1) * 127.5).round().byte()
     monkeypatch.setattr(scores, "pictures", lambda data, split, shape: Pictures(data, photographs))
     monkeypatch.setattr(fidelity, "SIGMAS", (25,))
@@ -233,5 +233,5 @@ def test_a_translator_keeps_its_word_with_and_without_its_judge(home, monkeypatc
 
 
 def test_a_classifier_of_the_same_shape_stands_in_for_one_that_is_not_there(home):
-    assert scores.stand_in((3, 64, 64), torch.device("cpu")).name == "classifier_avatars"
-    assert scores.stand_in((3, 48, 48), torch.device("cpu")) is None
+    assert scores.substitute_judge((3, 64, 64), torch.device("cpu")).name == "classifier_avatars"
+    assert scores.substitute_judge((3, 48, 48), torch.device("cpu")) is None

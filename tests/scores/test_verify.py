@@ -8,7 +8,7 @@ import torch
 
 from genstudio import checkpoint, cli
 from genstudio.data import Pictures
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.scores import measure as scores
 from genstudio.scores import verify
 from genstudio.scores.intervals import Score
@@ -30,7 +30,7 @@ def home(tmp_path_factory):
     for name in ("vae_mnist", "classifier_mnist"):
         torch.manual_seed(0)
         header = checkpoint.Header(name, data="mnist", classes=list(CLASSES), credit="Made up (JPEG copy)")
-        checkpoint.save(home / "checkpoints" / f"{name}.safetensors", find(name).build(), header)
+        checkpoint.save(home / "checkpoints" / f"{name}.safetensors", find_system(name).build(), header)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENSTUDIO_HOME", str(home))
         patch.setattr(scores, "pictures", made_up)
@@ -118,7 +118,7 @@ def test_nothing_is_measured_beyond_the_last_claim(vae, monkeypatch):
     def no(*arguments):
         raise AssertionError("samples were drawn for nothing")
 
-    monkeypatch.setattr(scores, "draw", no)
+    monkeypatch.setattr(scores, "generate", no)
     claim(vae, {"squared error": checkpoint.describe(vae).scores["squared error"]})
     assert [verdict.against for _, verdict in verify.check("vae_mnist")] == [""]
 

@@ -22,7 +22,7 @@ import yaml
 from genstudio import catalog, checkpoint, cli
 from genstudio.images import open_picture, read_recipe
 from genstudio.recipes import commands, recipe
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.sharing import hub, hub_cache
 
 TOKEN = "hf_ThisMustNeverBeSeen"
@@ -157,7 +157,7 @@ def trained(tmp_path_factory):
         scores={"precision": {"value": 0.37, "low": 0.35, "high": 0.39, "n": 2000}}, versions={"torch": "2.15.0"},
         command="python -m genstudio train dcgan_avatars --images 640",
     )  # fmt: skip
-    checkpoint.save(folder / "dcgan_avatars.safetensors", find("dcgan_avatars").build(), header)
+    checkpoint.save(folder / "dcgan_avatars.safetensors", find_system("dcgan_avatars").build(), header)
     (folder / "dcgan_avatars.webp").write_bytes(b"RIFF, a film")
     return folder
 
@@ -223,7 +223,7 @@ def test_an_older_commit_stays_what_it_was(server, trained, tmp_path, capsys):
     again.mkdir()
     torch.manual_seed(1)
     other = checkpoint.Header("dcgan_avatars")
-    checkpoint.save(again / "dcgan_avatars.safetensors", find("dcgan_avatars").build(), other)
+    checkpoint.save(again / "dcgan_avatars.safetensors", find_system("dcgan_avatars").build(), other)
     new = pushed(capsys, again)
     assert "dcgan_avatars.webp" not in server.repos["me/faces"][-1][1], "a film of other weights was left standing"
     for name in (old, new):

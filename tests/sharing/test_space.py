@@ -153,5 +153,5 @@ def test_the_folder_runs_by_itself(folder):
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(os.environ.get("GENSTUDIO_CHECK_SPACE") != "1", reason="3 GB to download: GENSTUDIO_CHECK_SPACE=1")
 def test_a_space_of_its_own_environment_gives_a_picture(folder):
-    *_, said = space.check(folder)
+    *_, said = space.try_out(folder)
     assert "gave a picture" in said

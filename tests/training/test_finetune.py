@@ -17,7 +17,7 @@ from genstudio import checkpoint
 from genstudio.cli.parser import build_parser, parts
 from genstudio.controls import ANY, Text
 from genstudio.data import Pictures
-from genstudio.data.pictures import relabelled
+from genstudio.data.pictures import relabel
 from genstudio.model import Batch, Noise
 from genstudio.models.classifier import Classifier
 from genstudio.models.diffusion import Diffusion
@@ -25,7 +25,7 @@ from genstudio.models.gan import DCGAN
 from genstudio.models.translation import CycleGAN, Pix2Pix
 from genstudio.objectives import augmentation
 from genstudio.precision import Precision
-from genstudio.registry import find, systems
+from genstudio.registry import find_system, systems
 from genstudio.system import Recipe, system
 from genstudio.training import finetune, loop
 from genstudio.training.run import Run, command_line
@@ -77,7 +77,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def no_walls(monkeypatch):
     """They and their film take longer than these runs."""
-    monkeypatch.setattr(loop, "save_wall", lambda model, path, *_: path)
+    monkeypatch.setattr(loop, "save_sample_grid", lambda model, path, *_: path)
     monkeypatch.setattr(loop.timelapse, "make", lambda *_: None)
 
 
@@ -308,7 +308,7 @@ def test_more_classes_than_a_model_has_are_refused_with_both_numbers():
 
 def test_labels_go_where_their_names_are():
     pictures = Pictures("set", torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1, 1, 2]), ("a", "x", "y"))
-    found = relabelled(pictures, ("y", "b", "a", "x"))
+    found = relabel(pictures, ("y", "b", "a", "x"))
     assert found.labels.tolist() == [2, 3, 3, 0] and found.classes == ("y", "b", "a", "x")
     assert pictures.labels.tolist() == [0, 1, 1, 2]
 
@@ -397,7 +397,7 @@ def test_a_tuned_run_that_was_stopped_goes_on_to_equal_bytes(start, tmp_path):
 
 @pytest.mark.parametrize("name", list(systems()))
 def test_what_is_proposed_can_be_run_and_is_never_longer_than_the_whole(name):
-    one = find(name)
+    one = find_system(name)
     for count in (1, 200, 5000, 200_000):
         recipe, model = finetune.proposed(one, count), checkpoint.shell(one, {})
         assert 0 < recipe.images <= one.recipe.images
@@ -419,7 +419,7 @@ def test_the_command_of_a_run_says_all_that_is_its_own():
 
 
 def test_a_network_of_another_size_is_asked_for_and_kept(start, tmp_path):
-    system, asked = find("dcgan"), {"channels": 1, "side": 16, "latent_dim": 8, "widths": (16, 8)}
+    system, asked = find_system("dcgan"), {"channels": 1, "side": 16, "latent_dim": 8, "widths": (16, 8)}
     words = shlex.split(command_line(system, "mnist", None, asked, system.recipe))[3:]
     given = dict(build_parser(words).parse_args(words).network)
     for options in ({"network": given, "images": 16, "batch": 8}, {"resume": True, "images": 32}):
@@ -447,7 +447,7 @@ def test_a_training_goes_on_from_a_network_of_another_size_under_its_licence(sta
     arguments = {"channels": 3, "side": 16, "latent_dim": 8, "widths": (16, 8)}
     path = tmp_path / "start.safetensors"
     header = checkpoint.Header("dcgan", arguments, licence="for your eyes only")
-    checkpoint.save(path, find("dcgan").build(**arguments), header, pack=False)
+    checkpoint.save(path, find_system("dcgan").build(**arguments), header, pack=False)
     checkpoint.critic_of(path).unlink()
     out = tmp_path / "run"
     start("dcgan", init=str(path), images=40, batch=8)

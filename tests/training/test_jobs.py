@@ -20,7 +20,7 @@ import pytest
 from genstudio import paths
 from genstudio.cli import main
 from genstudio.training import jobs
-from genstudio.training.jobs import DONE, FAILED, PAUSED, RUNNING, STOPPED, WAITING, Job, Limits, Order
+from genstudio.training.jobs import DONE, FAILED, PAUSED, RUNNING, STOPPED, WAITING, Job, JobSpec, Limits
 from genstudio.training.jsonl import rows
 from tests import ROOT
 
@@ -55,7 +55,7 @@ while True:
 
 def worker(job: Job, limits: Limits) -> list[str]:
     """Sleeps, unless the order says otherwise, and does what it is asked."""
-    return [sys.executable, "-S", "-c", WORKER, str(job.folder), job.order.recipe.get("how", "sleeps")]
+    return [sys.executable, "-S", "-c", WORKER, str(job.folder), job.spec.recipe.get("how", "sleeps")]
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def home(tmp_path, monkeypatch):
         monkeypatch.delenv(f"GENSTUDIO_JOBS_{name}", raising=False)
     yield tmp_path / "home"
     monkeypatch.setenv("GENSTUDIO_JOBS_AT_ONCE", "0")
-    for job in jobs.all_():
+    for job in jobs.list_jobs():
         jobs.delete(job.id)
     until(lambda: not jobs._children)
 
@@ -76,26 +76,26 @@ def pretended(monkeypatch):
     monkeypatch.setattr(jobs, "command", worker)
 
 
-def order(how: str = "sleeps", owner: str = "") -> Order:
-    return Order("ae2d_mnist", "mnist", recipe={"how": how}, owner=owner)
+def order(how: str = "sleeps", owner: str = "") -> JobSpec:
+    return JobSpec("ae2d_mnist", "mnist", recipe={"how": how}, owner=owner)
 
 
 def until(true: Callable[[], object], seconds: float = 180) -> None:
     """Waits, and looks after the jobs as a server does."""
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, [(job.id, job.state, job.why) for job in jobs.all_()]
-        jobs.tend()
+        assert time.monotonic() < end, [(job.id, job.state, job.why) for job in jobs.list_jobs()]
+        jobs.schedule()
         time.sleep(0.05)
 
 
 def state(job: Job) -> str:
-    return jobs.find(job.id).state
+    return jobs.find_job(job.id).state
 
 
 def wait_for(job: Job, *states: str, seconds: float = 180) -> Job:
     until(lambda: state(job) in states, seconds)
-    return jobs.find(job.id)
+    return jobs.find_job(job.id)
 
 
 def pid_of(job: Job) -> int:
@@ -122,9 +122,9 @@ def test_one_runs_and_the_others_wait_in_the_order_in_which_they_came(pretended,
     wait_for(second, RUNNING)
     assert [state(job) for job in (first, third)] == [STOPPED, WAITING]
     monkeypatch.setenv("GENSTUDIO_JOBS_AT_ONCE", "2")
-    jobs.tend()
+    jobs.schedule()
     assert state(third) == RUNNING
-    assert [job.id for job in jobs.all_()] == [third.id, second.id, first.id], "the newest first"
+    assert [job.id for job in jobs.list_jobs()] == [third.id, second.id, first.id], "the newest first"
 
 
 def test_limits_hold_for_each_visitor_and_for_all_and_are_told_in_words(pretended, monkeypatch):
@@ -141,7 +141,7 @@ def test_limits_hold_for_each_visitor_and_for_all_and_are_told_in_words(pretende
     jobs.start(order(owner="me"))
     with pytest.raises(ValueError, match="you have 1 unfinished here"):
         jobs.resume(mine.id)  # nor by a detour
-    assert len(jobs.all_()) == 3 and len(list(paths.jobs().iterdir())) == 4, "what was refused left nothing behind"
+    assert len(jobs.list_jobs()) == 3 and len(list(paths.jobs().iterdir())) == 4, "what was refused left nothing behind"
 
 
 def test_where_nobody_may_wait_there_is_still_one_who_runs(pretended, monkeypatch):
@@ -154,7 +154,7 @@ def test_where_nobody_may_wait_there_is_still_one_who_runs(pretended, monkeypatc
 @pytest.mark.parametrize("word", ["many", "nan", "inf", "-1"])
 def test_a_limit_that_is_no_number_is_refused_in_one_sentence(monkeypatch, word):
     monkeypatch.setenv("GENSTUDIO_JOBS_EACH", word)
-    for ask in (Limits.here, jobs.Keeper, lambda: jobs.start(order())):
+    for ask in (Limits.here, jobs.Supervisor, lambda: jobs.start(order())):
         with pytest.raises(ValueError, match=f"^GENSTUDIO_JOBS_EACH must be a number from 0 on, not '{word}'$"):
             ask()
     monkeypatch.delenv("GENSTUDIO_JOBS_EACH")
@@ -171,7 +171,7 @@ def test_strangers_have_less(monkeypatch):
 
 
 def test_minutes_are_those_of_all_sessions(home):
-    job = Job("some", Order("ae2d_mnist", "mnist"), WAITING)
+    job = Job("some", JobSpec("ae2d_mnist", "mnist"), WAITING)
     job.folder.mkdir(parents=True)
     limits = Limits(1, 1, 1, minutes=15, hours=None)
     assert jobs.command(job, limits)[-2:] == ["--max-minutes", "15"]
@@ -188,21 +188,21 @@ def test_what_an_ended_job_leaves_is_removed_after_its_time(pretended, monkeypat
     wait_for(new, DONE)
     for job in (runs, dies):
         os.utime(job.folder, (0, 0))
-    jobs.tend()
-    assert not dies.folder.exists() and {job.id for job in jobs.all_()} == {runs.id, new.id}
+    jobs.schedule()
+    assert not dies.folder.exists() and {job.id for job in jobs.list_jobs()} == {runs.id, new.id}
 
 
 def test_a_visitor_is_shown_only_their_own(pretended):
     mine, yours = jobs.start(order(owner="me")), jobs.start(order(owner="you"))
-    assert [job.id for job in jobs.all_("me")] == [mine.id] and [job.id for job in jobs.all_("you")] == [yours.id]
-    assert not jobs.all_("") and len(jobs.all_()) == 2
+    assert [job.id for job in jobs.list_jobs("me")] == [mine.id] and [job.id for job in jobs.list_jobs("you")] == [yours.id]
+    assert not jobs.list_jobs("") and len(jobs.list_jobs()) == 2
 
 
 def test_pictures_move_in_with_the_job_and_go_with_it(pretended, tmp_path):
     upload = tmp_path / "mine.zip"
     upload.write_bytes(b"pictures")
-    job = jobs.start(Order("ae2d_mnist", str(upload)), upload=upload)
-    kept = Path(job.order.data)
+    job = jobs.start(JobSpec("ae2d_mnist", str(upload)), upload=upload)
+    kept = Path(job.spec.data)
     assert not upload.exists() and kept.read_bytes() == b"pictures" and kept.is_relative_to(job.folder)
     jobs.delete(job.id)
     assert not kept.exists()
@@ -212,7 +212,7 @@ def test_pictures_move_in_with_the_job_and_go_with_it(pretended, tmp_path):
 def test_a_name_never_leads_elsewhere(name, home):
     (home / "job.json").parent.mkdir(exist_ok=True)
     (home / "job.json").write_text(json.dumps({"system": "ae2d_mnist", "data": "mnist"}))
-    for ask in (jobs.find, jobs.pause, jobs.stop, jobs.resume, jobs.delete):
+    for ask in (jobs.find_job, jobs.pause, jobs.stop, jobs.resume, jobs.delete):
         with pytest.raises(ValueError, match="no job is called"):
             ask(name)
     (home / "job.json").unlink()
@@ -269,7 +269,7 @@ def test_deleting_ends_what_runs(pretended):
     for job in (waits, runs):
         jobs.delete(job.id)
         assert not job.folder.exists()
-    assert not jobs.all_() and not process.lives()
+    assert not jobs.list_jobs() and not process.lives()
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="no sessions that are weighed")
@@ -295,9 +295,9 @@ def test_a_process_that_died_leaves_its_reason_and_can_go_on(pretended, how, why
     job = jobs.start(order(how))
     failed = wait_for(job, FAILED)
     assert why in failed.why.en and failed.why.fr and len(begins(job)) == 1
-    jobs.tend()
+    jobs.schedule()
     jobs._children.clear()
-    assert jobs.find(job.id).why == failed.why, "it is written down: another server tells the same"
+    assert jobs.find_job(job.id).why == failed.why, "it is written down: another server tells the same"
     jobs.resume(job.id)
     until(lambda: len(begins(job)) == 2)
 
@@ -305,7 +305,7 @@ def test_a_process_that_died_leaves_its_reason_and_can_go_on(pretended, how, why
 def test_the_reason_is_told_at_once_before_anybody_has_looked_after_it(pretended):
     """A page that asked in between was told that the process is gone without a word, and asked no more."""
     job = jobs.start(order("SIGKILL"))
-    while (seen := jobs.find(job.id)).state == RUNNING:
+    while (seen := jobs.find_job(job.id)).state == RUNNING:
         time.sleep(0.01)
     assert seen.why == jobs.KILLED
 
@@ -314,7 +314,7 @@ def test_one_that_vanished_while_no_server_looked_can_go_on(pretended):
     job = jobs.start(order())
     jobs._children.clear()
     kill(pid_of(job))
-    failed = jobs.find(job.id)
+    failed = jobs.find_job(job.id)
     assert failed.state == FAILED and failed.why == jobs.VANISHED
     assert jobs.resume(job.id).state == RUNNING
 
@@ -323,7 +323,7 @@ def test_another_server_finds_what_runs_and_steers_it(pretended):
     job = jobs.start(order())
     jobs._children.clear()
     assert state(job) == RUNNING
-    jobs.tend()
+    jobs.schedule()
     assert len(begins(job)) <= 1
     jobs.pause(job.id)
     wait_for(job, PAUSED)
@@ -342,13 +342,13 @@ def test_a_stranger_with_the_number_of_a_dead_process_is_not_taken_for_it(preten
 
 def test_one_that_cannot_begin_does_not_hold_up_the_others(pretended, monkeypatch):
     def command(job: Job, limits: Limits) -> list[str]:
-        if job.order.recipe["how"] == "never":
+        if job.spec.recipe["how"] == "never":
             raise ValueError("no system is called that")
         return worker(job, limits)
 
     monkeypatch.setattr(jobs, "command", command)
     never, fine = jobs.start(order("never")), jobs.start(order())
-    assert jobs.find(never.id).why.en == "no system is called that" and state(fine) == RUNNING
+    assert jobs.find_job(never.id).why.en == "no system is called that" and state(fine) == RUNNING
 
 
 def test_two_processes_never_work_on_one_job(pretended):
@@ -363,10 +363,10 @@ def test_two_processes_never_work_on_one_job(pretended):
 
 def at_work(job: Job) -> None:
     """This process works on a job, and another tries to."""
-    with jobs.at_work(job.folder):
+    with jobs.locked(job.folder):
         script = (
         "import sys; from pathlib import Path; from genstudio.training import jobs\n"
-        "with jobs.at_work(Path(sys.argv[1])): print('both')"
+        "with jobs.locked(Path(sys.argv[1])): print('both')"
     )
         said = subprocess.run([sys.executable, "-c", script, job.folder], cwd=ROOT, capture_output=True, text=True)
         assert said.returncode and not said.stdout and "another process is at work on this training" in said.stderr
@@ -382,7 +382,7 @@ def test_several_servers_at_once_begin_each_job_once(monkeypatch, tmp_path):
         f"jobs.command = lambda job, limits: [sys.executable, '-S', '-c', {WORKER!r}, str(job.folder), 'sleeps']\n"
         f"Path({str(tmp_path)!r}, str(os.getpid())).touch()\n"
         f"while not Path({str(tmp_path)!r}, 'go').exists(): pass\n"
-        "for _ in range(20): jobs.tend()"
+        "for _ in range(20): jobs.schedule()"
     )
     environment = os.environ | {"GENSTUDIO_JOBS_AT_ONCE": "5"}
     servers = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment) for _ in range(3)]
@@ -439,6 +439,6 @@ def test_the_command_line_lists_and_steers(pretended, capsys):
     assert "running" in said("resume", job.id)
     said("stop", job.id)
     wait_for(job, STOPPED)
-    assert "deleted" in said("delete", job.id) and not jobs.all_()
+    assert "deleted" in said("delete", job.id) and not jobs.list_jobs()
     for words, complaint in ((["stop"], "which one?"), (["stop", "nothing"], "no job is called 'nothing'")):
         assert main(["jobs", *words]) == 2 and complaint in capsys.readouterr().err

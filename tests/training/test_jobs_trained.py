@@ -27,7 +27,7 @@ from safetensors.torch import load_file
 from genstudio import checkpoint
 from genstudio.registry import systems
 from genstudio.training import jobs, loop, monitor, sample_grid
-from genstudio.training.jobs import DONE, FAILED, PAUSED, RUNNING, STOPPED, Order
+from genstudio.training.jobs import DONE, FAILED, PAUSED, RUNNING, STOPPED, JobSpec
 from tests.training.test_jobs import ROOT, home, kill, pid_of, state, until, wait_for  # noqa: F401
 
 AT_LENGTH = os.environ.get("GENSTUDIO_SLOW") == "1"  # `make slow`
@@ -126,7 +126,7 @@ def test_a_run_that_is_watched_at_every_step_learns_what_one_that_is_not_learns(
         list(loop.train("tiny", data=str(pictures), out=tmp_path / name, **options))
     alone, watched = tmp_path / "alone", tmp_path / "watched"
     assert len(list((watched / "watch").glob("*.png"))) == len(list((watched / "watch" / "raw").glob("*.png"))) == 4
-    assert [checkup.step for checkup in monitor.checkups(watched)] == list(range(1, 5))
+    assert [evaluation.step for evaluation in monitor.read_evaluations(watched)] == list(range(1, 5))
     for name in ("tiny.safetensors", "tiny.critic.safetensors"):
         assert_equal(watched / name, load_file(alone / name))
     one, other = state_of(alone), state_of(watched)
@@ -138,7 +138,7 @@ def test_a_job_that_was_paused_stopped_and_killed_makes_what_an_unwatched_run_ma
     pictures, uninterrupted, on_processor, subtests
 ):
     """One job, for each of its processes takes seconds to start."""
-    job = jobs.start(Order("dense_vae", str(pictures), recipe=ORDERED))
+    job = jobs.start(JobSpec("dense_vae", str(pictures), recipe=ORDERED))
     with subtests.test("paused, it has been looked at and has no weights yet"):
         until(lambda: job.reports and (job.folder / "checkups.jsonl").exists())
         jobs.pause(job.id)
@@ -148,24 +148,24 @@ def test_a_job_that_was_paused_stopped_and_killed_makes_what_an_unwatched_run_ma
         jobs.stop(job.id)
         stopped = wait_for(job, STOPPED)
         first = checkpoint.describe(stopped.weights).images
-        assert 0 < first == stopped.seen < IMAGES
+        assert 0 < first == stopped.images < IMAGES
     with subtests.test("stopped while it runs, too"):
         jobs.resume(job.id)
-        until(lambda: job.seen > first)
+        until(lambda: job.images > first)
         jobs.stop(job.id)
         stopped = wait_for(job, STOPPED)
-        assert first < checkpoint.describe(stopped.weights).images == stopped.seen < IMAGES
+        assert first < checkpoint.describe(stopped.weights).images == stopped.images < IMAGES
         assert_whole(job.folder)
     with subtests.test("killed, it says so"):
-        seen = stopped.seen
+        seen = stopped.images
         jobs.resume(job.id)
-        until(lambda: job.seen > seen)
+        until(lambda: job.images > seen)
         kill(pid_of(job))
         assert wait_for(job, FAILED).why == jobs.KILLED
     with subtests.test("its weights are those of a run that nobody interrupted"):
         jobs.resume(job.id)
         done = wait_for(job, DONE)
-        assert done.seen == IMAGES and done.why is None
+        assert done.images == IMAGES and done.why is None
         assert_equal(done.weights, uninterrupted)
         assert_whole(job.folder)
     with subtests.test("killed as it wrote them, it writes them again, with no step left to report"):
@@ -182,7 +182,7 @@ from genstudio.training import jobs
 plain = jobs.command
 jobs.command = lambda *job: [sys.executable, "-c", {PROGRAM!r}, *plain(*job)[3:]]
 jobs.SAVE_MINUTES, jobs.NICENESS = 0.01, 0
-keeper = jobs.Keeper()
+keeper = jobs.Supervisor()
 keeper.start()
 keeper.join()
 """
@@ -209,12 +209,12 @@ def test_killed_at_any_moment_nothing_is_lost_but_what_came_after_the_last_state
     interrupted."""
     draw, kept = random.Random(number), []
     monkeypatch.setenv("GENSTUDIO_JOBS_AT_ONCE", "0")
-    job = jobs.start(Order("dense_vae", str(pictures), recipe=ORDERED))
+    job = jobs.start(JobSpec("dense_vae", str(pictures), recipe=ORDERED))
 
     def strike(*victims: subprocess.Popen | None) -> None:
         """After the next report, and up to a second more. None stands for the process at work."""
-        seen, moment = job.seen, draw.uniform(0, 1)
-        until(lambda: job.seen > seen or state(job) == DONE)
+        seen, moment = job.images, draw.uniform(0, 1)
+        until(lambda: job.images > seen or state(job) == DONE)
         time.sleep(moment)
         for victim in victims:
             if victim:
@@ -225,7 +225,7 @@ def test_killed_at_any_moment_nothing_is_lost_but_what_came_after_the_last_state
         state_file = job.folder / "state.pt"
         saved = torch.load(state_file, weights_only=True)["step"] if state_file.exists() else 0
         kept.append([report for report in job.reports if report["step"] <= saved])
-        lost = job.seen // ORDERED["batch"] - saved
+        lost = job.images // ORDERED["batch"] - saved
         print(f"job {number}, {moment:.2f} s after a report: {lost} reported steps after the last state, at {saved}")
 
     with server() as first:

@@ -188,7 +188,7 @@ def test_closing_a_run_saves_it_and_it_can_go_on(start, tmp_path):
 def test_reports_tell_finite_terms_rate_and_time(start):
     *_, last = start(images=48, report_steps=4)
     assert last.step == last.steps == 6 and last.images == 48 and last.eta == 0
-    assert last.rate > 0 and last.minutes > 0 and last.wall.exists()
+    assert last.rate > 0 and last.minutes > 0 and last.sample_grid.exists()
     assert set(last.terms) == {"critic", "generator", "D(real)", "D(fake)", "D(fake_after)"}
     assert 0 < last.terms["D(real)"] < 1
 
@@ -405,10 +405,10 @@ def test_batch_norm_is_measured_on_the_averaged_weights_without_touching_the_run
 
 
 def test_walls_stand_at_log_spaced_steps():
-    steps = sorted(walls.wall_steps(10_000))
+    steps = sorted(walls.sample_grid_steps(10_000))
     assert steps[0] == 1 and steps[-1] == 10_000 and 25 <= len(steps) <= walls.FRAMES
     assert np.all(np.diff(np.log(steps[10:])) < 0.4)
-    assert walls.wall_steps(1) == {1}
+    assert walls.sample_grid_steps(1) == {1}
 
 
 def test_a_term_without_gradient_is_only_shown():

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from genstudio.models.gan import DCGAN
-from genstudio.registry import find, systems
+from genstudio.registry import find_system, systems
 from genstudio.training import loop, step_by_step
 from genstudio.training.step_by_step import Stepper
 from tests.training.test_loop import assert_equal, folder, one_thread, registered, tensors, tiny  # noqa: F401
@@ -147,7 +147,7 @@ def test_heat_is_the_gradient_of_each_pictures_own_logit(run):
     stepper = Stepper(run, "cpu", heat=True, exact=True)
     model, stand = stepper.run.model, stepper.stand()
     assert stand.heat.shape == (16, 16, 16) and stand.heat.dtype == np.uint8 and (stand.heat.max((1, 2)) == 255).all()
-    with torch.no_grad(), step_by_step.as_played(model) as norms:
+    with torch.no_grad(), step_by_step.batch_norm_only_training(model) as norms:
         for norm in norms:
             norm.momentum = 1.0
         *_, frame = step_by_step.sample(model, step_by_step.Noise(range(16)))
@@ -191,4 +191,4 @@ def test_what_cannot_be_played_is_refused_in_words(run, tmp_path, folder):  # no
         with pytest.raises(ValueError, match=f"{name} cannot be played step by step"):
             Stepper(run, "cpu")
         (run / "run.json").write_text(said.replace(f'"{name}"', '"tiny"'))
-    assert step_by_step.judges_pictures(find("dcgan_avatars").build())
+    assert step_by_step.judges_pictures(find_system("dcgan_avatars").build())

@@ -13,7 +13,7 @@ import torch
 
 from genstudio import checkpoint
 from genstudio.recipes import links
-from genstudio.registry import find
+from genstudio.registry import find_system
 from tests.ui.page import JOURNEY, card, drop, go, idle, png, press, recipe_of, shown, wait_for_change
 
 pytestmark = JOURNEY
@@ -132,7 +132,7 @@ def test_files_of_every_form_are_named(page, tmp_path, subtests):
         torch.manual_seed(7)
         path = tmp_path / "vae_mnist.dropped.safetensors"
         header = checkpoint.Header("vae_mnist", data="mnist", credit="LeCun <b>et al.</b>", images=123_456)
-        checkpoint.save(path, find("vae_mnist").build(), header)
+        checkpoint.save(path, find_system("vae_mnist").build(), header)
         before, count = shown(page), page.locator("#models .card").count()
         page.locator(".entrance input[type=file]").set_input_files(str(path))
         text = card(page, "Kept as")  # once it was tried; what it is stands there before

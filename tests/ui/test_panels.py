@@ -6,7 +6,7 @@ import gradio as gr
 import pytest
 
 from genstudio import catalog
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.ui.panels import Panel
 
 CLASSES = {"stylegan2": [], "cgan_mnist": ["0", "1"]}
@@ -16,7 +16,7 @@ CLASSES = {"stylegan2": [], "cgan_mnist": ["0", "1"]}
 def panel(monkeypatch) -> Panel:
     monkeypatch.setattr(catalog, "classes", CLASSES.__getitem__)
     with gr.Blocks():
-        return Panel({name: find(name) for name in CLASSES}, "sample", "test")
+        return Panel({name: find_system(name) for name in CLASSES}, "sample", "test")
 
 
 def shown(panel: Panel, system: str) -> dict[str, dict]:

@@ -33,7 +33,7 @@ def shapes(count: int = 60) -> bytes:
 @pytest.fixture(autouse=True)
 def no_jobs_left():
     yield
-    for job in jobs.all_():
+    for job in jobs.list_jobs():
         jobs.delete(job.id)
 
 
@@ -77,7 +77,7 @@ def test_pictures_are_read_before_anything_is_trained(tab, subtests):
         assert "60" in report and "32 × 32" in report and "left" in report and "right" in report
         assert "broken.png" in report and "notes.txt" in report
         assert tab.locator("#train-report .survey img").count() == 1
-        assert not jobs.all_()
+        assert not jobs.list_jobs()
 
 
 def test_a_training_from_its_order_to_its_end(tab, subtests):
@@ -92,8 +92,8 @@ def test_a_training_from_its_order_to_its_end(tab, subtests):
         first = shown(tab, WALL)
         tab.wait_for_function("b => document.querySelector('#job-walls img')?.src !== b", arg=first)
         tab.wait_for_selector("#job-curves .multiple")
-        [job] = jobs.all_()
-        assert job.state == jobs.RUNNING and job.order.system == SMALL
+        [job] = jobs.list_jobs()
+        assert job.state == jobs.RUNNING and job.spec.system == SMALL
 
     with subtests.test("it is found again after a reload"):
         go(tab)  # the page is gone, the training goes on
@@ -105,7 +105,7 @@ def test_a_training_from_its_order_to_its_end(tab, subtests):
     with subtests.test("it is paused and goes on"):
         tab.locator("#job-pause").click()
         tab.wait_for_selector("#job-head:has-text('Paused')")
-        seen = jobs.find(job.id).seen
+        seen = jobs.find_job(job.id).images
         press(tab, "#job-resume")
         tab.wait_for_selector("#job-pause", state="visible")
         tab.wait_for_function(
@@ -115,12 +115,12 @@ def test_a_training_from_its_order_to_its_end(tab, subtests):
         )
 
     with subtests.test("it is stopped, saved and opened"):
-        seen = jobs.find(job.id).seen
+        seen = jobs.find_job(job.id).images
         tab.locator("#job-stop").click()
         tab.wait_for_selector("#job-head:has-text('Stopped')")
-        assert jobs.find(job.id).seen >= seen and jobs.find(job.id).weights
+        assert jobs.find_job(job.id).images >= seen and jobs.find_job(job.id).weights
         idle(tab)
-        assert saved(tab, "#job-saved a:first-of-type") == jobs.find(job.id).weights.read_bytes()
+        assert saved(tab, "#job-saved a:first-of-type") == jobs.find_job(job.id).weights.read_bytes()
         tab.locator("#job-open").click()
         tab.wait_for_selector("#models .card[aria-pressed=true]:has-text('shapes')")
         tab.wait_for_selector("#opened:has-text('Kept as ae2d_mnist.shapes')")
@@ -133,4 +133,4 @@ def test_a_training_from_its_order_to_its_end(tab, subtests):
         tab.once("dialog", lambda dialog: dialog.accept())
         tab.locator("#job-delete").click()
         tab.wait_for_selector("#jobs .empty")
-        assert not jobs.all_() and not job.folder.exists()
+        assert not jobs.list_jobs() and not job.folder.exists()

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from genstudio.training import jobs
-from genstudio.training.jobs import RUNNING, Order
+from genstudio.training.jobs import RUNNING, JobSpec
 from tests.training.test_jobs import ROOT, home, state, until  # noqa: F401
 from tests.training.test_jobs_trained import AT_LENGTH, ORDERED, on_processor, pictures  # noqa: F401
 
@@ -107,7 +107,7 @@ def test_visitors_are_served_while_a_training_runs(pictures, on_processor, tmp_p
     try:
         url = f"http://127.0.0.1:{port}"
         until(lambda: answers(url))
-        job = jobs.start(Order("ae2d_mnist", str(pictures), recipe=ORDERED | {"images": 10**9}))
+        job = jobs.start(JobSpec("ae2d_mnist", str(pictures), recipe=ORDERED | {"images": 10**9}))
         until(lambda: job.reports, 400)
         visitors = [Visitor(url, seed) for seed in range(VISITORS)]
         memory, process, over = [], psutil.Process(server.pid), threading.Event()
@@ -131,8 +131,8 @@ def test_visitors_are_served_while_a_training_runs(pictures, on_processor, tmp_p
             f"the server holds {memory[0] >> 20} to {max(memory) >> 20} MiB"
         )
         assert max(memory) - memory[0] < GROWTH
-        seen = job.seen
-        until(lambda: job.seen > seen)
+        seen = job.images
+        until(lambda: job.images > seen)
         assert state(job) == RUNNING and server.poll() is None
         assert "Traceback" not in (tmp_path / "server.txt").read_text()
     finally:

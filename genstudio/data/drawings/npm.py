@@ -19,7 +19,7 @@ class Package(NamedTuple):
         return f"{self.name}@{self.version}"
 
 
-def find(program: str) -> str:
+def find_program(program: str) -> str:
     """Path of node or npm. Raises ValueError, with instructions, if it is not installed."""
     path = shutil.which(program)
     if path is None:
@@ -32,7 +32,7 @@ def install(folder: Path, packages: Iterable[Package]) -> None:
     packages = tuple(packages)
     manifest = {"private": True, "dependencies": {p.name: p.version for p in packages}}
     (folder / "package.json").write_text(json.dumps(manifest))
-    command = [find("npm"), "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [find_program("npm"), "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         errors = [line.removeprefix("npm error ") for line in done.stderr.splitlines() if line.startswith("npm error ")]
@@ -49,7 +49,7 @@ def run(folder: Path, program: Path, jobs: Iterable[dict]) -> Iterator[tuple[dic
     shutil.copy(program, folder)  # Node looks for packages beside the program that imports them
     with open(folder / "jobs.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps(job) + "\n" for job in jobs)
-    command = [find("node"), program.name, "jobs.jsonl"]
+    command = [find_program("node"), program.name, "jobs.jsonl"]
     # stderr goes to a file: an unread pipe fills up and blocks the program.
     with (
         open(folder / "errors.txt", "w+", encoding="utf-8", errors="replace") as errors,

@@ -12,28 +12,28 @@ from torch import Tensor
 
 from genstudio.importers.convert import Reading
 from genstudio.importers.lazy_tensor import Refused, shown
-from genstudio.importers.weight_file import Network, Wild
+from genstudio.importers.weight_file import StateDict, WeightFile
 from genstudio.layers.biggan_deep import EPS
 
-MOST_BLOCKS = 15  # limit of the channel list in a header; the published 512-pixel model has 14
+MAX_BLOCKS = 15  # limit of the channel list in a header; the published 512-pixel model has 14
 OWN = ("embeddings.weight", "generator.gen_z.weight_orig", "generator.bn.running_means")  # identify the format
 START = 16  # channels at 4x4, in multiples of the narrowest layer's
 
 
-def recognise(wild: Wild) -> Reading | None:
-    network = wild.only
+def recognise(file: WeightFile) -> Reading | None:
+    network = file.only
     if network is None or not all(key in network.tensors for key in OWN):
         return None
-    if "layers" not in wild.settings:
+    if "layers" not in file.settings:
         raise Refused("beside it is no config.json that says which blocks double the picture: give the folder of both")
-    blocks, attended = blocks_of(wild.settings["layers"]), wild.settings.get("attention_layer_position")
+    blocks, attended = blocks_of(file.settings["layers"]), file.settings.get("attention_layer_position")
     embedding, classes = two(network, "embeddings.weight")
     rows, narrowest = two(network, "generator.bn.running_means")
-    z = whole(wild.settings, "z_dim", 128)
+    z = whole(file.settings, "z_dim", 128)
     for name, actual in (("channel_width", narrowest), ("num_classes", classes), ("n_stats", rows)):
-        if (said := whole(wild.settings, name, actual)) != actual:
+        if (said := whole(file.settings, name, actual)) != actual:
             raise Refused(f"its config.json says that {name} is {said}, and its weights that it is {actual}")
-    eps = wild.settings.get("eps", EPS)
+    eps = file.settings.get("eps", EPS)
     if type(eps) is not float or not 0 < eps < 0.1:
         raise Refused(f"its config.json says that eps is {shown(eps)}: a number between 0 and 0.1 is meant")
     channels = [narrowest * times for times in (START, *(out for _, _, out in blocks))]
@@ -63,8 +63,8 @@ def recognise(wild: Wild) -> Reading | None:
 
 def blocks_of(said: Any) -> list[tuple[bool, int, int]]:
     """(upsamples, in, out) of each block, in multiples of the narrowest layer. Raises Refused if channels mismatch."""
-    if not isinstance(said, list) or not 1 <= len(said) <= MOST_BLOCKS:
-        raise Refused(f"its layers should be 1 to {MOST_BLOCKS} blocks, and are {shown(said)}")
+    if not isinstance(said, list) or not 1 <= len(said) <= MAX_BLOCKS:
+        raise Refused(f"its layers should be 1 to {MAX_BLOCKS} blocks, and are {shown(said)}")
     made = START
     for number, block in enumerate(said, 1):
         counts = block[1:] if isinstance(block, list) and len(block) == 3 and block[0] in (0, 1) else ()
@@ -77,7 +77,7 @@ def blocks_of(said: Any) -> list[tuple[bool, int, int]]:
     return [tuple(block) for block in said]
 
 
-def two(network: Network, key: str) -> tuple[int, int]:
+def two(network: StateDict, key: str) -> tuple[int, int]:
     shape = network.shape(key)
     if len(shape) != 2 or not all(1 <= n <= 4096 for n in shape):
         raise Refused(f"its {key} should have two sides of 1 to 4096 numbers, and is {shown(shape)}")
@@ -94,7 +94,7 @@ def whole(settings: dict[str, Any], name: str, default: int) -> int:
 # Weights ------------------------------------------------------------------------------------------------------------
 
 
-def translated(network: Network, blocks: int, attended: int, eps: float) -> dict[str, Tensor]:
+def translated(network: StateDict, blocks: int, attended: int, eps: float) -> dict[str, Tensor]:
     """Tensors by the keys of our model. In theirs, attention is one of the layers, before the block of that number."""
 
     def read(key: str) -> Tensor:

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from genstudio.importers.convert import Reading
 from genstudio.importers.lazy_tensor import Refused, shown
-from genstudio.importers.weight_file import Network, Wild
+from genstudio.importers.weight_file import StateDict, WeightFile
 
 KEY = r"(main\.)?(\d{1,3})\.(weight|bias|running_mean|running_var|num_batches_tracked)"
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 SIZE = 4  # kernel size of a layer with stride 2
 
 
-def recognise(wild: Wild) -> Reading | None:
-    networks = [network for network in wild.networks.values() if all(re.fullmatch(KEY, key) for key in network.tensors)]
+def recognise(file: WeightFile) -> Reading | None:
+    networks = [network for network in file.networks.values() if all(re.fullmatch(KEY, key) for key in network.tensors)]
     for network in networks:
         if found := generator(network):
             return found
@@ -26,16 +26,16 @@ def recognise(wild: Wild) -> Reading | None:
     return None
 
 
-def prefix_of(network: Network) -> str:
+def prefix_of(network: StateDict) -> str:
     return "main." if "main.0.weight" in network.tensors else ""
 
 
-def places(network: Network) -> list[int]:
+def places(network: StateDict) -> list[int]:
     """Indices of the convolutional layers."""
     return sorted(int(re.fullmatch(KEY, key)[2]) for key, stored in network.tensors.items() if len(stored.shape) == 4)
 
 
-def generator(network: Network) -> Reading | None:
+def generator(network: StateDict) -> Reading | None:
     """A generator of transposed convolutions, each but the last followed by batch norm and ReLU: every third layer.
 
     None if it is no such network. Raises Refused if it is one that our DCGAN does not cover.
@@ -76,7 +76,7 @@ def generator(network: Network) -> Reading | None:
     return Reading("dcgan", arguments, state, "PyTorch's DCGAN")
 
 
-def is_critic(network: Network) -> bool:
+def is_critic(network: StateDict) -> bool:
     """True for a discriminator: no norm between the first two convolutions, and one output channel in the last."""
     prefix = prefix_of(network)
     first, second = (network.shape(f"{prefix}{i}.weight") for i in (0, 2))

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from genstudio.importers.convert import Reading
 from genstudio.importers.lazy_tensor import Refused
-from genstudio.importers.weight_file import Wild
-from genstudio.registry import find
+from genstudio.importers.weight_file import WeightFile
+from genstudio.registry import find_system
 
 
-def recognise(wild: Wild) -> Reading | None:
-    candidates = (n for n in wild.networks.values() if len(n.tensors) == 10 and len(n.shape("fc21.weight")) == 2)
+def recognise(file: WeightFile) -> Reading | None:
+    candidates = (n for n in file.networks.values() if len(n.tensors) == 10 and len(n.shape("fc21.weight")) == 2)
     network = next(candidates, None)
     if network is None or len(network.shape("fc1.weight")) != 2:
         return None
@@ -32,7 +32,7 @@ def recognise(wild: Wild) -> Reading | None:
 
     def state() -> dict[str, Tensor]:
         w, b = ({layer: network.read(f"{layer}.{part}") for layer in layers} for part in ("weight", "bias"))
-        initial = find("dense_vae").build(**arguments).state_dict()  # with the prior N(0, I), as theirs
+        initial = find_system("dense_vae").build(**arguments).state_dict()  # with the prior N(0, I), as theirs
         return {key: value for key, value in initial.items() if key.startswith(("prior_", "map_"))} | {
             # The input of theirs is in [0, 1], of ours in [-1, 1]: W (x + 1) / 2 + b.
             "encoder.1.weight": w["fc1"] / 2,

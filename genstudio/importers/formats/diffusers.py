@@ -12,9 +12,9 @@ from torch import Tensor
 
 from genstudio.importers.convert import Reading
 from genstudio.importers.lazy_tensor import Refused, shown
-from genstudio.importers.weight_file import Network, Wild, numbered
+from genstudio.importers.weight_file import StateDict, WeightFile, numbered
 
-MOST = 4096  # upper bound of all counts
+MAX_COUNT = 4096  # upper bound of all counts
 
 # Options of `UNet2DModel` that ours does not have: each must be absent, or have this value.
 FIXED = {
@@ -52,24 +52,24 @@ NAMES = {
 }
 
 
-def recognise(wild: Wild) -> Reading | None:
-    network = wild.only
+def recognise(file: WeightFile) -> Reading | None:
+    network = file.only
     if network is None or not network.shape("conv_in.weight"):
         return None
     if len(network.shape("time_embedding.linear_1.weight")) != 2:
         return None
-    if not wild.settings:
+    if not file.settings:
         raise Refused("it does not say how it was built: it has to be a folder, with its config.json")
-    noise = wild.more.get("scheduler", {})
-    arguments = layout(wild.settings, network) | noising(noise)
+    noise = file.more.get("scheduler", {})
+    arguments = layout(file.settings, network) | noising(noise)
     if noise.get("variance_type") == "learned_range" and not arguments["learned_variance"]:
         raise Refused("its schedule needs a learned variance, and the network says none")
-    read = partial(state, network, sine_first=not wild.settings.get("flip_sin_to_cos", True))
+    read = partial(state, network, sine_first=not file.settings.get("flip_sin_to_cos", True))
     classes = [str(number) for number in range(arguments.get("classes", 0))]
     return Reading("unet_diffusion", arguments, read, "Hugging Face's diffusers", classes=classes)
 
 
-def state(network: Network, sine_first: bool) -> dict[str, Tensor]:
+def state(network: StateDict, sine_first: bool) -> dict[str, Tensor]:
     ours = translated({key: network.read(key) for key in network.tensors})
     if not sine_first:
         weight = ours["time_embedding.0.weight"]
@@ -99,62 +99,62 @@ def translated(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 # Settings -------------------------------------------------------------------------------------------------------------
 
 
-def layout(said: dict[str, Any], network: Network) -> dict[str, Any]:
+def layout(config: dict[str, Any], network: StateDict) -> dict[str, Any]:
     """Arguments of our builder for the network. Missing settings have the defaults of diffusers."""
-    check(said, FIXED)
-    one_of(said, "act_fn", ("silu", "swish"))  # synonyms
-    channels, out_channels = one_of(said, "in_channels", (3, 1)), count(said, "out_channels", 3)
+    check(config, FIXED)
+    one_of(config, "act_fn", ("silu", "swish"))  # synonyms
+    channels, out_channels = one_of(config, "in_channels", (3, 1)), count(config, "out_channels", 3)
     if out_channels not in (channels, 2 * channels):
         raise Refused(f"it is shown {channels} channels and says {out_channels}")
-    widths, groups = counts(said, "block_out_channels"), count(said, "norm_num_groups", 32)
+    widths, groups = counts(config, "block_out_channels"), count(config, "norm_num_groups", 32)
     for key, due in (("time_embedding_dim", 4 * widths[0]), ("attn_norm_num_groups", groups)):
-        if said.get(key) not in (None, due):
-            raise Refused(f"its {key} is {shown(said[key])}, and only {due} is known beside the rest")
-    blocks = count(said, "layers_per_block", 2)
+        if config.get(key) not in (None, due):
+            raise Refused(f"its {key} is {shown(config[key])}, and only {due} is known beside the rest")
+    blocks = count(config, "layers_per_block", 2)
     if len(numbered(network, r"down_blocks\.0\.resnets\.(\d+)\.conv1\.weight")) != blocks:
         raise Refused(f"it says that each level has {blocks} blocks, and its first has not")
-    down, up = attention_levels(said, "Down"), attention_levels(said, "Up")
+    down, up = attention_levels(config, "Down"), attention_levels(config, "Up")
     if down != up[::-1] or len(down) != len(widths):
         raise Refused("its levels on the way up are not those on the way down, turned around")
     found = {
-        "size": side(said.get("sample_size")),
+        "size": side(config.get("sample_size")),
         "channels": channels,
         "widths": widths,
         "blocks": blocks,
         "attention": tuple(level for level, has_attention in enumerate(down) if has_attention),
-        "conditional": said.get("num_class_embeds") is not None,
+        "conditional": config.get("num_class_embeds") is not None,
         "groups": groups,
-        "epsilon": units(said, "norm_eps", 1e-5, 1e-6),
-        "centred": one_of(said, "downsample_padding", (1, 0)) == 1,
-        "full_range": one_of(said, "freq_shift", (0, 1)) == 1,
+        "epsilon": units(config, "norm_eps", 1e-5, 1e-6),
+        "centred": one_of(config, "downsample_padding", (1, 0)) == 1,
+        "full_range": one_of(config, "freq_shift", (0, 1)) == 1,
         "learned_variance": out_channels == 2 * channels,
     }
     if found["conditional"]:
-        found["classes"] = count(said, "num_class_embeds")
-    if said.get("attention_head_dim", 8) is not None:
-        found["head"] = count(said, "attention_head_dim", 8)
+        found["classes"] = count(config, "num_class_embeds")
+    if config.get("attention_head_dim", 8) is not None:
+        found["head"] = count(config, "attention_head_dim", 8)
     return found
 
 
-def noising(said: dict[str, Any]) -> dict[str, Any]:
+def noising(config: dict[str, Any]) -> dict[str, Any]:
     """Arguments of our builder for the noise schedule; without settings, DDPM's."""
-    check(said, FIXED_NOISE)
-    if said.get("variance_type") == "learned":
+    check(config, FIXED_NOISE)
+    if config.get("variance_type") == "learned":
         raise Refused("its variance_type is learned, and only learned_range is known, beside fixed ones")
-    if "beta_schedule" not in said and said.get("_class_name") not in (None, "DDPMScheduler", "DDIMScheduler"):
-        raise Refused(f"its {shown(said['_class_name'])} knows no betas, and only schedules of betas are known")
-    schedule = one_of(said, "beta_schedule", tuple(SCHEDULES))
-    found = {"schedule": SCHEDULES[schedule], "times": count(said, "num_train_timesteps", 1000)}
-    usual = "epsilon" if said.get("predict_epsilon", True) else "sample"  # the key of versions before 0.9
-    found["predicts"] = PREDICTS[one_of({"prediction_type": usual} | said, "prediction_type", tuple(PREDICTS))]
+    if "beta_schedule" not in config and config.get("_class_name") not in (None, "DDPMScheduler", "DDIMScheduler"):
+        raise Refused(f"its {shown(config['_class_name'])} knows no betas, and only schedules of betas are known")
+    schedule = one_of(config, "beta_schedule", tuple(SCHEDULES))
+    found = {"schedule": SCHEDULES[schedule], "times": count(config, "num_train_timesteps", 1000)}
+    usual = "epsilon" if config.get("predict_epsilon", True) else "sample"  # the key of versions before 0.9
+    found["predicts"] = PREDICTS[one_of({"prediction_type": usual} | config, "prediction_type", tuple(PREDICTS))]
     if schedule == "linear":
-        found["betas"] = units(said, "beta_start", 1e-4, 1e-5), units(said, "beta_end", 0.02, 1e-5)
+        found["betas"] = units(config, "beta_start", 1e-4, 1e-5), units(config, "beta_end", 0.02, 1e-5)
     return found
 
 
-def attention_levels(said: dict[str, Any], way: str) -> list[bool]:
+def attention_levels(config: dict[str, Any], way: str) -> list[bool]:
     """Flags per level, True with attention. way: "Down" or "Up"."""
-    types, plain = said.get(f"{way.lower()}_block_types"), f"{way}Block2D"
+    types, plain = config.get(f"{way.lower()}_block_types"), f"{way}Block2D"
     if not isinstance(types, list):
         raise Refused(f"its {way.lower()}_block_types are {shown(types)}")
     types = [str(block).removeprefix("UNetRes") for block in types]  # the prefix of early versions
@@ -172,39 +172,41 @@ def side(size: Any) -> int:
     return count({"sample_size": two[0]}, "sample_size")
 
 
-def check(said: dict[str, Any], fixed: dict[str, Any]) -> None:
+def check(config: dict[str, Any], fixed: dict[str, Any]) -> None:
     for key, due in fixed.items():
-        if said.get(key, due) != due:
-            raise Refused(f"its {key} is {shown(json.dumps(said[key]))}, and only {json.dumps(due)} is known")
+        if config.get(key, due) != due:
+            raise Refused(f"its {key} is {shown(json.dumps(config[key]))}, and only {json.dumps(due)} is known")
 
 
-def one_of(said: dict[str, Any], key: str, known: tuple[Any, ...]) -> Any:
+def one_of(config: dict[str, Any], key: str, known: tuple[Any, ...]) -> Any:
     """A setting restricted to `known` values, the first of which is the default."""
-    value = said.get(key, known[0])
+    value = config.get(key, known[0])
     if value not in known:
         raise Refused(f"its {key} is {shown(value)}, and only {' and '.join(map(str, known))} are known")
     return value
 
 
-def count(said: dict[str, Any], key: str, usual: int | None = None) -> int:
-    value = said.get(key, usual)
-    if type(value) is not int or not 1 <= value <= MOST:
-        raise Refused(f"its {key} is {shown(value)}, and should be a whole number from 1 to {MOST}")
+def count(config: dict[str, Any], key: str, usual: int | None = None) -> int:
+    value = config.get(key, usual)
+    if type(value) is not int or not 1 <= value <= MAX_COUNT:
+        raise Refused(f"its {key} is {shown(value)}, and should be a whole number from 1 to {MAX_COUNT}")
     return value
 
 
-def counts(said: dict[str, Any], key: str) -> tuple[int, ...]:
-    values = said.get(key)
+def counts(config: dict[str, Any], key: str) -> tuple[int, ...]:
+    values = config.get(key)
     if not isinstance(values, list) or not values:
         raise Refused(f"its {key} are {shown(values)}")
     return tuple(count({key: value}, key) for value in values)
 
 
-def units(said: dict[str, Any], key: str, usual: float, unit: float) -> int:
+def units(config: dict[str, Any], key: str, usual: float, unit: float) -> int:
     """A small number as a whole multiple of `unit`: builders take only integers."""
-    value = said.get(key, usual)
+    value = config.get(key, usual)
     if isinstance(value, (int, float)) and 0 < value < 1:  # so no bool, and not NaN
         times = round(value / unit)
-        if 1 <= times <= MOST and abs(times * unit - value) < 1e-6 * value:
+        if 1 <= times <= MAX_COUNT and abs(times * unit - value) < 1e-6 * value:
             return times
-    raise Refused(f"its {key} is {shown(value)}, and only whole multiples of {unit:g} up to {MOST * unit:g} are known")
+    raise Refused(
+        f"its {key} is {shown(value)}, and only whole multiples of {unit:g} up to {MAX_COUNT * unit:g} are known"
+    )

@@ -21,19 +21,19 @@ from torch.nn.functional import linear
 
 from genstudio.importers.convert import Reading
 from genstudio.importers.lazy_tensor import Refused, shown
-from genstudio.importers.weight_file import Network, Wild, dict_of, numbered
+from genstudio.importers.weight_file import StateDict, WeightFile, dict_of, numbered
 from genstudio.layers.stylegan2 import GAIN, activated, normalized
 
 LICENCE = "NVIDIA Source Code License: non-commercial"
 LR_MULTIPLIER = 0.01  # of our mapping's layers, and the default of theirs
-MOST = 4096  # upper bound of all sizes
+MAX_SIZE = 4096  # upper bound of all sizes
 LARGEST = 1024  # pixels
 FILTERS = ".resample_filter"  # each layer keeps its own
 FILTER = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
 
 
-def recognise(wild: Wild) -> Reading | None:
-    generator = next((wild.networks[name] for name in ("G_ema", "G") if name in wild.networks), wild.only)
+def recognise(file: WeightFile) -> Reading | None:
+    generator = next((file.networks[name] for name in ("G_ema", "G") if name in file.networks), file.only)
     if generator is None or "mapping.fc0.weight" not in generator.tensors:
         return None
     if "synthesis.input.freqs" in generator.tensors:
@@ -42,7 +42,7 @@ def recognise(wild: Wild) -> Reading | None:
         return None
     found = Generator(generator)
     found.check()
-    critic = Critic(wild.networks["D"], found) if "D" in wild.networks else None
+    critic = Critic(file.networks["D"], found) if "D" in file.networks else None
     critic = critic if critic is not None and critic.fits() else None
 
     def state() -> dict[str, Tensor]:
@@ -65,17 +65,17 @@ def recognise(wild: Wild) -> Reading | None:
 # Generator and critic -------------------------------------------------------------------------------------------
 
 
-def given(network: Network, key: str, dimensions: int) -> tuple[int, ...]:
+def given(network: StateDict, key: str, dimensions: int) -> tuple[int, ...]:
     """Shape of a required tensor. Raises Refused if it is missing or too large."""
     if key not in network.tensors:
         raise Refused(f"its {key} is not there")
     shape = network.shape(key)
-    if len(shape) != dimensions or not all(1 <= n <= MOST for n in shape):
+    if len(shape) != dimensions or not all(1 <= n <= MAX_SIZE for n in shape):
         raise Refused(f"its {key} has the shape {shown(shape)}")
     return shape
 
 
-def layers_of(network: Network) -> int:
+def layers_of(network: StateDict) -> int:
     """Number of layers of the mapping network."""
     found = numbered(network, r"mapping\.fc(\d{1,3})\.weight")
     if found != list(range(len(found))):
@@ -83,7 +83,7 @@ def layers_of(network: Network) -> int:
     return len(found)
 
 
-def lr_multiplier_of(network: Network) -> float:
+def lr_multiplier_of(network: StateDict) -> float:
     """Learning-rate multiplier of the mapping network, which scales its weights at run time."""
     multiplier = dict_of(network.settings, "mapping_kwargs").get("lr_multiplier", LR_MULTIPLIER)
     if type(multiplier) not in (int, float) or not 0 < multiplier < math.inf:
@@ -91,7 +91,7 @@ def lr_multiplier_of(network: Network) -> float:
     return multiplier
 
 
-def check_words(network: Network) -> None:
+def check_words(network: StateDict) -> None:
     """Check settings without a trace in the tensors: the activation. Raises Refused."""
     nested = ("synthesis_kwargs", "mapping_kwargs", "block_kwargs", "epilogue_kwargs")
     for settings in (network.settings, *(dict_of(network.settings, name) for name in nested)):
@@ -99,7 +99,7 @@ def check_words(network: Network) -> None:
             raise Refused(f"its activation is {shown(activation)}, and there is only lrelu here")
 
 
-def usually_filtered(network: Network) -> bool:
+def usually_filtered(network: StateDict) -> bool:
     """True if all resampling layers have the default filter, [1, 3, 3, 1]."""
     usual, found = FILTER.outer(FILTER), [key for key in network.tensors if key.endswith(FILTERS)]
     return all(
@@ -107,7 +107,7 @@ def usually_filtered(network: Network) -> bool:
     )
 
 
-def table(network: Network, classes: int) -> Tensor:
+def table(network: StateDict, classes: int) -> Tensor:
     """Outputs of the class embedding layer (classes + 1, d): for each one-hot label, and last for zeros (no class)."""
     weight, bias = (network.read(f"mapping.embed.{kind}").float() for kind in ("weight", "bias"))
     return torch.cat([weight.T / math.sqrt(classes) + bias, bias[None]])
@@ -119,7 +119,7 @@ def table(network: Network, classes: int) -> Tensor:
 class Generator:
     """Architecture of a generator, derived from the shapes of its tensors. Raises Refused."""
 
-    def __init__(self, network: Network):
+    def __init__(self, network: StateDict):
         self.network = network
         self.sides = numbered(network, r"synthesis\.b(\d{1,5})\.conv1\.weight")
         if self.sides != [4 << level for level in range(len(self.sides))] or not self.sides:
@@ -214,7 +214,7 @@ def pairs(ours: str, theirs: str) -> list[tuple[str, str]]:
 
 @dataclass
 class Critic:
-    network: Network
+    network: StateDict
     generator: Generator
 
     @property
@@ -236,7 +236,7 @@ class Critic:
         for i in range(depth):
             due |= {f"mapping.fc{i}.weight": (last, last), f"mapping.fc{i}.bias": (last,)}
         shapes = {key: stored.shape for key, stored in self.network.tensors.items() if not key.endswith(FILTERS)}
-        return due == shapes and type(self.group) is int and 1 <= self.group <= MOST
+        return due == shapes and type(self.group) is int and 1 <= self.group <= MAX_SIZE
 
     def names(self) -> Iterator[tuple[str, str, tuple[int, ...]]]:
         """Yield our key, theirs and the shape, for all tensors to copy."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genstudio.importers.convert import Reading
 from genstudio.importers.lazy_tensor import Refused, shown
-from genstudio.importers.weight_file import Network, Wild, numbered
+from genstudio.importers.weight_file import StateDict, WeightFile, numbered
 from genstudio.layers.image_to_image import Norm
 from genstudio.layers.novelty import Domain
 
@@ -21,19 +21,19 @@ MAKER = "pytorch-CycleGAN-and-pix2pix"
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 PARTS = ("weight", "bias", *STATISTICS)
 SIDE = 256  # the usual training resolution; a ResNet's file does not have it
-MOST_LEVELS = 12  # of a U-Net, for 4096 pixels
+MAX_LEVELS = 12  # of a U-Net, for 4096 pixels
 
 
-def recognise(wild: Wild) -> Reading | None:
-    for network in wild.networks.values():
+def recognise(file: WeightFile) -> Reading | None:
+    for network in file.networks.values():
         if found := resnet(network) or unet(network):
             return found
-    if any(map(is_critic, wild.networks.values())):
+    if any(map(is_critic, file.networks.values())):
         raise Refused("it is a critic: the generator beside it is what translates")
     return None
 
 
-def resnet(network: Network) -> Reading | None:
+def resnet(network: StateDict) -> Reading | None:
     """CycleGAN's generator: a 7x7 layer, two downsamplings, residual blocks, two upsamplings, a 7x7 layer."""
     blocks = numbered(network, r"model\.(\d{1,3})\.conv_block\..*")
     if not blocks or len(network.shape("model.1.weight")) != 4:
@@ -63,10 +63,10 @@ def resnet(network: Network) -> Reading | None:
     return Reading("resnet_translator", arguments, lambda: taken(network, modules, norms, norm), MAKER)
 
 
-def unet(network: Network) -> Reading | None:
+def unet(network: StateDict) -> Reading | None:
     """pix2pix's generator: a U-Net of nested modules, each level inside the one above it."""
     levels, inner = ["model.model"], "model.model.1.model"
-    while f"{inner}.1.weight" in network.tensors and len(levels) <= MOST_LEVELS:
+    while f"{inner}.1.weight" in network.tensors and len(levels) <= MAX_LEVELS:
         levels.append(inner)
         inner += ".3.model"
     if len(levels) < 2 or len(network.shape("model.model.0.weight")) != 4:
@@ -105,7 +105,7 @@ def unet(network: Network) -> Reading | None:
     return Reading("unet_translator", arguments, state, MAKER)
 
 
-def norm_of(network: Network, modules: dict[str, str], norms: dict[str, str]) -> Norm:
+def norm_of(network: StateDict, modules: dict[str, str], norms: dict[str, str]) -> Norm:
     """Type of the norms, batch or instance. Raises Refused for a tensor outside of `modules` and `norms`."""
     present = {part: [name for name in norms if f"{name}.{part}" in network.tensors] for part in PARTS}
     batch = bool(present["weight"])
@@ -119,7 +119,7 @@ def norm_of(network: Network, modules: dict[str, str], norms: dict[str, str]) ->
     return "batch" if batch else "instance"
 
 
-def taken(network: Network, modules: dict[str, str], norms: dict[str, str], norm: Norm) -> dict[str, Tensor]:
+def taken(network: StateDict, modules: dict[str, str], norms: dict[str, str], norm: Norm) -> dict[str, Tensor]:
     """Tensors by the keys of our model, with an initial novelty detector that flags nothing."""
     made = {f"domain.{key}": value for key, value in Domain().state_dict().items()}
     for theirs, ours in (modules | norms if norm == "batch" else modules).items():
@@ -139,7 +139,7 @@ def pictured(inputs: int, outputs: int) -> dict[str, int]:
     return {"inputs": inputs, "outputs": outputs}
 
 
-def filters(network: Network, key: str) -> tuple[int, ...]:
+def filters(network: StateDict, key: str) -> tuple[int, ...]:
     """Shape of a convolution's weight. Raises Refused for any other tensor."""
     shape = network.shape(key)
     if len(shape) != 4:
@@ -147,7 +147,7 @@ def filters(network: Network, key: str) -> tuple[int, ...]:
     return shape
 
 
-def is_critic(network: Network) -> bool:
+def is_critic(network: StateDict) -> bool:
     """True for a patch discriminator: a sequence of 4x4 convolutions down to one channel."""
     places = numbered(network, r"model\.(\d{1,3})\.weight")
     if not places or not all(re.fullmatch(r"model\.\d{1,3}\.\w+", key) for key in network.tensors):

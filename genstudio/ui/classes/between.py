@@ -31,7 +31,7 @@ class Between(View):
     verbs = ()
     opening = {"label": "", "towards": "", "seed": 3, "blend": 0.5}
 
-    def draw(self) -> None:
+    def render(self) -> None:
         self.note = gr.HTML(elem_id="between-note")
         with gr.Column(elem_classes="stage-column") as self.all:
             gr.Markdown(t(w.BETWEEN_HINT), elem_classes="caption")

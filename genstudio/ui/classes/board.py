@@ -25,7 +25,7 @@ class Board(View):
     verbs = ()
     opening = {"label": "", "seed": 7}
 
-    def draw(self) -> None:
+    def render(self) -> None:
         gr.Markdown(t(w.BOARD_HINT), elem_classes="caption")
         with gr.Row(elem_classes="tools"):
             self.label = gr.Dropdown(self.names(), value=self.first["label"], label=t(w.WISH), elem_id="board-label", filterable=True, min_width=160)
@@ -83,8 +83,8 @@ class Board(View):
         uri = html.png_uri(answer.picture, recipe.make(loaded, "sample", seed=seed, controls={"label": label}))
         title = escape(getattr(loaded.system.title, lang))
         prediction = getattr(w.NO_JUDGE, lang)
-        if answer.seen:
-            predicted, probability = answer.seen
+        if answer.prediction:
+            predicted, probability = answer.prediction
             said = getattr(w.SEEN_AS, lang).format(label=escape(predicted), percent=round(100 * probability))
             prediction = f'<span class="{"" if predicted == label else "amiss"}">{said}</span>'
         near = f'<p class="legend">{getattr(w.NOT_AT_HAND, lang)}</p>'

@@ -12,7 +12,7 @@ import numpy as np
 
 from genstudio import catalog
 from genstudio.controls import OF_CLASSES, Text, controls
-from genstudio.model import steps_many
+from genstudio.model import samples_iteratively
 from genstudio.recipes import recipe, replay
 from genstudio.ui import html
 from genstudio.ui.classes import words as w
@@ -31,7 +31,7 @@ class Pick(View):
     verbs = ("sample",)
     opening = {"labels": [], "each": 8, "seed": 0, "cell": (0, 0)}
 
-    def draw(self) -> None:
+    def render(self) -> None:
         with gr.Row(elem_classes="mixing"):
             with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
                 self.grid = gr.HTML(elem_id="class-grid", js_on_load=html.PICK, min_height=240)
@@ -111,7 +111,7 @@ class Pick(View):
         return self.recipe(scene | {"controls": self.controls(scene) | {"label": label}}, "sample", seed=scene["seed"] + min(column, scene["each"] - 1))
 
     def quick(self, scene: dict) -> bool:
-        return not steps_many(self.systems[scene["system"]].model)
+        return not samples_iteratively(self.systems[scene["system"]].model)
 
     # event handlers -------------------------------------------------------------------------------------------------
 
@@ -144,7 +144,7 @@ class Pick(View):
         yield {
             self.subject: self.subject_html(scene, chosen, made, lang),
             self.stop: gr.update(visible=False),
-            **self.trail.keep(made, inputs[self.trail.history], lang, html.png_uri(chosen, made)),
+            **self.history.keep(made, inputs[self.history.entries], lang, html.png_uri(chosen, made)),
         }
 
     @friendly
@@ -159,7 +159,7 @@ class Pick(View):
         scene |= {"cell": (row, column)}
         made = self.made(scene)
         image = replay.image(made, self.engine)
-        kept = self.trail.keep(made, inputs[self.trail.history], lang, html.png_uri(image, made))
+        kept = self.history.keep(made, inputs[self.history.entries], lang, html.png_uri(image, made))
         return {self.scene: scene, self.subject: self.subject_html(scene, image, made, lang), **kept}
 
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:

@@ -32,7 +32,7 @@ class Sets(View):
     verbs = ()
     opening = {"labels": [], "each": 20}
 
-    def draw(self) -> None:
+    def render(self) -> None:
         gr.Markdown(t(w.SET_HINT), elem_classes="caption")
         names = catalog.classes(self.first["system"])
         self.labels = gr.Dropdown(names, value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="set-labels")

@@ -12,8 +12,8 @@ import gradio as gr
 from genstudio.samplers import SAMPLERS
 from genstudio.ui import html
 from genstudio.ui.diffusion import words as w
-from genstudio.ui.diffusion.visit import Visit
-from genstudio.ui.diffusion.work import Work
+from genstudio.ui.diffusion.backend import DiffusionBackend
+from genstudio.ui.diffusion.session import DiffusionSession
 from genstudio.ui.html import progress
 from genstudio.ui.language import t
 
@@ -21,8 +21,8 @@ COUNTS = (2, 5, 10, 20, 50)
 
 
 class Compare:
-    def __init__(self, work: Work):
-        self.work = work
+    def __init__(self, backend: DiffusionBackend):
+        self.backend = backend
         gr.Markdown(t(w.COMPARE_HINT), elem_classes="caption")
         with gr.Row(elem_classes="tools"):
             self.start = gr.Button(t(w.COMPARE_GO), elem_id="grid-run", variant="primary", scale=0, min_width=140)
@@ -34,21 +34,21 @@ class Compare:
     def outputs(self) -> list[gr.components.Component]:
         return [self.stop, self.progress, self.grid]
 
-    def run(self, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
+    def run(self, session: DiffusionSession, scene: dict, lang: str) -> Iterator[dict]:
         """Updates with the grid as it fills, the cells with few steps first."""
-        run, cells = visit.begin("grid"), {}
+        run, cells = session.begin("grid"), {}
         order = [(sampler, count) for count in COUNTS for sampler in SAMPLERS]
         yield {self.stop: gr.update(visible=True), self.grid: self.table(cells, lang)}
         for sampler, count in order:
             started, last = time.monotonic(), None
             changed = scene | {"branches": [], "controls": scene["controls"] | {"sampler": sampler, "steps": count}}
-            with closing(self.work.steps(visit, changed)) as steps:
+            with closing(self.backend.steps(session, changed)) as steps:
                 for last in steps:
                     if run.stopped:
                         break
             if run.stopped:
                 break
-            picture = html.png_uri(last.guess[0], self.work.recipe(visit, changed))
+            picture = html.png_uri(last.x_0[0], self.backend.recipe(session, changed))
             cells[sampler, count] = picture, time.monotonic() - started
             note = getattr(w.COMPARE_PROGRESS, lang).format(done=len(cells), of=len(order))
             yield {self.grid: self.table(cells, lang), self.progress: progress(len(cells) / len(order), note)}

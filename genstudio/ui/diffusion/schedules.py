@@ -9,8 +9,8 @@ from genstudio.engine.trajectory import noised
 from genstudio.samplers.schedule import Schedule
 from genstudio.ui import html
 from genstudio.ui.diffusion import words as w
-from genstudio.ui.diffusion.visit import Visit
-from genstudio.ui.diffusion.work import Work
+from genstudio.ui.diffusion.backend import DiffusionBackend
+from genstudio.ui.diffusion.session import DiffusionSession
 from genstudio.ui.language import t
 
 PLANS = (("linear", w.LINEAR), ("cosine", w.COSINE))
@@ -20,8 +20,8 @@ FLOOR = 40.0  # dB at which the curves end: less signal is invisible
 
 
 class Schedules:
-    def __init__(self, work: Work):
-        self.work = work
+    def __init__(self, backend: DiffusionBackend):
+        self.backend = backend
         gr.Markdown(t(w.SCHEDULES_HINT), elem_classes="caption")
         self.stage = gr.HTML(html.WAITING, elem_id="plans")
         self.time = gr.Slider(0, 999, 600, step=1, label=t(w.TIME), elem_id="plan-time")
@@ -31,23 +31,23 @@ class Schedules:
     def outputs(self) -> list[gr.components.Component]:
         return [self.stage, self.time, self.strip]
 
-    def show(self, visit: Visit, scene: dict, time: int, lang: str) -> dict:
-        return self.moved(visit, scene, time, lang) | {self.time: time, self.strip: self.rows(visit, scene, time, lang)}
+    def show(self, session: DiffusionSession, scene: dict, time: int, lang: str) -> dict:
+        return self.moved(session, scene, time, lang) | {self.time: time, self.strip: self.rows(session, scene, time, lang)}
 
-    def moved(self, visit: Visit, scene: dict, time: int, lang: str) -> dict:
+    def moved(self, session: DiffusionSession, scene: dict, time: int, lang: str) -> dict:
         """Both noised images at a timestep, and the curves."""
-        picture, figures, alphas, ratios = self.work.fitted(visit, scene["system"]), "", [], []
+        picture, figures, alphas, ratios = self.backend.fitted(session, scene["system"]), "", [], []
         times = np.linspace(0, 999, 101).astype(int).tolist()
         for kind, label in PLANS:
             plan = Schedule(kind)
             [image] = noised(picture, plan, [time], scene["seed"])
-            said = f"ᾱ = {plan.left(time):.3f}"
+            said = f"ᾱ = {plan.alpha_bar(time):.3f}"
             shown = f'<div class="frame">{html.picture(html.png_uri(image), getattr(label, lang))}</div>'
             figures += (
                 f'<figure class="{COLOURS[kind]}">{shown}<figcaption><b>{getattr(label, lang)}</b>'
                 f"<output>{said.replace('.', ',') if lang == 'fr' else said}</output></figcaption></figure>"
             )
-            alphas.append((COLOURS[kind], [plan.left(t) for t in times]))
+            alphas.append((COLOURS[kind], [plan.alpha_bar(t) for t in times]))
             ratios.append((COLOURS[kind], [float(np.clip(10 * np.log10(plan.signal_to_noise(t)), -FLOOR, FLOOR)) for t in times]))
         curves = ""
         for lines, reference, label in ((alphas, 0.5, w.LEFT), (ratios, 0.0, w.RATIO)):
@@ -55,8 +55,8 @@ class Schedules:
             curves += f'<div>{html.curve(lines, time / 999, reference, note)}<p class="legend">{note}</p></div>'
         return {self.stage: f'<div class="stage">{figures}</div><div class="curves">{curves}</div>'}
 
-    def rows(self, visit: Visit, scene: dict, time: int, lang: str) -> str:
-        picture, times = self.work.fitted(visit, scene["system"]), np.linspace(0, 999, COLUMNS).astype(int).tolist()
+    def rows(self, session: DiffusionSession, scene: dict, time: int, lang: str) -> str:
+        picture, times = self.backend.fitted(session, scene["system"]), np.linspace(0, 999, COLUMNS).astype(int).tolist()
         rows = [
             (getattr(label, lang), [html.png_uri(i) for i in noised(picture, Schedule(kind), times, scene["seed"])])
             for kind, label in PLANS

@@ -36,7 +36,7 @@ AT_ONCE, REACH = 6, 4  # sliders; their range in standard deviations
 QUICK_SIDE = 256  # resolution of larger pictures during a drag
 WALK_FRAMES, WALK_SECONDS = 24, 1.2  # from a face to the next
 FILM_SIDE = 384  # pixels
-KINDS = {"sefa": w.BY_SEFA, "pca": w.BY_PCA}
+DIRECTION_TITLES = {"sefa": w.BY_SEFA, "pca": w.BY_PCA}
 
 
 class Mixing(View):
@@ -76,7 +76,7 @@ class Mixing(View):
         with gr.Accordion(t(w.DIRECTIONS), open=False, elem_id="mix-directions"), gr.Row(elem_classes="mixing"):
             with gr.Column(scale=6, min_width=300):
                 self.kind = gr.Radio(
-                    [(t(label), kind) for kind, label in KINDS.items()], value="sefa", label=t(w.KIND), info=t(w.KIND_HINT), elem_id="mix-kind",
+                    [(t(label), kind) for kind, label in DIRECTION_TITLES.items()], value="sefa", label=t(w.KIND), info=t(w.KIND_HINT), elem_id="mix-kind",
                 )  # fmt: skip
                 self.moved = gr.HTML(elem_id="mix-moved", js_on_load=html.PICK)
                 gr.Markdown(t(w.NAMES_HINT), elem_classes="caption")

@@ -9,7 +9,7 @@ import numpy as np
 
 from genstudio import catalog
 from genstudio.controls import controls
-from genstudio.model import steps_many
+from genstudio.model import samples_iteratively
 from genstudio.system import System
 from genstudio.ui.classes import words as w
 from genstudio.ui.classes.between import Between
@@ -36,13 +36,13 @@ class ClassesTab(ViewsTab):
         return {name: system for name, system in found.items() if catalog.classes(name)}
 
     def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:
-        *_, images = self.engine.sample(name, seeds, **(QUICKLY if steps_many(self.systems[name].model) else {}))
+        *_, images = self.engine.sample(name, seeds, **(QUICKLY if samples_iteratively(self.systems[name].model) else {}))
         return images
 
     def can_open(self, found: dict) -> bool:
         """True for a sample of a fast model without styles: diffusion models and StyleGANs have tabs of their own."""
         system = self.systems.get(found.get("system"))
-        return super().can_open(found) and not (steps_many(system.model) or hasattr(system.model, "styles"))
+        return super().can_open(found) and not (samples_iteratively(system.model) or hasattr(system.model, "styles"))
 
     def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
         raise ValueError(getattr(w.NOT_HERE, language(request)))

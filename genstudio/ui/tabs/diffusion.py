@@ -21,22 +21,22 @@ from genstudio.recipes import encoding, recipe
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.diffusion import words as w
+from genstudio.ui.diffusion.backend import DiffusionBackend
 from genstudio.ui.diffusion.compare import Compare, picked
 from genstudio.ui.diffusion.schedules import Schedules
-from genstudio.ui.diffusion.visit import Visit
-from genstudio.ui.diffusion.watch import PLAY, Watch
-from genstudio.ui.diffusion.work import Work
+from genstudio.ui.diffusion.session import DiffusionSession
+from genstudio.ui.diffusion.step_by_step import PLAY, StepByStep
 from genstudio.ui.events import DIRECT, DRAG, EACH, LAST, ONCE
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
-from genstudio.ui.sessions import taken
+from genstudio.ui.sessions import read_input
 from genstudio.ui.views.learned import Learned, story
 
 OPENS_ON = "ddpm_mnist"  # best trained
 MAIN = ("label", "steps", "guidance")  # the others are collapsed
 OF_PICTURE = ("strength", "start")
 PARTS = (
-    ("watch", w.WATCH, Watch),
+    ("watch", w.WATCH, StepByStep),
     ("compare", w.COMPARE, Compare),
     ("schedules", w.SCHEDULES, Schedules),
 )
@@ -44,7 +44,7 @@ BRUSH = ("#e11d48",)
 
 
 class DiffusionTab:
-    """Draws the tab inside the current `gr.Tab`; opened files and links are passed to it (`open_file.Door`)."""
+    """Draws the tab inside the current `gr.Tab`; opened files and links are passed to it (`open_file.OpenFile`)."""
 
     memory = None
     started = w.STARTED
@@ -52,17 +52,17 @@ class DiffusionTab:
     def __init__(self, engine: Engine):
         self.engine = engine
         systems = dict(sorted(catalog.offered("img2img").items(), key=lambda item: item[1].title))
-        self.systems, self.work = systems, Work(engine, systems)
+        self.systems, self.backend = systems, DiffusionBackend(engine, systems)
         if systems:
-            self.draw()
+            self.render()
             self.wire()
         else:
             gr.Markdown(t(w.NO_DIFFUSION))
 
     # the page -----------------------------------------------------------------------------------------------------
 
-    def draw(self) -> None:
-        self.system, self.looked = gr.State(self.showcase()), gr.State("watch")
+    def render(self) -> None:
+        self.system, self.selected = gr.State(self.showcase()), gr.State("watch")
         self.cards = gr.HTML(elem_id="denoisers", js_on_load=html.PICK, min_height=70)
         self.mounted = gr.HTML(elem_id="diffusion-mounted", js_on_load=html.MOUNTED)
         with gr.Row(elem_classes="latent"):
@@ -93,14 +93,14 @@ class DiffusionTab:
                 parts = {}
                 for key, title, part in PARTS:
                     with gr.Tab(t(title), id=key, elem_id=f"diffusion-{key}") as self.tabs[key]:
-                        parts[key] = part(self.work)
+                        parts[key] = part(self.backend)
                 with gr.Tab(t(Learned.title), id="learned", elem_id="diffusion-learned") as self.tabs["learned"]:
                     self.story = gr.HTML(elem_id="denoiser-story")
         self.parts = parts
-        self.watch, self.compare, self.schedules = (parts[key] for key in ("watch", "compare", "schedules"))
+        self.step_by_step, self.compare, self.schedules = (parts[key] for key in ("watch", "compare", "schedules"))
 
     def wire(self) -> None:
-        inputs, outputs, watch = self.inputs, self.outputs, self.watch
+        inputs, outputs, step_by_step = self.inputs, self.outputs, self.step_by_step
         self.mounted.expand(self.on_first, None, outputs, **ONCE)
         # None of these waits for the current run: a new one ends it.
         self.cards.select(self.on_system, inputs, outputs, **EACH)
@@ -116,16 +116,16 @@ class DiffusionTab:
         self.sheet.input(self.on_paint, inputs, outputs, **EACH)
         for key, tab in self.tabs.items():
             tab.select(self.arrival(key), inputs, outputs, **LAST)
-        watch.start.click(self.on_change, inputs, outputs, **EACH)
-        watch.stop.click(self.on_cancel("run"), None, None, **DIRECT)
-        watch.scrub.input(self.on_scrub, watch.scrub, [watch.lanes, watch.stand], **DRAG)
-        watch.scrub.release(self.on_rest, watch.scrub, [watch.lanes, watch.stand, watch.strip], **LAST)
-        watch.play.click(None, js=PLAY)
-        watch.strip.select(self.on_place, None, [watch.lanes, watch.stand, watch.strip, watch.scrub], **EACH)
-        watch.branch.click(self.on_branch, inputs, outputs, **EACH)
-        watch.runs.select(self.on_kept, inputs, outputs, **EACH)
-        for suffix, button in watch.savers.items():
-            button.click(self.saver(suffix), None, watch.saved, **ONCE)
+        step_by_step.start.click(self.on_change, inputs, outputs, **EACH)
+        step_by_step.stop.click(self.on_cancel("run"), None, None, **DIRECT)
+        step_by_step.scrub.input(self.on_scrub, step_by_step.scrub, [step_by_step.lanes, step_by_step.stand], **DRAG)
+        step_by_step.scrub.release(self.on_rest, step_by_step.scrub, [step_by_step.lanes, step_by_step.stand, step_by_step.strip], **LAST)
+        step_by_step.play.click(None, js=PLAY)
+        step_by_step.strip.select(self.on_place, None, [step_by_step.lanes, step_by_step.stand, step_by_step.strip, step_by_step.scrub], **EACH)
+        step_by_step.branch.click(self.on_branch, inputs, outputs, **EACH)
+        step_by_step.runs.select(self.on_kept, inputs, outputs, **EACH)
+        for suffix, button in step_by_step.savers.items():
+            button.click(self.saver(suffix), None, step_by_step.saved, **ONCE)
         self.compare.start.click(self.on_compare, inputs, self.compare.outputs, **ONCE)
         self.compare.stop.click(self.on_cancel("grid"), None, None, **DIRECT)
         self.compare.grid.select(self.on_cell, inputs, outputs, **EACH)
@@ -145,33 +145,33 @@ class DiffusionTab:
     @friendly
     def on_first(self, request: gr.Request) -> Iterator[dict]:
         """First selection of the tab: show a run, or the file or link opened meanwhile."""
-        visit = self.work.visits.of(request)
-        yield from self.on(visit.scene or self.work.opening(self.showcase()), request, visit.looked)
+        session = self.backend.sessions.of(request)
+        yield from self.on(session.scene or self.backend.opening(self.showcase()), request, session.selected)
 
     @friendly
     def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
         if event.pick not in self.systems:
             raise ValueError(f"no model is called {event.pick!r}")
-        self.work.visits.of(request).mask = None
-        scene = self.work.opening(event.pick, inputs[self.begin]) | {"seed": recipe.check_seed(inputs[self.seed])}
-        yield from self.on(scene, request, inputs[self.looked])
+        self.backend.sessions.of(request).mask = None
+        scene = self.backend.opening(event.pick, inputs[self.begin]) | {"seed": recipe.check_seed(inputs[self.seed])}
+        yield from self.on(scene, request, inputs[self.selected])
 
     @friendly
     def on_change(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """Update the part in front after a control was released, or on demand."""
-        yield from self.part(inputs[self.looked], self.work.visits.of(request), self.read(inputs), language(request))
+        yield from self.part(inputs[self.selected], self.backend.sessions.of(request), self.read(inputs), language(request))
 
     @friendly
     def on_begin(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        scene = self.work.opening(inputs[self.system], inputs[self.begin])
+        scene = self.backend.opening(inputs[self.system], inputs[self.begin])
         scene["seed"] = recipe.check_seed(inputs[self.seed])
-        yield from self.on(scene, request, inputs[self.looked])
+        yield from self.on(scene, request, inputs[self.selected])
 
     @friendly
     def on_dice(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         scene = self.read(inputs) | {"seed": random.randrange(1_000_000)}
         yield {self.seed: scene["seed"]}
-        yield from self.part(inputs[self.looked], self.work.visits.of(request), scene, language(request))
+        yield from self.part(inputs[self.selected], self.backend.sessions.of(request), scene, language(request))
 
     @friendly
     def on_upload(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
@@ -184,28 +184,28 @@ class DiffusionTab:
     @friendly
     def on_paint(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
         """Inpaint the painted area."""
-        visit = self.work.visits.of(request)
+        session = self.backend.sessions.of(request)
         paint = open_picture(html.read_uri(event.png)).convert("RGBA")
-        visit.mask = np.asarray(paint.getchannel("A")) > 127
-        yield from self.part("watch", visit, self.read(inputs), language(request))
+        session.mask = np.asarray(paint.getchannel("A")) > 127
+        yield from self.part("watch", session, self.read(inputs), language(request))
 
     @friendly
     def on_branch(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        visit, lang = self.work.visits.of(request), language(request)
-        scene, steps = self.watch.branched(visit, inputs, lang)
-        visit.scene = scene
-        yield from self.watch.run(visit, scene, lang, steps)
+        session, lang = self.backend.sessions.of(request), language(request)
+        scene, steps = self.step_by_step.branched(session, inputs, lang)
+        session.scene = scene
+        yield from self.step_by_step.run(session, scene, lang, steps)
 
     @friendly
     def on_kept(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
         """Restore a kept run."""
-        visit, lang = self.work.visits.of(request), language(request)
-        if not str(event.pick).isdecimal() or int(event.pick) >= len(visit.runs):
+        session, lang = self.backend.sessions.of(request), language(request)
+        if not str(event.pick).isdecimal() or int(event.pick) >= len(session.runs):
             raise ValueError(getattr(w.GONE, lang))
-        visit.end("run")
-        visit.made = visit.runs[int(event.pick)].scene | {"branches": []}
-        run = visit.keep(visit.runs[int(event.pick)])
-        return self.chosen(visit, run.scene, lang) | self.watch.show(visit, run, lang)
+        session.end("run")
+        session.made = session.runs[int(event.pick)].scene | {"branches": []}
+        run = session.keep(session.runs[int(event.pick)])
+        return self.chosen(session, run.scene, lang) | self.step_by_step.show(session, run, lang)
 
     @friendly
     def on_scrub(self, number: float, request: gr.Request) -> dict:
@@ -217,25 +217,25 @@ class DiffusionTab:
 
     @friendly
     def on_place(self, event: gr.EventData, request: gr.Request) -> dict:
-        return self.look(event.pick, request) | {self.watch.scrub: int(event.pick)}
+        return self.look(event.pick, request) | {self.step_by_step.scrub: int(event.pick)}
 
     def look(self, number: Any, request: gr.Request, strip: bool = True) -> dict:
-        visit = self.work.visits.of(request)
-        return self.watch.at(visit.runs[0], number, language(request), strip) if visit.runs else {}
+        session = self.backend.sessions.of(request)
+        return self.step_by_step.at(session.runs[0], number, language(request), strip) if session.runs else {}
 
     def saver(self, suffix: str):
         @friendly
         def on_save(request: gr.Request) -> Any:
-            visit, lang = self.work.visits.of(request), language(request)
-            if not visit.runs:
+            session, lang = self.backend.sessions.of(request), language(request)
+            if not session.runs:
                 raise ValueError(getattr(w.NO_RUN, lang))
-            return self.watch.save(visit.runs[0], suffix, lang)
+            return self.step_by_step.save(session.runs[0], suffix, lang)
 
         return on_save
 
     @friendly
     def on_compare(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        yield from self.compare.run(self.work.visits.of(request), self.read(inputs), language(request))
+        yield from self.compare.run(self.backend.sessions.of(request), self.read(inputs), language(request))
 
     @friendly
     def on_cell(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
@@ -245,22 +245,22 @@ class DiffusionTab:
 
     @friendly
     def on_time(self, inputs: dict, request: gr.Request) -> dict:
-        visit, time = self.work.visits.of(request), int(inputs[self.schedules.time])
-        return self.schedules.moved(visit, self.read(inputs), time, language(request))
+        session, time = self.backend.sessions.of(request), int(inputs[self.schedules.time])
+        return self.schedules.moved(session, self.read(inputs), time, language(request))
 
     @friendly
     def on_time_rest(self, inputs: dict, request: gr.Request) -> dict:
-        visit, time = self.work.visits.of(request), int(inputs[self.schedules.time])
-        return self.schedules.show(visit, self.read(inputs), time, language(request))
+        session, time = self.backend.sessions.of(request), int(inputs[self.schedules.time])
+        return self.schedules.show(session, self.read(inputs), time, language(request))
 
     @friendly
     def on_time_pick(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
         time = min(999, max(0, int(event.pick)))
-        return self.schedules.show(self.work.visits.of(request), self.read(inputs), time, language(request))
+        return self.schedules.show(self.backend.sessions.of(request), self.read(inputs), time, language(request))
 
     def on_cancel(self, kind: str):
         def cancel(request: gr.Request) -> None:
-            self.work.visits.of(request).end(kind, cancelled=True)
+            self.backend.sessions.of(request).end(kind, cancelled=True)
 
         return cancel
 
@@ -268,11 +268,11 @@ class DiffusionTab:
         @friendly
         def on_arrival(inputs: dict, request: gr.Request) -> Iterator[dict]:
             """Update a part when it is selected; not if the tab itself has selected it, as it is drawn already."""
-            visit, scene = self.work.visits.of(request), self.read(inputs)
-            turned, visit.looked = visit.looked != key, key
-            yield {self.looked: key}
-            if turned and not (key == "watch" and visit.made == scene):
-                yield from self.part(key, visit, scene, language(request))
+            session, scene = self.backend.sessions.of(request), self.read(inputs)
+            turned, session.selected = session.selected != key, key
+            yield {self.selected: key}
+            if turned and not (key == "watch" and session.made == scene):
+                yield from self.part(key, session, scene, language(request))
 
         return on_arrival
 
@@ -283,7 +283,7 @@ class DiffusionTab:
         if not self.systems:
             return set()
         knobs = {c for panel in self.panels for c in panel.components.values()}
-        return {self.system, self.looked, self.begin, self.seed, *knobs, *self.watch.inputs}
+        return {self.system, self.selected, self.begin, self.seed, *knobs, *self.step_by_step.inputs}
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -291,7 +291,7 @@ class DiffusionTab:
             return []
         knobs = [c for panel in self.panels for c in panel.components.values()]
         shown = [component for part in self.parts.values() for component in part.outputs]
-        chosen = [self.system, self.looked, self.cards, self.switch, self.begin, self.of_picture, self.photo, self.sheet, self.seed]
+        chosen = [self.system, self.selected, self.cards, self.switch, self.begin, self.of_picture, self.photo, self.sheet, self.seed]
         return [*chosen, *knobs, *shown, self.story]
 
     def on_load(self, memory: None, request: gr.Request) -> dict:
@@ -302,17 +302,17 @@ class DiffusionTab:
         return found.get("system") in self.systems and found.get("verb") in ("sample", "img2img")
 
     def lacks(self, found: dict, request: gr.Request) -> Any:
-        own = self.work.visits.of(request).own
+        own = self.backend.sessions.of(request).own
         return w.BRING if "picture" in found and not (own and own.digest == found["picture"]) else None
 
     def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
         """Restore a checked recipe; img2img starts from the current picture."""
-        visit = self.work.visits.of(request)
-        visit.mask = None
+        session = self.backend.sessions.of(request)
+        session.mask = None
         if found.get("mask"):
-            visit.mask = encoding.unpack_mask(found["mask"], self.engine.image_shape(found["system"])[1:])
+            session.mask = encoding.unpack_mask(found["mask"], self.engine.image_shape(found["system"])[1:])
         updates: dict = {}
-        for more in self.on(self.work.scene_of(found), request):
+        for more in self.on(self.backend.scene_of(found), request):
             updates |= more
         return updates
 
@@ -320,12 +320,12 @@ class DiffusionTab:
         """Run img2img (SDEdit) on a visitor's picture."""
         if not self.systems:
             raise ValueError(getattr(w.NO_DIFFUSION, language(request)))
-        visit = self.work.visits.of(request)
-        visit.own, visit.mask, visit.made = taken(Path(path).read_bytes()), None, None
-        scene = self.work.opening(inputs[self.system], "picture") | {"seed": recipe.check_seed(inputs[self.seed])}
+        session = self.backend.sessions.of(request)
+        session.own, session.mask, session.made = read_input(Path(path).read_bytes()), None, None
+        scene = self.backend.opening(inputs[self.system], "picture") | {"seed": recipe.check_seed(inputs[self.seed])}
         if inputs[self.begin] == "picture":
             scene = self.read(inputs)
-        yield from self.on(scene, request, "schedules" if inputs[self.looked] == "schedules" else "watch")
+        yield from self.on(scene, request, "schedules" if inputs[self.selected] == "schedules" else "watch")
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
         """Select new weights, if this tab can show them."""
@@ -333,11 +333,11 @@ class DiffusionTab:
         if not self.systems or system is None:
             return None
         self.systems = self.systems | {name: system}  # a new dict: other threads may be iterating over the old one
-        self.work.systems = self.systems
-        for panel in (*self.panels, self.watch.panel):
+        self.backend.systems = self.systems
+        for panel in (*self.panels, self.step_by_step.panel):
             panel.offer(name, system)
         updates: dict = {}
-        for more in self.on(self.work.opening(name), request):
+        for more in self.on(self.backend.opening(name), request):
             updates |= more
         return updates
 
@@ -347,10 +347,10 @@ class DiffusionTab:
     def warm_up(self) -> None:
         """Sample the pictures of the cards, which the first visitor would wait for."""
         for name in self.systems:
-            self.work.card(name, "en")
+            self.backend.card(name, "en")
 
     def on_leave(self, request: gr.Request) -> None:
-        self.work.visits.leave(request)
+        self.backend.sessions.leave(request)
 
     # rendering ------------------------------------------------------------------------------------------------------
 
@@ -358,34 +358,34 @@ class DiffusionTab:
         """The scene with the panels' values."""
         name, begin = inputs[self.system], inputs[self.begin]
         values = {key: value for panel in self.panels for key, value in panel.values(name, inputs).items()}
-        known = self.work.controls(name, begin)
-        scene = self.work.opening(name, begin)
+        known = self.backend.controls(name, begin)
+        scene = self.backend.opening(name, begin)
         return scene | {"seed": recipe.check_seed(inputs[self.seed]), "controls": {key: values[key] for key in known}}
 
-    def on(self, scene: dict, request: gr.Request, looked: str = "watch") -> Iterator[dict]:
+    def on(self, scene: dict, request: gr.Request, selected: str = "watch") -> Iterator[dict]:
         """Updates of the tab for a scene, and of the part in front while it runs."""
-        visit, lang = self.work.visits.of(request), language(request)
-        visit.looked = looked
-        yield self.chosen(visit, scene, lang) | {self.looked: looked, self.switch: gr.Tabs(selected=looked)}
-        yield from self.part(looked, visit, scene, lang)
+        session, lang = self.backend.sessions.of(request), language(request)
+        session.selected = selected
+        yield self.chosen(session, scene, lang) | {self.selected: selected, self.switch: gr.Tabs(selected=selected)}
+        yield from self.part(selected, session, scene, lang)
 
-    def part(self, key: str, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
-        visit.scene = scene
+    def part(self, key: str, session: DiffusionSession, scene: dict, lang: str) -> Iterator[dict]:
+        session.scene = scene
         if key == "watch":
-            yield from self.watch.run(visit, scene, lang)
+            yield from self.step_by_step.run(session, scene, lang)
         elif key == "compare":
-            visit.end("grid")
+            session.end("grid")
             yield {self.compare.grid: self.compare.table({}, lang)}
         elif key == "schedules":
-            yield self.schedules.show(visit, scene, 600, lang)
+            yield self.schedules.show(session, scene, 600, lang)
         else:
             yield {self.story: story(scene["system"], lang)}
 
-    def chosen(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+    def chosen(self, session: DiffusionSession, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         """Updates of the cards and the side panel."""
         name, here = scene["system"], catalog.available()  # a file may be gone
-        cards = [self.work.card(other, lang) for other in self.systems if other in here]
-        visit.scene = scene
+        cards = [self.backend.card(other, lang) for other in self.systems if other in here]
+        session.scene = scene
         updates = {
             self.system: name,
             self.cards: html.cards(cards, name, getattr(page_words.MODEL, lang)),
@@ -397,8 +397,8 @@ class DiffusionTab:
             known = {key: value for key, value in scene["controls"].items() if key in panel.of[name]}
             updates |= panel.show(name, known)
         if scene["begin"] == "picture":
-            uri = html.png_uri(self.work.fitted(visit, name))
-            title = getattr(w.PHOTO if visit.own else w.PHOTO_EXAMPLE, lang)
+            uri = html.png_uri(self.backend.fitted(session, name))
+            title = getattr(w.PHOTO if session.own else w.PHOTO_EXAMPLE, lang)
             hint = f'<p class="legend">{getattr(w.PHOTO_HINT, lang)}</p>'
             updates[self.photo] = f"<h3>{title}</h3>{html.picture(uri, title)}{hint}"
             updates[self.sheet] = html.pad("×", BRUSH, width=0.12, every=400, behind=uri)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from genstudio.ui import words as w
 from genstudio.ui.views.atlas import Atlas
 from genstudio.ui.views.directions import Directions
+from genstudio.ui.views.interpolation import Interpolation
 from genstudio.ui.views.learned import Learned
 from genstudio.ui.views.plane import Plane
 from genstudio.ui.views.tab import ViewsTab
-from genstudio.ui.views.way import Way
 
 
 class LatentTab(ViewsTab):
     place = ""
     needs = ("latents", "decode")
     opens_on = ("vae_avatars",)
-    view_types = (Way, Plane, Directions, Atlas, Learned)
+    view_types = (Interpolation, Plane, Directions, Atlas, Learned)
     empty = w.NO_MODELS
     started = w.BECAME_START
     at_once = True

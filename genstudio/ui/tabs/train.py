@@ -21,47 +21,47 @@ from genstudio.ui import words as page_words
 from genstudio.ui.events import DRAG, EACH, LAST, ONCE
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.open_file import PUBLIC
-from genstudio.ui.sessions import Visits
+from genstudio.ui.sessions import Sessions
 from genstudio.ui.train import follow as following
 from genstudio.ui.train import words as w
 from genstudio.ui.train.follow import Follow
-from genstudio.ui.train.game import Game
-from genstudio.ui.train.order import Order
-from genstudio.ui.train.visit import Visit
+from genstudio.ui.train.form import TrainingForm
+from genstudio.ui.train.session import TrainSession
+from genstudio.ui.train.step_by_step import StepByStep
 
 CARDS = 24
 
 
 class TrainTab:
-    """Draws the tab inside the current `gr.Tab`; `open_file.Door` passes it files, and opens its results."""
+    """Draws the tab inside the current `gr.Tab`; `open_file.OpenFile` passes it files, and opens its results."""
 
     started: Text = page_words.BECAME_LESSON
     gathered: Text = page_words.BECAME_LESSON
 
     def __init__(self, engine: Engine):
-        self.visits = Visits(Visit)
+        self.sessions = Sessions(TrainSession)
         # The visitor's id on a Space, and the selected training, restored on reload
         self.memory = gr.BrowserState({}, storage_key="genstudio-train", secret="genstudio")
         self.job = gr.State("")
         self.cards = gr.HTML(elem_id="jobs", js_on_load=html.PICK)
         with gr.Tabs(elem_id="train-views", selected="order") as self.switch:
             with gr.Tab(t(w.NEW), id="order", elem_id="train-order"):
-                self.order = Order(self.visits)
+                self.form = TrainingForm(self.sessions)
             with gr.Tab(t(w.WATCH), id="follow", elem_id="train-follow"):
                 self.follow = Follow()
             with gr.Tab(t(w.STEP_BY_STEP), id="game", elem_id="train-game") as self.game_tab:
-                self.game = Game(engine)
+                self.game = StepByStep(engine)
         self.wire()
 
     def wire(self) -> None:
-        order, follow, game, inputs, outputs = self.order, self.follow, self.game, self.inputs, self.outputs
+        form, follow, game, inputs, outputs = self.form, self.follow, self.game, self.inputs, self.outputs
         self.cards.select(self.on_card, inputs, outputs, **EACH)
-        order.source.input(self.on_source, inputs, outputs, **LAST)
-        order.upload.upload(self.on_upload, inputs | {order.upload}, outputs, **ONCE)
-        for changed in (order.folder.submit, order.folder.blur, order.set.input, order.start.input):
+        form.source.input(self.on_source, inputs, outputs, **LAST)
+        form.upload.upload(self.on_upload, inputs | {form.upload}, outputs, **ONCE)
+        for changed in (form.folder.submit, form.folder.blur, form.set.input, form.start.input):
             changed(self.on_pictures_said, inputs, outputs, **LAST)
-        order.system.input(self.on_system, inputs, outputs, **LAST)
-        order.go.click(self.on_go, inputs, outputs, **ONCE)
+        form.system.input(self.on_system, inputs, outputs, **LAST)
+        form.go.click(self.on_go, inputs, outputs, **ONCE)
 
         follow.timer.tick(self.on_tick, inputs, [self.cards, *follow.outputs], **DRAG)
         follow.snapshot.input(self.on_snapshot, {self.job, follow.snapshot}, follow.grids, **DRAG)
@@ -87,7 +87,7 @@ class TrainTab:
         return str((inputs[self.memory] or {}).get("owner", "")) if PUBLIC else ""
 
     def jobs_of(self, inputs: dict) -> list[Job]:
-        return jobs.all_(self.owner(inputs) if PUBLIC else None)
+        return jobs.list_jobs(self.owner(inputs) if PUBLIC else None)
 
     def found(self, inputs: dict, id: Any = None) -> Job | None:
         """The selected job, or the one with an id, if it exists and belongs to the visitor."""
@@ -107,47 +107,47 @@ class TrainTab:
 
     @friendly
     def on_source(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        visit, lang = self.visits.of(request), language(request)
-        yield self.order.show(visit, inputs[self.order.source], lang)
+        session, lang = self.sessions.of(request), language(request)
+        yield self.form.show(session, inputs[self.form.source], lang)
         yield from self.on_pictures_said(inputs, request)
 
     @friendly
     def on_upload(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        yield from self.take([Path(path) for path in inputs[self.order.upload]], inputs, request)
+        yield from self.take([Path(path) for path in inputs[self.form.upload]], inputs, request)
 
     @friendly
     def on_pictures_said(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """Update the report and the numbers after a change of the pictures or the start."""
-        visit, lang = self.visits.of(request), language(request)
-        if inputs[self.order.source] == "own" and not visit.files and not (inputs[self.order.folder] or "").strip():
-            yield {self.order.report: ""} | self.order.proposed(inputs[self.order.system], self.order.begin(inputs), None, lang)
+        session, lang = self.sessions.of(request), language(request)
+        if inputs[self.form.source] == "own" and not session.files and not (inputs[self.form.folder] or "").strip():
+            yield {self.form.report: ""} | self.form.proposed(inputs[self.form.system], self.form.begin(inputs), None, lang)
             return
-        yield from self.order.read(visit, inputs, lang)
+        yield from self.form.read(session, inputs, lang)
 
     @friendly
     def on_system(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        updates = self.order.turned(inputs[self.order.system], language(request))
-        inputs = inputs | {self.order.start: updates[self.order.start]["value"]}  # before Gradio modifies the update
+        updates = self.form.turned(inputs[self.form.system], language(request))
+        inputs = inputs | {self.form.start: updates[self.form.start]["value"]}  # before Gradio modifies the update
         yield updates
         yield from self.on_pictures_said(inputs, request)
 
     @friendly
     def on_go(self, inputs: dict, request: gr.Request) -> dict:
-        visit, lang = self.visits.of(request), language(request)
-        job = self.order.place(visit, inputs, self.owner(inputs), lang)
-        return self.order.show(visit, inputs[self.order.source], lang) | {self.order.report: ""} | self.look(job, inputs, request)
+        session, lang = self.sessions.of(request), language(request)
+        job = self.form.place(session, inputs, self.owner(inputs), lang)
+        return self.form.show(session, inputs[self.form.source], lang) | {self.form.report: ""} | self.look(job, inputs, request)
 
     @friendly
     def on_tick(self, inputs: dict, request: gr.Request) -> dict:
         lang, follow = language(request), self.follow
         job, before = self.found(inputs), inputs[follow.shown]
-        updates = follow.show(job, self.visits.of(request), lang, before, inputs[follow.snapshot])
+        updates = follow.show(job, self.sessions.of(request), lang, before, inputs[follow.snapshot])
         moved = {follow.grids, follow.pause} & set(updates) or updates[follow.shown].reports // 4 != before.reports // 4
         return updates | ({self.cards: self.overview(inputs, job, lang)} if moved else {})
 
     @friendly
     def on_snapshot(self, inputs: dict, request: gr.Request) -> str:
-        job = jobs.find(inputs[self.job])
+        job = jobs.find_job(inputs[self.job])
         return self.follow.stage(job, following.snapshots(job.folder), inputs[self.follow.snapshot], language(request))
 
     def asking(self, ask: Callable[[str], Job]):
@@ -168,7 +168,7 @@ class TrainTab:
     @friendly
     def on_which(self, inputs: dict, request: gr.Request) -> str:
         lang = language(request)
-        return self.follow.save(self.mine(inputs, lang), inputs[self.follow.which], self.visits.of(request), lang)
+        return self.follow.save(self.mine(inputs, lang), inputs[self.follow.which], self.sessions.of(request), lang)
 
     @friendly
     def on_push(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
@@ -177,12 +177,12 @@ class TrainTab:
 
     @friendly
     def on_game(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        yield from self.game.show(self.found(inputs), self.visits.of(request), inputs[self.game.heat], language(request))
+        yield from self.game.show(self.found(inputs), self.sessions.of(request), inputs[self.game.heat], language(request))
 
     def stepping(self, what: str | None):
         @friendly
         def on_step(inputs: dict, request: gr.Request) -> dict:
-            return self.game.step(self.visits.of(request), what, inputs[self.game.heat], language(request))
+            return self.game.step(self.sessions.of(request), what, inputs[self.game.heat], language(request))
 
         return on_step
 
@@ -191,19 +191,19 @@ class TrainTab:
     @property
     def inputs(self) -> set[gr.components.Component]:
         follow = self.follow
-        return {self.memory, self.job, follow.shown, follow.snapshot, follow.which, self.game.heat, *self.order.inputs}
+        return {self.memory, self.job, follow.shown, follow.snapshot, follow.which, self.game.heat, *self.form.inputs}
 
     @property
     def outputs(self) -> list[gr.components.Component]:
         own = [self.memory, self.job, self.cards, self.switch]
-        return [*own, *self.order.outputs, *self.follow.outputs, *self.game.outputs]
+        return [*own, *self.form.outputs, *self.follow.outputs, *self.game.outputs]
 
     def on_load(self, memory: dict | None, request: gr.Request) -> dict:
         lang, memory = language(request), dict(memory or {})
         if PUBLIC and not memory.get("owner"):
             memory["owner"] = secrets.token_urlsafe(18)
         inputs = {self.memory: memory, self.job: memory.get("job", "")}
-        updates = self.order.opening(self.visits.of(request), lang)
+        updates = self.form.opening(self.sessions.of(request), lang)
         mine = self.jobs_of(inputs)
         job = self.found(inputs) or next(iter(mine), None)
         return updates | self.look(job, inputs, request, turn=job is not None)
@@ -234,17 +234,17 @@ class TrainTab:
         """Do nothing: no handler runs for long."""
 
     def on_leave(self, request: gr.Request) -> None:
-        self.visits.leave(request)
+        self.sessions.leave(request)
 
     # rendering ------------------------------------------------------------------------------------------------------
 
     def take(self, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Iterator[dict]:
         """Read uploaded pictures, with a report on them."""
-        visit, lang = self.visits.of(request), language(request)
-        visit.take(paths)
-        visit.drop("pictures")
-        yield self.order.show(visit, "own", lang) | {self.switch: gr.update(selected="order"), self.order.folder: ""}
-        yield from self.order.read(visit, inputs | {self.order.source: "own", self.order.folder: ""}, lang)
+        session, lang = self.sessions.of(request), language(request)
+        session.take(paths)
+        session.drop("pictures")
+        yield self.form.show(session, "own", lang) | {self.switch: gr.update(selected="order"), self.form.folder: ""}
+        yield from self.form.read(session, inputs | {self.form.source: "own", self.form.folder: ""}, lang)
 
     def look(self, job: Job | None, inputs: dict, request: gr.Request, turn: bool = True) -> dict:
         """Select a job."""
@@ -253,7 +253,7 @@ class TrainTab:
         updates = {self.memory: memory, self.job: memory["job"], self.cards: self.overview(inputs, job, lang)}
         if turn:
             updates[self.switch] = gr.update(selected="follow" if job else "order")
-        return updates | self.follow.show(job, self.visits.of(request), lang)
+        return updates | self.follow.show(job, self.sessions.of(request), lang)
 
     def overview(self, inputs: dict, job: Job | None, lang: str) -> str:
         cards = [following.card(one, lang) for one in self.jobs_of(inputs)[:CARDS]]

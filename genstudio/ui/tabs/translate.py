@@ -21,16 +21,16 @@ from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.events import DIRECT, EACH, LAST, ONCE
 from genstudio.ui.language import friendly, language, t
-from genstudio.ui.sessions import taken
+from genstudio.ui.sessions import read_input
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
+from genstudio.ui.translate.backend import TranslateBackend
 from genstudio.ui.translate.draw import Draw
 from genstudio.ui.translate.many import Many
 from genstudio.ui.translate.one import One
-from genstudio.ui.translate.settings import DETAIL, Settings
+from genstudio.ui.translate.session import TranslateSession
+from genstudio.ui.translate.settings import DETAIL, TranslateSettings
 from genstudio.ui.translate.several import Several
-from genstudio.ui.translate.visit import Visit
-from genstudio.ui.translate.work import Work
 
 OPENS_ON = "pix2pix_sketch"
 SHOWN = 480  # pixels of the picture at the side
@@ -38,7 +38,7 @@ PARTS = (("one", w.ONE, One), ("draw", w.DRAW, Draw), ("all", w.ALL, Several), (
 
 
 class TranslateTab:
-    """Draws the tab inside the current `gr.Tab`; opened files and links are passed to it (`open_file.Door`)."""
+    """Draws the tab inside the current `gr.Tab`; opened files and links are passed to it (`open_file.OpenFile`)."""
 
     memory = None
     started = w.STARTED
@@ -46,17 +46,17 @@ class TranslateTab:
     def __init__(self, engine: Engine):
         self.engine = engine
         systems = dict(sorted(catalog.offered("translate").items(), key=lambda item: item[1].title))
-        self.systems, self.work = systems, Work(engine, systems)
+        self.systems, self.backend = systems, TranslateBackend(engine, systems)
         if systems:
-            self.draw()
+            self.render()
             self.wire()
         else:
             gr.Markdown(t(w.NO_TRANSLATORS))
 
     # the page -----------------------------------------------------------------------------------------------------
 
-    def draw(self) -> None:
-        self.system, self.looked = gr.State(self.showcase()), gr.State("one")
+    def render(self) -> None:
+        self.system, self.selected = gr.State(self.showcase()), gr.State("one")
         self.cards = gr.HTML(elem_id="translators", js_on_load=html.PICK, min_height=70)
         self.knows = gr.HTML(elem_id="knows", js_on_load=html.MOUNTED)
         with gr.Row(elem_classes="latent"):
@@ -67,7 +67,7 @@ class TranslateTab:
                 )
                 self.camera = gr.HTML(elem_id="picture-camera", js_on_load=pieces.CAMERA)
                 self.forget = gr.Button(t(w.BACK_TO_EXAMPLE), elem_id="picture-forget", size="sm", visible=False)
-                self.settings = Settings(self.work)
+                self.settings = TranslateSettings(self.backend)
             with (
                 gr.Column(scale=10, min_width=320, elem_classes="stage-column"),
                 gr.Tabs(elem_id="translate-views", selected="one") as self.switch,
@@ -75,10 +75,10 @@ class TranslateTab:
                 self.tabs: dict[str, gr.Tab] = {}
                 parts = {}
                 for key, title, part in PARTS:
-                    if key == "draw" and not any(self.work.draws(name) for name in self.systems):
+                    if key == "draw" and not any(self.backend.draws(name) for name in self.systems):
                         continue
                     with gr.Tab(t(title), id=key, elem_id=f"translate-{key}") as self.tabs[key]:
-                        parts[key] = part(self.work)
+                        parts[key] = part(self.backend)
         self.parts = parts
         self.one, self.several, self.many = (parts[key] for key in ("one", "all", "many"))
         self.sheet: Draw | None = parts.get("draw")
@@ -117,20 +117,20 @@ class TranslateTab:
 
         Gradio mounts a tab when it is selected, and loses updates that arrive meanwhile.
         """
-        visit = self.work.visits.of(request)
-        if visit.looked == "many":
-            yield self.many.show(visit, language(request))
-        yield from self.on(visit.scene or self.work.opening(self.showcase()), request, None)
+        session = self.backend.sessions.of(request)
+        if session.selected == "many":
+            yield self.many.show(session, language(request))
+        yield from self.on(session.scene or self.backend.opening(self.showcase()), request, None)
 
     @friendly
     def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
         if event.pick not in self.systems:
             raise ValueError(f"no model is called {event.pick!r}")
-        visit, scene = self.work.visits.of(request), self.work.opening(event.pick)
-        looked = inputs[self.looked]
-        if looked == "all" or (looked == "draw" and not self.work.draws(event.pick)):
-            looked = "one"  # the canvas is for systems that take drawings
-        yield from self.on(self.suited(visit, scene), request, looked)
+        session, scene = self.backend.sessions.of(request), self.backend.opening(event.pick)
+        selected = inputs[self.selected]
+        if selected == "all" or (selected == "draw" and not self.backend.draws(event.pick)):
+            selected = "one"  # the canvas is for systems that take drawings
+        yield from self.on(self.suited(session, scene), request, selected)
 
     @friendly
     def on_upload(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
@@ -142,44 +142,44 @@ class TranslateTab:
 
     @friendly
     def on_forget(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        self.work.visits.of(request).own = None
-        yield from self.on(self.work.opening(inputs[self.system]), request)
+        self.backend.sessions.of(request).own = None
+        yield from self.on(self.backend.opening(inputs[self.system]), request)
 
     @friendly
     def on_settings(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """Update the part in front after a setting has changed."""
-        visit, scene, lang = self.work.visits.of(request), self.read(inputs), language(request)
-        visit.scene = scene
-        yield {self.settings.detail: gr.update(visible=scene["detail"] is not None), **self.beside(visit, scene, lang)}
-        yield from self.part(inputs[self.looked], visit, scene, lang)
+        session, scene, lang = self.backend.sessions.of(request), self.read(inputs), language(request)
+        session.scene = scene
+        yield {self.settings.detail: gr.update(visible=scene["detail"] is not None), **self.beside(session, scene, lang)}
+        yield from self.part(inputs[self.selected], session, scene, lang)
 
     @friendly
     def on_drag(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """Update small pictures during a drag."""
-        visit, scene, lang = self.work.visits.of(request), self.read(inputs), language(request)
-        if inputs[self.looked] == "draw":
-            yield self.sheet.run(visit, scene, lang)
-        elif inputs[self.looked] == "one" and self.one.live(visit, scene):
-            yield from self.one.run(visit, scene, lang, whole=False)
+        session, scene, lang = self.backend.sessions.of(request), self.read(inputs), language(request)
+        if inputs[self.selected] == "draw":
+            yield self.sheet.run(session, scene, lang)
+        elif inputs[self.selected] == "one" and self.one.live(session, scene):
+            yield from self.one.run(session, scene, lang, whole=False)
 
     @friendly
     def on_drawing(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        visit = self.work.visits.of(request)
-        visit.drawing = html.read_uri(event.png)
-        return self.sheet.run(visit, self.read(inputs), language(request))
+        session = self.backend.sessions.of(request)
+        session.drawing = html.read_uri(event.png)
+        return self.sheet.run(session, self.read(inputs), language(request))
 
     @friendly
     def on_files(self, inputs: dict, request: gr.Request) -> dict:
         paths = [Path(path) for path in inputs[self.many.upload]]
-        return self.many.take(self.work.visits.of(request), paths, language(request))
+        return self.many.take(self.backend.sessions.of(request), paths, language(request))
 
     @friendly
     def on_many(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        yield from self.many.run(self.work.visits.of(request), self.read(inputs), language(request))
+        yield from self.many.run(self.backend.sessions.of(request), self.read(inputs), language(request))
 
     def on_cancel(self, kind: str):
         def cancel(request: gr.Request) -> None:
-            self.work.visits.of(request).end(kind, cancelled=True)
+            self.backend.sessions.of(request).end(kind, cancelled=True)
 
         return cancel
 
@@ -187,18 +187,18 @@ class TranslateTab:
         @friendly
         def on_arrival(inputs: dict, request: gr.Request) -> Iterator[dict]:
             """Update a part when it is selected."""
-            visit, scene, lang = self.work.visits.of(request), self.read(inputs), language(request)
-            visit.looked = key
-            yield {self.looked: key}
-            if key == "draw" and not self.work.draws(scene["system"]):
-                able = next(name for name in self.systems if self.work.draws(name))
-                yield from self.on(self.work.opening(able), request, "draw")
-            elif key == "one" and visit.made != self.one.made(visit, scene):
-                yield from self.one.run(visit, scene, lang)
+            session, scene, lang = self.backend.sessions.of(request), self.read(inputs), language(request)
+            session.selected = key
+            yield {self.selected: key}
+            if key == "draw" and not self.backend.draws(scene["system"]):
+                able = next(name for name in self.systems if self.backend.draws(name))
+                yield from self.on(self.backend.opening(able), request, "draw")
+            elif key == "one" and session.made != self.one.made(session, scene):
+                yield from self.one.run(session, scene, lang)
             elif key in ("draw", "all"):
-                yield from self.part(key, visit, scene, lang)
+                yield from self.part(key, session, scene, lang)
             elif key == "many":
-                yield self.many.show(visit, lang)
+                yield self.many.show(session, lang)
 
         return on_arrival
 
@@ -206,14 +206,14 @@ class TranslateTab:
 
     @property
     def inputs(self) -> set[gr.components.Component]:
-        return {self.system, self.looked, *self.settings.components} if self.systems else set()
+        return {self.system, self.selected, *self.settings.components} if self.systems else set()
 
     @property
     def outputs(self) -> list[gr.components.Component]:
         if not self.systems:
             return []
         shown = [component for part in self.parts.values() for component in part.outputs]
-        chosen = [self.system, self.looked, self.cards, self.knows, self.switch]
+        chosen = [self.system, self.selected, self.cards, self.knows, self.switch]
         return [*chosen, self.source, self.camera, self.forget, *self.settings.components, *shown]
 
     def on_load(self, memory: None, request: gr.Request) -> dict:
@@ -224,13 +224,13 @@ class TranslateTab:
         return found.get("system") in self.systems and found.get("verb") == "translate"
 
     def lacks(self, found: dict, request: gr.Request) -> Any:
-        own = self.work.visits.of(request).own
+        own = self.backend.sessions.of(request).own
         return None if own and own.digest == found["picture"] else w.BRING
 
     def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
         """Restore the settings of a checked recipe, for the current picture."""
         updates: dict = {}
-        for more in self.on(self.work.scene_of(found), request):
+        for more in self.on(self.backend.scene_of(found), request):
             updates |= more
         return updates
 
@@ -238,19 +238,19 @@ class TranslateTab:
         """Translate a visitor's picture in place of the example."""
         if not self.systems:
             raise ValueError(getattr(w.NO_TRANSLATORS, language(request)))
-        visit = self.work.visits.of(request)
-        visit.own = taken(Path(path).read_bytes())
+        session = self.backend.sessions.of(request)
+        session.own = read_input(Path(path).read_bytes())
         scene = self.read(inputs)
-        yield from self.on(self.suited(visit, scene), request)
+        yield from self.on(self.suited(session, scene), request)
 
     @property
     def gathered(self) -> Text | None:
         return page_words.BECAME_BATCH if self.systems else None
 
     def on_pictures(self, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Iterator[dict]:
-        visit, lang = self.work.visits.of(request), language(request)
-        visit.looked = "many"
-        yield {self.switch: gr.Tabs(selected="many"), self.looked: "many"} | self.many.take(visit, paths, lang)
+        session, lang = self.backend.sessions.of(request), language(request)
+        session.selected = "many"
+        yield {self.switch: gr.Tabs(selected="many"), self.selected: "many"} | self.many.take(session, paths, lang)
 
     def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
         """Select new weights, if this tab can show them."""
@@ -258,15 +258,15 @@ class TranslateTab:
         if not self.systems or system is None:
             return None
         self.systems = self.systems | {name: system}  # a new dict: other threads may be iterating over the old one
-        self.work.systems = self.systems
+        self.backend.systems = self.systems
         self.settings.panel.offer(name, system)
-        visit, updates = self.work.visits.of(request), {}
-        for more in self.on(self.suited(visit, self.work.opening(name)), request):
+        session, updates = self.backend.sessions.of(request), {}
+        for more in self.on(self.suited(session, self.backend.opening(name)), request):
             updates |= more
         return updates
 
     def on_leave(self, request: gr.Request) -> None:
-        self.work.visits.leave(request)
+        self.backend.sessions.leave(request)
 
     def stops(self, event: gr.events.Dependency) -> None:
         """Do nothing: a run checks by itself whether it is stopped."""
@@ -276,50 +276,50 @@ class TranslateTab:
     def read(self, inputs: dict) -> dict:
         return self.settings.read(inputs[self.system], inputs)
 
-    def suited(self, visit: Visit, scene: dict) -> dict:
+    def suited(self, session: TranslateSession, scene: dict) -> dict:
         """The scene for the visitor's picture; for systems of line drawings, with line extraction from photographs."""
-        if visit.own is None or not self.work.draws(scene["system"]):
+        if session.own is None or not self.backend.draws(scene["system"]):
             return scene | {"detail": None}
-        picture = flatten(visit.own.picture, scene["background"])
-        foreign = self.engine.foreignness(scene["system"], picture) > 1
+        picture = flatten(session.own.picture, scene["background"])
+        foreign = self.engine.novelty(scene["system"], picture) > 1
         return scene | {"detail": (DETAIL if scene["detail"] is None else scene["detail"]) if foreign else None}
 
-    def on(self, scene: dict, request: gr.Request, looked: str | None = "one") -> Iterator[dict]:
+    def on(self, scene: dict, request: gr.Request, selected: str | None = "one") -> Iterator[dict]:
         """Updates of the tab for a scene, and of a part while it runs, by default the one then in front."""
-        visit, lang = self.work.visits.of(request), language(request)
-        chosen = self.chosen(visit, scene, lang)
-        looked = visit.looked = looked or visit.looked
-        yield chosen | {self.looked: looked, self.switch: gr.Tabs(selected=looked)}
-        yield from self.part(looked, visit, scene, lang)
+        session, lang = self.backend.sessions.of(request), language(request)
+        chosen = self.chosen(session, scene, lang)
+        selected = session.selected = selected or session.selected
+        yield chosen | {self.selected: selected, self.switch: gr.Tabs(selected=selected)}
+        yield from self.part(selected, session, scene, lang)
 
-    def part(self, key: str, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
+    def part(self, key: str, session: TranslateSession, scene: dict, lang: str) -> Iterator[dict]:
         if key == "one":
-            yield from self.one.run(visit, scene, lang)
+            yield from self.one.run(session, scene, lang)
         elif key == "draw":
-            yield self.sheet.run(visit, scene, lang)
+            yield self.sheet.run(session, scene, lang)
         elif key == "all":
-            yield from self.several.run(visit, scene, lang)
+            yield from self.several.run(session, scene, lang)
 
-    def chosen(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+    def chosen(self, session: TranslateSession, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         """Updates of the cards, the picture at the side, and the settings."""
         name, here = scene["system"], catalog.available()  # a file may be gone
-        cards = [(n, getattr(s.title, lang), self.work.thumbnail(n)) for n, s in self.systems.items() if n in here]
+        cards = [(n, getattr(s.title, lang), self.backend.thumbnail(n)) for n, s in self.systems.items() if n in here]
         system = self.systems[name]
-        visit.scene = scene
+        session.scene = scene
         knows = getattr(w.KNOWS, lang).format(knows=getattr(system.knows, lang)) if system.knows else ""
         return {
             self.system: name,
             self.cards: html.cards(cards, name, getattr(page_words.MODEL, lang)),
             self.knows: f'<p class="knows">{knows}</p>',
             self.camera: pieces.camera(self.upload.elem_id, lang),
-            self.forget: gr.update(visible=visit.own is not None),
-            **self.beside(visit, scene, lang),
-            **self.settings.show(scene, visit),
+            self.forget: gr.update(visible=session.own is not None),
+            **self.beside(session, scene, lang),
+            **self.settings.show(scene, session),
         }
 
-    def beside(self, visit: Visit, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
+    def beside(self, session: TranslateSession, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         """Update of the picture at the side."""
-        picture = self.work.picture(visit, scene["system"])
+        picture = self.backend.picture(session, scene["system"])
         small = flatten(picture.picture, scene["background"])
         small.thumbnail((SHOWN, SHOWN), Image.Resampling.LANCZOS)
         return {self.source: pieces.source(np.asarray(small), picture.own, lang)}

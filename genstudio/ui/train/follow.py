@@ -15,12 +15,12 @@ import numpy as np
 from PIL import Image
 
 from genstudio import checkpoint
-from genstudio.registry import find
+from genstudio.registry import find_system
 from genstudio.scores import evaluation
 from genstudio.sharing import hub, hub_cache
 from genstudio.training import jobs
 from genstudio.training.jobs import Job
-from genstudio.training.monitor import checkups
+from genstudio.training.monitor import read_evaluations
 from genstudio.training.sample_grid import makes_pictures
 from genstudio.ui import html
 from genstudio.ui import words as page_words
@@ -28,7 +28,7 @@ from genstudio.ui.language import t
 from genstudio.ui.open_file import PUBLIC, amount
 from genstudio.ui.sessions import url
 from genstudio.ui.train import words as w
-from genstudio.ui.train.visit import Visit
+from genstudio.ui.train.session import TrainSession
 
 EVERY = 1.5  # seconds between two updates
 POINTS = 160  # per curve
@@ -44,7 +44,7 @@ class Shown(NamedTuple):
     reports: int = 0
     grids: int = 0
     newest: str = ""  # sample grid
-    checkups: int = 0
+    evaluations: int = 0
 
 
 NOTHING = Shown()
@@ -84,21 +84,21 @@ class Follow:
         rest = [self.snapshot, self.curves, self.shown, self.timer]
         return [self.head, *buttons, self.result, self.which, self.saved, self.pushed, self.grids, *rest]
 
-    def show(self, job: Job | None, visit: Visit, lang: str, before: Shown = NOTHING, place: float | None = None) -> dict:
+    def show(self, job: Job | None, session: TrainSession, lang: str, before: Shown = NOTHING, place: float | None = None) -> dict:
         """Updates for all that has changed since `before`. `place`: index of the selected snapshot, or the newest."""
         if job is None:
             return self.empty(lang)
-        grids, found = snapshots(job.folder), checkups(job.folder)
+        grids, found = snapshots(job.folder), read_evaluations(job.folder)
         now = Shown(job.id, job.state, len(job.reports), len(grids), str(grids[-1:]), len(found))
         updates: dict[gr.components.Component, Any] = {self.shown: now, self.head: head(job, lang)}
         if (now.id, now.state) != (before.id, before.state):
             updates |= {
                 self.pause: gr.update(visible=job.state in (jobs.RUNNING, jobs.WAITING)),
                 self.resume: gr.update(visible=job.state in (jobs.PAUSED, jobs.STOPPED, jobs.FAILED)),
-                self.stop: gr.update(visible=job.state in (jobs.RUNNING, jobs.PAUSED) and job.seen > 0),
+                self.stop: gr.update(visible=job.state in (jobs.RUNNING, jobs.PAUSED) and job.images > 0),
                 self.delete: gr.update(visible=job.state not in (jobs.PAUSING, jobs.STOPPING)),
                 self.result: gr.update(visible=job.weights is not None),
-                self.saved: self.save(job, "last", visit, lang) if job.weights else "",
+                self.saved: self.save(job, "last", session, lang) if job.weights else "",
                 self.which: "last",
                 self.pushed: "",
                 self.timer: gr.Timer(active=job.state in (*jobs.ACTIVE, jobs.WAITING)),
@@ -110,7 +110,7 @@ class Follow:
                 self.grids: self.stage(job, grids, at, lang),
                 self.snapshot: gr.update(maximum=max(1, len(grids) - 1), value=max(0, at), visible=len(grids) > 1),
             }
-        if (now.id, now.reports, now.checkups) != (before.id, before.reports, before.checkups):
+        if (now.id, now.reports, now.evaluations) != (before.id, before.reports, before.evaluations):
             updates[self.curves] = curves(job, found, lang)
         return updates
 
@@ -128,7 +128,7 @@ class Follow:
     def stage(self, job: Job, grids: Sequence[Path], place: float, lang: str) -> str:
         """Sample grids of a snapshot: EMA weights, and raw weights if available."""
         if not grids:
-            awaited = makes_pictures(find(job.order.system).model)
+            awaited = makes_pictures(find_system(job.spec.system).model)
             return f'<p class="empty">{getattr(w.NO_WALL, lang)}</p>' if awaited else ""
         at = min(len(grids) - 1, max(0, int(place)))
         shown = [(grids[at], w.AVERAGE, w.AVERAGE_NOTE)]
@@ -143,10 +143,10 @@ class Follow:
         )
         return f'<div class="stage walls">{figures}</div>'
 
-    def save(self, job: Job, which: str, visit: Visit, lang: str) -> str:
+    def save(self, job: Job, which: str, session: TrainSession, lang: str) -> str:
         """Download links of the results, copied to the session's folder, from which Gradio serves files."""
         weights = chosen(job, which, lang)
-        target = visit.place(result_name(job))
+        target = session.place(result_name(job))
         shutil.copyfile(weights, target)
         size = amount(target.stat().st_size, lang)
         links = f'<a class="save" href="{url(target)}" download="{target.name}">{getattr(w.DOWNLOAD, lang).format(size=size)}</a>'
@@ -174,7 +174,7 @@ def snapshots(folder: Path) -> list[Path]:
 
 
 def chosen(job: Job, which: str, lang: str) -> Path:
-    best = job.folder / "best" / f"{job.order.system}.safetensors"
+    best = job.folder / "best" / f"{job.spec.system}.safetensors"
     path = best if which == "best" and best.exists() else job.weights
     if path is None:
         raise ValueError(getattr(w.NO_WEIGHTS, lang))
@@ -184,15 +184,15 @@ def chosen(job: Job, which: str, lang: str) -> Path:
 def result_name(job: Job) -> str:
     """File name of the weights: <system>.<data>.safetensors"""
     words = "".join(c if c.isalnum() and c.isascii() else "-" for c in source(job)).strip("-")
-    return f"{job.order.system}.{words[:40] or 'trained'}.safetensors"
+    return f"{job.spec.system}.{words[:40] or 'trained'}.safetensors"
 
 
 def source(job: Job) -> str:
-    return Path(job.order.data).stem
+    return Path(job.spec.data).stem
 
 
 def title(job: Job, lang: str) -> str:
-    return getattr(find(job.order.system).title, lang)
+    return getattr(find_system(job.spec.system).title, lang)
 
 
 def share_done(job: Job) -> float | None:
@@ -201,7 +201,7 @@ def share_done(job: Job) -> float | None:
 
 def head(job: Job, lang: str) -> str:
     """Header of a job: system, data, state, progress."""
-    what = getattr(w.FROM_TO, lang).format(data=source(job), start=job.order.init or getattr(w.SCRATCH, lang))
+    what = getattr(w.FROM_TO, lang).format(data=source(job), start=job.spec.init or getattr(w.SCRATCH, lang))
     state = getattr(w.STATES[job.state], lang)
     said, bar = "", ""
     if job.state in jobs.ACTIVE and not job.reports:
@@ -209,17 +209,17 @@ def head(job: Job, lang: str) -> str:
     elif job.reports:
         now = job.reports[-1]
         whole = now["images"] // now["step"] * now["steps"]
-        numbers = {"images": thousands(now["images"]), "whole": thousands(whole), "rate": f"{now['rate']:.3g}", "left": left(now["eta"], lang)}
+        numbers = {"images": thousands(now["images"]), "whole": thousands(whole), "rate": f"{now['rate']:.3g}", "left": time_left(now["eta"], lang)}
         said = getattr(w.LEFT if job.state == jobs.RUNNING else w.SO_FAR, lang).format(**numbers)
         bar = html.progress(now["step"] / now["steps"], said)
     why = ""
     if job.why:
-        go_on = getattr(w.GOES_ON, lang) if job.state == jobs.FAILED else ""
-        why = f'<p class="warning">{escape(getattr(job.why, lang))} {go_on}</p>'
+        advice = getattr(w.GOES_ON, lang) if job.state == jobs.FAILED else ""
+        why = f'<p class="warning">{escape(getattr(job.why, lang))} {advice}</p>'
     return f'<div class="job"><h3>{escape(title(job, lang))}</h3><p><b>{state}</b> <span>{escape(what)}</span></p>{why}{bar}</div>'
 
 
-def left(minutes: float, lang: str) -> str:
+def time_left(minutes: float, lang: str) -> str:
     if minutes >= 60:
         return getattr(w.HOURS, lang).format(n=int(minutes // 60), m=int(minutes % 60))
     return getattr(w.MINUTES, lang).format(n=round(minutes)) if minutes >= 1 else getattr(w.SECONDS, lang).format(n=round(60 * minutes))
@@ -253,7 +253,7 @@ def uri(path: Path) -> str:
 # Curves -------------------------------------------------------------------------------------------------------
 
 
-def curves(job: Job, found: Sequence[evaluation.Checkup], lang: str) -> str:
+def curves(job: Job, found: Sequence[evaluation.Evaluation], lang: str) -> str:
     """Warnings, then charts of the score and of every number of the reports, each on its own scale."""
     rows = job.reports
     terms = [row["terms"] for row in rows]
@@ -284,7 +284,7 @@ def series(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
 
 def panel(name: str, lines: Mapping[str, Sequence[float]], lang: str, reference: float | None = None, unit: str = "") -> str:
     """Chart of curves on one scale, with their last values."""
-    lines = {label: thinned([v for v in values if math.isfinite(v)]) for label, values in lines.items()}
+    lines = {label: every_nth([v for v in values if math.isfinite(v)]) for label, values in lines.items()}
     lines = {label: values for label, values in lines.items() if values}
     if not lines:
         return ""
@@ -298,9 +298,9 @@ def panel(name: str, lines: Mapping[str, Sequence[float]], lang: str, reference:
     )
 
 
-def scores(found: Sequence[evaluation.Checkup], lang: str) -> str:
+def scores(found: Sequence[evaluation.Evaluation], lang: str) -> str:
     """Charts of the score, and of variety if the model generates from noise."""
-    kind, best, last = evaluation.KINDS[found[-1].what], evaluation.best(found), found[-1]
+    kind, best, last = evaluation.METRICS[found[-1].what], evaluation.best(found), found[-1]
     name = getattr(w.SCORE, lang).format(title=getattr(kind.title, lang))
     drawn = panel(name, {"": [c.distance.value for c in found if c.what == last.what]}, lang)
     said = [getattr(w.BETWEEN, lang).format(low=f"{last.distance.low:.3g}", high=f"{last.distance.high:.3g}")]
@@ -313,7 +313,7 @@ def scores(found: Sequence[evaluation.Checkup], lang: str) -> str:
     return drawn
 
 
-def thinned(values: Sequence[float]) -> list[float]:
+def every_nth(values: Sequence[float]) -> list[float]:
     """Downsample to at most `POINTS` values by averaging neighbours."""
     if len(values) <= POINTS:
         return list(values)

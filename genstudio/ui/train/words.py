@@ -55,7 +55,7 @@ WHICH = Text("System", "Système")
 BEGIN_WITH = Text("Start from", "Partir de")
 SCRATCH = Text("nothing: random weights", "rien : des poids au hasard")
 SHIPPED = Text("{name}, as it stands", "{name}, tel quel")
-PACE = Text(
+DURATION = Text(
     "About {minutes} min on one processor core, at the pace at which its shipped weights were trained.",
     "Environ {minutes} min sur un cœur de processeur, au rythme auquel ses poids livrés ont été entraînés.",
 )

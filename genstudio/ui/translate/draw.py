@@ -9,19 +9,19 @@ from genstudio.images import flatten
 from genstudio.tasks.example_inputs import drawing
 from genstudio.ui import html, words
 from genstudio.ui.language import t
-from genstudio.ui.sessions import of_ours, taken
+from genstudio.ui.sessions import example_input, read_input
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
-from genstudio.ui.translate.visit import Visit
-from genstudio.ui.translate.work import Work
+from genstudio.ui.translate.backend import TranslateBackend
+from genstudio.ui.translate.session import TranslateSession
 
 PENS = ("#000000", "#ffffff")
 WIDTH = 8 / 280  # fraction of the canvas: about the thickness of lines in training
 
 
 class Draw:
-    def __init__(self, work: Work):
-        self.work = work
+    def __init__(self, backend: TranslateBackend):
+        self.backend = backend
         gr.Markdown(t(w.DRAW_HINT), elem_classes="caption")
         with gr.Row(elem_classes="drawing"):
             sheet = html.pad("×", PENS, WIDTH, every=60, start=pieces.uri(np.asarray(drawing())))
@@ -32,12 +32,12 @@ class Draw:
     def outputs(self) -> list[gr.components.Component]:
         return [self.drawn]
 
-    def run(self, visit: Visit, scene: dict, lang: str) -> dict:
+    def run(self, session: TranslateSession, scene: dict, lang: str) -> dict:
         """Updates with the coloured drawing, without line extraction."""
-        sheet = taken(visit.drawing) if visit.drawing else of_ours(drawing())
+        sheet = read_input(session.drawing) if session.drawing else example_input(drawing())
         scene = scene | {"detail": None, "background": "#ffffff"}
-        made = self.work.recipe(scene, sheet.digest)
-        coloured = self.work.at_once(np.array(flatten(sheet.picture)), scene)
+        made = self.backend.recipe(scene, sheet.digest)
+        coloured = self.backend.at_once(np.array(flatten(sheet.picture)), scene)
         label = getattr(w.DRAWN, lang)
         shown = html.downloadable(pieces.uri(coloured, made), label, f"{scene['system']}.png", getattr(words.DOWNLOAD, lang))
         return {self.drawn: shown}

@@ -16,15 +16,15 @@ from genstudio.ui.language import t
 from genstudio.ui.open_file import amount
 from genstudio.ui.sessions import url
 from genstudio.ui.translate import words as w
-from genstudio.ui.translate.visit import Visit
-from genstudio.ui.translate.work import SHOW_EVERY, Work
+from genstudio.ui.translate.backend import SHOW_EVERY, TranslateBackend
+from genstudio.ui.translate.session import TranslateSession
 
 LISTED = 400  # last lines of the report on the page
 
 
 class Many:
-    def __init__(self, work: Work):
-        self.work = work
+    def __init__(self, backend: TranslateBackend):
+        self.backend = backend
         gr.Markdown(t(w.MANY_HINT), elem_classes="caption")
         self.waiting = gr.HTML(elem_id="files", elem_classes="drop")
         with gr.Row(elem_classes="tools"):
@@ -38,37 +38,37 @@ class Many:
     def outputs(self) -> list[gr.components.Component]:
         return [self.waiting, self.upload, self.start, self.stop, self.report]
 
-    def show(self, visit: Visit, lang: str) -> dict:
+    def show(self, session: TranslateSession, lang: str) -> dict:
         """Updates with the files to be translated."""
         said = getattr(w.NO_FILES, lang)
-        if visit.files:
-            size = amount(sum(path.stat().st_size for path in visit.files), lang)
-            one = len(visit.files) == 1
+        if session.files:
+            size = amount(sum(path.stat().st_size for path in session.files), lang)
+            one = len(session.files) == 1
             said = getattr(w.WAITING_ONE if one else w.WAITING_MANY, lang)
-            said = said.format(name=escape(visit.files[0].name), count=len(visit.files), size=size)
+            said = said.format(name=escape(session.files[0].name), count=len(session.files), size=size)
         return {
             self.waiting: f'<div class="waits">{said}</div>',
-            self.start: gr.update(interactive=bool(visit.files), visible=True),
+            self.start: gr.update(interactive=bool(session.files), visible=True),
             self.upload: gr.update(visible=True),
             self.stop: gr.update(visible=False),
         }
 
-    def take(self, visit: Visit, paths: Sequence[Path], lang: str) -> dict:
-        visit.end("many")
-        visit.take(paths)
-        return self.show(visit, lang) | {self.report: ""}
+    def take(self, session: TranslateSession, paths: Sequence[Path], lang: str) -> dict:
+        session.end("many")
+        session.take(paths)
+        return self.show(session, lang) | {self.report: ""}
 
-    def run(self, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
+    def run(self, session: TranslateSession, scene: dict, lang: str) -> Iterator[dict]:
         """Updates with the report, and last the zip: valid even if stopped early."""
-        if not visit.files:
+        if not session.files:
             raise ValueError(getattr(w.NOTHING_LEFT, lang))
-        run, target = visit.begin("many"), visit.place(f"{scene['system']}.zip")
+        run, target = session.begin("many"), session.place(f"{scene['system']}.zip")
         settings = {key: scene[key] for key in ("view", "background", "detail")} | scene["controls"]
         lines: list[Outcome] = []
         started = shown_at = time.monotonic()
         busy = {self.start: gr.update(visible=False), self.upload: gr.update(visible=False), self.stop: gr.update(visible=True)}
         yield {**busy, self.report: html.progress(0, getattr(w.WORKING, lang))}
-        with closing(translate_files(self.work.engine, scene["system"], visit.files, target, **settings)) as outcomes:
+        with closing(translate_files(self.backend.engine, scene["system"], session.files, target, **settings)) as outcomes:
             for outcome in outcomes:
                 lines.append(outcome)
                 if run.stopped:
@@ -80,7 +80,7 @@ class Many:
                     yield {self.report: html.progress(outcome.done / outcome.of, note) + listed(lines, lang)}
         if run.stopped and not run.cancelled:
             return
-        yield self.show(visit, lang) | {self.report: self.done(lines, target, run.stopped, lang)}
+        yield self.show(session, lang) | {self.report: self.done(lines, target, run.stopped, lang)}
 
     def done(self, lines: list[Outcome], target: Path, stopped: bool, lang: str) -> str:
         refused = sum(bool(line.trouble) for line in lines)

@@ -15,8 +15,8 @@ from genstudio.ui.language import t
 from genstudio.ui.sessions import url
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
-from genstudio.ui.translate.visit import Visit
-from genstudio.ui.translate.work import WAYS, Work
+from genstudio.ui.translate.backend import WAYS, TranslateBackend
+from genstudio.ui.translate.session import TranslateSession
 
 WAITING = '<div class="stage one waiting"><figure></figure></div>'
 LIVE = 256 * 256  # pixels up to which a picture is translated during a drag
@@ -24,8 +24,8 @@ MAPPED = 640  # longer side of a change map, in pixels
 
 
 class One:
-    def __init__(self, work: Work):
-        self.work = work
+    def __init__(self, backend: TranslateBackend):
+        self.backend = backend
         self.note = gr.HTML(elem_id="translate-note")
         self.stage = gr.HTML(WAITING, elem_id="translated", js_on_load=pieces.COMPARE)
         self.progress = gr.HTML(elem_id="translate-progress")
@@ -40,20 +40,20 @@ class One:
     def outputs(self) -> list[gr.components.Component]:
         return [self.note, self.stage, self.progress, self.cancel, self.tiles, self.command, self.script]
 
-    def live(self, visit: Visit, scene: dict) -> bool:
-        taken = self.work.picture(visit, scene["system"])
+    def live(self, session: TranslateSession, scene: dict) -> bool:
+        taken = self.backend.picture(session, scene["system"])
         return taken.picture.width * taken.picture.height <= LIVE
 
-    def made(self, visit: Visit, scene: dict) -> tuple:
-        return self.work.picture(visit, scene["system"]).digest, scene
+    def made(self, session: TranslateSession, scene: dict) -> tuple:
+        return self.backend.picture(session, scene["system"]).digest, scene
 
-    def run(self, visit: Visit, scene: dict, lang: str, whole: bool = True) -> Iterator[dict]:
+    def run(self, session: TranslateSession, scene: dict, lang: str, whole: bool = True) -> Iterator[dict]:
         """Updates while the picture is translated, and last with the result; only of the stage unless `whole`."""
-        run, taken = visit.begin("one"), self.work.picture(visit, scene["system"])
-        if not self.live(visit, scene):
+        run, taken = session.begin("one"), self.backend.picture(session, scene["system"])
+        if not self.live(session, scene):
             yield {self.progress: html.progress(None, getattr(w.WORKING, lang)), self.cancel: gr.update(visible=True)}
-        before, seconds, after = self.work.prepared(taken, scene), 0.0, None
-        for part, seconds in self.work.step_by_step(before, scene, run):
+        before, seconds, after = self.backend.prepared(taken, scene), 0.0, None
+        for part, seconds in self.backend.step_by_step(before, scene, run):
             if part.images is not None:
                 after = part.images[0]
             elif part.done < part.of:
@@ -62,24 +62,24 @@ class One:
                 yield {self.progress: html.progress(part.done / part.of, note)}
         if after is None:
             if run.cancelled:  # else replaced by a newer run, which updates the page
-                visit.made = None
+                session.made = None
                 legend = f'<p class="legend">{getattr(w.STOPPED, lang)}</p>'
                 yield {self.progress: legend, self.cancel: gr.update(visible=False)}
             return
-        visit.made = self.made(visit, scene)
-        updates = self.show(visit, scene, before, after, seconds, lang)
+        session.made = self.made(session, scene)
+        updates = self.show(session, scene, before, after, seconds, lang)
         yield updates if whole else {self.stage: updates[self.stage]}
         if whole:
             more = {self.note: self.warning(scene, before, lang), self.tiles: self.maps(scene, before, after, lang)}
             if not run.stopped:
                 yield more
 
-    def show(self, visit: Visit, scene: dict, before: np.ndarray, after: np.ndarray, seconds: float, lang: str) -> dict:
-        made = self.work.recipe(scene, self.work.picture(visit, scene["system"]).digest)
+    def show(self, session: TranslateSession, scene: dict, before: np.ndarray, after: np.ndarray, seconds: float, lang: str) -> dict:
+        made = self.backend.recipe(scene, self.backend.picture(session, scene["system"]).digest)
         name, label = f"{scene['system']}.png", getattr(words.DOWNLOAD, lang)
         href = ""
         if max(after.shape[:2]) > pieces.EXACT:
-            path = visit.place(name)
+            path = session.place(name)
             save_png(Image.fromarray(after), path, made)
             href = url(path)
         sizes = [f"{image.shape[1]} × {image.shape[0]}" for image in (before, after)]
@@ -97,24 +97,24 @@ class One:
 
     def warning(self, scene: dict, before: np.ndarray, lang: str) -> str:
         """Warning if the picture is unlike the training data, or note on line extraction."""
-        knows = self.work.systems[scene["system"]].knows
-        if knows and self.work.engine.foreignness(scene["system"], Image.fromarray(before)) > 1:
+        knows = self.backend.systems[scene["system"]].knows
+        if knows and self.backend.engine.novelty(scene["system"], Image.fromarray(before)) > 1:
             said = getattr(w.FOREIGN, lang).format(knows=getattr(knows, lang))
             return f'<p class="warning">{said}</p>'
         return f'<p class="legend">{getattr(w.TURNED, lang)}</p>' if scene["detail"] is not None else ""
 
     def maps(self, scene: dict, before: np.ndarray, after: np.ndarray, lang: str) -> str:
         """Change map; for two-way systems also the round trip and its error map."""
-        turn = self.work.turn(scene["system"])
+        turn = self.backend.turn(scene["system"])
         changed, note = difference(before, after, lang)
         figures = [(changed, getattr(w.CHANGED, lang), note)]
         if turn is None or max(before.shape[:2]) > MAPPED:
             return pieces.tiles(figures)
         there = scene["controls"][turn]
         back = WAYS[1 - WAYS.index(there)]
-        again = self.work.at_once(after, scene | {"controls": scene["controls"] | {turn: back}})
+        again = self.backend.at_once(after, scene | {"controls": scene["controls"] | {turn: back}})
         lost, note = difference(before, again, lang)
-        meant = self.work.systems[scene["system"]].options
+        meant = self.backend.systems[scene["system"]].options
         first, second = (getattr(meant[way], lang) if way in meant else way for way in (there, back))
         trip = [
             (before, getattr(w.START, lang), ""),

@@ -12,16 +12,16 @@ from genstudio.recipes import recipe
 from genstudio.ui.language import t
 from genstudio.ui.panels import Panel
 from genstudio.ui.translate import words as w
-from genstudio.ui.translate.visit import Visit, clear
-from genstudio.ui.translate.work import Work
+from genstudio.ui.translate.backend import TranslateBackend
+from genstudio.ui.translate.session import TranslateSession, clear
 
 DETAIL = 0.5
 
 
-class Settings:
-    def __init__(self, work: Work):
-        self.work = work
-        self.panel = Panel(work.systems, "translate", "translate")
+class TranslateSettings:
+    def __init__(self, backend: TranslateBackend):
+        self.backend = backend
+        self.panel = Panel(backend.systems, "translate", "translate")
         self.lines = gr.Checkbox(False, label=t(w.LINES), info=t(w.LINES_HINT), elem_id="lines")
         self.detail = gr.Slider(0, 1, DETAIL, step=0.05, label=t(w.DETAIL), info=t(w.DETAIL_HINT), elem_id="detail")
         self.view = gr.Radio(
@@ -45,24 +45,24 @@ class Settings:
 
     def read(self, system: str, inputs: dict) -> dict[str, Any]:
         """The scene with the panel's values."""
-        lines = self.work.draws(system) and inputs[self.lines]
+        lines = self.backend.draws(system) and inputs[self.lines]
         return {
             "system": system,
-            "view": inputs[self.view] if self.work.own_side(system) else "own",
+            "view": inputs[self.view] if self.backend.own_side(system) else "own",
             "background": hexadecimal(inputs[self.background]),
             "detail": recipe.check_detail(inputs[self.detail]) if lines else None,
             "controls": self.panel.values(system, inputs),
         }
 
-    def show(self, scene: dict, visit: Visit) -> dict:
+    def show(self, scene: dict, session: TranslateSession) -> dict:
         """Updates that show the settings for this system and picture, with the scene's values."""
         system, lines = scene["system"], scene["detail"] is not None
-        see_through = visit.own is not None and clear(visit.own.picture)
+        see_through = session.own is not None and clear(session.own.picture)
         return {
             **self.panel.show(system, scene["controls"]),
-            self.lines: gr.update(visible=self.work.draws(system), value=lines),
+            self.lines: gr.update(visible=self.backend.draws(system), value=lines),
             self.detail: gr.update(visible=lines, value=scene["detail"] if lines else DETAIL),
-            self.view: gr.update(visible=self.work.own_side(system) is not None, value=scene["view"]),
+            self.view: gr.update(visible=self.backend.own_side(system) is not None, value=scene["view"]),
             self.background: gr.update(visible=see_through, value=hexadecimal(scene["background"])),
         }
 

@@ -16,15 +16,15 @@ from genstudio.ui import html
 from genstudio.ui.language import t
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate import words as w
-from genstudio.ui.translate.visit import Visit
-from genstudio.ui.translate.work import Work
+from genstudio.ui.translate.backend import TranslateBackend
+from genstudio.ui.translate.session import TranslateSession
 
 SIDE = 384  # pixels: small enough that five systems take a second
 
 
 class Several:
-    def __init__(self, work: Work):
-        self.work = work
+    def __init__(self, backend: TranslateBackend):
+        self.backend = backend
         hint = Text(*(said.format(side=SIDE) for said in w.ALL_HINT))
         gr.Markdown(t(hint), elem_classes="caption")
         self.grid = gr.HTML(elem_id="systems", js_on_load=html.PICK)
@@ -33,20 +33,20 @@ class Several:
     def outputs(self) -> list[gr.components.Component]:
         return [self.grid]
 
-    def run(self, visit: Visit, scene: dict, lang: str) -> Iterator[dict]:
+    def run(self, session: TranslateSession, scene: dict, lang: str) -> Iterator[dict]:
         """Updates with the grid as it fills."""
-        run, taken = visit.begin("several"), self.work.picture(visit, scene["system"])
+        run, taken = session.begin("several"), self.backend.picture(session, scene["system"])
         small = flatten(taken.picture, scene["background"])
         small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         cells = [cell(np.asarray(small), "", getattr(w.START, lang), "")]
-        for name, system in self.work.systems.items():
-            opening, shown, note = self.work.opening(name), small, ""
-            if self.work.engine.foreignness(name, small) > 1:
-                if self.work.draws(name):
-                    shown = outlines(small, side=self.work.own_side(name))
+        for name, system in self.backend.systems.items():
+            opening, shown, note = self.backend.opening(name), small, ""
+            if self.backend.engine.novelty(name, small) > 1:
+                if self.backend.draws(name):
+                    shown = outlines(small, side=self.backend.own_side(name))
                 else:
                     note = getattr(w.UNLIKE, lang)
-            cells.append(cell(self.work.at_once(np.array(shown), opening), name, getattr(system.title, lang), note))
+            cells.append(cell(self.backend.at_once(np.array(shown), opening), name, getattr(system.title, lang), note))
             if run.stopped:
                 return
             yield {self.grid: f'<div class="systems">{"".join(cells)}</div>'}

@@ -20,7 +20,7 @@ from genstudio.system import System
 from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.events import DRAG, EACH, LAST, ONCE
-from genstudio.ui.history import Trail
+from genstudio.ui.history import History
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.sessions import Drags
 from genstudio.ui.views.view import View, figure
@@ -37,7 +37,7 @@ class Atlas(View):
     verbs = ("decode",)
     opening: dict[str, Any] = {"places": {}, "sheet": False, "seed": 0}
 
-    def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, trail: Trail):
+    def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, history: History):
         self.flat = [name for name in systems if engine.hold(name).latent_dim == 2 and len(engine.map(name)[0])][:MAX_MAPS]
         data = {engine.hold(name).header.data for name in self.flat}
         self.larger = [
@@ -45,9 +45,9 @@ class Atlas(View):
             for name, system in systems.items()
             if name not in self.flat and hasattr(system.model, "encode") and engine.hold(name).header.data in data
         ][:MAX_MAPS]
-        super().__init__(engine, systems, first, trail)
+        super().__init__(engine, systems, first, history)
 
-    def draw(self) -> None:
+    def render(self) -> None:
         gr.Markdown(t(w.MAP_HINT if self.flat else w.NO_MAP), elem_classes="caption")
         with gr.Row(elem_classes="tools"):
             self.sheet = gr.Checkbox(False, label=t(w.SHOW_SHEET), elem_id="map-sheet", visible=bool(self.flat))
@@ -82,7 +82,7 @@ class Atlas(View):
         for name, field in self.fields.items():
             dragged, placed = self.handlers(name)
             field.input(dragged, self.inputs, self.stages[name], **DRAG | EACH)
-            field.release(placed, self.inputs, [self.scene, self.stages[name], *self.trail.outputs], **EACH)
+            field.release(placed, self.inputs, [self.scene, self.stages[name], *self.history.outputs], **EACH)
         self.sheet.input(self.on_view, self.inputs, self.outputs, **LAST)
         self.dice.click(self.on_dice, self.inputs, self.outputs, **ONCE)
 
@@ -134,7 +134,7 @@ class Atlas(View):
         def placed(inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
             drags.begin(event, request)
             scene, lang = at(inputs, event), language(request)
-            kept = self.trail.keep(self.made_at(name, self.code_at(scene, name)), inputs[self.trail.history], lang)
+            kept = self.history.keep(self.made_at(name, self.code_at(scene, name)), inputs[self.history.entries], lang)
             return {self.scene: scene, self.stages[name]: self.stage_html(scene, name, lang), **kept}
 
         return dragged, placed

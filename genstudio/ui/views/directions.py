@@ -13,12 +13,12 @@ from genstudio.controls import Text
 from genstudio.recipes import recipe, replay
 from genstudio.ui import html
 from genstudio.ui import words as w
-from genstudio.ui.endpoint import End
+from genstudio.ui.endpoint import Endpoint
 from genstudio.ui.events import DRAG, LAST, ONCE
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.view import View, figure
 
-KINDS = {"effect": w.BY_EFFECT, "pca": w.BY_PCA, "dimension": w.BY_DIMENSION}
+DIRECTION_TITLES = {"effect": w.BY_EFFECT, "pca": w.BY_PCA, "dimension": w.BY_DIMENSION}
 AT_ONCE = 6  # sliders
 REACH = 3  # range in standard deviations
 TICKS = [-3, -2, -1, 0, 1, 2, 3]  # positions of the strip beside a slider
@@ -30,12 +30,12 @@ class Directions(View):
     verbs = ("steer",)
     opening = {"from": {"seed": 33}, "by": {}, "kind": "effect", "first": 0, "own": None, "amount": 0.0}
 
-    def draw(self) -> None:
+    def render(self) -> None:
         # Named directions in the browser, by system: {system: [{"name": ..., "by": ...}]}.
         self.kept = gr.BrowserState({}, storage_key="genstudio-directions", secret="genstudio")
         with gr.Row(elem_classes="latent"):
             with gr.Column(scale=3, min_width=200, elem_classes="end-column"):
-                self.ends = {"from": End("directions-from", "from", w.FROM, self.opening["from"]["seed"])}
+                self.ends = {"from": Endpoint("directions-from", "from", w.FROM, self.opening["from"]["seed"])}
             with gr.Column(scale=8, min_width=320, elem_classes="stage-column"):
                 self.stage = gr.HTML(html.WAITING_ONE, elem_id="directions-stage")
                 gr.Markdown(t(w.TICKS_HINT), elem_classes="caption")
@@ -45,7 +45,7 @@ class Directions(View):
                     self.dice = gr.Button(t(w.DICE), elem_classes="dice", variant="primary", scale=0, min_width=170)
             with gr.Column(scale=6, min_width=260, elem_classes="end-column wide"):
                 self.kind = gr.Radio(
-                    [(t(label), kind) for kind, label in KINDS.items()], value="effect", label=t(w.DIRECTIONS_KIND),
+                    [(t(label), kind) for kind, label in DIRECTION_TITLES.items()], value="effect", label=t(w.DIRECTIONS_KIND),
                     info=t(w.DIRECTIONS_HINT), elem_id="directions-kind",
                 )  # fmt: skip
                 self.steps = [

@@ -20,7 +20,7 @@ class Learned(View):
     verbs = ()
     opening: dict = {}
 
-    def draw(self) -> None:
+    def render(self) -> None:
         gr.Markdown(t(w.LEARNED_HINT), elem_classes="caption")
         self.story = gr.HTML(elem_id=f"{self.place}learned")
 

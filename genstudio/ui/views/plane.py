@@ -13,7 +13,7 @@ from genstudio.latent.paths import within
 from genstudio.recipes import recipe
 from genstudio.ui import html
 from genstudio.ui import words as w
-from genstudio.ui.endpoint import End
+from genstudio.ui.endpoint import Endpoint
 from genstudio.ui.events import DRAG, EACH, LAST
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.sessions import Drags
@@ -28,9 +28,9 @@ class Plane(View):
     verbs = ("plane",)
     opening = {"nw": {"seed": 33}, "ne": {"seed": 54}, "sw": {"seed": 12}, "se": {"seed": 7}, "x": 0.5, "y": 0.5}
 
-    def draw(self) -> None:
+    def render(self) -> None:
         def corner(key: str) -> None:
-            self.ends[key] = End(f"plane-{key}", key, CORNERS[key], self.opening[key]["seed"], draw=False)
+            self.ends[key] = Endpoint(f"plane-{key}", key, CORNERS[key], self.opening[key]["seed"], draw=False)
 
         gr.Markdown(t(w.PLANE_HINT), elem_classes="caption")
         with gr.Row(elem_classes="latent corners"):
@@ -78,7 +78,7 @@ class Plane(View):
         self.drags.begin(event, request)
         scene, lang = self.moved_to(inputs, event), language(request)
         # Sheet and corners are unchanged, and a new sheet would interrupt the drag.
-        kept = self.trail.keep(self.made(scene), inputs[self.trail.history], lang)
+        kept = self.history.keep(self.made(scene), inputs[self.history.entries], lang)
         return {self.scene: scene, self.stage: self.stage_html(scene, lang), **kept}
 
     @friendly

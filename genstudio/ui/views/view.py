@@ -18,9 +18,9 @@ from genstudio.recipes import recipe, replay
 from genstudio.system import System
 from genstudio.ui import html
 from genstudio.ui import words as w
-from genstudio.ui.endpoint import End, encodes
+from genstudio.ui.endpoint import Endpoint, encodes
 from genstudio.ui.events import LAST
-from genstudio.ui.history import Trail
+from genstudio.ui.history import History
 from genstudio.ui.language import friendly, language
 from genstudio.ui.panels import Panel
 
@@ -33,22 +33,22 @@ class View:
     verbs: tuple[str, ...]  # verbs of the recipes that it restores
     opening: dict[str, Any]  # fields of the first scene
 
-    def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, trail: Trail):
-        self.engine, self.systems, self.trail, self.place = engine, systems, trail, trail.place
-        self.ends: dict[str, End] = {}
+    def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, history: History):
+        self.engine, self.systems, self.history, self.place = engine, systems, history, history.place
+        self.ends: dict[str, Endpoint] = {}
         self.panel: Panel | None = None  # controls of the verb, if any
         self.first = self.begin(first)  # scene on page load, for the components' first values
         self.scene = gr.State(self.first)
-        self.draw()
+        self.render()
 
     # to override ----------------------------------------------------------------------------------------------------
 
-    def draw(self) -> None:
+    def render(self) -> None:
         """Create the components."""
         raise NotImplementedError
 
     def wire(self) -> None:
-        """Connect the events, after `trail` is drawn."""
+        """Connect the events, after `history` is drawn."""
         raise NotImplementedError
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
@@ -127,7 +127,7 @@ class View:
 
     @property
     def inputs(self) -> set[gr.components.Component]:
-        return {self.scene, self.trail.history, *self.by_hand}
+        return {self.scene, self.history.entries, *self.by_hand}
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -136,7 +136,7 @@ class View:
 
     @property
     def everything(self) -> list[gr.components.Component]:
-        return [*self.outputs, *self.trail.outputs]
+        return [*self.outputs, *self.history.outputs]
 
     def read(self, inputs: dict) -> dict:
         """The scene with the values of sliders and controls."""
@@ -148,7 +148,7 @@ class View:
     def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         """Updates of the view for a scene, whose picture is added to the history."""
         lang = language(request)
-        kept = self.trail.keep(self.made(scene), inputs[self.trail.history], lang)
+        kept = self.history.keep(self.made(scene), inputs[self.history.entries], lang)
         return self.whole(scene, lang) | kept | self.remembered(scene, inputs, lang)
 
     def arrive(self, scene: dict, inputs: dict, request: gr.Request) -> dict:

@@ -20,19 +20,19 @@ from genstudio.recipes import encoding, recipe, replay
 from genstudio.system import System
 from genstudio.tasks import example_inputs
 from genstudio.ui import html
-from genstudio.ui.diffusion.visit import Visit
-from genstudio.ui.sessions import Taken, Visits, of_ours
+from genstudio.ui.diffusion.session import DiffusionSession
+from genstudio.ui.sessions import InputPicture, Sessions, example_input
 
 VERBS = {"noise": "sample", "picture": "img2img"}
 OPENS_WITH = 4  # seed of the opening run
 CARD_STEPS = 10  # for the samples on a card
 
 
-class Work:
+class DiffusionBackend:
     def __init__(self, engine: Engine, systems: Mapping[str, System]):
-        self.engine, self.systems, self.visits = engine, dict(systems), Visits(Visit)
+        self.engine, self.systems, self.sessions = engine, dict(systems), Sessions(DiffusionSession)
         self._cards: dict[tuple[str, str], str] = {}
-        self._examples: dict[str, Taken] = {}
+        self._examples: dict[str, InputPicture] = {}
 
     # scenes ---------------------------------------------------------------------------------------------------------
 
@@ -50,14 +50,14 @@ class Work:
     def classes(self, system: str) -> list[str]:
         return self.engine.hold(system).header.classes
 
-    def recipe(self, visit: Visit, scene: dict) -> dict:
+    def recipe(self, session: DiffusionSession, scene: dict) -> dict:
         """Recipe of a scene, saved in its picture."""
         said = {"seed": scene["seed"]}
         if scene["branches"]:
             said["branches"] = scene["branches"]
         if scene["begin"] == "picture":
-            said["picture"] = self.picture(visit, scene["system"]).digest
-            if (mask := self.mask(visit, scene["system"])) is not None:
+            said["picture"] = self.picture(session, scene["system"]).digest
+            if (mask := self.mask(session, scene["system"])) is not None:
                 said["mask"] = encoding.pack_mask(mask)
         loaded = self.engine.hold(scene["system"])
         return recipe.make(loaded, VERBS[scene["begin"]], **said, controls=scene["controls"])
@@ -72,9 +72,9 @@ class Work:
 
     # runs -----------------------------------------------------------------------------------------------------------
 
-    def steps(self, visit: Visit, scene: dict) -> Iterator[Step]:
-        made = recipe.check(self.recipe(visit, scene))
-        own = self.shown_to(visit, scene["system"]) if scene["begin"] == "picture" else None
+    def steps(self, session: DiffusionSession, scene: dict) -> Iterator[Step]:
+        made = recipe.check(self.recipe(session, scene))
+        own = self.shown_to(session, scene["system"]) if scene["begin"] == "picture" else None
         return replay.steps(made, self.engine, own)
 
     def schedule(self, system: str):
@@ -82,38 +82,38 @@ class Work:
 
     # pictures -------------------------------------------------------------------------------------------------------
 
-    def picture(self, visit: Visit, system: str) -> Taken:
+    def picture(self, session: DiffusionSession, system: str) -> InputPicture:
         """The visitor's picture, else an example."""
-        return visit.own or self.example(system)
+        return session.own or self.example(system)
 
-    def shown_to(self, visit: Visit, system: str) -> Image.Image:
+    def shown_to(self, session: DiffusionSession, system: str) -> Image.Image:
         """The picture as input of the model: dark ink on paper is inverted for a model of light on dark."""
-        picture = flatten(self.picture(visit, system).picture)
+        picture = flatten(self.picture(session, system).picture)
         if self.engine.image_shape(system)[0] == 1 and border(np.asarray(picture)) > 127:
             picture = invert(picture)
         return picture
 
-    def fitted(self, visit: Visit, system: str) -> np.ndarray:
+    def fitted(self, session: DiffusionSession, system: str) -> np.ndarray:
         """The same resized to the model's input, uint8 (h, w, c)."""
         shape = self.engine.image_shape(system)
-        return np.asarray(fit(self.shown_to(visit, system), shape)).reshape(shape[1], shape[2], shape[0])
+        return np.asarray(fit(self.shown_to(session, system), shape)).reshape(shape[1], shape[2], shape[0])
 
-    def mask(self, visit: Visit, system: str) -> np.ndarray | None:
+    def mask(self, session: DiffusionSession, system: str) -> np.ndarray | None:
         """Inpainting mask at the model's size, booleans (h, w), or None."""
-        if visit.mask is None or not visit.mask.any():
+        if session.mask is None or not session.mask.any():
             return None
         height, width = self.engine.image_shape(system)[1:]
-        small = Image.fromarray(visit.mask).convert("L").resize((width, height), Image.Resampling.BOX)
+        small = Image.fromarray(session.mask).convert("L").resize((width, height), Image.Resampling.BOX)
         return np.asarray(small) > 63  # a quarter of the pixel painted is enough
 
-    def example(self, system: str) -> Taken:
+    def example(self, system: str) -> InputPicture:
         """Example picture: a face, or a digit sampled by the model itself."""
         if system not in self._examples:
             if self.engine.image_shape(system)[0] == 3:
-                self._examples[system] = of_ours(example_inputs.face(self.engine))
+                self._examples[system] = example_input(example_inputs.face(self.engine))
             else:
                 *_, last = self.engine.denoise(system, [1], steps=CARD_STEPS)
-                self._examples[system] = of_ours(Image.fromarray(last.guess[0, :, :, 0]))
+                self._examples[system] = example_input(Image.fromarray(last.x_0[0, :, :, 0]))
         return self._examples[system]
 
     def card(self, system: str, lang: str) -> tuple[str, str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from genstudio.ui.sessions import Filing, Taken
+from genstudio.ui.sessions import FileSession, InputPicture
 
 
 def clear(picture: Image.Image) -> bool:
@@ -16,11 +16,11 @@ def clear(picture: Image.Image) -> bool:
     return picture.convert("RGBA").getchannel("A").getextrema()[0] < 255
 
 
-class Visit(Filing):
+class TranslateSession(FileSession):
     def __init__(self) -> None:
         super().__init__()
-        self.scene: dict | None = None  # on the screen; `looked` is the part in front
-        self.looked = "one"
-        self.own: Taken | None = None  # None: examples
+        self.scene: dict | None = None  # on the screen; `selected` is the part in front
+        self.selected = "one"
+        self.own: InputPicture | None = None  # None: examples
         self.drawing: bytes | None = None  # PNG
         self.made: Any = None  # digest and settings of the result on the stage

@@ -14,23 +14,23 @@ import numpy as np
 
 from genstudio.controls import Choice, controls
 from genstudio.engine import Engine
-from genstudio.engine.tiling import Progress
+from genstudio.engine.tiling import TileProgress
 from genstudio.recipes import recipe
 from genstudio.system import System
 from genstudio.tasks import example_inputs
 from genstudio.tasks.edges import prepared
-from genstudio.ui.sessions import Run, Taken, Visits, of_ours
+from genstudio.ui.sessions import Cancellation, InputPicture, Sessions, example_input
 from genstudio.ui.translate import pieces
-from genstudio.ui.translate.visit import Visit
+from genstudio.ui.translate.session import TranslateSession
 
 SHOW_EVERY = 0.25  # seconds between two updates
 WAYS = ("there", "back")  # options of the control of a two-way system
 
 
-class Work:
+class TranslateBackend:
     def __init__(self, engine: Engine, systems: Mapping[str, System]):
-        self.engine, self.systems, self.visits = engine, dict(systems), Visits(Visit)
-        self._examples: dict[str, Taken] = {}
+        self.engine, self.systems, self.sessions = engine, dict(systems), Sessions(TranslateSession)
+        self._examples: dict[str, InputPicture] = {}
         self._thumbnails: dict[tuple[str, str], str] = {}
 
     def opening(self, system: str) -> dict[str, Any]:
@@ -56,13 +56,13 @@ class Work:
 
     # pictures -------------------------------------------------------------------------------------------------------
 
-    def picture(self, visit: Visit, system: str) -> Taken:
+    def picture(self, session: TranslateSession, system: str) -> InputPicture:
         """The visitor's picture, else the system's example."""
-        return visit.own or self.example(system)
+        return session.own or self.example(system)
 
-    def example(self, system: str) -> Taken:
+    def example(self, system: str) -> InputPicture:
         if system not in self._examples:
-            self._examples[system] = of_ours(example_inputs.example(self.engine, system))
+            self._examples[system] = example_input(example_inputs.example(self.engine, system))
         return self._examples[system]
 
     def thumbnail(self, system: str) -> str:
@@ -73,18 +73,18 @@ class Work:
             self._thumbnails[key] = pieces.uri(pieces.thumbnail(before, self.at_once(before, self.opening(system))))
         return self._thumbnails[key]
 
-    def prepared(self, taken: Taken, scene: dict) -> np.ndarray:
+    def prepared(self, taken: InputPicture, scene: dict) -> np.ndarray:
         """Input of the network, uint8 (h, w, 3)."""
         return prepared(taken.picture, scene["background"], scene["detail"], self.own_side(scene["system"]))
 
-    def translate(self, image: np.ndarray, scene: dict) -> Iterator[Progress]:
+    def translate(self, image: np.ndarray, scene: dict) -> Iterator[TileProgress]:
         return self.engine.translate(scene["system"], image[None], view=scene["view"], **scene["controls"])
 
     def at_once(self, image: np.ndarray, scene: dict) -> np.ndarray:
         *_, last = self.translate(image, scene)
         return last.images[0]
 
-    def step_by_step(self, image: np.ndarray, scene: dict, run: Run) -> Iterator[tuple[Progress, float]]:
+    def step_by_step(self, image: np.ndarray, scene: dict, run: Cancellation) -> Iterator[tuple[TileProgress, float]]:
         """Progress with the seconds so far, at most every `SHOW_EVERY`; last the result, unless the run is stopped."""
         started = shown_at = time.monotonic()
         with closing(self.translate(image, scene)) as parts:

@@ -12,15 +12,15 @@ import gradio as gr
 
 from genstudio import catalog, checkpoint, data, paths
 from genstudio.data.report import Survey, survey
-from genstudio.registry import find, systems
+from genstudio.registry import find_system, systems
 from genstudio.system import Recipe, check_recipe
 from genstudio.training import finetune, jobs
 from genstudio.ui import html
 from genstudio.ui.language import t
 from genstudio.ui.open_file import PUBLIC, amount
-from genstudio.ui.sessions import Visits
+from genstudio.ui.sessions import Sessions
 from genstudio.ui.train import words as w
-from genstudio.ui.train.visit import Visit
+from genstudio.ui.train.session import TrainSession
 
 OPENS_ON = "vae_avatars"
 MAIN = ("images", "rate")  # the others are collapsed
@@ -48,12 +48,12 @@ def starts(system: str) -> list[str]:
     return [name for name in catalog.available() if name.partition(".")[0] == system]
 
 
-class Order:
-    def __init__(self, visits: Visits[Visit]):
-        self.visits = visits
-        self.draw()
+class TrainingForm:
+    def __init__(self, sessions: Sessions[TrainSession]):
+        self.sessions = sessions
+        self.render()
 
-    def draw(self) -> None:
+    def render(self) -> None:
         with gr.Row(elem_classes="order"):
             with gr.Column(scale=6, min_width=300):
                 gr.Markdown(f"### {t(w.PICTURES)}")
@@ -74,11 +74,11 @@ class Order:
                 # The choices follow the system. Gradio would reject a value from before the change: `begin` checks.
                 self.start = gr.Dropdown([], label=t(w.BEGIN_WITH), elem_id="train-start", allow_custom_value=True)
                 gr.Markdown(f"### {t(w.NUMBERS)}")
-                recipe = find(OPENS_ON).recipe
+                recipe = find_system(OPENS_ON).recipe
                 self.numbers = {name: number(name, recipe) for name in MAIN}
                 with gr.Accordion(t(w.MORE), open=False, elem_id="train-more"):
                     self.numbers |= {name: number(name, recipe) for name in w.RECIPE if name not in MAIN}
-                self.pace = gr.HTML(elem_id="train-pace")
+                self.duration = gr.HTML(elem_id="train-pace")
                 self.go = gr.Button(t(w.START), variant="primary", elem_id="train-go")
 
     @property
@@ -88,15 +88,15 @@ class Order:
     @property
     def outputs(self) -> list[gr.components.Component]:
         chosen = [self.source, self.own, self.files, self.folder, self.set, self.report, self.system, self.start]
-        return [*chosen, *self.numbers.values(), self.pace, self.go]
+        return [*chosen, *self.numbers.values(), self.duration, self.go]
 
     # the pictures ---------------------------------------------------------------------------------------------------
 
-    def show(self, visit: Visit, source: str, lang: str) -> dict:
+    def show(self, session: TrainSession, source: str, lang: str) -> dict:
         """Updates for the selected source: the visitor's pictures, or a known set."""
-        size = amount(sum(path.stat().st_size for path in visit.files), lang)
-        name = visit.files[0].name if len(visit.files) == 1 else f"{len(visit.files)}"
-        said = getattr(w.HERE_IS, lang).format(name=escape(name), size=size) if visit.files else getattr(w.DROP, lang)
+        size = amount(sum(path.stat().st_size for path in session.files), lang)
+        name = session.files[0].name if len(session.files) == 1 else f"{len(session.files)}"
+        said = getattr(w.HERE_IS, lang).format(name=escape(name), size=size) if session.files else getattr(w.DROP, lang)
         hint = getattr(w.FOLDER_HINT, lang).format(roots=", ".join(map(str, roots())))
         return {
             self.source: source,
@@ -106,35 +106,35 @@ class Order:
             self.set: gr.update(visible=source == "set"),
         }
 
-    def opening(self, visit: Visit, lang: str) -> dict:
+    def opening(self, session: TrainSession, lang: str) -> dict:
         """Updates of the form on a new page."""
         chosen = self.turned(OPENS_ON, lang)
-        return self.show(visit, "own", lang) | chosen | self.proposed(OPENS_ON, chosen[self.start]["value"], None, lang)
+        return self.show(session, "own", lang) | chosen | self.proposed(OPENS_ON, chosen[self.start]["value"], None, lang)
 
-    def pictures(self, visit: Visit, inputs: dict, lang: str) -> str:
+    def pictures(self, session: TrainSession, inputs: dict, lang: str) -> str:
         """The training data: name of a set, or a path. Raises ValueError if nothing is selected."""
         if inputs[self.source] == "set":
             return inputs[self.set]
         if (inputs[self.folder] or "").strip():
             return allowed(inputs[self.folder])
-        if not visit.files:
+        if not session.files:
             raise ValueError(getattr(w.NO_PICTURES, lang))
-        [first, *others] = visit.files
+        [first, *others] = session.files
         if not others and first.suffix.lower() not in data.SUFFIXES:
             return str(first)
-        folder = visit.folder / "pictures"  # a folder of hard links to single pictures
+        folder = session.folder / "pictures"  # a folder of hard links to single pictures
         if not folder.exists():
             folder.mkdir()
-            for i, file in enumerate(visit.files):
+            for i, file in enumerate(session.files):
                 os.link(file, folder / f"{i:04d}-{file.name}")
         return str(folder)
 
-    def read(self, visit: Visit, inputs: dict, lang: str) -> Iterator[dict]:
+    def read(self, session: TrainSession, inputs: dict, lang: str) -> Iterator[dict]:
         """Updates with the report on the pictures, and the numbers proposed for them."""
         yield {self.report: html.progress(None, getattr(w.READING, lang)), self.go: gr.update(interactive=False)}
         found = None
         try:
-            found = survey(self.pictures(visit, inputs, lang), finetune.image_shape(find(inputs[self.system]), self.begin(inputs)))
+            found = survey(self.pictures(session, inputs, lang), finetune.image_shape(find_system(inputs[self.system]), self.begin(inputs)))
             yield {self.report: report(found, lang)}
         except ValueError as error:
             said = str(error)
@@ -153,9 +153,9 @@ class Order:
 
     def proposed(self, system: str, start: str, count: int | None, lang: str) -> dict:
         """Updates with the recipe's numbers for `count` pictures."""
-        own = find(system).recipe
-        recipe = finetune.proposed(find(system), count) if start and count else own
-        return {c: getattr(recipe, name) for name, c in self.numbers.items()} | {self.pace: pace(system, recipe, lang)}
+        own = find_system(system).recipe
+        recipe = finetune.proposed(find_system(system), count) if start and count else own
+        return {c: getattr(recipe, name) for name, c in self.numbers.items()} | {self.duration: duration(system, recipe, lang)}
 
     def begin(self, inputs: dict) -> str:
         """Checkpoint to start from, or "". One of another system, from before a change, becomes the default."""
@@ -168,7 +168,7 @@ class Order:
 
     def recipe(self, inputs: dict) -> dict[str, Any]:
         """Numbers that differ from the system's defaults. Raises ValueError if one is not a number."""
-        own, chosen = find(inputs[self.system]).recipe, {}
+        own, chosen = find_system(inputs[self.system]).recipe, {}
         for name, component in self.numbers.items():
             convert = type(getattr(own, name))
             try:
@@ -178,15 +178,15 @@ class Order:
         check_recipe(chosen)
         return {name: value for name, value in chosen.items() if value != getattr(own, name)}
 
-    def place(self, visit: Visit, inputs: dict, owner: str, lang: str) -> jobs.Job:
+    def place(self, session: TrainSession, inputs: dict, owner: str, lang: str) -> jobs.Job:
         """Start the job."""
-        pictures = self.pictures(visit, inputs, lang)
-        mine = Path(pictures) if str(pictures).startswith(str(visit.folder)) else None
-        order = jobs.Order(inputs[self.system], pictures, self.begin(inputs) or None, self.recipe(inputs), owner)
-        job = jobs.start(order, upload=mine)
+        pictures = self.pictures(session, inputs, lang)
+        mine = Path(pictures) if str(pictures).startswith(str(session.folder)) else None
+        spec = jobs.JobSpec(inputs[self.system], pictures, self.begin(inputs) or None, self.recipe(inputs), owner)
+        job = jobs.start(spec, upload=mine)
         if mine:
-            visit.files = []
-            visit.drop("files")
+            session.files = []
+            session.drop("files")
         return job
 
 
@@ -198,12 +198,12 @@ def number(name: str, recipe: Recipe) -> gr.components.Component:
     return gr.Number(value, precision=0 if isinstance(value, int) else None, minimum=0, **options)
 
 
-def pace(system: str, recipe: Recipe, lang: str) -> str:
+def duration(system: str, recipe: Recipe, lang: str) -> str:
     """Estimate of the duration, from the header of the shipped weights, and the time limit of this machine."""
     said, names = "", starts(system)
     if names and (header := checkpoint.describe(catalog.locate(names[0]))).images:
         minutes = max(1, round(recipe.images * header.minutes / header.images))
-        said = getattr(w.PACE, lang).format(minutes=minutes)
+        said = getattr(w.DURATION, lang).format(minutes=minutes)
     if limit := jobs.Limits.here().minutes:
         said += " " + getattr(w.AT_MOST, lang).format(minutes=f"{limit:g}")
     return f'<p class="legend">{said}</p>'

@@ -17,7 +17,7 @@ from genstudio.latent.paths import PATHS, between
 from genstudio.recipes import recipe
 from genstudio.ui import html
 from genstudio.ui import words as w
-from genstudio.ui.endpoint import End
+from genstudio.ui.endpoint import Endpoint
 from genstudio.ui.events import DRAG, LAST, ONCE
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.views.film import Film
@@ -28,15 +28,15 @@ FRAMES = 60  # in one direction
 NAMES = {"linear": (w.LINEAR, w.LINEAR_NOTE), "spherical": (w.SPHERICAL, w.SPHERICAL_NOTE)}
 
 
-class Way(View):
+class Interpolation(View):
     key, title = "way", Text("Between two", "Entre deux")
     verbs = ("interpolate", "sample", "decode")
     opening = {"from": {"seed": 33}, "to": {"seed": 54}, "position": 0.5}
 
-    def draw(self) -> None:
+    def render(self) -> None:
         with gr.Row(elem_classes="latent"):
             with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
-                start = End("from", "from", w.FROM, self.opening["from"]["seed"])
+                start = Endpoint("from", "from", w.FROM, self.opening["from"]["seed"])
             with gr.Column(scale=10, min_width=320, elem_classes="stage-column"):
                 self.stage = gr.HTML(html.WAITING, elem_id="stage")
                 self.position = gr.Slider(
@@ -53,7 +53,7 @@ class Way(View):
                     )
                     self.film = Film("walk")
             with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
-                end = End("to", "to", w.TO, self.opening["to"]["seed"])
+                end = Endpoint("to", "to", w.TO, self.opening["to"]["seed"])
         self.ends = {"from": start, "to": end}
 
     @property

@@ -23,8 +23,8 @@ from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.assets import asset
 from genstudio.ui.diffusion import words as w
-from genstudio.ui.diffusion.visit import MAX_BYTES, Kept, Visit
-from genstudio.ui.diffusion.work import Work
+from genstudio.ui.diffusion.backend import DiffusionBackend
+from genstudio.ui.diffusion.session import MAX_BYTES, DiffusionSession, RecordedRun
 from genstudio.ui.html import progress
 from genstudio.ui.language import t
 from genstudio.ui.panels import Panel
@@ -41,9 +41,9 @@ BRANCHES_BY = ("label", "guidance", "sampler")  # controls that a branch may cha
 PLAY = asset("play.js")
 
 
-class Watch:
-    def __init__(self, work: Work):
-        self.work = work
+class StepByStep:
+    def __init__(self, backend: DiffusionBackend):
+        self.backend = backend
         self.lanes = gr.HTML(WAITING, elem_id="lanes")
         self.stand = gr.HTML(elem_id="stand")
         with gr.Row(elem_classes="tools"):
@@ -58,7 +58,7 @@ class Watch:
             gr.Markdown(t(w.BRANCH_HINT), elem_classes="caption")
             with gr.Row(elem_classes="tools"):
                 self.seed = gr.Number(1, precision=0, minimum=0, label=t(page_words.SEED), elem_id="branch-seed", min_width=100)
-                self.panel = Panel(work.systems, "denoise_from", "branch", BRANCHES_BY, hints=False)
+                self.panel = Panel(backend.systems, "denoise_from", "branch", BRANCHES_BY, hints=False)
                 self.branch = gr.Button(t(w.BRANCH_GO), elem_id="branch-go", variant="primary", scale=0, min_width=140)
         gr.Markdown(t(w.RUNS), elem_classes="caption")
         self.runs = gr.HTML(elem_id="runs", js_on_load=html.PICK)
@@ -83,13 +83,13 @@ class Watch:
 
     # a run ----------------------------------------------------------------------------------------------------------
 
-    def run(self, visit: Visit, scene: dict, lang: str, steps: Iterator[Step] | None = None) -> Iterator[dict]:
+    def run(self, session: DiffusionSession, scene: dict, lang: str, steps: Iterator[Step] | None = None) -> Iterator[dict]:
         """Updates while a scene is sampled, and last with the whole run. `steps`: its steps, if already begun."""
-        run, kept, started, shown_at = visit.begin("run"), [], time.monotonic(), 0.0
-        visit.made = scene | {"branches": []}
+        run, kept, started, shown_at = session.begin("run"), [], time.monotonic(), 0.0
+        session.made = scene | {"branches": []}
         yield {self.progress: progress(None, getattr(w.STARTING, lang)), self.stop: gr.update(visible=True)}
-        schedule = self.work.schedule(scene["system"])
-        with closing(steps or self.work.steps(visit, scene)) as steps:
+        schedule = self.backend.schedule(scene["system"])
+        with closing(steps or self.backend.steps(session, scene)) as steps:
             for step in steps:
                 if run.stopped:
                     break
@@ -106,21 +106,21 @@ class Watch:
         if not kept:
             yield {self.progress: "", self.stop: gr.update(visible=False)}
             return
-        made = self.work.recipe(visit, scene)
-        yield self.show(visit, visit.keep(Kept(scene, made, kept, len(kept), time.monotonic() - started)), lang)
+        made = self.backend.recipe(session, scene)
+        yield self.show(session, session.keep(RecordedRun(scene, made, kept, len(kept), time.monotonic() - started)), lang)
 
-    def branched(self, visit: Visit, inputs: dict, lang: str) -> tuple[dict, Iterator[Step]]:
+    def branched(self, session: DiffusionSession, inputs: dict, lang: str) -> tuple[dict, Iterator[Step]]:
         """Branch of the run on the stage at the slider's step: its scene and its steps, the first of them kept ones."""
-        if not visit.runs:
+        if not session.runs:
             raise ValueError(getattr(w.NO_RUN, lang))
-        run, at = visit.runs[0], inputs[self.scrub]
+        run, at = session.runs[0], inputs[self.scrub]
         left = near(run, at)
         if left.time < 0:
             raise ValueError(getattr(w.NOT_NOISED, lang))
         scene = run.scene
-        if len(scene["branches"]) >= recipe.MOST_BRANCHES:
-            raise ValueError(getattr(w.TOO_MANY, lang).format(most=recipe.MOST_BRANCHES))
-        able = self.work.branch_controls(scene["system"])
+        if len(scene["branches"]) >= recipe.MAX_BRANCHES:
+            raise ValueError(getattr(w.TOO_MANY, lang).format(most=recipe.MAX_BRANCHES))
+        able = self.backend.branch_controls(scene["system"])
         latest = scene["branches"][-1]["controls"] if scene["branches"] else scene["controls"]
         values = {name: latest.get(name, control.default) for name, control in able.items()}
         values |= self.panel.values(scene["system"], inputs) | {"steps": max(1, left.steps - left.step)}
@@ -131,16 +131,16 @@ class Watch:
             yield from (step for step in run.steps if step.step < left.step)
             picture = mask = None
             if scene["begin"] == "picture":
-                picture, mask = self.work.shown_to(visit, scene["system"]), self.work.mask(visit, scene["system"])
-            twig = self.work.engine.denoise_from(scene["system"], left.x, left.time, [seed], picture, mask, **values)
-            with closing(twig):
-                yield from after(left, twig)
+                picture, mask = self.backend.shown_to(session, scene["system"]), self.backend.mask(session, scene["system"])
+            branch = self.backend.engine.denoise_from(scene["system"], left.x, left.time, [seed], picture, mask, **values)
+            with closing(branch):
+                yield from after(left, branch)
 
         return scene, steps()
 
     # rendering --------------------------------------------------------------------------------------------------------
 
-    def show(self, visit: Visit, run: Kept, lang: str) -> dict:
+    def show(self, session: DiffusionSession, run: RecordedRun, lang: str) -> dict:
         last, scene = run.steps[-1], run.scene
         seconds = f"{run.seconds:.2f}"
         note = getattr(w.TOOK, lang).format(steps=last.step, seconds=seconds.replace(".", ",") if lang == "fr" else seconds)
@@ -156,30 +156,30 @@ class Watch:
             self.stop: gr.update(visible=False),
             self.progress: f'<p class="legend">{note}</p>',
             **self.panel.show(scene["system"], {name: latest[name] for name in BRANCHES_BY if name in latest}),
-            self.runs: self.history(visit, lang),
+            self.runs: self.history(session, lang),
             self.saved: gr.update(value=None, visible=False),
             self.command: commands.command(run.recipe),
             **self.share.show(run.recipe, lang),
         }
 
-    def at(self, run: Kept, number: int, lang: str, strip: bool = True) -> dict:
+    def at(self, run: RecordedRun, number: int, lang: str, strip: bool = True) -> dict:
         """Updates with one step of a run, and with its strip if wanted."""
         step = near(run, number)
-        schedule = self.work.schedule(run.scene["system"])
+        schedule = self.backend.schedule(run.scene["system"])
         shown = {self.lanes: lanes(step, run.recipe, run.scene, lang), self.stand: stand(step, schedule, lang)}
         return shown | ({self.strip: strip_of(run, step, lang)} if strip else {})
 
-    def history(self, visit: Visit, lang: str) -> str:
+    def history(self, session: DiffusionSession, lang: str) -> str:
         """Thumbnails of all kept runs, newest first."""
         items = []
-        for run in visit.runs:
+        for run in session.runs:
             said = [getattr(w.LEFT_AT, lang).format(at=branch["at"]) for branch in run.scene["branches"]]
             label = run.scene["branches"][-1]["controls"].get("label") if said else run.scene["controls"].get("label")
             title = " · ".join([f"{getattr(page_words.SEED, lang)} {run.scene['seed']}", *([str(label)] if label else []), *said])
-            items.append((html.png_uri(run.steps[-1].guess[0]), title))
+            items.append((html.png_uri(run.steps[-1].x_0[0]), title))
         return html.thumbnails(items, getattr(w.RUNS_EMPTY, lang))
 
-    def save(self, run: Kept, suffix: str, lang: str) -> Any:
+    def save(self, run: RecordedRun, suffix: str, lang: str) -> Any:
         """Save a run: its strip as PNG, or all of it as a film."""
         path = Path(tempfile.mkdtemp(prefix="run-")) / f"{run.scene['system']}-run{suffix}"
         if suffix == ".png":
@@ -193,7 +193,7 @@ class Watch:
         return gr.update(value=str(path), label=label, visible=True)
 
 
-def near(run: Kept, number: Any) -> Step:
+def near(run: RecordedRun, number: Any) -> Step:
     """The kept step nearest to a step number."""
     return min(run.steps, key=lambda step: abs(step.step - float(number)))
 
@@ -226,18 +226,18 @@ def stand(step: Step, schedule: Any, lang: str) -> str:
         said, mark = getattr(w.CLEAN, lang).format(step=step.step, steps=step.steps), 0.0
     else:
         ratio = 10 * np.log10(schedule.signal_to_noise(step.time))
-        numbers = {"left": f"{schedule.left(step.time):.3f}", "ratio": f"{ratio:.1f}"}
+        numbers = {"left": f"{schedule.alpha_bar(step.time):.3f}", "ratio": f"{ratio:.1f}"}
         if lang == "fr":
             numbers = {key: number.replace(".", ",") for key, number in numbers.items()}
         said = getattr(w.STAND, lang).format(step=step.step, steps=step.steps, time=step.time, **numbers)
         mark = step.time / (schedule.steps - 1)
     times = np.linspace(0, schedule.steps - 1, 61).astype(int)
-    alpha = [schedule.left(int(t)) for t in times]
+    alpha = [schedule.alpha_bar(int(t)) for t in times]
     note = getattr(w.ALPHA, lang)
     return f'<p class="stand"><output>{said}</output></p>{html.curve([("spherical", alpha)], mark, 0.5, note)}<p class="legend">{note}</p>'
 
 
-def strip_of(run: Kept, step: Step, lang: str) -> str:
+def strip_of(run: RecordedRun, step: Step, lang: str) -> str:
     some = spaced(run.steps)
     rows = [
         (getattr(label, lang), [html.png_uri(getattr(s, lane)[0]) for s in some]) for lane, label, _ in LANES[:2]

@@ -10,16 +10,16 @@ import numpy as np
 from genstudio.engine import Engine
 from genstudio.training import jobs
 from genstudio.training.jobs import Job
-from genstudio.training.step_by_step import Stand, Stepper
+from genstudio.training.step_by_step import GameState, Stepper
 from genstudio.ui import html
 from genstudio.ui.language import t
 from genstudio.ui.train import words as w
-from genstudio.ui.train.visit import Visit
+from genstudio.ui.train.session import TrainSession
 
 HEATED = 0.65  # opacity of the heat map at its maximum
 
 
-class Game:
+class StepByStep:
     def __init__(self, engine: Engine):
         self.engine = engine
         gr.Markdown(t(w.GAME_HINT), elem_classes="caption")
@@ -38,33 +38,33 @@ class Game:
     def outputs(self) -> list[gr.components.Component]:
         return [self.note, self.tools, self.table]
 
-    def show(self, job: Job | None, visit: Visit, heat: bool, lang: str) -> Iterator[dict]:
+    def show(self, job: Job | None, session: TrainSession, heat: bool, lang: str) -> Iterator[dict]:
         """Updates with the game of a paused job."""
         if job is None or job.state in (*jobs.ACTIVE, jobs.WAITING) or not (job.folder / "state.pt").exists():
-            visit.game = None
+            session.game = None
             yield {self.note: f'<p class="empty">{getattr(w.NO_GAME, lang)}</p>', self.tools: gr.update(visible=False), self.table: ""}
             return
-        if visit.game is None or visit.game[0] != job.id:
+        if session.game is None or session.game[0] != job.id:
             yield {self.note: html.progress(None, getattr(w.SETTING_UP, lang)), self.tools: gr.update(visible=False)}
             try:
-                visit.game = job.id, self.engine.turn(lambda: Stepper(job.folder, heat=True))
+                session.game = job.id, self.engine.turn(lambda: Stepper(job.folder, heat=True))
             except ValueError:  # not a GAN, or its critic takes no images
                 yield {self.note: f'<p class="empty">{getattr(w.NO_GAME, lang)}</p>', self.table: ""}
                 return
-        stepper = visit.game[1]
+        stepper = session.game[1]
         stand = self.engine.turn(stepper.stand)
         yield {self.note: "", self.tools: gr.update(visible=True), self.table: table(stand, heat, lang)}
 
-    def step(self, visit: Visit, what: str | None, heat: bool, lang: str) -> dict:
+    def step(self, session: TrainSession, what: str | None, heat: bool, lang: str) -> dict:
         """One step of "critic" or "generator", of both (None), or "back"."""
-        if visit.game is None:
+        if session.game is None:
             raise ValueError(getattr(w.NO_GAME, lang))
-        stepper = visit.game[1]
+        stepper = session.game[1]
         stand = self.engine.turn(stepper.back if what == "back" else lambda: stepper.step(what))
         return {self.table: table(stand, heat, lang)}
 
 
-def table(stand: Stand, heat: bool, lang: str) -> str:
+def table(stand: GameState, heat: bool, lang: str) -> str:
     """Table of generated and real images, each with D's output as a bar from 0 (generated) to 1 (real)."""
     counts = ", ".join(f"{'D' if player == 'critic' else 'G'} {n}" for player, n in stand.taken.items())
     terms = " · ".join(f"{name} {value:.3g}" for name, value in stand.terms.items())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from genstudio.training.step_by_step import Stepper
-from genstudio.ui.sessions import Filing
+from genstudio.ui.sessions import FileSession
 
 
-class Visit(Filing):
+class TrainSession(FileSession):
     def __init__(self) -> None:
         super().__init__()
         self.game: tuple[str, Stepper] | None = None  # job id, copy of the training

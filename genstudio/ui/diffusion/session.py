@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genstudio.engine.trajectory import Step, thinned
-from genstudio.ui.sessions import Running, Taken
+from genstudio.engine.trajectory import Step, subsampled
+from genstudio.ui.sessions import InputPicture, Session
 
 MAX_BYTES = 24 * 2**20  # per visitor, for all kept steps
 
 
-class Kept(NamedTuple):
+class RecordedRun(NamedTuple):
     """A kept run, to scrub through and to branch from."""
 
     scene: dict
@@ -30,19 +30,19 @@ class Kept(NamedTuple):
         return self.steps[-1].step == self.steps[-1].steps
 
 
-class Visit(Running):
+class DiffusionSession(Session):
     def __init__(self) -> None:
         super().__init__()
-        self.scene: dict | None = None  # on the screen; `looked` is the part in front
-        self.looked = "watch"
+        self.scene: dict | None = None  # on the screen; `selected` is the part in front
+        self.selected = "watch"
         self.made: dict | None = None  # the scene of the run on the stage, whatever branch it took
-        self.own: Taken | None = None
+        self.own: InputPicture | None = None
         self.mask: np.ndarray | None = None  # booleans, at the size of the canvas
-        self.runs: list[Kept] = []  # newest first
+        self.runs: list[RecordedRun] = []  # newest first
 
-    def keep(self, run: Kept) -> Kept:
+    def keep(self, run: RecordedRun) -> RecordedRun:
         """Keep a new run, thinned if it is long, and drop the oldest ones above the memory limit."""
-        run = run._replace(steps=thinned(run.steps, MAX_BYTES // 2))
+        run = run._replace(steps=subsampled(run.steps, MAX_BYTES // 2))
         self.runs = [run, *(other for other in self.runs if other.recipe != run.recipe)]
         while len(self.runs) > 1 and sum(other.bytes for other in self.runs) > MAX_BYTES:
             self.runs.pop()
