@@ -32,7 +32,7 @@ from tests.ui.page import (
 )  # fmt: skip
 
 pytestmark = JOURNEY
-GUESS, MODELS, VIEWS = "#lanes .guess img", "#denoisers", "#diffusion-views"
+GUESS, MODELS, VIEWS = "#lanes .x_0 img", "#denoisers", "#diffusion-views"
 DIGIT = np.full((40, 40, 3), 255, np.uint8)
 DIGIT[8:32, 18:23] = 0  # a one, in ink on paper
 
@@ -91,14 +91,14 @@ def test_a_run_is_looked_through_left_and_kept(tab, server, subtests):
     with subtests.test("a run is left for another class and both are kept"):
         count, before = runs(tab), shown(tab, GUESS)
         step(tab, 4)
-        early = shown(tab, "#lanes .noised img")
+        early = shown(tab, "#lanes .x_t img")
         option(tab, "#branch-label", "8")
         press(tab, "#branch-go")
         assert runs(tab) == count + 1 and shown(tab, GUESS) != before
         [branch] = recipe_of(tab, "#lanes")["branches"]
         assert branch["at"] == 4 and branch["controls"]["label"] == "8" and branch["controls"]["steps"] == 16
         step(tab, 4)
-        assert shown(tab, "#lanes .noised img") == early, "up to there it is the same run"
+        assert shown(tab, "#lanes .x_t img") == early, "up to there it is the same run"
         press(tab, "#runs [data-pick] >> nth=1")
         assert shown(tab, GUESS) == before
 
@@ -147,20 +147,24 @@ def test_a_run_is_stopped_and_starts_from_a_picture(tab, subtests):
         name = "ddpm_avatars" if "ddpm_avatars" in catalog.available() else "ddpm_mnist"
         choose(tab, name, MODELS)
         count = runs(tab)
-        slide(tab, "#diffusion-steps", 100)
-        tab.wait_for_selector("#run-stop", state="visible")
-        tab.wait_for_selector("#run-progress:has-text('of 100')")  # until then the stage shows the run before
-        tab.wait_for_function("+document.querySelector('#lanes .stage').dataset.step >= 3")
-        tab.locator("#run-stop").dispatch_event("click")  # at once: it moves while pictures come
+        slide(tab, "#diffusion-steps", 250)
+        # Clicked in the page itself: on a busy machine the run would be over before a request of ours comes through.
+        tab.wait_for_function("""() => {
+          const stop = document.querySelector('#run-stop'), progress = document.querySelector('#run-progress');
+          const begun = progress.innerText.includes('of 250');  // until then the stage shows the run before
+          if (!begun || !stop || +document.querySelector('#lanes .stage').dataset.step < 3) return false;
+          stop.click();
+          return true;
+        }""")
         tab.wait_for_selector("#run-progress:has-text('Stopped at step')")
         idle(tab)
         assert runs(tab) == count + 1
-        assert 3 <= int(tab.locator("#scrub input[type=range]").get_attribute("max")) < 100
+        assert 3 <= int(tab.locator("#scrub input[type=range]").get_attribute("max")) < 250
         slide(tab, "#scrub", 1)  # of a run that went far not all steps are kept
         tab.wait_for_function("+document.querySelector('#lanes .stage').dataset.step <= 3")
         idle(tab)
         press(tab, "#branch-go")
-        tab.wait_for_selector("#run-progress:has-text('100 steps in')")
+        tab.wait_for_selector("#run-progress:has-text('250 steps in')")
 
     with subtests.test("a broken picture gets its sentence and the run stays"):
         choose(tab, "ddpm_mnist", MODELS)

@@ -32,7 +32,7 @@ from genstudio.ui.share import Share
 
 SHOW_EVERY = 0.04  # seconds between two updates
 COLUMNS = 9  # in the strip
-LANES = (("noised", w.NOISED, w.NOISED_NOTE), ("guess", w.GUESS, w.GUESS_NOTE), ("noise", w.NOISE, w.NOISE_NOTE))
+LANES = (("x_t", w.NOISED, w.NOISED_NOTE), ("x_0", w.GUESS, w.GUESS_NOTE), ("noise", w.NOISE, w.NOISE_NOTE))
 WAITING = f'<div class="stage three waiting">{"<figure></figure>" * 3}</div>'
 FILM_SIDE, FILM_SECONDS, LAST_FRAME = 256, 4.0, 0.25  # pixels of a lane; seconds; the last frame's extra share
 BRANCHES_BY = ("label", "guidance", "sampler")  # controls that a branch may change
@@ -208,7 +208,7 @@ def lanes(step: Step, made: dict | None, scene: dict, lang: str) -> str:
     """The three images of a step. The last prediction of x_0 is the result, which can be saved with its recipe."""
     figures = ""
     for lane, label, note in LANES:
-        image, final = getattr(step, lane)[0], lane == "guess" and step.step == step.steps and made is not None
+        image, final = getattr(step, lane)[0], lane == "x_0" and step.step == step.steps and made is not None
         label, note = (getattr(text, lang) for text in ((w.PICTURE, w.PICTURE_NOTE) if final else (label, note)))
         if final:
             shown = html.downloadable(

@@ -47,7 +47,7 @@ class Mixing(View):
         "layers": "", "cell": (0, 0), "kept": {}, "kind": "sefa", "first": 0, "by": {}, "moved": "",
     }  # fmt: skip
 
-    def draw(self) -> None:
+    def render(self) -> None:
         # Named directions in the browser, by system: {system: [{"name": ..., "by": ..., "moved": ...}]}.
         self.named = gr.BrowserState({}, storage_key="genstudio-style-directions", secret="genstudio")
         with gr.Row(elem_classes="mixing"):
