@@ -66,7 +66,6 @@ LONG_FILES = {
 }
 LONG_FUNCTIONS = {
     "cli/parser.py:build_parser": "part two: each verb adds its own flags",
-    "training/loop.py:train": "part two: begin, loop and export",
     "scores/measure.py:measure": "part two: a list of measures",
 }
 

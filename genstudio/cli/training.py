@@ -32,8 +32,7 @@ def train(
     from genstudio import paths
     from genstudio.registry import find_system
     from genstudio.system import check_recipe
-    from genstudio.training import jobs
-    from genstudio.training.loop import train
+    from genstudio.training import jobs, loop
 
     out = out or paths.runs() / find_system(system).name
     if (out / "state.pt").exists() and not (resume or fresh):
@@ -49,23 +48,28 @@ def train(
     speaks = os.environ.get("RANK", "0") == "0"  # the first of several processes
     progress = ProgressLine(30.0)
 
-    def follow(heeds: bool = True, **more: Any) -> tuple[Report, str]:
+    def follow(**more: Any) -> tuple[Report, str]:
         """Print reports until the end, or until a request to stop. Returns the last report and the request."""
-        with closing(train(system, **options | more)) as run:
+        with closing(loop.train(system, **options | more)) as run:
             for report in run:
                 if speaks:
                     tell(report, progress, json)
-                if heeds and (asked := jobs.requested(out) or (stopping and jobs.PAUSE)):
+                if asked := jobs.requested(out) or (stopping and jobs.PAUSE):
                     return report, asked
         stopping.clear()  # too late: the run is complete
         return report, ""
 
     with jobs.locked(out), plain_warnings(), interrupts() as stopping:
         asked = jobs.requested(out)
+        if resume and flags["max_minutes"] == 0:
+            asked = jobs.STOP
         if asked != jobs.STOP:
             report, asked = follow(resume=resume, network=dict(network or ()), **recipe)
         if asked == jobs.STOP:
-            report, _ = follow(heeds=False, resume=True, max_minutes=0.0)
+            settings = {name: options[name] for name in ("data", "device", "exact", "watch_minutes")}
+            report = loop.export(system, out, **settings)
+            if speaks and json:
+                tell(report, progress, json)
     where = sys.stderr if json else sys.stdout
     again = shlex.join(["python", "-m", "genstudio", "train", system, "--resume", "--out", str(out)])
     if asked == jobs.PAUSE:

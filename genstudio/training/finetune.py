@@ -114,7 +114,7 @@ def origin(
 ) -> dict[str, Any]:
     """Facts that a run inherits: the `arguments` of the system's builder and the `licence` of its initial weights.
 
-    init: the checkpoint to fine-tune. begun: the run.json of a run to resume, else empty. network: arguments of the
+    init: the checkpoint to fine-tune. resumed: the run.json of a run to resume, else empty. network: arguments of the
     builder for a run with neither. Raises ValueError where it comes with one of them.
     """
     if network and (init or resumed):

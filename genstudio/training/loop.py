@@ -9,30 +9,26 @@ from __future__ import annotations
 import copy
 import json
 import math
-import platform
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from genstudio import checkpoint, files, paths
-from genstudio.data import Batches, load
-from genstudio.data.pictures import relabel
-from genstudio.model import Batch, Model, generates
-from genstudio.precision import Precision, best_precision, keep_memory
-from genstudio.registry import find_system
-from genstudio.system import Recipe
-from genstudio.training import distributed, finetune, provenance, timelapse
+from genstudio import checkpoint
+from genstudio.data import Batches
+from genstudio.model import Batch, generates
+from genstudio.precision import Precision
+from genstudio.training import distributed, timelapse
 from genstudio.training.finalize import finish
 from genstudio.training.monitor import Monitor
-from genstudio.training.run import Report, Run, command_line, forget_after, header_of, memory, trainable, versions
+from genstudio.training.run import Report, Run, header_of, memory, trainable
 from genstudio.training.sample_grid import (
     exhibits,
     frames_of,
@@ -41,166 +37,253 @@ from genstudio.training.sample_grid import (
     sample_grid_steps,
     save_sample_grid,
 )
+from genstudio.training.session import Session, begin
 
 FINISH = 16_384  # training images for `Model.finish` at the end
-HELD_OUT = 2048  # held-out images for `Model.finish` and the evaluation
 REPORT_SECONDS = 2.0  # between two reports, with `watch_minutes`
 
 
 def train(
     name: str,
     *,
-    data: str | None = None,
-    init: str | None = None,
-    network: dict[str, Any] | None = None,
-    resume: bool = False,
-    out: Path | None = None,
     max_minutes: float | None = None,
-    device: str | None = None,
-    exact: bool = False,
     save_minutes: float = 3.0,
     report_steps: int = 20,
     watch_minutes: float | None = None,
-    **changes: Any,
+    **options: Any,
 ) -> Iterator[Report]:
-    """Train a system. Writes its weights, its film, and the state for `resume` to `out`.
+    """Train a system. Writes its weights, its film, and the state for `resume` to a folder.
 
     Several processes (`accelerate launch -m genstudio train ...`, or torchrun) share every batch, and the folder.
 
-    data: a set's name, a folder or a zip, in place of the system's own. Pictures of any size, grey or in colour, are
-        resized and converted to the system's image shape. Their classes are mapped to its slots (`finetune.slots`).
-    init: a checkpoint to fine-tune, with the critic beside it; a newly initialized critic first trains alone.
-    network: arguments of the system's builder, for a network of another size.
     max_minutes: stop after that long, and export the weights so far; schedules are not shortened.
-    exact: float32 throughout.
     watch_minutes: interval of sample grids and evaluation (`monitor.py`); reports then come every two seconds.
         It has no influence on training.
-    changes: fields of the system's recipe to replace.
+    options: of `session.begin`:
+        data: a set's name, a folder or a zip, in place of the system's own. Pictures of any size, grey or in colour,
+            are resized and converted to the system's image shape. Their classes are mapped to its slots
+            (`finetune.slots`).
+        init: a checkpoint to fine-tune, with the critic beside it; a newly initialized critic first trains alone.
+        network: arguments of the system's builder, for a network of another size.
+        resume, out: go on with the run in that folder.
+        device: "cpu", "cuda", ...; the best one by default. exact: float32 throughout.
+        all others: fields of the system's recipe to replace.
     """
-    # System, recipe, data.
-    system = find_system(name)
-    recipe, former, resumed, chosen = replace(system.recipe, **changes), (), {}, data is not None
-    rank, world, where = distributed.join(device)
-    out = out or paths.runs() / name
-    out.mkdir(parents=True, exist_ok=True)
-    if resume:
-        if not (out / "run.json").exists():
-            raise ValueError(f"{out} holds no run to resume")
-        said = json.loads((out / "run.json").read_text())
-        if said["system"] != name:
-            raise ValueError(f"{out} holds a run of {said['system']}, not of {name}")
-        if (frozen := said["recipe"].get("freeze", 0)) != changes.get("freeze", frozen):
-            raise ValueError(f"this run began with freeze {frozen}, and goes on with it")
-        former, resumed = said.get("classes", ()), said
-        data, init, recipe = data or said["data"], said.get("init"), replace(Recipe.of(said["recipe"]), **changes)
-    data = data or system.data
-    if recipe.batch % world:
-        raise ValueError(f"a batch of {recipe.batch} pictures cannot be shared evenly by {world} processes")
-    keep_memory()
-    precision = Precision.exact(where) if exact else best_precision(where)
-    if precision.dtype is torch.float16:  # small gradients would underflow
-        precision = Precision.exact(where)
+    session = begin(name, **options)
+    yield from loop(session, max_minutes, save_minutes, report_steps, watch_minutes)
+    if session.rank == 0:
+        write_results(session)
 
-    origin = finetune.origin(system, init, resumed, network)
-    run = Run(system, origin["arguments"], recipe, where, licence=origin["licence"])
-    if init and not (resume and (out / "state.pt").exists()):
-        run.recipe = recipe = finetune.settled(recipe, run.model, init)
-        former = finetune.begin(run.model, run.average, init)
-    loaded = load(data, "train", run.model.image_shape)
-    pictures = finetune.placed(loaded, run.model, former)
-    run.average.class_names = run.model.class_names
-    shuffled = partial(Batches, pictures, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
-    whole, batches = shuffled(recipe.batch), shuffled(recipe.batch // world, rank=rank, world=world)
-    run.model.to(memory_format=precision.memory_format).train()
-    run.average.to(memory_format=precision.memory_format)
-    if rank == 0 and resume and (out / "state.pt").exists():
-        run.load_state(out / "state.pt")
-    run.learned_from = provenance.learned_from(resumed, loaded, data, run.step * recipe.batch, chosen)
-    first, *others = (entry["data"] for entry in run.learned_from)
-    run.command = command_line(system, first, init, run.arguments, recipe, *others)
-    if rank == 0:
-        said = {"system": name, "data": data, "init": init, "recipe": asdict(recipe)}
-        said |= {"classes": run.model.class_names, **origin, "learned_from": run.learned_from}
-        said |= {"threads": torch.get_num_threads(), "device": device_name(where), "versions": versions()}
-        with files.replacing(out / "run.json") as file:  # required by `resume`, so written before the first step
-            file.write(json.dumps(said, indent=1).encode())
-        if not resume:
-            (out / "state.pt").unlink(missing_ok=True)
-        forget_after(run.step, out)
-    if world > 1:
-        run.take(distributed.of_first(run.state()))
-    reports = out / "reports.jsonl"
 
-    # The loop.
-    frames = frames_of(run.model, recipe.images)
-    grid_steps = sample_grid_steps(run.steps, frames) if rank == 0 and makes_pictures(run.model) else set()
-    kept = held_out(data, run.model)
-    shown = exhibits(run.model, kept, pictures).to(where) if grid_steps and not generates(run.model) else None
-    started, first = time.monotonic(), run.step
-    before, saved = run.minutes, started
-    unreported: list[StepResult] = []
-    newest, parts, reported = None, 1, started
-    watch = Monitor(run, whole, kept, out, watch_minutes, shown) if watch_minutes is not None and world == 1 else None
+def export(name: str, out: Path, watch_minutes: float | None = None, **options: Any) -> Report:
+    """Write weights and film of a run as it stands, without a step of training.
+
+    watch_minutes: evaluate it as well, unless None. options: of `session.begin`. Raises ValueError for a run that has
+    not trained yet.
+    """
+    session = begin(name, out=out, resume=True, **options)
+    if not session.run.step:
+        raise ValueError(f"{out} holds a run without a step so far")
+    if session.rank == 0:
+        if monitor := monitor_of(session, watch_minutes):
+            evaluate(session, monitor)
+        write_results(session)
+    return report(session, [], 0.0)
+
+
+def loop(
+    session: Session, max_minutes: float | None, save_minutes: float, report_steps: int, watch_minutes: float | None
+) -> Iterator[Report]:
+    """Train until the run is complete or the minutes are over. Any end, a closed generator too, saves the state.
+
+    A run that diverged raises FloatingPointError, and keeps its last good state.
+    """
+    run, out, first = session.run, session.out, session.rank == 0
+    grids = SampleGrids(session)
+    monitor = monitor_of(session, watch_minutes)
+    clock = Clock(run)
+    save, soon = Every(60 * save_minutes), Every(REPORT_SECONDS)
+    results: list[StepResult] = []  # since the last report
+    over = False
     if run.step >= run.steps:  # interrupted during the export
-        yield Report(run.step, run.steps, run.step * recipe.batch, 0.0, run.minutes, 0.0, {})
+        yield report(session, results, 0.0)
     try:
-        while run.step < run.steps:
-            batch = batches[run.step].to(where, memory_format=precision.memory_format)
-            set_rates(run)
-            torch.manual_seed(hash((recipe.seed, run.step, rank, 1)) % 2**63)  # the 1: another stream than augmentation
-            try:
-                unreported.append(play(run, batch, precision, parts))
-                update_average(run)
-            except torch.OutOfMemoryError:
-                if world > 1:  # the other processes wait for this step's gradients
-                    few = f"process {rank} has no memory for {len(batch)} pictures at once: give a smaller batch"
-                    raise ValueError(few) from None
-                if parts >= len(batch):
-                    raise ValueError("there is no memory left to train on even one picture") from None
-                # Some players may have stepped already: skip this step, and accumulate gradients from the next one on.
-                parts = min(2 * parts, len(batch))
+        while run.step < run.steps and not over:
+            # Step and average.
+            if result := step(session):
+                results.append(result)
             run.step += 1
+            now = clock.tick()
 
-            now = time.monotonic()
-            run.minutes = before + (now - started) / 60
-            if run.step in grid_steps:
-                finish(run.average, whole, where, pictures=2048)
-                with precision.autocast():  # multi-step sampling would take long in float32
-                    newest = save_sample_grid(run.average, sample_grid_path(out, run.step), where, shown)
-            over = max_minutes is not None and distributed.agreed(now - started) > 60 * max_minutes
-            soon = watch and now - reported > REPORT_SECONDS
-            if unreported and (soon or over or run.step % report_steps == 0 or run.step == run.steps):
-                terms, norms = (means([getattr(played, key) for played in unreported]) for key in StepResult._fields)
-                unreported.clear()
-                reported = now
-                rate = (run.step - first) * recipe.batch / (now - started)
-                left = (run.steps - run.step) * recipe.batch / rate / 60
-                images = run.step * recipe.batch
-                rates = {player: o.param_groups[0]["lr"] for player, o in run.optimizers.items()}
-                report = Report(run.step, run.steps, images, rate, run.minutes, left, terms, newest, parts, norms,
-                                rates, memory(where))  # fmt: skip
-                if rank == 0:
-                    with reports.open("a") as file:
-                        file.write(json.dumps(asdict(report), default=str) + "\n")
-                if any(not math.isfinite(value) for value in terms.values()):
-                    raise FloatingPointError(f"training diverged at step {run.step}: {terms}")
-                yield report
-            evaluates = watch and watch.due(now) and not over and run.step < run.steps
-            if rank == 0 and (evaluates or now - saved > 60 * save_minutes):
+            # Sample grid.
+            if run.step in grids.steps:
+                grids.save()
+
+            # Report.
+            over = max_minutes is not None and distributed.agreed(clock.seconds) > 60 * max_minutes
+            wanted = over or run.step % report_steps == 0 or run.step == run.steps
+            if results and (wanted or monitor and soon.due(now)):
+                current = report(session, results, clock.rate, grids.newest)
+                results.clear()
+                soon.reset(now)
+                if first:
+                    with (out / "reports.jsonl").open("a") as file:
+                        file.write(json.dumps(asdict(current), default=str) + "\n")
+                if not all(map(math.isfinite, current.terms.values())):
+                    raise FloatingPointError(f"training diverged at step {run.step}: {current.terms}")
+                yield current
+
+            # State, then evaluation: `resume` drops the evaluations of later steps.
+            evaluates = monitor and monitor.due(now) and not over and run.step < run.steps
+            if first and (evaluates or save.due(now)):
                 run.save_state(out / "state.pt")
-                saved = now
-            if evaluates:  # after the state is saved: `resume` drops the evaluations of later steps
-                newest = watch.look(precision, header_of(run, pictures)) or newest
-            if over:
-                break
+                save.reset(now)
+            if evaluates:
+                grids.newest = evaluate(session, monitor) or grids.newest
     finally:
-        # A run that diverged keeps its last good state; any other end, a closed generator too, saves the current one.
-        if rank == 0 and not isinstance(sys.exc_info()[1], FloatingPointError):
+        if first and not isinstance(sys.exc_info()[1], FloatingPointError):
             run.save_state(out / "state.pt")
-    if watch and watch.last_step < run.step:
-        watch.look(precision, header_of(run, pictures))
-    if rank == 0:
-        export(run, whole, kept, out, shown)
+    if monitor:
+        evaluate(session, monitor)
+
+
+# Parts of the loop ----------------------------------------------------------------------------------------------
+
+
+class Every:
+    """A cadence in seconds, which is counted from the last time."""
+
+    def __init__(self, seconds: float):
+        self.seconds, self.last = seconds, time.monotonic()
+
+    def due(self, now: float) -> bool:
+        return now - self.last > self.seconds
+
+    def reset(self, now: float) -> None:
+        self.last = now
+
+
+class Clock:
+    """Training time of a run: `minutes` over all sessions, and images a second in this one."""
+
+    def __init__(self, run: Run):
+        self.run, self.minutes, self.first, self.started = run, run.minutes, run.step, time.monotonic()
+        self.seconds = 0.0  # of this session
+
+    def tick(self) -> float:
+        """Update the run's minutes. Returns the time in seconds."""
+        now = time.monotonic()
+        self.seconds = now - self.started
+        self.run.minutes = self.minutes + self.seconds / 60
+        return now
+
+    @property
+    def rate(self) -> float:
+        return (self.run.step - self.first) * self.run.recipe.batch / self.seconds
+
+
+class SampleGrids:
+    """Sample grids of a session, at log-spaced steps.
+
+    sources: images that a translator's grid is of; None for a model that generates from noise.
+    """
+
+    def __init__(self, session: Session):
+        run, self.session = session.run, session
+        self.steps: set[int] = set()
+        self.newest: Path | None = None
+        if session.rank == 0 and makes_pictures(run.model):
+            self.steps = sample_grid_steps(run.steps, frames_of(run.model, run.recipe.images))
+        self.sources = sources_of(session) if self.steps else None
+
+    def save(self) -> None:
+        run, session = self.session.run, self.session
+        finish(run.average, session.whole, run.device, pictures=2048)
+        with session.precision.autocast():  # multi-step sampling would take long in float32
+            path = sample_grid_path(session.out, run.step)
+            self.newest = save_sample_grid(run.average, path, run.device, self.sources)
+
+
+def sources_of(session: Session) -> Tensor | None:
+    """Images that the sample grid of a translator shows beside its outputs; None for any other model."""
+    model = session.run.model
+    if generates(model) or not makes_pictures(model):
+        return None
+    return exhibits(model, session.held_out, session.pictures).to(session.run.device)
+
+
+def monitor_of(session: Session, minutes: float | None) -> Monitor | None:
+    """Monitor of a session, unless `minutes` is None; several processes have none."""
+    if minutes is None or session.world > 1:
+        return None
+    return Monitor(session.run, session.whole, session.held_out, session.out, minutes, sources_of(session))
+
+
+def evaluate(session: Session, monitor: Monitor) -> Path | None:
+    """Evaluate the run, unless this step is evaluated already. Returns the path of the new sample grid."""
+    if monitor.last_step >= session.run.step:
+        return None
+    return monitor.look(session.precision, header_of(session.run, session.pictures))
+
+
+def next_batch(run: Run, batches: Batches, precision: Precision) -> Batch:
+    """The batch of the run's step on its device. Sets the step's learning rates and random stream."""
+    set_rates(run)
+    seed = hash((run.recipe.seed, run.step, batches.rank, 1)) % 2**63  # 1: another stream than augmentation
+    torch.manual_seed(seed)
+    return batches[run.step].to(run.device, memory_format=precision.memory_format)
+
+
+def step(session: Session) -> StepResult | None:
+    """One training step and the update of the average. None where memory ran out: the next step has smaller parts."""
+    run, batch = session.run, next_batch(session.run, session.batches, session.precision)
+    try:
+        result = play(run, batch, session.precision, session.parts)
+        update_average(run)
+        return result
+    except torch.OutOfMemoryError:
+        if session.world > 1:  # the other processes wait for this step's gradients
+            few = f"process {session.rank} has no memory for {len(batch)} pictures at once: give a smaller batch"
+            raise ValueError(few) from None
+        if session.parts >= len(batch):
+            raise ValueError("there is no memory left to train on even one picture") from None
+        # Some players may have stepped already: skip this step, and accumulate gradients from the next one on.
+        session.parts = min(2 * session.parts, len(batch))
+        return None
+
+
+def report(session: Session, results: Sequence[StepResult], rate: float, sample_grid: Path | None = None) -> Report:
+    """Report on the steps since the last one. rate: images a second."""
+    run = session.run
+    terms, norms = means([result.terms for result in results]), means([result.norms for result in results])
+    return Report(
+        run.step,
+        run.steps,
+        run.step * run.recipe.batch,
+        rate,
+        run.minutes,
+        eta=(run.steps - run.step) * run.recipe.batch / rate / 60 if rate else 0.0,
+        terms=terms,
+        sample_grid=sample_grid,
+        parts=session.parts,
+        norms=norms,
+        rates={player: o.param_groups[0]["lr"] for player, o in run.optimizers.items()},
+        memory=memory(run.device),
+    )
+
+
+def write_results(session: Session) -> None:
+    """Write the finished EMA weights with their header, the last sample grid, and the film."""
+    run, out = session.run, session.out
+    final, held_out = copy.deepcopy(run.average), session.held_out
+    finish(final, session.whole, run.device, FINISH, held_out.to(run.device) if held_out else None)
+    checkpoint.save(out / f"{run.system.name}.safetensors", final, header_of(run, session.pictures))
+    if makes_pictures(final):
+        save_sample_grid(final, sample_grid_path(out, run.step), run.device, sources_of(session))
+        timelapse.make(out, out / f"{run.system.name}.webp")
+
+
+# A step ---------------------------------------------------------------------------------------------------------
 
 
 class StepResult(NamedTuple):
@@ -208,6 +291,7 @@ class StepResult(NamedTuple):
 
     terms: dict[str, Tensor]
     norms: dict[str, Tensor]  # each player's gradient norm before clipping
+    updates: Counter[str]  # optimizer steps of each player
 
 
 def means(steps: Sequence[dict[str, Tensor]]) -> dict[str, float]:
@@ -222,14 +306,14 @@ def means(steps: Sequence[dict[str, Tensor]]) -> dict[str, float]:
     return {name: float(average) for name, average in zip(found, averages, strict=True)}
 
 
-def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> StepResult:
+def play(run: Run, batch: Batch, precision: Precision, parts: int = 1, only: str | None = None) -> StepResult:
     """One training step: each player that the model yields takes one optimizer step.
 
     With several `parts`, gradients are accumulated over that many parts of the batch, in lockstep: the same step in
     less memory, except that batch norm normalizes each part alone. During a critic's warm-up only the critic is
-    updated.
+    updated. only: the one player to update.
     """
-    totals, norms = {}, {}
+    totals, norms, updates = {}, {}, Counter()
     players = run.model.players()
     warming = run.step * run.recipe.batch < (run.recipe.critic_warmup or 0)
     with ExitStack() as stack:
@@ -239,9 +323,9 @@ def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> StepRe
                 with precision.autocast():  # around the forward pass only, never around backward
                     turn = next(game, None)
                 if turn is None:
-                    return StepResult(totals, norms)
+                    return StepResult(totals, norms, updates)
                 player, terms = turn
-                learns = player == "critic" or not warming
+                learns = only in (None, player) and (player == "critic" or not warming)
                 if i == 0:
                     run.optimizers[player].zero_grad()
                 if learns:  # gradients of this player's parameters alone
@@ -257,6 +341,7 @@ def play(run: Run, batch: Batch, precision: Precision, parts: int = 1) -> StepRe
             if run.recipe.clip:
                 nn.utils.clip_grads_with_norm_(weights, run.recipe.clip, norms[player])
             run.optimizers[player].step()
+            updates[player] += 1
 
 
 def set_rates(run: Run) -> None:
@@ -278,31 +363,3 @@ def update_average(run: Run) -> None:
     torch._foreach_lerp_(average, [p for p in run.model.parameters()], 1 - decay)
     for averaged, raw in zip(run.average.buffers(), run.model.buffers(), strict=True):
         averaged.copy_(raw)
-
-
-def held_out(data: str, model: Model) -> Batch | None:
-    """A shuffled batch of the held-out set, with the model's labels; None where the set has no held-out part."""
-    try:
-        test = load(data, "test", model.image_shape)
-    except ValueError:
-        return None  # too few pictures for a held-out part
-    test = test.renumbered(model.attributes)
-    if model.classes and test.classes:
-        test = relabel(test, model.class_names)
-    chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
-    return test.batch(chosen)
-
-
-def export(run: Run, batches: Batches, kept: Batch | None, out: Path, shown: Tensor | None = None) -> None:
-    """Write the finished EMA weights with their header, the last sample grid, and the film."""
-    final = copy.deepcopy(run.average)
-    finish(final, batches, run.device, FINISH, kept.to(run.device) if kept else None)
-    checkpoint.save(out / f"{run.system.name}.safetensors", final, header_of(run, batches.pictures))
-    if makes_pictures(final):
-        save_sample_grid(final, sample_grid_path(out, run.step), run.device, shown)
-        timelapse.make(out, out / f"{run.system.name}.webp")
-
-
-def device_name(device: torch.device) -> str:
-    """Name of the card or type of the processor: a run is bit-identical only on the same one."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"

@@ -43,9 +43,7 @@ class Monitor:
         self.run, self.batches, self.out, self.minutes, self.shown = run, batches, out, minutes, shown
         self.evaluator = Evaluator(run.model, batches.pictures, kept, run.device)
         self.next = 0.0
-        self.last_step = max(
-            (evaluation.step for evaluation in read_evaluations(out)), default=0
-        )  # the step of the last evaluation
+        self.last_step = max((evaluation.step for evaluation in read_evaluations(out)), default=0)
 
     def due(self, now: float) -> bool:
         return now >= self.next
@@ -62,9 +60,8 @@ class Monitor:
         with precision.autocast():
             evaluation = self.evaluator.evaluate(average, run.step, run.step * run.recipe.batch)
         if evaluation:
-            if (
-                best([*read_evaluations(self.out), evaluation]) is evaluation
-            ):  # before its line, which implies that its weights exist
+            # The weights come before the line of the evaluation, which implies that they exist.
+            if best([*read_evaluations(self.out), evaluation]) is evaluation:
                 (self.out / "best").mkdir(exist_ok=True)
                 checkpoint.save(self.out / "best" / f"{run.system.name}.safetensors", average, header)
             with (self.out / "checkups.jsonl").open("a") as file:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from genstudio.registry import find_system
 from genstudio.scores.measure import subset
 from genstudio.system import Recipe
 from genstudio.training import finetune
-from genstudio.training.loop import set_rates
+from genstudio.training.loop import next_batch, play
 from genstudio.training.run import Run, trainable
 
 SHOWN = 16  # fakes of fixed seeds, and fixed real images
@@ -119,27 +119,14 @@ class Stepper:
         return GameState(self.run.step, dict(self.taken), *tiles, self.terms, heat)
 
     def _play(self, only: str | None) -> bool:
-        """One batch, as in `loop.play`, but only the player `only` is updated. True if it took a step."""
-        run, took, self.terms = self.run, False, {}
-        players = run.model.players()
-        batch = self.batches[run.step].to(run.device, memory_format=self.precision.memory_format)
-        set_rates(run)
-        torch.manual_seed(hash((run.recipe.seed, run.step, 0, 1)) % 2**63)  # the random numbers of training
-        with closing(run.model.losses(batch, run.step)) as game:
-            for player, terms in self.precision.stepwise(game):
-                self.terms |= {term: float(value.detach()) for term, value in terms.items()}
-                if only not in (None, player):
-                    continue
-                weights = trainable(players[player])
-                run.optimizers[player].zero_grad()
-                sum(t for t in terms.values() if t.requires_grad).backward(inputs=weights)
-                if run.recipe.clip:
-                    nn.utils.clip_grad_norm_(weights, run.recipe.clip)
-                run.optimizers[player].step()
-                took = True
-                self.taken[player] += 1
+        """One batch, as in training, but only the player `only` is updated. True if it took a step."""
+        run = self.run
+        result = play(run, next_batch(run, self.batches, self.precision), self.precision, only=only)
+        self.terms = {name: float(value) for name, value in result.terms.items()}
+        for player, count in result.updates.items():
+            self.taken[player] += count
         run.step += 1
-        return took
+        return bool(result.updates)
 
 
 class Snapshot:

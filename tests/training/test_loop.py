@@ -203,6 +203,31 @@ def test_max_minutes_stops_in_good_order(start, tmp_path):
     assert last.step == 40, "the schedule is not shortened"
 
 
+def test_a_run_is_exported_as_it_stands(start, folder, tmp_path):
+    reports, run = start(report_steps=4), tmp_path / "run"
+    assert next(reports).step == 4
+    reports.close()
+    before = state_of(run)
+    report = loop.export("tiny", run, data=str(folder), device="cpu")
+    assert report.step == 4 and report.images == 32 and report.terms == {}
+    assert_equal(state_of(run), before)
+    assert checkpoint.describe(run / "tiny.safetensors").step == 4 and (run / "tiny.webp").exists()
+    *_, last = start(resume=True)
+    whole = load_file(run / "tiny.safetensors")
+    list(start(out=tmp_path / "whole"))
+    assert last.step == 40
+    assert_equal(load_file(tmp_path / "whole" / "tiny.safetensors"), whole)
+
+
+def test_a_run_without_a_step_has_nothing_to_export(start, folder, tmp_path):
+    reports = start(max_minutes=0.0)
+    next(reports)
+    reports.close()
+    (tmp_path / "run" / "state.pt").unlink()
+    with pytest.raises(ValueError, match="without a step so far"):
+        loop.export("tiny", tmp_path / "run", data=str(folder), device="cpu")
+
+
 def test_a_report_is_the_mean_since_the_one_before_it_after_a_resume_too(start, tmp_path):
     """A state saved between two reports: the next report divides by the steps that it has seen."""
     list(start(max_minutes=0.0, report_steps=10))  # one step

@@ -1,0 +1,164 @@
+"""Set-up of a training session: its run, new or resumed, with data, precision and the folder it writes to."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genstudio import files, paths
+from genstudio.data import Batches, Pictures, load
+from genstudio.data.pictures import relabel
+from genstudio.model import Batch, Model
+from genstudio.precision import Precision, best_precision, keep_memory
+from genstudio.registry import find_system
+from genstudio.system import Recipe, System
+from genstudio.training import distributed, finetune, provenance
+from genstudio.training.run import Run, command_line, forget_after, versions
+
+HELD_OUT = 2048  # held-out images for `Model.finish` and the evaluation
+
+
+@dataclass
+class Session:
+    """A run on this machine. Of several processes that share every batch, only the first (`rank` 0) writes files."""
+
+    run: Run
+    precision: Precision
+    batches: Batches  # this process's slice of each batch
+    whole: Batches  # all of each batch
+    held_out: Batch | None
+    out: Path  # folder of the run
+    rank: int = 0
+    world: int = 1
+    parts: int = 1  # gradient-accumulation steps: doubled after out-of-memory
+
+    @property
+    def pictures(self) -> Pictures:
+        """The training set, under the model's labels."""
+        return self.whole.pictures
+
+
+@dataclass
+class Source:
+    """Start of a run: the arguments of a session, merged with the run.json that it resumes."""
+
+    system: System
+    recipe: Recipe
+    data: str
+    init: str | None
+    saved: dict[str, Any]  # the run.json; empty for a new run
+
+
+def begin(
+    name: str,
+    *,
+    data: str | None = None,
+    init: str | None = None,
+    network: dict[str, Any] | None = None,
+    resume: bool = False,
+    out: Path | None = None,
+    device: str | None = None,
+    exact: bool = False,
+    **changes: Any,
+) -> Session:
+    """Set up a session of `loop.train`, which has the same arguments, and write its run.json.
+
+    Raises ValueError for a folder that holds no such run, for data that do not fit, and for options that the system
+    lacks.
+    """
+    rank, world, where = distributed.join(device)
+    out = out or paths.runs() / name
+    out.mkdir(parents=True, exist_ok=True)
+    source = resolve(name, out if resume else None, data, init, changes)
+    if source.recipe.batch % world:
+        raise ValueError(f"a batch of {source.recipe.batch} pictures cannot be shared evenly by {world} processes")
+    keep_memory()
+    precision = Precision.exact(where) if exact else best_precision(where)
+    if precision.dtype is torch.float16:  # small gradients would underflow
+        precision = Precision.exact(where)
+
+    # Network and initial weights.
+    origin = finetune.origin(source.system, source.init, source.saved, network)
+    run = Run(source.system, origin["arguments"], source.recipe, where, licence=origin["licence"])
+    resumable, classes = resume and (out / "state.pt").exists(), source.saved.get("classes", ())
+    if source.init and not resumable:
+        run.recipe = finetune.settled(run.recipe, run.model, source.init)
+        classes = finetune.begin(run.model, run.average, source.init)
+
+    # Data.
+    pictures = load(source.data, "train", run.model.image_shape)
+    placed = finetune.placed(pictures, run.model, classes)
+    run.average.class_names = run.model.class_names
+    recipe = run.recipe
+    shuffled = partial(Batches, placed, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
+    whole, batches = shuffled(recipe.batch), shuffled(recipe.batch // world, rank=rank, world=world)
+
+    # State, after the memory format: moments have the strides of their weights.
+    run.model.to(memory_format=precision.memory_format).train()
+    run.average.to(memory_format=precision.memory_format)
+    if rank == 0 and resumable:
+        run.load_state(out / "state.pt")
+    shown = run.step * recipe.batch
+    run.learned_from = provenance.learned_from(source.saved, pictures, source.data, shown, data is not None)
+    first, *others = (entry["data"] for entry in run.learned_from)
+    run.command = command_line(source.system, first, source.init, run.arguments, recipe, *others)
+    if rank == 0:
+        write_run(run, source, origin, out)
+        if not resume:
+            (out / "state.pt").unlink(missing_ok=True)
+        forget_after(run.step, out)
+    if world > 1:
+        run.take(distributed.of_first(run.state()))
+    return Session(run, precision, batches, whole, held_out(source.data, run.model), out, rank, world)
+
+
+def resolve(name: str, out: Path | None, data: str | None, init: str | None, changes: dict[str, Any]) -> Source:
+    """Merge the arguments of a session with the run.json in `out`; without `out` the run is new.
+
+    Raises ValueError if there is none, or if it is of another system or froze other layers.
+    """
+    system = find_system(name)
+    if out is None:
+        return Source(system, replace(system.recipe, **changes), data or system.data, init, {})
+    if not (out / "run.json").exists():
+        raise ValueError(f"{out} holds no run to resume")
+    saved = json.loads((out / "run.json").read_text())
+    if saved["system"] != name:
+        raise ValueError(f"{out} holds a run of {saved['system']}, not of {name}")
+    if (frozen := saved["recipe"].get("freeze", 0)) != changes.get("freeze", frozen):
+        raise ValueError(f"this run began with freeze {frozen}, and goes on with it")
+    recipe = replace(Recipe.of(saved["recipe"]), **changes)
+    return Source(system, recipe, data or saved["data"], saved.get("init"), saved)
+
+
+def write_run(run: Run, source: Source, origin: dict[str, Any], out: Path) -> None:
+    """Write run.json, which `resume` requires, so before the first step."""
+    facts = {"system": source.system.name, "data": source.data, "init": source.init, "recipe": asdict(run.recipe)}
+    facts |= {"classes": run.model.class_names, **origin, "learned_from": run.learned_from}
+    facts |= {"threads": torch.get_num_threads(), "device": device_name(run.device), "versions": versions()}
+    with files.replacing(out / "run.json") as file:
+        file.write(json.dumps(facts, indent=1).encode())
+
+
+def held_out(data: str, model: Model) -> Batch | None:
+    """A shuffled batch of the held-out set, with the model's labels; None where the set has no held-out part."""
+    try:
+        test = load(data, "test", model.image_shape)
+    except ValueError:
+        return None  # too few pictures for a held-out part
+    test = test.renumbered(model.attributes)
+    if model.classes and test.classes:
+        test = relabel(test, model.class_names)
+    chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
+    return test.batch(chosen)
+
+
+def device_name(device: torch.device) -> str:
+    """Name of the card or type of the processor: a run is bit-identical only on the same one."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {platform.machine()}"
