@@ -105,6 +105,26 @@ class Batch:
         return [self[i:j] for i, j in pairwise(bounds)]
 
 
+def no_more() -> Batch:
+    raise RuntimeError("there is no source of batches outside of training")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Position in a training run. Schedules of a loss count images, so that they do not depend on the batch.
+
+    step: number of this step, from 0.
+    images: images trained on before this step.
+    of: images of the whole run.
+    draw: the next fresh batch of this step, for a player that takes several steps on different images.
+    """
+
+    step: int = 0
+    images: int = 0
+    of: int = 0
+    draw: Callable[[], Batch] = no_more
+
+
 @dataclass
 class Frame:
     """One step of `sample`: an intermediate result; the last frame is the sample."""
@@ -142,10 +162,11 @@ class Model(nn.Module):
         sampling does not need it."""
         return {"model": self}
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Yield (player, {term: scalar}): one optimizer step of that player on the sum of the terms.
 
-        A term without gradient is only logged. The code after a yield runs with the player already updated.
+        A term without gradient is only logged. The code after a yield runs with the player already updated. Schedules
+        read `progress`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no losses and cannot be trained")
         yield
@@ -191,7 +212,7 @@ def labels_for(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor
     return torch.full((len(noise),), number, device=noise.device)
 
 
-LABEL_DROPOUT = 0.1  # share of labels dropped in training: this unconditional model is "none", and guidance moves away from it
+LABEL_DROPOUT = 0.1  # share of labels dropped in training, for guidance: what is learned without one is "none"
 
 
 def drop_labels(model: Model, batch: Batch) -> Tensor:

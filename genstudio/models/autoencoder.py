@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genstudio.controls import Text, Truncation
 from genstudio.layers.conv import Decoder, Encoder
-from genstudio.model import Batch
+from genstudio.model import Batch, Progress
 from genstudio.models.fitted_prior import FittedPrior
 from genstudio.objectives.likelihood import bernoulli
 from genstudio.system import Recipe, system
@@ -43,7 +43,7 @@ class AutoEncoder(FittedPrior):
 
     # training
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         # Cross entropy, as in the paper: with a squared error the tanh saturates at the black of most pixels for good.
         output = self.decoder(self.encode(batch.images)).float()
         loss = -bernoulli(2 * output, (batch.images + 1) / 2).mean()  # sigmoid(2 x) on [0, 1] is tanh(x) on [-1, 1]

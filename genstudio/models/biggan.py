@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from genstudio.controls import ANY, Blend, Label, Text, Towards, Truncation
 from genstudio.layers import biggan_deep as deep
 from genstudio.layers.biggan import LEVELS, ConditionalBatchNorm, Critic, Generator
-from genstudio.model import Batch, Frame, Model, Noise, drop_labels, labels_for
+from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
 from genstudio.objectives.adversarial import critic_hinge, generator_hinge, watch
 from genstudio.system import Recipe, system
 
@@ -91,7 +91,7 @@ class BigGAN(Model):
     def players(self) -> dict[str, nn.Module]:
         return {"critic": self.critic, "generator": self.generator}
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         for part in batch.split(self.critic_steps):
             labels = drop_labels(self, part)
             with torch.no_grad():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
 from genstudio.controls import Text
-from genstudio.model import Batch, Model
+from genstudio.model import Batch, Model, Progress
 from genstudio.system import Recipe, system
 
 
@@ -57,7 +57,7 @@ class Classifier(Model):
         logits = self.attribute_head(self.features(images)) if self.attributes else torch.empty(len(images), 0)
         return dict(zip(self.attributes, logits.unbind(1), strict=True))
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         images, target = batch.images, one_hot(batch.labels, self.classes).float()
         if torch.rand(()) < self.mixed:
             images, target = cut_mix(images, target)
@@ -107,7 +107,7 @@ class AttributeClassifier(Model):
         logits = {name: head(features).float() for name, head in self.heads.items()}
         return {name: value if self.attributes[name] else value.squeeze(1) for name, value in logits.items()}
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """Cross entropy of each attribute, over the images with a known value. Raises ValueError if there is none."""
         terms = {}
         for name, logits in self._logits(self.dropout(self.features(batch.images))).items():

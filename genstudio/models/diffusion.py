@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genstudio.controls import ANY, Choice, Label, Slider, Text
 from genstudio.layers.unet import DenoisingUNet
-from genstudio.model import Batch, Frame, Model, Noise, drop_labels, labels_for
+from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
 from genstudio.objectives import denoising
 from genstudio.objectives.denoising import ImportantTimes, Predicts
 from genstudio.samplers import SAMPLERS
@@ -312,7 +312,7 @@ class Diffusion(Model):
 
     # training
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         x_0, n = batch.images, len(batch)
         labels = drop_labels(self, batch) if self.classes else None
         if self.important is not None and self.training:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from genstudio.controls import ANY, Blend, Label, Text, Towards, Truncation
-from genstudio.model import Batch, Frame, Model, Noise, drop_labels, labels_for
+from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
 from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, watch
 from genstudio.system import Recipe, system
 
@@ -47,7 +47,7 @@ class DCGAN(Model):
     def players(self) -> dict[str, nn.Module]:
         return {"critic": self.critic, "generator": self.generator}
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         z = torch.randn(len(batch), self.latent_dim, device=batch.images.device)
         fake = self.decode(z)
         on_real, on_fake = self.verdict(batch.images), self.verdict(fake.detach())
@@ -118,7 +118,7 @@ class CGAN(Model):
     def players(self) -> dict[str, nn.Module]:
         return {"critic": self.critic, "generator": self.generator}
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         labels = drop_labels(self, batch)
         z = torch.randn(len(batch), self.latent_dim, device=labels.device)
         fake = self.decode(torch.cat([z, self.generator["class_embedding"](labels)], 1))

@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate, l1_loss, pixel_shuffle, pixel_unshu
 from genstudio.controls import Slider, Text
 from genstudio.layers.conv import Residual
 from genstudio.layers.image_to_image import UNet
-from genstudio.model import Batch
+from genstudio.model import Batch, Progress
 from genstudio.models.translation import Pix2Pix, Translator, luma
 from genstudio.system import Recipe, system
 
@@ -34,7 +34,7 @@ class Restorer(Translator):
         nn.init.zeros_(self.network[-1].weight)  # the initial residual is 0
         nn.init.zeros_(self.network[-1].bias)
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         yield "model", {"L1": l1_loss(self.translate(self.sources(batch)).float(), batch.images)}
 
 

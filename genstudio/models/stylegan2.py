@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from genstudio.controls import ANY, Blend, Choice, Label, Slider, Text, Towards
 from genstudio.layers.stylegan2 import AdaINSynthesis, Critic, Mapping, Synthesis
-from genstudio.model import Batch, Frame, Model, Noise, drop_labels, labels_for
+from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
 from genstudio.objectives.ada import AdaptiveAugmentation
 from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, path_lengths, r1, watch
 from genstudio.system import Recipe, system
@@ -210,11 +210,11 @@ class StyleGAN2(Model):
     def players(self) -> dict[str, nn.Module]:
         return {"critic": self.critic, "generator": self.generator}
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         labels = drop_labels(self, batch)
         fake = self._generate(self._mixed(labels))
         on_fake = self.verdict(fake.detach(), labels)
-        regularize = self.gamma > 0 and step % self.gamma_every == 0
+        regularize = self.gamma > 0 and progress.step % self.gamma_every == 0
         real = batch.images.detach().requires_grad_(regularize)
         on_real, terms = self.verdict(real, labels), {}
         if regularize:
@@ -225,7 +225,7 @@ class StyleGAN2(Model):
 
         on_fake = self.verdict(fake, labels)
         terms = {}
-        if self.path and step % self.path_every == 0:
+        if self.path and progress.step % self.path_every == 0:
             terms["path"] = self.path_every * self.path * self._path_deviation(labels[: len(labels) // 2 or 1])
         yield "generator", {"generator": generator_non_saturating(on_fake)} | terms | watch(fake_after=on_fake)
 

@@ -22,7 +22,7 @@ from genstudio.layers.image_to_image import (
     UNet,
 )
 from genstudio.layers.novelty import Domain
-from genstudio.model import Batch, Model
+from genstudio.model import Batch, Model, Progress
 from genstudio.objectives.adversarial import LEAST_SQUARES, LOGISTIC, Game, watch
 from genstudio.system import Recipe, system
 
@@ -84,7 +84,7 @@ class Pix2Pix(Translator):
     def players(self) -> dict[str, nn.Module]:
         return {"critic": self.critic, "generator": self.generator}
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         source, real = self.sources(batch), batch.images
         fake = self.translate(source)
         on_real, on_fake = self.verdict(source, real), self.verdict(source, fake.detach())
@@ -138,8 +138,8 @@ class CycleGAN(Translator):
 
     cycle: weight of the cycle consistency loss (lambda, section 3.2).
     identity: weight of the identity loss, relative to `cycle` (section 5.2).
-    free, rise: steps without these losses, and steps over which their weights then rise linearly. The generators are
-        initialized to the identity, at the kink of the L1 losses, which would keep them there.
+    free, rise: images without these losses, and images over which their weights then rise linearly. The generators
+        are initialized to the identity, at the kink of the L1 losses, which would keep them there.
     """
 
     def __init__(
@@ -150,8 +150,8 @@ class CycleGAN(Translator):
         critic_widths: tuple[int, ...] = (64, 128, 256),
         cycle: float = 10.0,
         identity: float = 0.5,
-        free: int = 1500,
-        rise: int = 3500,
+        free: int = 6_000,
+        rise: int = 14_000,
         folded: bool = False,
         game: Game = LEAST_SQUARES,
     ):
@@ -180,11 +180,11 @@ class CycleGAN(Translator):
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "critic": self.critic}
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         there, back = self.generator["there"], self.generator["back"]
         a, b = batch.sources, batch.images
         fake_b, fake_a = there(a), back(b)
-        weight = self.cycle * min(1.0, max(0.0, (step - self.free) / self.rise))
+        weight = self.cycle * min(1.0, max(0.0, (progress.images - self.free) / self.rise))
         terms = {
             "there": self.game.generator(self.verdict("there", fake_b)),
             "back": self.game.generator(self.verdict("back", fake_a)),

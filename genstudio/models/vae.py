@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from genstudio.controls import Text, Truncation
 from genstudio.layers.conv import Decoder, Encoder
-from genstudio.model import Batch
+from genstudio.model import Batch, Progress
 from genstudio.models.fitted_prior import FittedPrior
 from genstudio.objectives.likelihood import bernoulli, gaussian, kl_standard_normal
 from genstudio.system import Recipe, system
@@ -79,7 +79,7 @@ class VAE(FittedPrior):
             log_likelihood = gaussian(self._mean(output), self.log_sigma, images)
         return log_likelihood, kl_standard_normal(mean, log_variance)
 
-    def losses(self, batch: Batch, step: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         log_likelihood, kl = self.elbo(batch.images)
         yield "model", {"reconstruction": -log_likelihood.mean(), "kl": kl.mean()}
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from genstudio.data import Batches
-from genstudio.model import Batch, Model, Noise, generates, sample
+from genstudio.model import Batch, Model, Noise, Progress, generates, sample
 
 
 @torch.no_grad()
@@ -29,7 +29,7 @@ def refresh_batch_norm(model: Model, batches: Batches, device: torch.device, cou
                 for _ in sample(model, Noise(range(k * batches.size, (k + 1) * batches.size), device)):
                     pass
             else:
-                for _ in model.losses(batches[k].to(device), 0):
+                for _ in model.losses(batches[k].to(device), Progress()):
                     pass
     model.eval()
     for m, value in zip(norms, momentum, strict=True):

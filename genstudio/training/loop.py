@@ -12,9 +12,10 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from genstudio import checkpoint
 from genstudio.data import Batches
-from genstudio.model import Batch, generates
+from genstudio.model import Batch, Progress, generates
 from genstudio.precision import Precision
 from genstudio.training import distributed, timelapse
 from genstudio.training.finalize import finish
@@ -41,6 +42,8 @@ from genstudio.training.session import Session, begin
 
 FINISH = 16_384  # training images for `Model.finish` at the end
 REPORT_SECONDS = 2.0  # between two reports, with `watch_minutes`
+
+More = Callable[[int], Batch]  # number of a batch in its step -> the batch
 
 
 def train(
@@ -234,11 +237,23 @@ def next_batch(run: Run, batches: Batches, precision: Precision) -> Batch:
     return batches[run.step].to(run.device, memory_format=precision.memory_format)
 
 
+def source_of(run: Run, batches: Batches, precision: Precision) -> More:
+    """Source of more batches for the run's step, on its device. They lie beyond those of the whole run, whose batches
+    are the same with or without."""
+
+    def more(number: int) -> Batch:
+        batch = batches[number * run.steps + run.step]
+        return batch.to(run.device, memory_format=precision.memory_format)
+
+    return more
+
+
 def step(session: Session) -> StepResult | None:
     """One training step and the update of the average. None where memory ran out: the next step has smaller parts."""
-    run, batch = session.run, next_batch(session.run, session.batches, session.precision)
+    run, source = session.run, (session.run, session.batches, session.precision)
+    batch, more = next_batch(*source), source_of(*source)
     try:
-        result = play(run, batch, session.precision, session.parts)
+        result = play(run, batch, session.precision, session.parts, more=more)
         update_average(run)
         return result
     except torch.OutOfMemoryError:
@@ -306,18 +321,25 @@ def means(steps: Sequence[dict[str, Tensor]]) -> dict[str, float]:
     return {name: float(average) for name, average in zip(found, averages, strict=True)}
 
 
-def play(run: Run, batch: Batch, precision: Precision, parts: int = 1, only: str | None = None) -> StepResult:
+def play(
+    run: Run, batch: Batch, precision: Precision, parts: int = 1, only: str | None = None, more: More | None = None
+) -> StepResult:
     """One training step: each player that the model yields takes one optimizer step.
 
     With several `parts`, gradients are accumulated over that many parts of the batch, in lockstep: the same step in
     less memory, except that batch norm normalizes each part alone. During a critic's warm-up only the critic is
-    updated. only: the one player to update.
+    updated.
+
+    only: the one player to update.
+    more: the batches of this step after the first, by number, for a model that draws fresh ones.
     """
     totals, norms, updates = {}, {}, Counter()
     players = run.model.players()
     warming = run.step * run.recipe.batch < (run.recipe.critic_warmup or 0)
     with ExitStack() as stack:
-        games = [stack.enter_context(closing(run.model.losses(part, run.step))) for part in batch.split(parts)]
+        progress = [progress_of(run, i, parts, more) for i in range(parts)]
+        pairs = zip(batch.split(parts), progress, strict=True)
+        games = [stack.enter_context(closing(run.model.losses(part, at))) for part, at in pairs]
         while True:
             for i, game in enumerate(games):
                 with precision.autocast():  # around the forward pass only, never around backward
@@ -342,6 +364,13 @@ def play(run: Run, batch: Batch, precision: Precision, parts: int = 1, only: str
                 nn.utils.clip_grads_with_norm_(weights, run.recipe.clip, norms[player])
             run.optimizers[player].step()
             updates[player] += 1
+
+
+def progress_of(run: Run, part: int, parts: int, more: More | None) -> Progress:
+    """Progress of a run for one of the `parts` that a batch is split into."""
+    images, numbers = run.step * run.recipe.batch, count(1)
+    draw = {"draw": lambda: more(next(numbers)).split(parts)[part]} if more else {}
+    return Progress(run.step, images, run.recipe.images, **draw)
 
 
 def set_rates(run: Run) -> None:

@@ -25,7 +25,7 @@ from genstudio.registry import find_system
 from genstudio.scores.measure import subset
 from genstudio.system import Recipe
 from genstudio.training import finetune
-from genstudio.training.loop import next_batch, play
+from genstudio.training.loop import next_batch, play, source_of
 from genstudio.training.run import Run, trainable
 
 SHOWN = 16  # fakes of fixed seeds, and fixed real images
@@ -121,7 +121,8 @@ class Stepper:
     def _play(self, only: str | None) -> bool:
         """One batch, as in training, but only the player `only` is updated. True if it took a step."""
         run = self.run
-        result = play(run, next_batch(run, self.batches, self.precision), self.precision, only=only)
+        source = run, self.batches, self.precision
+        result = play(run, next_batch(*source), self.precision, only=only, more=source_of(*source))
         self.terms = {name: float(value) for name, value in result.terms.items()}
         for player, count in result.updates.items():
             self.taken[player] += count

@@ -28,7 +28,7 @@ from genstudio.engine import Engine
 from genstudio.engine import engine as engine_module
 from genstudio.latent.style_layers import mixed
 from genstudio.layers.stylegan2 import modulated_one_by_one
-from genstudio.model import Batch, Noise
+from genstudio.model import Batch, Noise, Progress
 from genstudio.precision import best_precision, choose_device
 from genstudio.registry import find_system
 from genstudio.training import loop
@@ -225,7 +225,7 @@ def training(name: str, rounds: int) -> dict:
 
     @as_torch_comes()
     def tutorial() -> None:
-        with closing(plain.model.losses(batch.to(device), 0)) as game:
+        with closing(plain.model.losses(batch.to(device), Progress())) as game:
             for player, terms in game:
                 optimizers[player].zero_grad()
                 sum(t for t in terms.values() if t.requires_grad).backward()

@@ -20,7 +20,7 @@ from genstudio import checkpoint
 from genstudio.controls import NONE
 from genstudio.importers.convert import convert, recognise
 from genstudio.importers.lazy_tensor import Refused
-from genstudio.model import Batch, Noise
+from genstudio.model import Batch, Noise, Progress
 from genstudio.models.stylegan2 import OFF, StyleGAN2
 
 CLOSE = {"rtol": 0, "atol": 2e-5}
@@ -436,7 +436,7 @@ def test_a_converted_file_is_the_same_and_learning_goes_on_from_it(c_dim, pickle
     model.train()
     batch = Batch(torch.rand(4, 3, 16, 16) * 2 - 1, torch.arange(4) % max(c_dim, 1))
     moved = {}
-    for player, terms in model.losses(batch, 0):
+    for player, terms in model.losses(batch, Progress()):
         assert all(term.isfinite() for term in terms.values())
         before = copy.deepcopy(model.players()[player].state_dict())
         model.zero_grad()

@@ -8,7 +8,7 @@ from torch.nn.functional import batch_norm
 
 from genstudio.engine.loaded import fused
 from genstudio.layers.biggan import LEVELS, Attention, ConditionalBatchNorm, Conv, Critic, Embedding, Linear
-from genstudio.model import Batch, Noise
+from genstudio.model import Batch, Noise, Progress
 from genstudio.models.biggan import BOUND, BigGAN
 from genstudio.objectives.adversarial import critic_hinge, generator_hinge
 
@@ -172,7 +172,7 @@ def test_the_critic_steps_several_times_on_a_share_of_the_batch_each():
     model = tiny().train()
     batch = Batch(torch.rand(8, 3, 16, 16) * 2 - 1, torch.arange(8) % 3)
     players = []
-    for player, terms in model.losses(batch, 0):
+    for player, terms in model.losses(batch, Progress()):
         players.append(player)
         sum(term for term in terms.values() if term.requires_grad).backward(inputs=list(model.players()[player].parameters()))
     assert players == ["critic", "critic", "generator"]

@@ -15,7 +15,7 @@ from genstudio.cli.parser import main
 from genstudio.controls import ANY, NONE, check_controls
 from genstudio.data import load
 from genstudio.images import open_picture, read_recipe
-from genstudio.model import Batch, Noise, drop_labels, labels_for
+from genstudio.model import Batch, Noise, Progress, drop_labels, labels_for
 from genstudio.models.classifier import mixup
 from genstudio.models.gan import CGAN, Concatenated, Projection
 from genstudio.recipes import recipe, replay
@@ -98,7 +98,7 @@ def test_the_concatenated_critic_sees_the_class_as_a_channel():
 @pytest.mark.parametrize("critic", ["concatenated", "projection"])
 def test_both_players_learn_and_both_are_told_the_class(critic):
     model, batch = game(critic).train(), Batch(torch.rand(8, 1, 16, 16) * 2 - 1, torch.arange(8) % 3)
-    for player, terms in model.losses(batch, 0):
+    for player, terms in model.losses(batch, Progress()):
         sum(term for term in terms.values() if term.requires_grad).backward(inputs=list(model.players()[player].parameters()))
         embedding = model.critic.class_embedding if player == "critic" else model.generator["class_embedding"]
         assert embedding.weight.grad.abs().sum() > 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from genstudio.model import Batch
+from genstudio.model import Batch, Progress
 from genstudio.models.classifier import AttributeClassifier, Classifier, cut_mix
 
 
@@ -36,7 +36,7 @@ def test_an_attribute_is_learned_where_the_set_knows_it_and_left_alone_where_not
     images, labels = torch.randn(6, 1, 8, 8), torch.arange(6) % 3
     for conditions in ({}, {"hat": torch.arange(6) % 2 == 0}):
         model = small()
-        [(player, terms)] = list(model.losses(Batch(images, labels, conditions), 0))
+        [(player, terms)] = list(model.losses(Batch(images, labels, conditions), Progress()))
         assert player == "model" and set(terms) == {"cross entropy", "accuracy", *conditions}
         sum(t for t in terms.values() if t.requires_grad).backward()
         gradient = model.attribute_head.weight.grad
@@ -50,7 +50,7 @@ def test_attributes_are_answered_by_name_with_the_sign_that_was_learned():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
     for step in range(60):
         noisy = images + 0.1 * torch.randn(images.shape, generator=torch.Generator().manual_seed(step))
-        [(_, terms)] = list(model.losses(Batch(noisy, torch.zeros(32, dtype=torch.long), {"glasses": bright, "hat": ~bright}), step))
+        [(_, terms)] = list(model.losses(Batch(noisy, torch.zeros(32, dtype=torch.long), {"glasses": bright, "hat": ~bright}), Progress(step)))
         optimizer.zero_grad()
         sum(t for t in terms.values() if t.requires_grad).backward()
         optimizer.step()
@@ -70,12 +70,12 @@ def test_an_attribute_with_values_learns_from_the_pictures_of_which_it_is_known(
         ({"hair_color": hair, "glasses": hair > 0}, {"hair_color", "glasses"}),
         ({"hair_color": torch.full((6,), -1), "glasses": hair > 0}, {"glasses"}),
     ):
-        [(player, terms)] = faces().losses(Batch(images, conditions=conditions), 0)
+        [(player, terms)] = faces().losses(Batch(images, conditions=conditions), Progress())
         assert player == "model" and set(terms) == due and all(term.isfinite() for term in terms.values())
-    [(_, terms)] = faces().losses(Batch(images, conditions={"hair_color": hair}), 0)
+    [(_, terms)] = faces().losses(Batch(images, conditions={"hair_color": hair}), Progress())
     assert terms["hair_color"].isclose(cross_entropy(faces().attribute_logits(images)["hair_color"][:3], hair[:3]))
     with pytest.raises(ValueError, match="none of the attributes glasses, hair_color"):
-        list(faces().losses(Batch(images), 0))
+        list(faces().losses(Batch(images), Progress()))
 
 
 def test_attributes_with_values_are_told_apart():
@@ -85,7 +85,7 @@ def test_attributes_with_values_are_told_apart():
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     for step in range(60):
         noisy = images + 0.1 * torch.randn(images.shape, generator=torch.Generator().manual_seed(step))
-        [(_, terms)] = model.losses(Batch(noisy, conditions=conditions), step)
+        [(_, terms)] = model.losses(Batch(noisy, conditions=conditions), Progress(step))
         optimizer.zero_grad()
         sum(terms.values()).backward()
         optimizer.step()

@@ -18,7 +18,7 @@ from genstudio import catalog, checkpoint, paths
 from genstudio.controls import OF_CLASSES, Choice, Slider, Text, controls
 from genstudio.data import named
 from genstudio.engine.engine import VIEWS, Engine
-from genstudio.model import Batch, Model, Noise, generates, sample, samples_iteratively, verbs
+from genstudio.model import Batch, Model, Noise, Progress, generates, sample, samples_iteratively, verbs
 from genstudio.precision import Precision
 from genstudio.registry import find_system, systems
 from genstudio.system import System
@@ -129,7 +129,7 @@ def test_a_system_learns_and_draws(name):
     """The losses of one step, and a picture in as few steps as can be: its layers fit together."""
     model = find_system(name).build()
     batch = tiny_batch(model)
-    for _, terms in model.losses(batch, 0):
+    for _, terms in model.losses(batch, Progress()):
         assert all(value.isfinite() for value in terms.values()), terms
     model.eval()
     with torch.no_grad():
@@ -367,7 +367,7 @@ def smooth(count: int, shape: tuple[int, int, int], seed: int) -> torch.Tensor:
 @pytest.mark.parametrize("name", SMALL)
 def test_losses_are_finite_terms_of_known_players(name):
     model, taken = INSTANCES[name].build(), set()
-    for player, terms in model.losses(tiny_batch(model), 0):
+    for player, terms in model.losses(tiny_batch(model), Progress()):
         assert player in model.players() and terms
         assert all(value.shape == () and value.isfinite() for value in terms.values()), terms
         assert any(value.requires_grad for value in terms.values())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from genstudio.controls import ANY, NONE
 from genstudio.layers.unet import ResidualBlock
-from genstudio.model import LABEL_DROPOUT, Batch, Frame, Noise
+from genstudio.model import LABEL_DROPOUT, Batch, Frame, Noise, Progress
 from genstudio.models.diffusion import HYBRID, Diffusion
 from genstudio.registry import find_system
 from genstudio.samplers import SAMPLERS
@@ -66,7 +66,7 @@ def test_losses_are_finite_and_reach_every_weight(predicts, learned_variance, im
     settings = {"predicts": predicts, "learned_variance": learned_variance, "important": important, "classes": classes}
     model = woken(times=20, attention=(0,), **settings).train()
     batch = Batch(pictures(32), torch.arange(32) % classes if classes else None)
-    [(player, terms)] = model.losses(batch, 0)
+    [(player, terms)] = model.losses(batch, Progress())
     assert player == "model" and set(terms) == {"denoising", *(["bound"] if learned_variance else [])}
     assert all(t.isfinite() and t > 0 for t in terms.values())
     sum(terms.values()).backward()
@@ -93,9 +93,9 @@ def test_all_blocks_hear_what_is_told(name):
 def test_a_model_that_draws_important_times_notes_their_losses(learned_variance):
     """While it trains: a test score must not change what is drawn next."""
     model = woken(times=20, important=True, learned_variance=learned_variance)
-    list(model.losses(Batch(pictures(16)), 0))
+    list(model.losses(Batch(pictures(16)), Progress()))
     assert model.important.count.sum() == 0
-    list(model.train().losses(Batch(pictures(16)), 0))
+    list(model.train().losses(Batch(pictures(16)), Progress()))
     assert model.important.count.sum() == 16 and (model.important.losses > 0).any()
 
 
@@ -104,7 +104,7 @@ def test_who_says_nothing_loses_the_mean_square_of_what_was_to_be_said(predicts)
     """1 for the noise, the pictures' own for the picture, and in between for v, which shares the times out."""
     model, images = diffusion(predicts=predicts), pictures(5000)
     model.network.forward = lambda x, times, kinds: torch.zeros_like(x)
-    [(_, terms)] = model.losses(Batch(images), 0)
+    [(_, terms)] = model.losses(Batch(images), Progress())
     left = model.schedule.alpha_bars.mean().item()
     power = images.square().mean().item()
     expected = {"epsilon": 1.0, "x_0": power, "v": left + (1 - left) * power}[predicts]
@@ -115,7 +115,7 @@ def test_of_some_pictures_the_class_is_not_told():
     model, told = diffusion(classes=3), []
     model.network.forward = lambda x, times, kinds: told.append(kinds) or x
     labels = torch.arange(3000) % 3
-    list(model.losses(Batch(torch.zeros(3000, 1, 2, 2), labels), 0))
+    list(model.losses(Batch(torch.zeros(3000, 1, 2, 2), labels), Progress()))
     [kinds] = told
     untold = kinds == model.classes
     assert untold.float().mean().item() == pytest.approx(LABEL_DROPOUT, abs=0.03)  # 5 standard errors
@@ -125,7 +125,7 @@ def test_of_some_pictures_the_class_is_not_told():
 def test_only_the_variance_learns_from_the_bound():
     """Nichol and Dhariwal 2021, section 3.1: the guess is held there."""
     model = woken(learned_variance=True, times=20)
-    [(_, terms)] = model.losses(Batch(pictures(8)), 0)
+    [(_, terms)] = model.losses(Batch(pictures(8)), Progress())
     [slope] = torch.autograd.grad(terms["bound"], [model.network.conv_out.bias])
     assert slope[0] == 0 and slope[1] != 0
 
@@ -134,7 +134,7 @@ def test_the_term_of_the_bound_is_the_bound_at_its_weight():
     """In nats per number: times as many as there are times, for one was drawn of each picture."""
     model, images = diffusion(learned_variance=True, times=20), pictures(20_000)
     model.network.forward = lambda x, times, kinds: torch.cat([x / 2, x / 3], 1)
-    [(_, terms)] = model.losses(Batch(images), 0)
+    [(_, terms)] = model.losses(Batch(images), Progress())
     whole = sum(model.nats(images[:1000], torch.full((1000,), t)).mean().item() for t in range(20)) / 64
     assert terms["bound"].item() == pytest.approx(HYBRID * whole, rel=0.1)
 

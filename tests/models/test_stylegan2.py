@@ -9,7 +9,7 @@ import torch
 
 from genstudio import checkpoint
 from genstudio.controls import ANY, NONE, Text
-from genstudio.model import Batch, Noise, labels_for
+from genstudio.model import Batch, Noise, Progress, labels_for
 from genstudio.models.stylegan2 import FIXED, NEW, OFF, StyleGAN2
 from genstudio.registry import systems
 from genstudio.system import Recipe, system
@@ -44,7 +44,7 @@ def pictures(count: int = 8) -> Batch:
 
 
 def played(model: StyleGAN2, step: int = 0, batch: Batch | None = None) -> list[tuple[str, dict[str, float]]]:
-    return [(player, {name: float(term.detach()) for name, term in terms.items()}) for player, terms in model.losses(batch or pictures(), step)]
+    return [(player, {name: float(term.detach()) for name, term in terms.items()}) for player, terms in model.losses(batch or pictures(), Progress(step))]
 
 
 # Truncation
@@ -194,7 +194,7 @@ def test_the_critic_is_told_the_class_of_both_and_now_and_then_none():
     model.critic.register_forward_pre_hook(lambda module, inputs: told.append(inputs[1].clone()))
     torch.manual_seed(1)
     batch = pictures(300)
-    for _ in model.losses(batch, 1):
+    for _ in model.losses(batch, Progress(1)):
         pass
     assert len(told) == 3 and all(torch.equal(kinds, told[0]) for kinds in told)
     none = told[0] == 3

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from genstudio.layers.image_to_image import InstanceNorm, PatchCritic, UNet
 from genstudio.layers.novelty import Domain, statistics
-from genstudio.model import Batch
+from genstudio.model import Batch, Progress
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution, coloured
 from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma
 from genstudio.objectives.adversarial import critic_least_squares, generator_least_squares
@@ -60,7 +60,7 @@ def test_l1_belongs_to_the_generator_alone():
     """Some texts put it among D's terms, where it would do nothing."""
     model = Pix2Pix((3, 32, 32), widths=(4, 4, 4), critic_widths=(4, 4))
     batch = Batch(torch.rand(2, 3, 32, 32), sources=torch.rand(2, 3, 32, 32))
-    terms = dict(model.losses(batch, 0))
+    terms = dict(model.losses(batch, Progress()))
     assert "L1" in terms["generator"] and "L1" not in terms["critic"]
     assert terms["generator"]["L1"] > 10 * terms["generator"]["generator"]  # its weight is 100
 
@@ -69,11 +69,11 @@ def test_going_nowhere_costs_no_cycle_and_no_identity():
     """As built, both generators change nothing: there and back is then where it began."""
     model = CycleGAN((3, 32, 32), width=4, blocks=1, critic_widths=(4, 4))
     batch = Batch(torch.rand(2, 3, 32, 32), sources=torch.rand(2, 3, 32, 32))
-    terms = dict(model.losses(batch, 10_000))["generator"]
+    terms = dict(model.losses(batch, Progress(images=1_000_000)))["generator"]
     assert terms["cycle"].item() == pytest.approx(0, abs=1e-6) and terms["identity"].item() == pytest.approx(0, abs=1e-6)
     with torch.no_grad():
         model.generator["there"].layers[-1].bias += 0.1
-    terms = dict(model.losses(batch, 10_000))["generator"]
+    terms = dict(model.losses(batch, Progress(images=1_000_000)))["generator"]
     assert terms["cycle"] > 0 and terms["identity"].item() == pytest.approx(terms["cycle"].item() / 4, rel=0.2)
 
 

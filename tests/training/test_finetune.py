@@ -18,7 +18,7 @@ from genstudio.cli.parser import build_parser, parts
 from genstudio.controls import ANY, Text
 from genstudio.data import Pictures
 from genstudio.data.pictures import relabel
-from genstudio.model import Batch, Noise
+from genstudio.model import Batch, Noise, Progress
 from genstudio.models.classifier import Classifier
 from genstudio.models.diffusion import Diffusion
 from genstudio.models.gan import DCGAN
@@ -168,7 +168,7 @@ def test_a_critic_s_two_sets_are_changed_alike_and_pictures_are_themselves_where
     assert model.augment(images) is images
     shown = []
     model.augment = lambda images: shown.append(images) or images
-    for _ in model.losses(Batch(images), 0):
+    for _ in model.losses(Batch(images), Progress()):
         pass
     assert len(shown) == 3 and torch.equal(shown[0], images)  # real, fake, and the fake again in the generator's turn
     assert torch.equal(shown[1], shown[2].detach()) and not shown[1].requires_grad and shown[2].requires_grad
@@ -185,7 +185,7 @@ def test_translators_critics_see_changed_pictures_only(build):
     model.augment = lambda images: shown.append(images.shape) or torch.zeros_like(images)
     for critic in (m for m in model.critic.modules() if isinstance(m, nn.Conv2d) and m.in_channels in (3, 6)):
         critic.register_forward_pre_hook(lambda module, inputs: None if not inputs[0].any() else pytest.fail("unchanged"))
-    for _ in model.losses(Batch(numbers(7, 2, 3, 16, 16), sources=numbers(8, 2, 3, 16, 16)), 0):
+    for _ in model.losses(Batch(numbers(7, 2, 3, 16, 16), sources=numbers(8, 2, 3, 16, 16)), Progress()):
         pass
     assert shown
 
@@ -326,9 +326,9 @@ def test_a_tuned_model_names_its_slots_and_each_is_asked_for_by_its_name(start, 
     told = []
     play = loop.play
 
-    def watched(run, batch, *rest):
+    def watched(run, batch, *rest, **options):
         told.append((batch.labels.tolist(), run.model.class_names))
-        return play(run, batch, *rest)
+        return play(run, batch, *rest, **options)
 
     monkeypatch.setattr(loop, "play", watched)
     for name in ("ant", "bee", "cat"):

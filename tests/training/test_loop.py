@@ -106,10 +106,10 @@ from tests.training.test_loop import tiny
 
 class Mortal(DCGAN):
     dies = None
-    def losses(self, batch, step):
-        for turn in super().losses(batch, step):
+    def losses(self, batch, progress):
+        for turn in super().losses(batch, progress):
             yield turn
-            if step == Mortal.dies:  # the critic has taken its step, the generator has not
+            if progress.step == Mortal.dies:  # the critic has taken its step, the generator has not
                 os.kill(os.getpid(), signal.SIGKILL)
 
 def build() -> Mortal:
@@ -203,6 +203,40 @@ def test_max_minutes_stops_in_good_order(start, tmp_path):
     assert last.step == 40, "the schedule is not shortened"
 
 
+class Thirsty(DCGAN):
+    """Two critic steps on batches of their own, and a record of what each step was given."""
+
+    seen: list = []
+
+    def losses(self, batch, progress):
+        fresh = progress.draw()
+        self.seen.append((progress.step, progress.images, progress.of, batch.images.mean().item(), fresh.images.mean().item()))
+        assert fresh.images.shape == batch.images.shape
+        yield from super().losses(fresh, progress)
+
+
+def test_a_step_may_draw_fresh_batches_and_counts_images(start, tmp_path, monkeypatch):
+    def build() -> Thirsty:
+        return Thirsty((3, 16, 16), latent_dim=8, widths=(16, 8))
+
+    monkeypatch.setitem(systems(), "tiny", replace(tiny.system, build=build))
+    monkeypatch.setattr(Thirsty, "seen", [])
+
+    def steps(count: int, **options) -> None:
+        reports = start(report_steps=4, **options)
+        while next(reports).step < count:
+            pass
+        reports.close()
+
+    steps(8, out=tmp_path / "whole")
+    whole, Thirsty.seen = Thirsty.seen, []
+    assert [row[:3] for row in whole[:3]] == [(0, 0, 320), (1, 8, 320), (2, 16, 320)]
+    assert all(row[3] != row[4] for row in whole), "it is another batch"
+    steps(4)
+    steps(8, resume=True)
+    assert Thirsty.seen == whole, "a run that was stopped draws the same"
+
+
 def test_a_run_is_exported_as_it_stands(start, folder, tmp_path):
     reports, run = start(report_steps=4), tmp_path / "run"
     assert next(reports).step == 4
@@ -243,9 +277,9 @@ def test_a_report_is_the_mean_since_the_one_before_it_after_a_resume_too(start, 
 class Diverging(DCGAN):
     """Losses that are not finite from step 7 on."""
 
-    def losses(self, batch, step):
-        for player, terms in super().losses(batch, step):
-            yield player, {k: v * (float("nan") if step >= 7 and v.requires_grad else 1) for k, v in terms.items()}
+    def losses(self, batch, progress):
+        for player, terms in super().losses(batch, progress):
+            yield player, {k: v * (float("nan") if progress.step >= 7 and v.requires_grad else 1) for k, v in terms.items()}
 
 
 @pytest.mark.parametrize("report_steps", [2, 5, 1000])
@@ -271,8 +305,8 @@ class Crowded(DCGAN):
 
     room = 3
 
-    def losses(self, batch, step):
-        for i, turn in enumerate(super().losses(batch, step)):
+    def losses(self, batch, progress):
+        for i, turn in enumerate(super().losses(batch, progress)):
             if i == 1 and len(batch) > self.room:
                 raise torch.OutOfMemoryError("CUDA out of memory.")
             yield turn
@@ -402,7 +436,7 @@ def test_the_gradient_is_clipped_to_its_norm():
             super().__init__()
             self.weight = nn.Parameter(torch.zeros(4))
 
-        def losses(self, batch, step):
+        def losses(self, batch, progress):
             yield "model", {"loss": 1000 * self.weight.sum()}
 
     def build() -> Steep:

@@ -164,9 +164,9 @@ def test_heat_is_the_gradient_of_each_pictures_own_logit(run):
 class Sometimes(DCGAN):
     """A generator that plays every third step."""
 
-    def losses(self, batch, step):
-        for player, terms in super().losses(batch, step):
-            if player == "critic" or step % 3 == 0:
+    def losses(self, batch, progress):
+        for player, terms in super().losses(batch, progress):
+            if player == "critic" or progress.step % 3 == 0:
                 yield player, terms
 
 
