@@ -34,19 +34,19 @@ def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
     The size is read from the header and checked before a pixel is decoded.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
-    with complaints(), warnings.catch_warnings():
+    with decoding(), warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is checked below
         picture = Image.open(stream, formats=FORMATS)
     if picture.width * picture.height > MAX_PIXELS:
         size = f"{picture.width} x {picture.height}"
         raise ValueError(f"too large ({size} pixels; at most {MAX_PIXELS // 10**6} million)")
-    with complaints():
+    with decoding():
         picture.load()
         return ImageOps.exif_transpose(picture)
 
 
 @contextmanager
-def complaints() -> Iterator[None]:
+def decoding() -> Iterator[None]:
     """Convert the errors of PIL's decoders, of any type for damaged bytes, to a ValueError with the reason."""
     try:
         yield

@@ -17,6 +17,8 @@ from typing import Any, get_type_hints
 from genstudio.controls import Text
 from genstudio.model import Model
 
+OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -25,9 +27,10 @@ class Recipe:
     images: int  # training length in images
     batch: int = 128  # images a step
     rate: float = 2e-4  # learning rate
+    optimizer: str = "adamw"  # of each player, one of `OPTIMIZERS`
     rates: dict[str, float] = field(default_factory=dict)  # of single players that differ: critic=4e-4,generator=1e-4
-    betas: tuple[float, float] = (0.9, 0.999)  # of Adam
-    weight_decay: float = 0.0  # of AdamW
+    betas: tuple[float, float] = (0.9, 0.999)  # of Adam; the second is RMSprop's smoothing, the first SGD's momentum
+    weight_decay: float = 0.0  # apart from the gradient in AdamW, as its L2 term in all others
     warmup: int = 0  # images over which the learning rate rises from 0
     cosine: bool = True  # the learning rate falls to 0 on a half cosine; else it is constant
     clip: float | None = None  # largest norm of a player's gradient
@@ -71,6 +74,8 @@ def _fits(value: Any, kind: Any) -> bool:
     """True if a value from JSON has the type of a field of `Recipe` and is in the range of `check_recipe`."""
     if kind is bool:
         return isinstance(value, bool)
+    if kind is str:
+        return value in OPTIMIZERS
     if kind == dict[str, float]:
         return isinstance(value, dict) and all(isinstance(k, str) and _fits(v, float) for k, v in value.items())
     if kind == tuple[float, float]:
@@ -84,6 +89,10 @@ def _fits(value: Any, kind: Any) -> bool:
 def check_recipe(changes: dict[str, Any]) -> None:
     """Raise ValueError for hyperparameters out of range."""
     for name, value in changes.items():
+        if name == "optimizer":
+            if value not in OPTIMIZERS:
+                raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {str(value)[:80]!r}")
+            continue
         least = 1 if name in ("images", "batch") else 0
         for number in value.values() if isinstance(value, dict) else [value]:
             if not (number >= least and number < 2**63):  # refuses NaN too

@@ -337,7 +337,7 @@ def add_recipe(group: argparse._ArgumentGroup) -> None:
     comments = dict(re.findall(r"^    (\w+):.*?# (.*)$", inspect.getsource(Recipe), re.MULTILINE))
     hints = get_type_hints(Recipe)
     for name in hints:
-        types = {int: int, int | None: int, float: float, float | None: float, bool: bool, dict[str, float]: parts}
+        types = {int: int, int | None: int, float: float, float | None: float, bool: bool, str: str, dict[str, float]: parts}
         type_ = types.get(hints[name])  # None for tuples, which have no flag
         options = dict(dest=f"recipe_{name}", help=comments.get(name, "").replace("%", "%%"))
         if type_ is bool:

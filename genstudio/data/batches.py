@@ -1,7 +1,8 @@
-"""Endless shuffled, augmented batches of a data set."""
+"""Endless shuffled, augmented batches of a data set, and the seeds of a run's random streams."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import torch
@@ -11,18 +12,32 @@ from genstudio.data.pictures import Pictures
 from genstudio.images import from_uint8
 from genstudio.model import Batch
 
+SEEDS = 2  # version of `stream_seed` in new runs
+
+
+def stream_seed(stream: str, *key: int, version: int = SEEDS) -> int:
+    """Seed of a random stream, such as "step" with the key (seed, step, rank): equal keys give equal streams anywhere.
+
+    Version 1 is Python's own hash of the key, and belongs to runs whose run.json names no version.
+    """
+    if version == 1:
+        return hash(key) % 2**63
+    text = " ".join([stream, *map(str, key)])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") % 2**63
+
 
 class Batches:
     """Endless shuffled batches. Batch k is a function of (seed, k, rank) alone, so a resumed run has the same ones.
 
     With several processes each takes its own slice of every global batch. Unpaired sources are shuffled independently.
+    seeds: version of `stream_seed`.
     """
 
     def __init__(
         self, pictures: Pictures, size: int, *, seed: int = 0, flip: bool = False, jitter: int = 0, rank: int = 0,
-        world: int = 1,
+        world: int = 1, seeds: int = SEEDS,
     ):  # fmt: skip
-        self.pictures, self.size, self.seed = pictures, size, seed
+        self.pictures, self.size, self.seed, self.seeds = pictures, size, seed, seeds
         self.flip, self.jitter, self.rank, self.world = flip, jitter, rank, world
         self._orders: dict[int, tuple[int, Tensor]] = {}  # of each stream: the epoch, and its permutation
 
@@ -30,7 +45,7 @@ class Batches:
         """Batch k on the CPU, augmented."""
         first = (k * self.world + self.rank) * self.size
         positions = range(first, first + self.size)
-        generator = torch.Generator().manual_seed(hash((self.seed, k, self.rank)) % 2**63)
+        generator = torch.Generator().manual_seed(stream_seed("augment", self.seed, k, self.rank, version=self.seeds))
         batch = self.pictures.batch(self._shuffled(positions, len(self.pictures)))
         if self.pictures.sources is None:
             return replace(batch, images=self._augmented(batch.images, generator))
@@ -56,7 +71,8 @@ class Batches:
         for i in positions:
             epoch, position = divmod(i, count)
             if self._orders.get(stream, (-1,))[0] != epoch:
-                seed = hash((self.seed, epoch, stream) if stream else (self.seed, epoch)) % 2**63
+                key = (epoch, stream) if stream else (epoch,)
+                seed = stream_seed("shuffle", self.seed, *key, version=self.seeds)
                 self._orders[stream] = epoch, torch.randperm(count, generator=torch.Generator().manual_seed(seed))
             indices.append(int(self._orders[stream][1][position]))
         return torch.tensor(indices)

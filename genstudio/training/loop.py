@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from genstudio import checkpoint
-from genstudio.data import Batches
+from genstudio.data import Batches, stream_seed
 from genstudio.model import Batch, Progress, generates
 from genstudio.precision import Precision
 from genstudio.training import distributed, timelapse
@@ -232,8 +232,8 @@ def evaluate(session: Session, monitor: Monitor) -> Path | None:
 def next_batch(run: Run, batches: Batches, precision: Precision) -> Batch:
     """The batch of the run's step on its device. Sets the step's learning rates and random stream."""
     set_rates(run)
-    seed = hash((run.recipe.seed, run.step, batches.rank, 1)) % 2**63  # 1: another stream than augmentation
-    torch.manual_seed(seed)
+    # The last number tells the stream from that of augmentation in version 1, which has no names.
+    torch.manual_seed(stream_seed("step", run.recipe.seed, run.step, batches.rank, 1, version=batches.seeds))
     return batches[run.step].to(run.device, memory_format=precision.memory_format)
 
 

@@ -43,7 +43,7 @@ class Report:
 
 
 class Run:
-    """The state of a training run: raw and EMA weights, an AdamW optimizer per player, step and minutes."""
+    """The state of a training run: raw and EMA weights, an optimizer per player, step and minutes."""
 
     def __init__(
         self, system: System, arguments: dict[str, Any], recipe: Recipe, device: torch.device, command: str = "",
@@ -55,13 +55,7 @@ class Run:
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         finetune.prepare(self.model, recipe)
         self.optimizers = {
-            name: torch.optim.AdamW(
-                trainable(player),
-                lr=recipe.rates.get(name, recipe.rate),
-                betas=recipe.betas,
-                weight_decay=recipe.weight_decay,
-                fused=device.type in ("cpu", "cuda"),
-            )
+            name: optimizer_of(trainable(player), recipe, recipe.rates.get(name, recipe.rate), device)
             for name, player in self.model.players().items()
         }
         self.step, self.minutes = 0, 0.0
@@ -104,6 +98,25 @@ class Run:
             for parameter, moments in optimizer.state.items():
                 for key in moments.keys() - {"step"}:
                     moments[key] = torch.empty_like(parameter).copy_(moments[key])
+
+
+# Entries of an optimizer's state of each parameter.
+ADAM = ("exp_avg", "exp_avg_sq", "step")
+MOMENTS = {"adamw": ADAM, "adam": ADAM, "rmsprop": ("square_avg", "step"), "sgd": ("momentum_buffer",)}
+
+
+def optimizer_of(
+    weights: list[nn.Parameter], recipe: Recipe, rate: float, device: torch.device
+) -> torch.optim.Optimizer:
+    """Optimizer of a player, as the recipe names it."""
+    options: dict[str, Any] = {"lr": rate, "weight_decay": recipe.weight_decay}
+    if recipe.optimizer == "rmsprop":
+        return torch.optim.RMSprop(weights, alpha=recipe.betas[1], **options)
+    options["fused"] = device.type in ("cpu", "cuda")
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(weights, momentum=recipe.betas[0], **options)
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(weights, betas=recipe.betas, **options)
 
 
 def memory(device: torch.device) -> int:

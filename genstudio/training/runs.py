@@ -31,12 +31,13 @@ from PIL import Image
 from safetensors import SafetensorError
 
 from genstudio import checkpoint, files, paths
+from genstudio.data.batches import SEEDS
 from genstudio.model import Model
 from genstudio.registry import find_system
 from genstudio.system import Recipe, System
 from genstudio.training import finetune, parts, states
 from genstudio.training.loop import set_rates
-from genstudio.training.run import Run
+from genstudio.training.run import MOMENTS, Run
 
 FORMAT = 2
 SUFFIX = ".run"
@@ -68,6 +69,7 @@ class Header:
     minutes: float = 0.0
     rate: float = 0.0  # images a second, in the newest report
     threads: int = 0
+    seeds: int = 1  # version of `data.stream_seed`
     device: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
@@ -191,7 +193,9 @@ def read_folder(folder: Path) -> Contents:
         named = {"model": dict(state["model"]), "average": dict(state["average"]), "optimizers": moments}
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         raise ValueError(f"{name} is damaged: its state.pt does not fit {header.system}") from None
-    return Contents(header, states.check(named, find_system(header.system), model, name), film)
+    return Contents(
+        header, states.check(named, find_system(header.system), model, MOMENTS[recipe.optimizer], name), film
+    )
 
 
 def write_folder(contents: Contents, folder: Path) -> None:
@@ -300,7 +304,8 @@ def unpack(file: BinaryIO, name: str) -> Contents:
     members = {m.filename: m for m in archive.infolist()}
     if "state.safetensors" not in members:
         raise ValueError(f"{name} is damaged: it holds no state")
-    expected = states.expected(model)
+    moments = MOMENTS[recipe.optimizer]
+    expected = states.expected(model, moments)
     most = sum(tensor.nbytes for tensor in expected.values()) + 1000 * len(expected) + 10_000
     if (size := members["state.safetensors"].file_size) > most:
         raise ValueError(
@@ -325,7 +330,9 @@ def unpack(file: BinaryIO, name: str) -> Contents:
         tensors = safetensors.torch.load(_member(archive, members["state.safetensors"], name))
     except (SafetensorError, ValueError, KeyError) as error:
         raise ValueError(f"{name} is damaged: its state cannot be read ({str(error)[:80]})") from None
-    return Contents(header, states.check(states.nested(tensors), find_system(header.system), model, name), film)
+    return Contents(
+        header, states.check(states.nested(tensors), find_system(header.system), model, moments, name), film
+    )
 
 
 def _archive(file: BinaryIO, name: str) -> zipfile.ZipFile:
@@ -389,6 +396,8 @@ def check(header: Header, name: str) -> tuple[Recipe, Model]:
         raise ValueError(
             f"{name} is damaged: step {header.step}, {header.minutes} minutes, {header.rate} images a second"
         )
+    if not 1 <= header.seeds <= SEEDS:
+        raise ValueError(f"{name} has random streams of version {header.seeds}, and this GenStudio knows 1 to {SEEDS}")
     for entry in header.learned_from:
         texts = (entry.get(key) for key in ("data", "name", "digest", "credit"))
         if not all(isinstance(text, str) for text in texts) or type(entry.get("images", 0)) is not int:

@@ -13,6 +13,7 @@ import torch
 
 from genstudio import files, paths
 from genstudio.data import Batches, Pictures, load
+from genstudio.data.batches import SEEDS
 from genstudio.data.pictures import relabel
 from genstudio.model import Batch, Model
 from genstudio.precision import Precision, best_precision, keep_memory
@@ -96,7 +97,8 @@ def begin(
     placed = finetune.placed(pictures, run.model, classes)
     run.average.class_names = run.model.class_names
     recipe = run.recipe
-    shuffled = partial(Batches, placed, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
+    seeds = source.saved.get("seeds", 1) if source.saved else SEEDS
+    shuffled = partial(Batches, placed, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter, seeds=seeds)
     whole, batches = shuffled(recipe.batch), shuffled(recipe.batch // world, rank=rank, world=world)
 
     # State, after the memory format: moments have the strides of their weights.
@@ -109,7 +111,7 @@ def begin(
     first, *others = (entry["data"] for entry in run.learned_from)
     run.command = command_line(source.system, first, source.init, run.arguments, recipe, *others)
     if rank == 0:
-        write_run(run, source, origin, out)
+        write_run(run, source, origin | {"seeds": seeds}, out)
         if not resume:
             (out / "state.pt").unlink(missing_ok=True)
         forget_after(run.step, out)
@@ -137,10 +139,10 @@ def resolve(name: str, out: Path | None, data: str | None, init: str | None, cha
     return Source(system, recipe, data or saved["data"], saved.get("init"), saved)
 
 
-def write_run(run: Run, source: Source, origin: dict[str, Any], out: Path) -> None:
-    """Write run.json, which `resume` requires, so before the first step."""
+def write_run(run: Run, source: Source, more: dict[str, Any], out: Path) -> None:
+    """Write run.json, which `resume` requires, so before the first step. more: facts beside those of run and source."""
     facts = {"system": source.system.name, "data": source.data, "init": source.init, "recipe": asdict(run.recipe)}
-    facts |= {"classes": run.model.class_names, **origin, "learned_from": run.learned_from}
+    facts |= {"classes": run.model.class_names, **more, "learned_from": run.learned_from}
     facts |= {"threads": torch.get_num_threads(), "device": device_name(run.device), "versions": versions()}
     with files.replacing(out / "run.json") as file:
         file.write(json.dumps(facts, indent=1).encode())

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,8 +16,6 @@ from genstudio.model import Model
 from genstudio.system import System
 from genstudio.training.run import trainable
 
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
-
 
 def parameter_names(model: Model) -> dict[str, list[str]]:
     """Names of each player's parameters, in the order of its optimizer's numbers."""
@@ -24,14 +23,15 @@ def parameter_names(model: Model) -> dict[str, list[str]]:
     return {player: [names[id(p)] for p in trainable(network)] for player, network in model.players().items()}
 
 
-def expected(model: Model) -> dict[str, Tensor]:
-    """Tensors with the shape and dtype of every entry that a state may have, by its flat name."""
+def expected(model: Model, moments: Sequence[str]) -> dict[str, Tensor]:
+    """Tensors with the shape and dtype of every entry that a state may have, by its flat name. moments: names of the
+    optimizer's entries for each parameter."""
     tensors = model.state_dict()
     parameters, scalar = dict(model.named_parameters()), torch.empty((), device="meta")
     found = {f"{part}/{key}": tensor for part in ("model", "average") for key, tensor in tensors.items()}
     for player, names in parameter_names(model).items():
         for name in names:
-            found |= {f"optimizers/{player}/{name}/{m}": scalar if m == "step" else parameters[name] for m in MOMENTS}
+            found |= {f"optimizers/{player}/{name}/{m}": scalar if m == "step" else parameters[name] for m in moments}
     return found
 
 
@@ -60,14 +60,16 @@ def nested(tensors: dict[str, Tensor]) -> dict[str, Any]:
     return state
 
 
-def check(state: dict[str, Any], system: System, model: Model, name: str) -> dict[str, Any]:
+def check(
+    state: dict[str, Any], system: System, model: Model, moments: Sequence[str], name: str
+) -> dict[str, Any]:
     """The state under today's keys. Raises ValueError if it is incomplete, not finite, or does not fit the model."""
     state = {
         "model": legacy.parameters(system.model, state["model"]),
         "average": legacy.parameters(system.model, state["average"]),
         "optimizers": {player: legacy.parameters(system.model, found) for player, found in state["optimizers"].items()},
     }
-    tensors, places = flat(state), expected(model)
+    tensors, places = flat(state), expected(model, moments)
     for key, tensor in tensors.items():
         due = places.get(key)
         if due is None:
@@ -81,7 +83,7 @@ def check(state: dict[str, Any], system: System, model: Model, name: str) -> dic
             raise ValueError(f"{name} is damaged: {key} is not finite")
     stepped = {key.rpartition("/")[0] for key in tensors if key.startswith("optimizers/")}
     due = {key for key in places if not key.startswith("optimizers/")} | {
-        f"{key}/{m}" for key in stepped for m in MOMENTS
+        f"{key}/{m}" for key in stepped for m in moments
     }
     if missing := due - set(tensors):
         raise ValueError(f"{name} does not fit {system.name}: {min(missing)} is missing")

@@ -76,7 +76,8 @@ class Stepper:
         self.run.load_state(folder / "state.pt")  # after the memory format is set: moments need their weights' strides
         self.run.average = None  # only the raw weights are shown
         pictures = finetune.placed(load(said["data"], "train", model.image_shape), model, said.get("classes", ()))
-        self.batches = Batches(pictures, recipe.batch, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter)
+        augmentation = {"flip": recipe.flip, "jitter": recipe.jitter}
+        self.batches = Batches(pictures, recipe.batch, seed=recipe.seed, seeds=said.get("seeds", 1), **augmentation)
         self.reals = from_uint8(subset(pictures.images, SHOWN)).to(where)
         self.players = tuple(self.run.optimizers)
         self.heat, self.taken, self.terms = heat, dict.fromkeys(self.players, 0), {}

@@ -19,13 +19,13 @@ from torch import nn
 
 from genstudio import checkpoint
 from genstudio.controls import Text
-from genstudio.data import Pictures
+from genstudio.data import Pictures, stream_seed
 from genstudio.model import Batch, Model
 from genstudio.models.gan import DCGAN
 from genstudio.precision import Precision
 from genstudio.registry import systems
 from genstudio.system import Recipe, system
-from genstudio.training import finalize, loop
+from genstudio.training import finalize, loop, runs
 from genstudio.training import sample_grid as walls
 from genstudio.training.run import Run
 from tests import ROOT
@@ -66,7 +66,11 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def start(folder, tmp_path):
     """start(**options): a run of the tiny system in `tmp_path / "run"`."""
-    return lambda **options: loop.train("tiny", **{"data": str(folder), "out": tmp_path / "run", "device": "cpu"} | options)
+    def begin(**options):
+        return loop.train("tiny", **{"data": str(folder), "out": tmp_path / "run", "device": "cpu"} | options)
+
+    begin.data = str(folder)
+    return begin
 
 
 def tensors(value, name: str = "") -> dict[str, torch.Tensor]:
@@ -201,6 +205,37 @@ def test_max_minutes_stops_in_good_order(start, tmp_path):
     assert not torch.load(run / "state.pt", weights_only=True)["step"] != 1
     *_, last = start(resume=True)
     assert last.step == 40, "the schedule is not shortened"
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", "sgd"])
+def test_a_run_of_another_optimizer_goes_on_to_equal_bytes_and_travels(start, tmp_path, optimizer):
+    options = {"optimizer": optimizer, "report_steps": 4, "images": 96}
+    list(start(out=tmp_path / "whole", **options))
+    reports = start(**options)
+    next(reports)
+    reports.close()
+    file = runs.export(tmp_path / "run", tmp_path / "some.run")[0]
+    moved, _ = runs.import_(file, tmp_path / "moved")
+    list(start(out=moved, resume=True, report_steps=4))
+    assert_equal(state_of(moved), state_of(tmp_path / "whole"))
+    names = {type(o).__name__.lower() for o in Run(tiny.system, {}, replace(RECIPE, optimizer=optimizer), torch.device("cpu")).optimizers.values()}
+    assert names == {optimizer}
+    assert checkpoint.describe(moved / "tiny.safetensors").recipe["optimizer"] == optimizer
+
+
+def test_a_run_of_before_keeps_its_random_streams(start, tmp_path):
+    """Runs whose run.json names no version have the seeds of Python's hash, and end as they would have."""
+    streams = {version: stream_seed("step", 0, 3, 0, 1, version=version) for version in (1, 2)}
+    assert streams[1] == hash((0, 3, 0, 1)) % 2**63 and streams[2] != streams[1]
+    assert stream_seed("augment", 0, 3, 0) != stream_seed("shuffle", 0, 3, 0), "streams of one key differ"
+    batches = {version: loop.begin("tiny", data=start.data, out=tmp_path / str(version), device="cpu") for version in (1, 2)}
+    saved = json.loads((tmp_path / "1" / "run.json").read_text())
+    assert saved.pop("seeds") == 2
+    (tmp_path / "1" / "run.json").write_text(json.dumps(saved))
+    old = loop.begin("tiny", out=tmp_path / "1", resume=True, device="cpu")
+    assert (old.batches.seeds, batches[2].batches.seeds) == (1, 2)
+    assert not torch.equal(old.batches[0].images, batches[2].batches[0].images)
+    assert json.loads((tmp_path / "1" / "run.json").read_text())["seeds"] == 1, "and it stays so"
 
 
 class Thirsty(DCGAN):

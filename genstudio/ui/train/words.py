@@ -98,7 +98,7 @@ RECIPE: dict[str, tuple[Text, Text]] = {
     ),
     "seed": (
         Text("Seed", "Graine"),
-        Text("Of the first weights, the order and all noise.", "Des premiers poids, de l’ordre et de tout hasard."),
+        Text("Of the initial weights, the order of pictures and all noise.", "Des poids initiaux, de l’ordre des images et de tout bruit."),
     ),
     "flip": (
         Text("Mirror half of the pictures", "Mettre en miroir la moitié des images"),
@@ -107,8 +107,8 @@ RECIPE: dict[str, tuple[Text, Text]] = {
     "augment": (
         Text("Augment for the critic", "Augmenter pour le critique"),
         Text(
-            "It sees all pictures changed at random, so that few do not lead it astray.",
-            "Il voit toutes les images changées au hasard : peu d’images ne l’égarent plus.",
+            "It sees all pictures changed at random, so that it cannot learn a small set by heart.",
+            "Il voit toutes les images changées au hasard : il ne peut apprendre par cœur un petit ensemble.",
         ),
     ),
 }
