@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from genstudio.controls import Text
 from genstudio.model import Model
@@ -22,25 +22,25 @@ OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hyperparameters of a training run. Every schedule counts images seen, never the clock."""
+    """Hyperparameters of a training run, each with the help of its flag. Schedules count images, never the clock."""
 
-    images: int  # training length in images
-    batch: int = 128  # images a step
-    rate: float = 2e-4  # learning rate
-    optimizer: str = "adamw"  # of each player, one of `OPTIMIZERS`
-    rates: dict[str, float] = field(default_factory=dict)  # of single players that differ: critic=4e-4,generator=1e-4
-    betas: tuple[float, float] = (0.9, 0.999)  # of Adam; the second is RMSprop's smoothing, the first SGD's momentum
-    weight_decay: float = 0.0  # apart from the gradient in AdamW, as its L2 term in all others
-    warmup: int = 0  # images over which the learning rate rises from 0
-    cosine: bool = True  # the learning rate falls to 0 on a half cosine; else it is constant
-    clip: float | None = None  # largest norm of a player's gradient
-    ema: float = 0.999  # decay per step of the averaged (EMA) weights; 0 keeps the raw weights
-    flip: bool = False  # mirror half of the images
-    jitter: int = 0  # pixels of random shift
-    freeze: int = 0  # early layers that are frozen: of the critic if there is one (FreezeD), else of the model
-    augment: bool = False  # augment all images before the critic, for small sets (DiffAugment)
-    critic_warmup: int | None = None  # images for which only the critic learns; by default what a new critic needs
-    seed: int = 0  # of the initial weights, the order of images, and all noise
+    images: Annotated[int, "training length in images"]
+    batch: Annotated[int, "images a step"] = 128
+    rate: Annotated[float, "learning rate"] = 2e-4
+    optimizer: Annotated[str, "adamw, adam, rmsprop or sgd"] = "adamw"
+    rates: Annotated[dict[str, float], "of single players: critic=4e-4,generator=1e-4"] = field(default_factory=dict)
+    betas: Annotated[tuple[float, float], "of Adam; of RMSprop the second, of SGD the first"] = (0.9, 0.999)
+    weight_decay: Annotated[float, "weight decay of AdamW, L2 penalty of the others"] = 0.0
+    warmup: Annotated[int, "images over which the learning rate rises from 0"] = 0
+    cosine: Annotated[bool, "the learning rate falls to 0 on a half cosine; else it is constant"] = True
+    clip: Annotated[float | None, "largest norm of a player's gradient"] = None
+    ema: Annotated[float, "decay per step of the averaged (EMA) weights; 0 keeps the raw weights"] = 0.999
+    flip: Annotated[bool, "mirror half of the images"] = False
+    jitter: Annotated[int, "pixels of random shift"] = 0
+    freeze: Annotated[int, "frozen early layers: of the critic if there is one (FreezeD), else of the model"] = 0
+    augment: Annotated[bool, "augment all images before the critic, for small sets (DiffAugment)"] = False
+    critic_warmup: Annotated[int | None, "images for which only the critic learns, as a new one needs"] = None
+    seed: Annotated[int, "of the initial weights, the order of images, and all noise"] = 0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

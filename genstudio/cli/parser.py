@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -329,21 +328,20 @@ def add_controls(parser: Parser, name: str, verb: str) -> None:
 
 
 def add_recipe(group: argparse._ArgumentGroup) -> None:
-    """Add a flag for each number of a training recipe, with its comment in the source as help."""
-    import inspect
-
+    """Add a flag for each number of a training recipe."""
     from genstudio.system import Recipe
 
-    comments = dict(re.findall(r"^    (\w+):.*?# (.*)$", inspect.getsource(Recipe), re.MULTILINE))
-    hints = get_type_hints(Recipe)
-    for name in hints:
-        types = {int: int, int | None: int, float: float, float | None: float, bool: bool, str: str, dict[str, float]: parts}
-        type_ = types.get(hints[name])  # None for tuples, which have no flag
-        options = dict(dest=f"recipe_{name}", help=comments.get(name, "").replace("%", "%%"))
+    types = {int: int, int | None: int, float: float, float | None: float, str: str, bool: bool}
+    types |= {dict[str, float]: parts}
+    hints, annotated = get_type_hints(Recipe), get_type_hints(Recipe, include_extras=True)
+    for name, hint in hints.items():
+        type_ = types.get(hint)  # None for tuples, which have no flag
+        options = dict(dest=f"recipe_{name}", help=annotated[name].__metadata__[0].replace("%", "%%"))
         if type_ is bool:
             group.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, **options)
         elif type_:
-            group.add_argument(f"--{name.replace('_', '-')}", type=type_, metavar=type_.__name__.upper(), **options)
+            metavar = "PLAYER=RATE,..." if type_ is parts else type_.__name__.upper()
+            group.add_argument(f"--{name.replace('_', '-')}", type=type_, metavar=metavar, **options)
 
 
 def parts(said: str) -> dict[str, float]:

@@ -258,7 +258,7 @@ def test_help_of_train_tells_the_recipe(capsys):
         cli.main(["train", "--help"])
     said = capsys.readouterr().out
     assert "--images INT" in said and "learning rate" in said and "--no-flip" in said
-    assert "--betas" not in said and "--rates PARTS" in said and "critic=4e-4" in said
+    assert "--betas" not in said and "--rates PLAYER=RATE" in said and "critic=4e-4" in said
 
 
 # What a visitor gets wrong --------------------------------------------------------------------------------------
