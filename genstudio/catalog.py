@@ -26,6 +26,8 @@ def locate(name: str) -> Path:
         if (path := folder / f"{name}.safetensors").exists():
             return path
     find_system(name.partition(".")[0])  # an unknown name is the likelier mistake, and gets its own sentence
+    if (left := paths.runs() / name / f"{name}.safetensors").exists():
+        raise ValueError(f"{name} has trained here: `python -m genstudio open {left}` takes its weights in")
     raise ValueError(f"there are no weights of {name} yet: train them with `python -m genstudio train {name}`")
 
 

@@ -81,7 +81,9 @@ def train(
     if not speaks:
         return None
     jobs.record_end(out, jobs.DONE if report.step == report.steps else jobs.STOPPED)
-    print(f"The weights are in {out / f'{system}.safetensors'}", file=where)
+    weights = out / f"{system}.safetensors"
+    print(f"The weights are in {weights}", file=where)
+    print(f"To see them on the page: {shlex.join(['python', '-m', 'genstudio', 'open', str(weights)])}", file=where)
     if report.step < report.steps:
         whole = report.images // report.step * report.steps
         print(f"They have seen {report.images} of {whole} pictures. To go on: {again}", file=where)

@@ -15,6 +15,7 @@ from genstudio import catalog, checkpoint, paths
 from genstudio.importers.convert import convert
 from genstudio.importers.identify import Found
 
+UNTAGGED = "opened"  # tag of a file whose name has none
 _KEEPING = threading.Lock()
 
 
@@ -33,8 +34,8 @@ def as_ours(path: str | os.PathLike, found: Found) -> Iterator[Path]:
 def keep(path: str | os.PathLike, found: Found) -> str:
     """Copy a checkpoint of ours to the user's folder under a free name. Returns the name; no file is overwritten.
 
-    The tag is taken from the file's name, `vae_mnist.cats.safetensors`, else it is "opened". Weights that are installed
-    already keep their name.
+    The tag is taken from the file's name, `vae_mnist.cats.safetensors`, else it is "opened"; the first weights of a
+    system need none. Weights that are installed already keep their name.
     """
     path, system = Path(path), found.facts["system"]
     with _KEEPING:
@@ -46,6 +47,8 @@ def keep(path: str | os.PathLike, found: Found) -> str:
         tag = tag_of(found.name, system if found.reading is None else None)
         tags = (tag + (str(i) if i > 1 else "") for i in range(1, len(here) + 2))
         name = next(n for n in (f"{system}.{t}" for t in tags) if n not in here)
+        if tag == UNTAGGED and found.reading is None and system not in here:
+            name = system  # the first weights of a system that was trained here
         folder = paths.checkpoint_folders()[0]
         folder.mkdir(parents=True, exist_ok=True)
         target, part = folder / f"{name}.safetensors", folder / f"{name}.part"
@@ -64,4 +67,4 @@ def tag_of(name: str, system: str | None) -> str:
     if system is None:
         return re.sub(r"[^A-Za-z0-9_-]+", "-", PurePosixPath(name).stem)[:40].strip("-") or "opened"
     said = re.fullmatch(rf"{system}\.([A-Za-z0-9_-]{{1,40}})\.safetensors", name)
-    return said[1] if said and said[1] != "critic" else "opened"
+    return said[1] if said and said[1] != "critic" else UNTAGGED
