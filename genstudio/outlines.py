@@ -1,5 +1,5 @@
-"""Former module path of `tasks/edges.py`, kept for existing scripts."""
+"""Former module path of `engine/edges.py`, kept for existing scripts."""
 
-from genstudio.tasks.edges import outlines
+from genstudio.engine.edges import outlines
 
 __all__ = ["outlines"]

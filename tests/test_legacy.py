@@ -14,7 +14,7 @@ from PIL import Image
 from genstudio import catalog, checkpoint, legacy, paths
 from genstudio.cli import main
 from genstudio.images import open_picture, read_recipe
-from genstudio.recipes import links, recipe, replay
+from genstudio.recipes import links, recipe, replay, trajectory
 from genstudio.registry import systems
 from genstudio.training import runs
 from tests import small
@@ -46,7 +46,7 @@ def drawn(made: dict, engine, system: str | None = None) -> np.ndarray:
             *_, last = parts
         return last.images[0]
     if made["verb"] == "img2img":
-        *_, last = replay.steps(made, engine, picture())
+        *_, last = trajectory.steps(made, engine, picture())
         return last.x_0[0]
     return replay.image(made, engine)
 

@@ -27,9 +27,9 @@ def given(flags: dict[str, Any], prefix: str) -> dict[str, Any]:
 def controls_of(loaded: LoadedModel, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
     """Controls of a verb from the flags, with defaults for the others."""
     from genstudio.controls import check_controls
-    from genstudio.engine.loaded import sampling_method
+    from genstudio.recipes import verbs
 
-    return check_controls(sampling_method(loaded.system, verb), given(flags, "control_"), loaded.header.classes)
+    return check_controls(verbs.find(verb).method(loaded.system), given(flags, "control_"), loaded.header.classes)
 
 
 def device_of(word: str | None) -> str | None:
@@ -52,7 +52,7 @@ def open_engine(device: str | None, exact: bool) -> Engine:
 
 def seed_ranges(text: str) -> list[range]:
     """ "1,5,9-12" -> ranges, which are not expanded, as they may be long."""
-    from genstudio.recipes.recipe import check_seed
+    from genstudio.recipes.fields import check_seed
 
     ranges = []
     for part in text.split(","):

@@ -13,7 +13,7 @@ def dataset(
     system: str, labels: str, each: int, seed: str, out: Path | None, exact: bool, device: str | None, json: bool,
     **flags: Any,
 ) -> None:  # fmt: skip
-    from genstudio.recipes import recipe
+    from genstudio.recipes import fields
     from genstudio.tasks import labelled_dataset
 
     engine = open_engine(device, exact)
@@ -25,7 +25,7 @@ def dataset(
     if target.suffix.lower() != ".zip":
         raise ValueError(f"a data set is written into a .zip, not into {target.name!r}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    progress, counts, first = ProgressLine(), dict[str, int](), recipe.check_seed(seed)
+    progress, counts, first = ProgressLine(), dict[str, int](), fields.check_seed(seed)
     with closing(labelled_dataset.export(engine, system, wanted, each, target, first, **controls)) as parts:
         for part in parts:
             for label in part.labels:

@@ -18,13 +18,12 @@ from genstudio.cli import (
     generate,
     labelling,
     listing,
-    mixing,
     opening,
+    pictures,
     runs,
     scoring,
     sharing,
     training,
-    translating,
     working,
 )
 
@@ -103,8 +102,10 @@ def build_parser(argv: Sequence[str]) -> Parser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     asked, system = (*argv[:2], "", "")[:2]
 
-    def verb(run: Callable, about: str, system: str = "a name that `list` shows, or a .safetensors file") -> Parser:
-        command = verbs.add_parser(run.__name__.rstrip("_"), help=about, description=about)
+    def verb(
+        run: Callable, about: str, system: str = "a name that `list` shows, or a .safetensors file", name: str = ""
+    ) -> Parser:
+        command = verbs.add_parser(name or run.__name__.rstrip("_"), help=about, description=about)
         command.set_defaults(run=run)
         if system:
             command.add_argument("system", metavar="SYSTEM", help=system)
@@ -141,11 +142,6 @@ def build_parser(argv: Sequence[str]) -> Parser:
     command.add_argument("name", metavar="NAME", help="a name that `list` shows")
     gives_json(command, "as JSON")
 
-    command = verb(generate.sample, "Pictures from seeds: one PNG each, named by the seed, with its recipe inside.")
-    command.add_argument("--seeds", required=True, help="as in 0-63 or 1,5,9-12; any number of them")
-    command.add_argument("--grid", action="store_true", help="also all of them on one sheet, grid.png")
-    makes_pictures(command, "sample")
-
     about = (
         "Pictures of each class that is asked for, as a data set: a zip with a folder for each, which says how it was "
         "made."
@@ -167,45 +163,7 @@ def build_parser(argv: Sequence[str]) -> Parser:
     computes(command)
     gives_json(command, "as JSON")
 
-    command = verb(generate.decode, "The pictures of codes.")
-    command.add_argument("codes", metavar="CODES", nargs="+", help="what encode gave: .npz files, or words code:...")
-    makes_pictures(command, "decode")
-
-    command = verb(generate.interpolate, "The way between two pictures. An END is a seed, code:... or a picture file.")
-    command.add_argument("--from", dest="start", metavar="END", required=True)
-    command.add_argument("--to", dest="end", metavar="END", required=True)
-    which = command.add_mutually_exclusive_group()
-    which.add_argument("--positions", metavar="T,T,...", help="places on the way, 0 to 1, as in 0,0.5,1")
-    which.add_argument("--count", type=int, default=9, help="that many places, evenly spaced (9)")
-    command.add_argument("--path", default="spherical", help="spherical (as it comes) or linear")
-    command.add_argument("--strip", action="store_true", help="also all of them side by side, strip.png")
-    command.add_argument("--film", type=Path, metavar="FILE", help="also the way there and back, as .webp or .mp4")
-    makes_pictures(command, "interpolate")
-
-    about = "Faces of a StyleGAN mixed layer by layer. A FACE is a seed, a range of them, code:... or a picture file."
-    command = verb(mixing.mix, about)
-    command.add_argument("--rows", metavar="FACE,FACE,...", required=True, help="faces whose layers stay")
-    command.add_argument("--columns", metavar="FACE,FACE,...", help="faces whose layers are taken")
-    command.add_argument("--layers", default="", metavar="0-3,7", help="which layers are taken, the coarsest being 0")
-    command.add_argument("--by", metavar="sefa1:2,pca3:-1", help="move along directions, in standard deviations")
-    command.add_argument("--moved", metavar="0-3,7", help="the layers that are moved (all)")
-    makes_pictures(command, "mix")
-
-    about = "Pictures in the system's other domain: sketches coloured, noise taken away, glasses put on."
-    command = verb(translating.translate, about)
-    command.add_argument("pictures", metavar="FILE", nargs="+", help="pictures, folders and zips of them")
-    about = "at the size that the system knows (own), or every pixel, in tiles"
-    command.add_argument("--view", default="own", metavar="own|tiles", help=about)
-    command.add_argument("--background", default="white", metavar="COLOUR", help="what shines through (white)")
-    about = "draw outlines first, few or many: for systems that know sketches"
-    command.add_argument("--detail", type=float, metavar="0-1", help=about)
-    makes_pictures(command, "translate", "what became of each file, as JSON", ", or .zip,")
-
-    command = verb(generate.img2img, "A picture noised and brought back by a diffusion model: other versions of it.")
-    command.add_argument("picture", metavar="PICTURE", help="a picture file of any size")
-    command.add_argument("--seeds", default="0", help="as in 0-63 or 1,5,9-12: one version each (0)")
-    command.add_argument("--mask", metavar="FILE", help="a picture, white where it is to be drawn anew; the rest stays")
-    makes_pictures(command, "img2img")
+    pictures.add(verb, makes_pictures)
 
     command = verb(generate.replay, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
     command.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")
@@ -315,11 +273,11 @@ def add_controls(parser: Parser, name: str, verb: str) -> None:
     """Add a flag for each control of a verb."""
     from genstudio import catalog, checkpoint
     from genstudio.controls import Slider, controls
-    from genstudio.engine.loaded import sampling_method
+    from genstudio.recipes import verbs
 
     group = parser.add_argument_group("controls of this system")
     header = checkpoint.describe(catalog.locate(name))
-    for control, (widget, default) in controls(sampling_method(catalog.system_of(name), verb), header.classes).items():
+    for control, (widget, default) in controls(verbs.find(verb).method(catalog.system_of(name)), header.classes).items():
         about = f"{widget.title.en} ({default}). {widget.hint.en}".replace("%", "%%")
         values = f"{widget.low}-{widget.high}" if isinstance(widget, Slider) else "|".join(widget.options)
         former = [f"--{old}" for old, new in legacy.CONTROLS.items() if new == control]

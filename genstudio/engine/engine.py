@@ -122,7 +122,7 @@ class Engine:
         loaded, seeds = self.hold(name), list(seeds)
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
-        values = check_controls(sampling_method(loaded.system, "sample"), controls, loaded.header.classes)
+        values = check_controls(sampling_method(loaded.system), controls, loaded.header.classes)
         labels = None if labels is None else check_labels(loaded, seeds, labels)
 
         def work() -> Iterator[np.ndarray]:

@@ -64,13 +64,9 @@ def load(name: str, path: Path, device: torch.device, precision: Precision, exac
     return LoadedModel(name, model, system, header, checkpoint.digest(path), precision, size, latent_dim)
 
 
-def sampling_method(system: System, verb: str) -> Callable:
-    """The model's method whose controls a verb has: the one of that name, else `decode`."""
-    if verb == "mix":
-        find_verb(system, "styles")
-        return find_verb(system, "sample")  # has the controls of both `styles` and `synthesize`
-    own = verb in ("translate", "img2img") or verb == "sample" and hasattr(system.model, "sample")
-    return find_verb(system, verb if own else "decode")
+def sampling_method(system: System) -> Callable:
+    """The model's `sample`; `decode`, with the same controls, of a model without one."""
+    return find_verb(system, "sample" if hasattr(system.model, "sample") else "decode")
 
 
 def find_verb(system: System, verb: str) -> Callable:
@@ -96,7 +92,7 @@ def fused(model: Model) -> Model:
 
 def check_labels(loaded: LoadedModel, seeds: Sequence[int], labels: Sequence[str | int]) -> list[str]:
     """Class names, one per seed. Raises ValueError for a model without class conditioning, or on a bad label."""
-    if "label" not in (known := controls(sampling_method(loaded.system, "sample"), loaded.header.classes)):
+    if "label" not in (known := controls(sampling_method(loaded.system), loaded.header.classes)):
         raise ValueError(f"{loaded.system.name} draws no classes that could be asked for")
     if len(labels) != len(seeds):
         raise ValueError(f"there are {len(labels)} labels for {len(seeds)} seeds")

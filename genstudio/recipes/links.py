@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import re
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from genstudio import catalog, legacy
 from genstudio.controls import controls
-from genstudio.model import verbs
-from genstudio.recipes.recipe import check_end
+from genstudio.model import verbs as methods
+from genstudio.recipes.fields import from_word, to_word
+from genstudio.recipes.verbs import VERBS, Field
 
-
-def end_to_word(end: dict[str, Any]) -> str:
-    return f"code:{end['code']}" if "code" in end else str(end["seed"])
-
-
-def end_from_word(word: str) -> dict[str, Any]:
-    return check_end({"code": word.removeprefix("code:")} if word.startswith("code:") else {"seed": word})
-
-
-ENDS = ("from", "to", "corners")  # fields with one or several ends of paths
 MAX_LINK = 2000  # characters: accepted by every browser, server and chat, and readable as a QR code
 LEFT_OUT = ("genstudio", "precision", "torch")  # fields that differ on the machines of a link's readers
-
-# Default fields of each verb, omitted from links.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "interpolate": {"path": "spherical"},
-    "translate": {"view": "own", "background": "white", "detail": None},
-    "mix": {"to": None, "layers": "", "by": {}, "moved": ""},
-}
 
 
 def to_query(recipe: dict[str, Any]) -> str:
     """The recipe as a query string: verb=interpolate&system=vae_mnist&weights=...&from=3&to=54&position=0.5."""
-    defaults = DEFAULTS.get(recipe["verb"], {})
-    fields = {key: v for key, v in recipe.items() if key not in (*LEFT_OUT, "controls") and defaults.get(key, ...) != v}
-    words = {key: to_word(key, value) for key, value in (fields | recipe.get("controls", {})).items()}
+    verb = VERBS[recipe["verb"]]
+    fields, defaults = _fields(verb.name), verb.defaults
+    said = {key: v for key, v in recipe.items() if key not in (*LEFT_OUT, "controls") and defaults.get(key, ...) != v}
+    words = {key: fields[key].kind.to_word(value) if key in fields else to_word(value) for key, value in said.items()}
+    words |= {key: to_word(value) for key, value in recipe.get("controls", {}).items()}
     return urlencode(words, safe=":,", quote_via=quote)
 
 
@@ -52,11 +36,13 @@ def from_query(query: str) -> dict[str, Any] | None:
     words = {legacy.CONTROLS.get(key, key): word for key, word in words.items()}
     words["verb"] = legacy.VERBS.get(words["verb"], words["verb"])
     model = catalog.system_of(catalog.listed(words["system"])).model
-    names = {name for verb in verbs(model) for name in controls(getattr(model, verb))}
-    values = {key: from_word(key, word) for key, word in words.items()}
-    fields = {key: value for key, value in values.items() if key not in names}
-    defaults = DEFAULTS.get(str(fields["verb"]), {})
-    return defaults | fields | {"controls": {key: value for key, value in values.items() if key in names}}
+    names = {name for method in methods(model) for name in controls(getattr(model, method))}
+    fields, said = _fields(words["verb"]), {}
+    for key, word in words.items():
+        if key not in names:
+            said[key] = fields[key].kind.from_word(word) if key in fields else from_word(word)
+    defaults = VERBS[words["verb"]].defaults if words["verb"] in VERBS else {}
+    return defaults | said | {"controls": {key: from_word(word) for key, word in words.items() if key in names}}
 
 
 def check_link(query: str) -> str:
@@ -66,37 +52,5 @@ def check_link(query: str) -> str:
     return query
 
 
-def to_word(key: str, value: Any) -> str:
-    """A field as text: ends as on the command line, strings verbatim, all else, and strings like numbers, as JSON."""
-    if key in ENDS:
-        return ",".join(end_to_word(end).rstrip("=") for end in (value if isinstance(value, list) else [value]))
-    if key == "by":
-        return ",".join(f"{name.replace(' ', '')}:{amount:g}" for name, amount in value.items())
-    if isinstance(value, str) and from_word(key, value) == value:
-        return value
-    return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value, separators=(",", ":"))
-
-
-def from_word(key: str, word: str) -> Any:
-    if key == "by":
-        return by_from_word(word)
-    if key in ENDS:
-        ends = [_end(part) for part in word.split(",")]
-        return ends if key == "corners" else ends[0]
-    try:
-        return json.loads(word)
-    except (ValueError, RecursionError):
-        return word
-
-
-def by_from_word(word: str) -> dict[str, float]:
-    """effect1:2,pca3:-1 -> {"effect 1": 2.0, "pca 3": -1.0}"""
-    moves = [re.fullmatch(r"([a-z]+)(\d+):([-+.\de]+)", move) for move in word.split(",") if move]
-    if not all(moves):
-        raise ValueError(f"directions are written as in effect1:2,pca3:-1, not {word[:80]!r}")
-    return {f"{kind} {number}": float(amount) for kind, number, amount in (move.groups() for move in moves)}
-
-
-def _end(word: str) -> dict[str, Any]:
-    kind, _, code = word.rpartition(":")
-    return {"code": code + "=" * (-len(code) % 4)} if kind == "code" else {"seed": from_word("seed", word)}
+def _fields(verb: str) -> dict[str, Field]:
+    return {field.name: field for field in VERBS[verb].fields} if verb in VERBS else {}

@@ -41,11 +41,20 @@ def styles_of(ends: Sequence[dict[str, Any]], engine: Engine, name: str, values:
 
 def mix(recipe: dict[str, Any], engine: Engine) -> np.ndarray:
     """Styles w (layers, d) of a checked `mix` recipe."""
-    name, count = recipe["system"], engine.hold(recipe["system"]).model.layers
-    ends = [recipe["from"], recipe.get("to") or recipe["from"]]
-    w, other = styles_of(ends, engine, name, recipe.get("controls") or {})
-    w = style_layers.mixed(w, other, style_layers.layers_of(recipe.get("layers"), count))
-    return restyled(w, recipe.get("by") or {}, style_layers.layers_of(recipe.get("moved"), count), engine, name)
+    return mixtures([recipe], engine)[0]
+
+
+def mixtures(recipes: Sequence[dict[str, Any]], engine: Engine) -> np.ndarray:
+    """Styles w (n, layers, d) of checked `mix` recipes of one system and the same controls."""
+    name, controls = recipes[0]["system"], recipes[0].get("controls") or {}
+    count, made = engine.hold(name).model.layers, []
+    pairs = [(recipe["from"], recipe.get("to") or recipe["from"]) for recipe in recipes]
+    w = styles_of([end for pair in pairs for end in pair], engine, name, controls)
+    for recipe, start, end in zip(recipes, w[::2], w[1::2], strict=True):
+        one = style_layers.mixed(start, end, style_layers.layers_of(recipe.get("layers"), count))
+        moved = style_layers.layers_of(recipe.get("moved"), count)
+        made.append(restyled(one, recipe.get("by") or {}, moved, engine, name))
+    return np.stack(made)
 
 
 def restyled(w: np.ndarray, by: dict[str, float], layers: Sequence[int], engine: Engine, name: str) -> np.ndarray:

@@ -16,7 +16,7 @@ from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel, check_labels
 from genstudio.images import save_png, to_pictures
 from genstudio.model import samples_iteratively
-from genstudio.recipes import recipe
+from genstudio.recipes import fields, recipe
 from genstudio.scores.augmentation import Labelled, Studied, study
 from genstudio.scores.measure import pictures
 from genstudio.tasks import compare_models
@@ -48,7 +48,7 @@ def drawn(
         raise ValueError("name at least one class, and at least one picture of it")
     if total > MAX_IMAGES:
         raise ValueError(f"{total} pictures are asked for; at most {MAX_IMAGES} make a set")
-    recipe.check_seed(seed + total - 1)
+    fields.check_seed(seed + total - 1)
     labels = check_labels(loaded, labels, labels)
     jobs = [(label, seed + i * each + k) for i, label in enumerate(labels) for k in range(each)]
     for start in range(0, total, CHUNK):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 from genstudio.controls import check_controls
 from genstudio.data import Entry, entries
 from genstudio.engine import Engine
-from genstudio.engine.loaded import find_verb
 from genstudio.images import open_picture, save_png, to_pictures
-from genstudio.recipes import recipe
-from genstudio.tasks.edges import prepared
+from genstudio.recipes import recipe, replay, verbs
+from genstudio.recipes.fields import picture_name
 
 MAX_FILE = 400 * 2**20  # bytes: 64 million pixels of three 16-bit channels, almost uncompressed
 MAX_PART = 60  # characters of a folder's or file's name: at most 240 bytes, where most file systems allow 255
@@ -36,35 +35,30 @@ class Outcome(NamedTuple):
 
 
 def translate_files(
-    engine: Engine,
-    system: str,
-    sources: Sequence[Path],
-    target: Path,
-    *,
-    view: str = "own",
-    background: str = "white",
-    detail: float | None = None,
-    **controls: Any,
+    engine: Engine, system: str, sources: Sequence[Path], target: Path, verb: str = "translate", **settings: Any
 ) -> Iterator[Outcome]:
     """Translate every picture of files, folders and zips to PNGs in a folder, or a zip if `target` ends in ".zip".
 
-    No input file is overwritten. Closing the iterator keeps the results so far. detail: draw edges first (`outlines`).
+    No input file is overwritten. Closing the iterator keeps the results so far.
+
+    verb: of the recipes. settings: its fields, and the model's controls. Raises ValueError for a wrong one.
     """
-    loaded, target = engine.hold(system), Path(target)
-    settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
-    values = check_controls(find_verb(loaded.system, "translate"), controls)
-    if detail is not None:
-        settings["detail"] = recipe.check_detail(detail)
+    loaded, target, entry = engine.hold(system), Path(target), verbs.find(verb)
+    fields = {field.name: field for field in entry.fields}
+    said = {name: value for name, value in settings.items() if name in fields}
+    for name, value in said.items():
+        fields[name].check(value)
+    said = {name: value for name, value in (entry.defaults | said).items() if value is not None}
+    controls = {name: value for name, value in settings.items() if name not in fields}
+    controls = check_controls(entry.method(loaded.system), controls, loaded.header.classes)
     sources = [Path(source) for source in sources]
     if any(source.resolve() == target.resolve() for source in sources if source.is_file()):
         raise ValueError(f"{target.name} is one of the files to translate: choose another name for the result")
 
     def translated(body: bytes) -> bytes:
-        shown = prepared(open_picture(body), background, detail, loaded.model.own_side)
-        with closing(engine.translate(system, shown[None], view=view, **values)) as progress:
-            *_, last = progress
-        made = recipe.make(loaded, "translate", picture=recipe.picture_name(body), **settings, controls=values)
-        save_png(to_pictures(last.images)[0], stream := io.BytesIO(), made)
+        made = recipe.make(loaded, verb, picture=picture_name(body), **said, controls=controls)
+        image = replay.image(made, engine, open_picture(body))
+        save_png(to_pictures(image[None])[0], stream := io.BytesIO(), made)
         return stream.getvalue()
 
     return each(translated, sources, target)

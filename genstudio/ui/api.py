@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
-from contextlib import closing
+import inspect
+import itertools
+import math
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -13,11 +15,13 @@ import numpy as np
 
 from genstudio import catalog, legacy
 from genstudio.engine import Engine
-from genstudio.engine.loaded import check_labels, find_verb
-from genstudio.images import open_picture
-from genstudio.model import verbs
+from genstudio.engine.loaded import check_labels
+from genstudio.images import open_picture, to_array
+from genstudio.model import verbs as methods
 from genstudio.recipes import recipe, replay
-from genstudio.tasks.edges import prepared
+from genstudio.recipes.encoding import pack_mask
+from genstudio.recipes.fields import MASK, PICTURE, picture_name
+from genstudio.recipes.verbs import REQUIRED, TABLE, Verb
 from genstudio.ui.html import png_uri
 from genstudio.ui.language import friendly
 
@@ -27,71 +31,76 @@ REST = 15.0  # seconds without a request, before the next warm-up step
 
 
 def expose(engine: Engine) -> None:
-    """Add /systems, /sample, /interpolate and /translate to the current `gr.Blocks`."""
+    """Add /systems, and an endpoint for each verb of recipes, to the current `gr.Blocks`."""
 
     @friendly
     def systems() -> list[dict]:
         """Available systems: name, title, verbs."""
         found = catalog.offered()
-        return [{"name": n, "title": s.title.en, "verbs": list(verbs(s.model))} for n, s in found.items()]
+        return [{"name": n, "title": s.title.en, "verbs": list(methods(s.model))} for n, s in found.items()]
 
-    @friendly
-    def sample(
-        system: str, seeds: list[int], controls: dict[str, Any] | None = None, labels: list[str | int] | None = None
-    ) -> list[str]:
-        """One PNG per seed, as data URIs, each with its recipe inside; conditioned on classes `labels`, if given."""
-        bounded(len(seeds), "seeds")
-        seeds = [recipe.check_seed(seed) for seed in seeds]
-        loaded, values = engine.hold(catalog.listed(system)), legacy.controls(controls or {})
-        named = None if labels is None else check_labels(loaded, seeds, labels)
-        *_, images = engine.sample(system, seeds, named, **values)
-        conditioned = [values | ({"label": label} if label else {}) for label in named or [None] * len(seeds)]
-        return [
-            png_uri(image, recipe.make(loaded, "sample", seed=seed, controls=values))
-            for image, seed, values in zip(images, seeds, conditioned, strict=True)
-        ]
-
-    @friendly
-    def interpolate(
-        system: str, start: dict, end: dict, positions: list[float], path: str = "spherical", controls: dict[str, Any] | None = None
-    ) -> list[str]:
-        """PNGs between two ends, {"seed": n} or {"code": text}, at positions in [0, 1], as data URIs."""
-        bounded(len(positions), "positions")
-        positions = [recipe.check_position(p) for p in positions]
-        ends = {"from": recipe.check_end(start), "to": recipe.check_end(end)}
-        loaded, values = engine.hold(catalog.listed(system)), legacy.controls(controls or {})
-        find_verb(loaded.system, "decode")
-        latents: Sequence[np.ndarray] = [replay.latent_of(e, engine, system) for e in ends.values()]
-        images = engine.interpolate(system, (latents[0], latents[1]), positions, recipe.check_path(path), **values)
-        made = [recipe.make(loaded, "interpolate", **ends, position=p, path=path, controls=values) for p in positions]
-        return [png_uri(image, r) for image, r in zip(images, made, strict=True)]
-
-    @friendly
-    def translate(
-        system: str,
-        picture: str,
-        view: str = "own",
-        background: str = "white",
-        detail: float | None = None,
-        controls: dict[str, Any] | None = None,
-    ) -> str:
-        """Translate a picture, as base64 of its file or a data URI, to the system's other domain: a PNG as a data URI.
-
-        detail: 0 to 1, to convert a photograph to line art first, from few lines to many.
-        """
-        settings = {"view": recipe.check_view(view), "background": recipe.check_background(background)}
-        loaded, values, body = engine.hold(catalog.listed(system)), legacy.controls(controls or {}), sent(picture)
-        find_verb(loaded.system, "translate")
-        if recipe.check_detail(detail) is not None:
-            settings["detail"] = detail
-        shown = prepared(open_picture(body), background, detail, loaded.model.own_side)
-        with closing(engine.translate(system, shown[None], view=view, **values)) as parts:
-            *_, last = parts
-        made = recipe.make(loaded, "translate", picture=recipe.picture_name(body), **settings, controls=values)
-        return png_uri(last.images[0], made)
-
-    for function in (systems, sample, interpolate, translate):
+    for function in (systems, *(endpoint(engine, verb) for verb in TABLE)):
         gr.api(function, api_name=function.__name__, concurrency_limit=4)
+
+
+def endpoint(engine: Engine, verb: Verb) -> Callable:
+    """Endpoint of a verb: its fields, with lists for those of several values, and controls; returns PNGs as data URIs.
+
+    Pictures and masks are sent as base64 of their files, or as data URIs. Without lists the result is one PNG.
+    """
+    fields = [field for field in verb.fields if field.option]
+    several = [field for field in fields if field.many and field.kind is not PICTURE]
+
+    def call(*given: Any, **named: Any) -> Any:
+        arguments = signature.bind(*given, **named)
+        arguments.apply_defaults()
+        values, labels = arguments.arguments, arguments.arguments.get("labels")
+        loaded = engine.hold(catalog.listed(values["system"]))
+        verb.method(loaded.system)
+        controls, sources, said = legacy.controls(values["controls"] or {}), {}, {}
+        for field in fields:
+            value = values[field.parameter]
+            if field in several:
+                bounded(len(value), field.parameter)
+                said[field.name] = [field.kind.check(part) for part in value]
+            elif field.kind is PICTURE:
+                sources["picture"] = open_picture(body := sent(value))
+                said[field.name] = [picture_name(body)]
+            elif field.kind is MASK and value is not None:
+                mask = to_array(open_picture(sent(value)), (1, *loaded.model.image_shape[1:]))[0] > 127
+                said[field.name] = [pack_mask(mask)]
+            else:
+                field.check(value)
+                said[field.name] = [value]
+        bounded(math.prod(map(len, said.values())), "pictures")
+        combinations = [dict(zip(said, combination, strict=True)) for combination in itertools.product(*said.values())]
+        filled = [verb.complete(verb.defaults | combination, loaded) for combination in combinations]
+        chosen = [controls] * len(filled)
+        if labels is not None:
+            chosen = [controls | {"label": label} for label in check_labels(loaded, filled, labels)]
+        recipes = [
+            recipe.make(loaded, verb.name, **{key: one[key] for key in said if one[key] is not None}, controls=own)
+            for one, own in zip(filled, chosen, strict=True)
+        ]
+        images = replay.images(recipes, engine, **sources)
+        made = [png_uri(image, one) for image, one in zip(images, recipes, strict=True)]
+        return made if several else made[0]
+
+    keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter("system", keyword, annotation=str)]
+    for field in sorted(fields, key=lambda field: field.default is not REQUIRED):
+        kind = list[field.kind.type] if field in several else field.kind.type
+        default = inspect.Parameter.empty if field.default is REQUIRED else field.default
+        if field in several and field.default is not REQUIRED:
+            default = [field.default]
+        parameters.append(inspect.Parameter(field.parameter, keyword, default=default, annotation=kind))
+    parameters.append(inspect.Parameter("controls", keyword, default=None, annotation=dict[str, Any] | None))
+    if verb.labels:
+        parameters.append(inspect.Parameter("labels", keyword, default=None, annotation=list[str | int] | None))
+    signature = inspect.Signature(parameters, return_annotation=list[str] if several else str)
+    call.__name__, call.__doc__, call.__signature__ = verb.name, verb.help, signature
+    call.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": signature.return_annotation}
+    return friendly(call)
 
 
 def bounded(count: int, what: str) -> None:

@@ -20,7 +20,7 @@ from genstudio.engine import Engine
 from genstudio.images import border, centre_ink, error_map, fit, flatten, invert, open_picture
 from genstudio.latent.projection import Projection
 from genstudio.model import verbs
-from genstudio.recipes import encoding, recipe
+from genstudio.recipes import encoding, fields
 from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.events import EACH, LAST, ONCE
@@ -76,7 +76,7 @@ class Endpoint:
 
         @friendly
         def on_seed(inputs: dict, request: gr.Request) -> dict:
-            return placed(inputs, {"seed": recipe.check_seed(inputs[self.seed])}, request)
+            return placed(inputs, {"seed": fields.check_seed(inputs[self.seed])}, request)
 
         @friendly
         def on_roll(inputs: dict, request: gr.Request) -> dict:

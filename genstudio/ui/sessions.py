@@ -16,7 +16,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from genstudio.images import open_picture
-from genstudio.recipes import recipe
+from genstudio.recipes import fields
 
 MAX_SESSIONS = 256  # sessions at a time; the least recent is dropped
 
@@ -31,7 +31,7 @@ class InputPicture(NamedTuple):
 
 def read_input(body: bytes, own: bool = True) -> InputPicture:
     """Read a picture file. Raises ValueError with the reason if it is not one."""
-    return InputPicture(open_picture(body), recipe.picture_name(body), own)
+    return InputPicture(open_picture(body), fields.picture_name(body), own)
 
 
 def example_input(picture: Image.Image) -> InputPicture:

@@ -126,10 +126,12 @@ def test_a_link_and_the_picture_that_it_gives_make_the_same_picture(query):
     made = read_recipe(open_picture("first.png"))
     assert links.to_query(made).replace("%2C", ",") == query
     words = shlex.split(commands.command(made))
-    assert words[:4] == ["python", "-m", "genstudio", "replay"]
+    assert words[:4] == ["python", "-m", "genstudio", made["verb"]]
     ok(*words[3:])
     ok("replay", "first.png", "--out", "third.png")
-    assert (pixels("pictures/replay.png") == pixels("first.png")).all() and (pixels("third.png") == pixels("first.png")).all()
+    [again] = [name for name in os.listdir("pictures") if name != "sheet.png"]
+    assert read_recipe(open_picture(f"pictures/{again}")).items() >= {k: v for k, v in made.items() if k != "controls"}.items()
+    assert (pixels(f"pictures/{again}") == pixels("first.png")).all() and (pixels("third.png") == pixels("first.png")).all()
 
 
 def test_a_way_becomes_a_film_there_and_back():

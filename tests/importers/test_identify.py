@@ -26,6 +26,7 @@ from genstudio.importers.identify import Found
 from genstudio.model import verbs
 from genstudio.recipes import links, recipe
 from genstudio.recipes.encoding import pack
+from genstudio.recipes.verbs import VERBS
 from genstudio.registry import find_system, systems
 from genstudio.ui import open_file, share
 from genstudio.ui import words as w
@@ -497,7 +498,7 @@ def test_a_link_can_be_read_and_written_by_hand(named):
 def test_no_control_is_called_like_a_field_of_a_recipe():
     """Else a link could not tell the two apart."""
     fields = {"verb", "system", "weights", "controls"} | {
-        field for checks in recipe.CHECKS.values() for field in checks
+        field.name for verb in VERBS.values() for field in verb.fields
     }
     for system in systems().values():
         for verb in verbs(system.model):

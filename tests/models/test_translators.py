@@ -8,13 +8,13 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
+from genstudio.engine.edges import outlines
 from genstudio.layers.image_to_image import InstanceNorm, PatchCritic, UNet
 from genstudio.layers.novelty import Domain, statistics
 from genstudio.model import Batch, Progress
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution, coloured
 from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma
 from genstudio.objectives.adversarial import critic_least_squares, generator_least_squares
-from genstudio.tasks.edges import outlines
 
 
 def judge(network: nn.Module, side: int) -> int:

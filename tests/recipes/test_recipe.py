@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from genstudio.engine import Engine
+from genstudio.engine.edges import outlines
 from genstudio.images import flatten, open_picture
-from genstudio.recipes import commands, encoding, links, recipe, replay
-from genstudio.tasks.edges import outlines
+from genstudio.recipes import commands, encoding, fields, latents, recipe
 
 NAME = "vae_mnist"
 SAMPLE = {"verb": "sample", "seed": 3, "controls": {"truncation": 1.0}}
@@ -28,7 +28,7 @@ def test_a_picture_comes_again_from_its_recipe_through_text(exact: Engine, name)
     code = exact.latents(name, [5])[0]
     made = recipe.make(exact.hold(name), **WALK | {"to": {"code": encoding.pack(code)}})
     said = recipe.check(json.loads(json.dumps(made)))
-    ends = tuple(replay.latent_of(said[end], exact, name) for end in ("from", "to"))
+    ends = tuple(latents.latent_of(said[end], exact, name) for end in ("from", "to"))
     again = exact.interpolate(name, ends, [said["position"]], said["path"], **said["controls"])
     whole = (exact.latents(name, [3])[0], code.astype(np.float16).astype(np.float32))
     assert np.array_equal(again, exact.interpolate(name, whole, [0.5]))
@@ -145,13 +145,13 @@ def test_the_python_lines_of_a_translation_give_its_picture(untrained, exact: En
     exec(commands.script(made), {})
     picture = outlines(flatten(open_picture("PICTURE.png"), "#ffcc00"), 0.5, 64)
     *_, last = exact.translate(untrained(SKETCH), np.array(picture)[None], view="own")
-    assert np.array_equal(np.asarray(Image.open("translated.png")), last.images[0])
+    assert np.array_equal(np.asarray(Image.open("translate.png")), last.images[0])
 
 
 def test_the_command_of_a_translation_names_its_settings_and_no_visitors_file():
     said = MADE | {"system": "cyclegan_glasses", "view": "tiles", "background": "#ffcc00", "controls": {"direction": "back"}}
     assert shlex.split(commands.command(said)) == [
-        *("python", "-m", "genstudio", "translate", "cyclegan_glasses", "PICTURE.png", "--out", "translated"),
+        *("python", "-m", "genstudio", "translate", "cyclegan_glasses", "PICTURE.png"),
         *("--view", "tiles", "--background", "#ffcc00", "--direction", "back"),
     ]
 
@@ -162,4 +162,4 @@ def test_the_command_is_one_line_that_a_shell_reads_back():
         *("python", "-m", "genstudio", "interpolate", "my file.safetensors", "--from", "3", "--to", "code:AA-_"),
         *("--positions", "0.5", "--path", "spherical", "--truncation", "0.7"),
     ]
-    assert links.end_from_word("code:AAA=") == {"code": "AAA="} and links.end_from_word("3") == {"seed": "3"}
+    assert fields.end_from_word("code:AAA=") == {"code": "AAA="} and fields.end_from_word("3") == {"seed": 3}

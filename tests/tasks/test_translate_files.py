@@ -20,7 +20,7 @@ from PIL import Image
 
 from genstudio import cli
 from genstudio.images import open_picture, read_recipe
-from genstudio.recipes import commands, recipe
+from genstudio.recipes import commands, fields, recipe
 from genstudio.tasks import translate_files as batch
 from genstudio.tasks.translate_files import free_place, translate_files
 from tests.test_images import encoded, huge_png, two_colours
@@ -328,13 +328,13 @@ def test_the_command_of_a_recipe_translates_the_picture_again_and_the_recipe_alo
     write(tmp_path, {"a.png": encoded(photograph())})
     assert cli.main(["translate", denoiser, "a.png", "--out", "first", "--strength", "0.3", "--background", "blue"]) == 0
     command = shlex.split(commands.command(read_recipe(open_picture("first/a.png"))))
-    words = ["a.png" if word == commands.PICTURE else word for word in command[3:]]
+    words = ["a.png" if word == fields.PICTURE_FILE else word for word in command[3:]]
     assert command[:3] == ["python", "-m", "genstudio"] and "a.png" in words
     assert cli.main(words) == 0
-    assert read(Path("translated")) == read(Path("first"))
+    assert read(Path("pictures")) == read(Path("first"))
     capsys.readouterr()
     assert cli.main(["again", "first/a.png"]) == 2
-    assert "does not hold the picture that was translated" in capsys.readouterr().err
+    assert "does not hold the picture that it began with" in capsys.readouterr().err
 
 
 def test_translate_fails_where_nothing_could_be_translated(denoiser, tmp_path, capsys):

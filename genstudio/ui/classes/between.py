@@ -13,7 +13,7 @@ import numpy as np
 from genstudio import catalog
 from genstudio.controls import controls
 from genstudio.images import save_walk
-from genstudio.recipes import recipe, replay
+from genstudio.recipes import fields, replay
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.classes import words as w
@@ -80,7 +80,7 @@ class Between(View):
         scene = super().read(inputs)
         fresh, names = self.begin(scene["system"]), catalog.classes(scene["system"])
         ends = {key: scene[key] if scene[key] in names else fresh[key] for key in ("label", "towards")}
-        return scene | ends | {"seed": recipe.check_seed(scene["seed"] or 0), "blend": recipe.check_position(scene["blend"])}
+        return scene | ends | {"seed": fields.check_seed(scene["seed"] or 0), "blend": fields.check_position(scene["blend"])}
 
     def made(self, scene: dict) -> dict:
         asked = {key: scene[key] for key in ("label", "towards", "blend")}
@@ -94,7 +94,7 @@ class Between(View):
 
     @friendly
     def on_step(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        return self.result(self.read(inputs) | {"blend": recipe.check_position(float(event.pick))}, inputs, request)
+        return self.result(self.read(inputs) | {"blend": fields.check_position(float(event.pick))}, inputs, request)
 
     @friendly
     def on_dice(self, inputs: dict, request: gr.Request) -> dict:

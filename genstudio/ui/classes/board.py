@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from genstudio import catalog
-from genstudio.recipes import recipe
+from genstudio.recipes import fields, recipe
 from genstudio.tasks import compare_models
 from genstudio.ui import html
 from genstudio.ui import words as page_words
@@ -54,7 +54,7 @@ class Board(View):
     @friendly
     def on_ask(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         scene, lang = self.read(inputs), language(request)
-        seed, label = recipe.check_seed(scene["seed"] or 0), str(scene["label"])
+        seed, label = fields.check_seed(scene["seed"] or 0), str(scene["label"])
         names = [name for name in self.systems if label in catalog.classes(name)]
         cards: list[str] = []
         yield {self.scene: scene, self.answers: self.table(cards, len(names))}

@@ -13,7 +13,7 @@ import numpy as np
 from genstudio import catalog
 from genstudio.controls import OF_CLASSES, Text, controls
 from genstudio.model import samples_iteratively
-from genstudio.recipes import recipe, replay
+from genstudio.recipes import fields, replay
 from genstudio.ui import html
 from genstudio.ui.classes import words as w
 from genstudio.ui.events import LAST, ONCE
@@ -93,7 +93,7 @@ class Pick(View):
         names = catalog.classes(scene["system"])
         labels = [label for label in scene["labels"] or [] if label in names]
         each = min(MAX_EACH, max(1, int(scene["each"] or 1)))
-        return scene | {"labels": labels, "each": each, "seed": recipe.check_seed(scene["seed"] or 0)}
+        return scene | {"labels": labels, "each": each, "seed": fields.check_seed(scene["seed"] or 0)}
 
     def asked(self, scene: dict, lang: str) -> tuple[list[int], list[str]]:
         """Seeds and labels of the grid, row by row. Raises ValueError without a class, or with too many."""
@@ -101,7 +101,7 @@ class Pick(View):
             raise ValueError(getattr(w.NO_CLASSES, lang))
         if len(scene["labels"]) > MAX_CLASSES:
             raise ValueError(getattr(w.TOO_MANY, lang).format(most=MAX_CLASSES))
-        recipe.check_seed(scene["seed"] + scene["each"])
+        fields.check_seed(scene["seed"] + scene["each"])
         pairs = [(scene["seed"] + k, label) for label in scene["labels"] for k in range(scene["each"])]
         return [seed for seed, _ in pairs], [label for _, label in pairs]
 

@@ -16,7 +16,7 @@ from genstudio.controls import controls
 from genstudio.engine import Engine
 from genstudio.engine.trajectory import Step
 from genstudio.images import border, fit, flatten, grid, invert
-from genstudio.recipes import encoding, recipe, replay
+from genstudio.recipes import encoding, fields, recipe, trajectory
 from genstudio.system import System
 from genstudio.tasks import example_inputs
 from genstudio.ui import html
@@ -66,7 +66,7 @@ class DiffusionBackend:
         """Scene of a checked recipe."""
         begin = next(key for key, verb in VERBS.items() if verb == found["verb"])
         opening = self.opening(found["system"], begin)
-        branches = recipe.check_branches(found.get("branches"))
+        branches = fields.check_branches(found.get("branches"))
         values = opening["controls"] | (found.get("controls") or {})
         return opening | {"seed": int(found["seed"]), "controls": values, "branches": branches}
 
@@ -75,7 +75,7 @@ class DiffusionBackend:
     def steps(self, session: DiffusionSession, scene: dict) -> Iterator[Step]:
         made = recipe.check(self.recipe(session, scene))
         own = self.shown_to(session, scene["system"]) if scene["begin"] == "picture" else None
-        return replay.steps(made, self.engine, own)
+        return trajectory.steps(made, self.engine, own)
 
     def schedule(self, system: str):
         return self.engine.hold(system).model.schedule

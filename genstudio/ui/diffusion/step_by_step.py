@@ -18,7 +18,7 @@ import numpy as np
 
 from genstudio.engine.trajectory import Step, after
 from genstudio.images import enlarged, save_loop, save_png, to_pictures
-from genstudio.recipes import commands, recipe
+from genstudio.recipes import commands, fields
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.assets import asset
@@ -118,13 +118,13 @@ class StepByStep:
         if left.time < 0:
             raise ValueError(getattr(w.NOT_NOISED, lang))
         scene = run.scene
-        if len(scene["branches"]) >= recipe.MAX_BRANCHES:
-            raise ValueError(getattr(w.TOO_MANY, lang).format(most=recipe.MAX_BRANCHES))
+        if len(scene["branches"]) >= fields.MAX_BRANCHES:
+            raise ValueError(getattr(w.TOO_MANY, lang).format(most=fields.MAX_BRANCHES))
         able = self.backend.branch_controls(scene["system"])
         latest = scene["branches"][-1]["controls"] if scene["branches"] else scene["controls"]
         values = {name: latest.get(name, control.default) for name, control in able.items()}
         values |= self.panel.values(scene["system"], inputs) | {"steps": max(1, left.steps - left.step)}
-        seed = recipe.check_seed(inputs[self.seed])
+        seed = fields.check_seed(inputs[self.seed])
         scene = scene | {"branches": [*scene["branches"], {"at": left.step, "seed": seed, "controls": values}]}
 
         def steps() -> Iterator[Step]:

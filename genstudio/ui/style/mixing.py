@@ -15,7 +15,7 @@ from PIL import Image
 from genstudio.images import enlarged, flatten, open_picture, save_loop
 from genstudio.latent.style_layers import groups, layers_of, loop, mixed, word_of
 from genstudio.models.stylegan2 import FIXED, NEW
-from genstudio.recipes import encoding, mixing, recipe
+from genstudio.recipes import encoding, fields, mixing
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.endpoint import searched, searching
@@ -443,7 +443,7 @@ def faces_of(words: str | None, kept: dict, lang: str) -> list[dict]:
         if word.upper() in kept:
             faces.append({"kept": word.upper()})
         elif word.isdecimal():
-            faces.append({"seed": recipe.check_seed(word)})
+            faces.append({"seed": fields.check_seed(word)})
         elif word:
             raise ValueError(getattr(w.NO_SEED, lang).format(word=repr(word[:40])))
     if not faces:
@@ -477,6 +477,6 @@ def within_reach(scene: dict) -> dict:
 
 def checked(own: dict) -> dict:
     """Check a named direction from the browser. Raises ValueError if it is malformed."""
-    if not (by := recipe.check_styles_by(own["by"])):
+    if not (by := fields.check_styles_by(own["by"])):
         raise ValueError("it moves nothing")
     return {"by": by, "moved": word_of(layers_of(own["moved"]))}

@@ -17,7 +17,7 @@ from genstudio import catalog
 from genstudio.controls import controls
 from genstudio.engine import Engine
 from genstudio.images import open_picture
-from genstudio.recipes import encoding, recipe
+from genstudio.recipes import encoding, fields
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.diffusion import words as w
@@ -153,7 +153,7 @@ class DiffusionTab:
         if event.pick not in self.systems:
             raise ValueError(f"no model is called {event.pick!r}")
         self.backend.sessions.of(request).mask = None
-        scene = self.backend.opening(event.pick, inputs[self.begin]) | {"seed": recipe.check_seed(inputs[self.seed])}
+        scene = self.backend.opening(event.pick, inputs[self.begin]) | {"seed": fields.check_seed(inputs[self.seed])}
         yield from self.on(scene, request, inputs[self.selected])
 
     @friendly
@@ -164,7 +164,7 @@ class DiffusionTab:
     @friendly
     def on_begin(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         scene = self.backend.opening(inputs[self.system], inputs[self.begin])
-        scene["seed"] = recipe.check_seed(inputs[self.seed])
+        scene["seed"] = fields.check_seed(inputs[self.seed])
         yield from self.on(scene, request, inputs[self.selected])
 
     @friendly
@@ -322,7 +322,7 @@ class DiffusionTab:
             raise ValueError(getattr(w.NO_DIFFUSION, language(request)))
         session = self.backend.sessions.of(request)
         session.own, session.mask, session.made = read_input(Path(path).read_bytes()), None, None
-        scene = self.backend.opening(inputs[self.system], "picture") | {"seed": recipe.check_seed(inputs[self.seed])}
+        scene = self.backend.opening(inputs[self.system], "picture") | {"seed": fields.check_seed(inputs[self.seed])}
         if inputs[self.begin] == "picture":
             scene = self.read(inputs)
         yield from self.on(scene, request, "schedules" if inputs[self.selected] == "schedules" else "watch")
@@ -360,7 +360,7 @@ class DiffusionTab:
         values = {key: value for panel in self.panels for key, value in panel.values(name, inputs).items()}
         known = self.backend.controls(name, begin)
         scene = self.backend.opening(name, begin)
-        return scene | {"seed": recipe.check_seed(inputs[self.seed]), "controls": {key: values[key] for key in known}}
+        return scene | {"seed": fields.check_seed(inputs[self.seed]), "controls": {key: values[key] for key in known}}
 
     def on(self, scene: dict, request: gr.Request, selected: str = "watch") -> Iterator[dict]:
         """Updates of the tab for a scene, and of the part in front while it runs."""

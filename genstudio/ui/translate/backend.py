@@ -14,11 +14,11 @@ import numpy as np
 
 from genstudio.controls import Choice, controls
 from genstudio.engine import Engine
+from genstudio.engine.edges import prepared
 from genstudio.engine.tiling import TileProgress
 from genstudio.recipes import recipe
 from genstudio.system import System
 from genstudio.tasks import example_inputs
-from genstudio.tasks.edges import prepared
 from genstudio.ui.sessions import Cancellation, InputPicture, Sessions, example_input
 from genstudio.ui.translate import pieces
 from genstudio.ui.translate.session import TranslateSession

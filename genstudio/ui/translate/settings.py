@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from PIL import ImageColor
 
-from genstudio.recipes import recipe
+from genstudio.recipes import fields
 from genstudio.ui.language import t
 from genstudio.ui.panels import Panel
 from genstudio.ui.translate import words as w
@@ -50,7 +50,7 @@ class TranslateSettings:
             "system": system,
             "view": inputs[self.view] if self.backend.own_side(system) else "own",
             "background": hexadecimal(inputs[self.background]),
-            "detail": recipe.check_detail(inputs[self.detail]) if lines else None,
+            "detail": fields.check_detail(inputs[self.detail]) if lines else None,
             "controls": self.panel.values(system, inputs),
         }
 
@@ -71,4 +71,4 @@ def hexadecimal(colour: Any) -> str:
     """Convert a named colour, or one from Gradio's picker with fractional levels, to #rrggbb."""
     if numbers := re.fullmatch(r"rgba?\(([\d.]+), *([\d.]+), *([\d.]+)(?:, *[\d.]+)?\)", str(colour)):
         return "#" + "".join(f"{min(255, round(float(number))):02x}" for number in numbers.groups())
-    return "#" + "".join(f"{level:02x}" for level in ImageColor.getrgb(recipe.check_background(colour))[:3])
+    return "#" + "".join(f"{level:02x}" for level in ImageColor.getrgb(fields.check_background(colour))[:3])

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from genstudio.controls import Text
+from genstudio.engine.edges import outlines
 from genstudio.images import flatten
-from genstudio.tasks.edges import outlines
 from genstudio.ui import html
 from genstudio.ui.language import t
 from genstudio.ui.translate import pieces

@@ -15,7 +15,7 @@ import numpy as np
 from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.images import grid
-from genstudio.recipes import encoding, recipe
+from genstudio.recipes import encoding, fields, recipe
 from genstudio.system import System
 from genstudio.ui import html
 from genstudio.ui import words as w
@@ -119,7 +119,7 @@ class Atlas(View):
 
         def at(inputs: dict, event: gr.EventData) -> dict:
             low, side = self.bounds(name)
-            x, y = recipe.check_position(event.x), recipe.check_position(event.y)
+            x, y = fields.check_position(event.x), fields.check_position(event.y)
             scene = self.read(inputs)
             place = (low + side * np.array([x, 1 - y])).astype("<f2")  # float16, as in a recipe
             return scene | {"places": scene["places"] | {name: [float(number) for number in place]}}

@@ -10,7 +10,8 @@ import gradio as gr
 import numpy as np
 
 from genstudio.controls import Text
-from genstudio.recipes import recipe, replay
+from genstudio.recipes import fields
+from genstudio.recipes.latents import steered
 from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.endpoint import Endpoint
@@ -159,7 +160,7 @@ class Directions(View):
         """Move a slider to the position of a clicked image of its strip."""
         scene = self.read(inputs)
         name, _, amount = str(event.pick).partition(":")
-        recipe.check_by({name: float(amount)})
+        fields.check_by({name: float(amount)})
         return self.result(scene | {"by": scene["by"] | {name: float(amount)}}, inputs, request)
 
     @friendly
@@ -217,7 +218,7 @@ class Directions(View):
 
     def stage_html(self, scene: dict, lang: str) -> str:
         by = self.moved_by(scene)
-        code = replay.steered(self.code(scene, "from"), by, self.engine, scene["system"])
+        code = steered(self.code(scene, "from"), by, self.engine, scene["system"])
         [uri] = self.pictures(scene, code[None], [self.made(scene)])
         said = " · ".join(f"{name} {amount:+.2f}" for name, amount in list(by.items())[:4])
         caption = f"<output>{said}{' …' if len(by) > 4 else ''}</output>"
@@ -228,7 +229,7 @@ class Directions(View):
         """Strips of images over the range of each slider, with the others unchanged."""
         by, start = self.moved_by(scene), self.code(scene, "from")
         moves = [by | {name: tick} for name in page for tick in TICKS]
-        latents = [replay.steered(start, move, self.engine, scene["system"]) for move in moves]
+        latents = [steered(start, move, self.engine, scene["system"]) for move in moves]
         uris, rows = self.pictures(scene, np.stack(latents)), ""
         for i, name in enumerate(page):
             nearest = min(TICKS, key=lambda tick, name=name: abs(tick - by.get(name, 0.0)))
@@ -241,7 +242,7 @@ class Directions(View):
         return f'<div class="strip ticks">{rows}</div>'
 
 
-def mine(kept: Any, system: str, checked: Callable[[dict], dict] = lambda own: {"by": recipe.check_by(own["by"])}) -> list[dict]:
+def mine(kept: Any, system: str, checked: Callable[[dict], dict] = lambda own: {"by": fields.check_by(own["by"])}) -> list[dict]:
     """Named directions of a system from the browser (untrusted), each `checked`; malformed ones are left out."""
     found = []
     for own in (kept if isinstance(kept, dict) else {}).get(system, [])[:MAX_OWN]:

@@ -14,7 +14,7 @@ from PIL import Image
 from genstudio.controls import Text
 from genstudio.images import save_walk
 from genstudio.latent.paths import PATHS, between
-from genstudio.recipes import recipe
+from genstudio.recipes import fields
 from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.endpoint import Endpoint
@@ -89,7 +89,7 @@ class Interpolation(View):
 
     @friendly
     def on_step(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        position = recipe.check_position(float(event.pick))
+        position = fields.check_position(float(event.pick))
         return self.result(self.read(inputs) | {"position": position}, inputs, request)
 
     @friendly
@@ -101,7 +101,7 @@ class Interpolation(View):
 
     def save_walk(self, inputs: dict, folder: Path, suffix: str) -> Path:
         """Film from start to end and back."""
-        scene, path = self.read(inputs), recipe.check_path(inputs[self.walk_path])
+        scene, path = self.read(inputs), fields.check_path(inputs[self.walk_path])
         latents = between(self.codes(scene), np.linspace(0, 1, FRAMES), path)
         pictures = self.engine.decode(scene["system"], latents, **self.controls(scene))
         return save_walk(pictures, folder / f"{scene['system']}-walk{suffix}")
@@ -137,7 +137,7 @@ class Interpolation(View):
 
         Called during a drag: the ends are computed once, and both pictures are decoded together.
         """
-        position = recipe.check_position(scene["position"])
+        position = fields.check_position(scene["position"])
         ends, fine = self.codes(scene), np.linspace(0, 1, 41)
         latents = np.concatenate([between(ends, [position], path) for path in NAMES])
         uris = self.pictures(scene, latents, [self.made(scene, position, path) for path in NAMES])

@@ -10,7 +10,7 @@ import numpy as np
 from genstudio.controls import Text
 from genstudio.images import grid
 from genstudio.latent.paths import within
-from genstudio.recipes import recipe
+from genstudio.recipes import fields
 from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.endpoint import Endpoint
@@ -65,7 +65,7 @@ class Plane(View):
     # event handlers -------------------------------------------------------------------------------------------------
 
     def moved_to(self, inputs: dict, event: gr.EventData) -> dict:
-        return self.read(inputs) | {"x": recipe.check_position(event.x), "y": recipe.check_position(event.y)}
+        return self.read(inputs) | {"x": fields.check_position(event.x), "y": fields.check_position(event.y)}
 
     @friendly
     def on_drag(self, inputs: dict, event: gr.EventData, request: gr.Request) -> str | dict:

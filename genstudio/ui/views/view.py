@@ -14,7 +14,8 @@ import numpy as np
 
 from genstudio.controls import Text
 from genstudio.engine import Engine
-from genstudio.recipes import recipe, replay
+from genstudio.recipes import recipe
+from genstudio.recipes.latents import latent_of
 from genstudio.system import System
 from genstudio.ui import html
 from genstudio.ui import words as w
@@ -104,7 +105,7 @@ class View:
         return {name: control.default for name, control in declared.items()} | scene["controls"]
 
     def code(self, scene: dict, which: str) -> np.ndarray:
-        return replay.latent_of(scene[which], self.engine, scene["system"])
+        return latent_of(scene[which], self.engine, scene["system"])
 
     def pictures(self, scene: dict, latents: np.ndarray, recipes: Sequence[dict | None] | None = None) -> list[str]:
         """Decode latents (n, d) to data URIs of PNGs, each with its recipe if given."""
