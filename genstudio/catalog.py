@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from genstudio import paths
-from genstudio.checkpoint import check, describe
+from genstudio import checkpoint, paths
+from genstudio.checkpoint import Header, check, describe, digest
 from genstudio.controls import Text
-from genstudio.model import verbs
+from genstudio.model import Companions, Model, verbs
 from genstudio.registry import find_system
 from genstudio.sharing import hub_cache
 from genstudio.system import System
@@ -37,6 +38,41 @@ def listed(name: str) -> str:
         find_system(str(name).partition(".")[0])
         raise ValueError(f"there are no weights of {name} here")
     return name
+
+
+def load(path: Path, critic: bool = False) -> tuple[Model, Header]:
+    """The model of a checkpoint, as `checkpoint.load`, with those of its companions that are here.
+
+    Raises ValueError if it was trained with other weights of a companion than those that are here.
+    """
+    header = describe(path)
+    system = find_system(header.system)
+    model, header = checkpoint.load(path, critic, companions(system))
+    check_companions(system, model, header.companions, path.name)
+    return model, header
+
+
+def companions(system: System, trained: bool = False) -> Companions:
+    """The companions of a system whose weights are here, in float32 and evaluation mode.
+
+    trained: only those that its training needs.
+    """
+    if not system.companions:
+        return Companions()
+    here, roles = available(), system.model.trained_with if trained else tuple(system.companions)
+    paths = {role: here[name] for role, name in system.companions.items() if role in roles and name in here}
+    models = {role: load(path)[0].requires_grad_(False) for role, path in paths.items()}
+    return Companions(models, {role: digest(path) for role, path in paths.items()})
+
+
+def check_companions(system: System, model: Model, trained: Mapping[str, str], what: str) -> None:
+    """Raise ValueError unless the companions are those, by digest, that the model was `trained` with."""
+    for role in model.trained_with:
+        here, then, name = model.companions.digests.get(role), trained.get(role), system.companions[role]
+        if here is None:
+            raise ValueError(f"{what} is trained with {name}, and it is not here")
+        if here != then:
+            raise ValueError(f"{what} was trained with {name}, weights {then}, and weights {here} of it are here")
 
 
 def classes(name: str) -> list[str]:

@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from genstudio import legacy
-from genstudio.model import Model
-from genstudio.registry import find_system
+from genstudio.model import Companions, Model
+from genstudio.registry import build, find_system
 from genstudio.system import System
 
 T = TypeVar("T")
@@ -55,6 +55,7 @@ class Header:
     commit: str = ""
     command: str = ""
     licence: str = LICENCE
+    companions: dict[str, str] = field(default_factory=dict)  # digests of those it was trained with, by role
     format: int = FORMAT
 
     @property
@@ -140,20 +141,26 @@ def check_types(header: Any, like: Any, name: str) -> None:
             raise ValueError(f"{name} is damaged: its {key} is {str(value)[:80]!r}")
 
 
-def load(path: str | os.PathLike, critic: bool = False) -> tuple[Model, Header]:
-    """The model in float32 and evaluation mode, and its header. `critic` also reads the companion file.
+def load(
+    path: str | os.PathLike, critic: bool = False, companions: Companions | None = None
+) -> tuple[Model, Header]:
+    """The model in float32 and evaluation mode, and its header. `critic` also reads the file beside it.
 
-    Raises ValueError if the file is truncated, of another program, or does not fit the system that it names.
+    Without `companions`, which `catalog.load` finds, it can do what it does alone. Raises ValueError if the file is
+    truncated, of another program, or does not fit the system that it names.
     """
     path = Path(path)
     system, header, arguments = check(path)
     files = [path]
-    if critic and (companion := critic_of(path)).exists():
-        check(companion, critic=True)
-        files.append(companion)
-    model = system.build(**arguments)
+    if critic and (beside := critic_of(path)).exists():
+        check(beside, critic=True)
+        files.append(beside)
+    model = build(system, arguments, companions)
     dtypes = {key: tensor.dtype for key, tensor in model.state_dict().items()}
-    weights = {key: t.to(dtypes[key]) for file in files for key, t in legacy.parameters(system.model, read_tensors(file)).items()}
+    weights: dict[str, Tensor] = {}
+    for file in files:
+        weights |= legacy.parameters(system.model, read_tensors(file))
+    weights = {key: tensor.to(dtypes[key]) for key, tensor in weights.items()}
     model.load_state_dict(weights, strict=False)
     model.class_names = tuple(header.classes)
     return model.eval(), header
@@ -189,7 +196,7 @@ def shell(system: System, arguments: dict[str, Any]) -> Model:
     untrusted, build no network."""
     try:
         with torch.device("meta"), Unfilled():
-            return system.build(**arguments)
+            return build(system, arguments)
     except Exception as error:  # any error of layers whose sizes do not match
         reason = str(error)[:120] or type(error).__name__
         raise ValueError(f"no {system.name} can be built of {str(arguments)[:120]}: {reason}") from None

@@ -60,6 +60,29 @@ def to_device(numbers: Tensor, device: torch.device | str, **kwargs: Any) -> Ten
     return numbers.pin_memory().to(device, non_blocking=True, **kwargs)
 
 
+# Other models ---------------------------------------------------------------------------------------------------
+
+
+class Companions(dict[str, "Model"]):
+    """Other models that a model works with, by role, such as the tokenizer of a prior.
+
+    Their weights are those of their own checkpoints: they are no submodules, and a copy of the model shares them.
+
+    digests: of their weights, by role.
+    """
+
+    def __init__(self, models: Mapping[str, Model] | None = None, digests: Mapping[str, str] | None = None):
+        super().__init__(models or {})
+        self.digests = dict(digests or {})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Companions:
+        return self
+
+    def to(self, device: torch.device | str, *args: Any, **kwargs: Any) -> None:
+        for model in self.values():
+            model.to(device, *args, **kwargs)
+
+
 # Inputs and outputs ---------------------------------------------------------------------------------------------
 
 
@@ -156,6 +179,20 @@ class Model(nn.Module):
     classes: int = 0  # labels that it is conditioned on, or classifies
     class_names: Sequence[str] = ()  # of the labels in its training set; set on loading
     attributes: Mapping[str, Sequence[str]] = MappingProxyType({})  # it classifies: their values, none for yes or no
+    companions: Companions = Companions()  # set by `registry.build`
+    trained_with: Sequence[str] = ()  # roles of the companions that its losses use: with other weights it is useless
+    optional: Mapping[str, str] = MappingProxyType({})  # companion's role: the control that is 0 without it
+
+    def companion(self, role: str) -> Model:
+        """The companion of that role. Raises ValueError if its weights are not here."""
+        if role not in self.companions:
+            raise ValueError(f"this needs the weights of its {role}, which are not here")
+        return self.companions[role]
+
+    def companions_of(self, controls: Mapping[str, Any]) -> dict[str, str]:
+        """Digests of the companions that take part with these controls, by role."""
+        digests = self.companions.digests
+        return {role: digest for role, digest in digests.items() if controls.get(self.optional.get(role, ""), True)}
 
     def players(self) -> dict[str, nn.Module]:
         """The networks that take turns in training. `critic`, the discriminator of a GAN, is saved to its own file:

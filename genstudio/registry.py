@@ -6,9 +6,10 @@ import difflib
 import importlib
 import pkgutil
 from functools import cache
+from typing import Any
 
 from genstudio import models
-from genstudio.model import verbs
+from genstudio.model import Companions, Model, verbs
 from genstudio.system import System
 
 
@@ -37,6 +38,13 @@ def find_system(name: str) -> System:
         near = difflib.get_close_matches(name, systems(), n=3, cutoff=0.4)
         advice = f"did you mean {', '.join(near)}?" if near else "`python -m genstudio list` names them all"
         raise ValueError(f"no system is called {name!r}; {advice}") from None
+
+
+def build(system: System, arguments: dict[str, Any] | None = None, companions: Companions | None = None) -> Model:
+    """Build a system's model, with random weights, and give it its companions."""
+    model = system.build(**(arguments or {}))
+    model.companions = companions or Companions()
+    return model
 
 
 def with_verbs(*needed: str) -> list[System]:

@@ -111,7 +111,7 @@ class System:
     knows: Text | None = None  # its input domain, in a few words: "line drawings on white"
     takes: str = ""  # the same as a keyword, one of `TAKES`, where its input is an image
     options: dict[str, Text] = field(default_factory=dict)  # titles of a control's options for this system's images
-    judge: str = ""  # the system of the classifier for classifier guidance
+    companions: dict[str, str] = field(default_factory=dict)  # systems whose models it works with, by role
     successor: str = ""  # the system whose weights replace its own where both are available
 
     @property
@@ -140,7 +140,7 @@ def system(
     knows: Text | None = None,
     takes: str = "",
     options: dict[str, Text] | None = None,
-    judge: str = "",
+    companions: dict[str, str] | None = None,
     successor: str = "",
 ) -> Callable[[Callable[..., Model]], Callable[..., Model]]:
     """Declare the decorated builder as a system. `registry` collects them; nothing is built here."""
@@ -148,7 +148,8 @@ def system(
     assert takes in ("", *TAKES), f"takes must be one of {', '.join(TAKES)}, not {takes!r}"
 
     def declare(build: Callable[..., Model]) -> Callable[..., Model]:
-        build.system = System(build.__name__, build, title, data, recipe, knows, takes, options or {}, judge, successor)
+        facts = (options or {}, companions or {}, successor)
+        build.system = System(build.__name__, build, title, data, recipe, knows, takes, *facts)
         return build
 
     return declare

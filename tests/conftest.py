@@ -46,7 +46,7 @@ def untrained(tmp_path_factory: pytest.TempPathFactory):
     def path_of(name: str) -> str:
         path = folder / f"{name}.safetensors"
         if not path.exists():
-            judge = find_system(name).judge  # what is asked for guidance has to know the same classes
+            judge = find_system(name).companions.get("judge")  # what is asked for guidance has to know the same classes
             classes = checkpoint.describe(catalog.locate(judge)).classes if judge in catalog.available() else []
             checkpoint.save(path, find_system(name).build(), checkpoint.Header(name, classes=classes))
         return str(path)

@@ -106,7 +106,7 @@ def small_stylegan() -> StyleGAN2:
 # Diffusion
 
 
-@small(judge="small_classifier")
+@small(companions={"judge": "small_classifier"})
 def small_diffusion() -> Diffusion:
     return Diffusion(COLOUR, widths=(8, 16), blocks=1, attention=(1,), classes=len(CLASSES), groups=4)
 

@@ -43,7 +43,7 @@ class LoadedModel:
 
 def load(name: str, path: Path, device: torch.device, precision: Precision, exact: bool) -> LoadedModel:
     """Load a checkpoint's model on the device; unless `exact`, with batch norms fused into convolutions."""
-    model, header = checkpoint.load(path)
+    model, header = catalog.load(path)
     if precision.dtype is torch.float32 and max(model.image_shape) < 32:
         # For images this small, the conversion to channels_last costs more than it saves.
         precision = replace(precision, memory_format=torch.contiguous_format)
@@ -57,10 +57,8 @@ def load(name: str, path: Path, device: torch.device, precision: Precision, exac
         model.decode = GraphedVerb(model.decode)
     size = sum(t.nbytes for t in model.state_dict().values())
     latent_dim = model.latents(Noise([0], device)).shape[1] if hasattr(model, "latents") else None
+    model.companions.to(device, precision.dtype, memory_format=precision.memory_format)
     system = find_system(header.system)
-    if system.judge in catalog.available():
-        judge, _ = checkpoint.load(catalog.locate(system.judge))
-        model.judged_by(judge.to(device, precision.dtype, memory_format=precision.memory_format).requires_grad_(False))
     return LoadedModel(name, model, system, header, checkpoint.digest(path), precision, size, latent_dim)
 
 

@@ -148,6 +148,8 @@ class Diffusion(Model):
     The other arguments are those of `DenoisingUNet`.
     """
 
+    optional = {"judge": "classifier_guidance"}
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -173,7 +175,6 @@ class Diffusion(Model):
         outputs = 2 * channels if learned_variance else channels
         self.network = DenoisingUNet(channels, widths, blocks, attention, outputs, classes, fold, groups, **network)
         self.important = ImportantTimes(times) if important else None
-        self._judge: tuple[Model, ...] = ()  # in a tuple, which keeps it from being a submodule
 
     # verbs
 
@@ -295,17 +296,13 @@ class Diffusion(Model):
     def _labels(self, noise: Noise, label: str) -> Tensor | None:
         return labels_for(self, noise, label) if self.classes else None
 
-    def judged_by(self, classifier: Model) -> None:
-        """Set the classifier of `classifier_guidance`."""
-        self._judge = (classifier,)
-
     def _likelihood(self, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
         """log p(label | image) (n,) of the classifier. Raises ValueError without a classifier of the same classes."""
-        if not self._judge or labels is None:
+        if "judge" not in self.companions or labels is None:
             raise ValueError("classifier guidance needs a classifier of the same pictures, and there is none here")
         if bool((labels == self.classes).any()):
             raise ValueError("classifier guidance needs a class to be asked for")
-        [judge] = self._judge
+        judge = self.companion("judge")
         if judge.class_names and tuple(judge.class_names) != tuple(self.class_names):
             raise ValueError("classifier guidance needs a classifier of the same classes, and this one knows others")
         return lambda x: judge.classify(x).float().log_softmax(1).gather(1, labels[:, None]).squeeze(1)
@@ -384,7 +381,7 @@ def frames(states: Iterator[State], steps: int) -> Iterator[Frame]:
     title=Text("Diffusion · handwritten digits · 28 px", "Diffusion · chiffres manuscrits · 28 px"),
     data="mnist",
     recipe=Recipe(images=400_000, batch=64, rate=1e-3, warmup=20_000, ema=0.999, clip=1.0),
-    judge="classifier_mnist",
+    companions={"judge": "classifier_mnist"},
 )
 def ddpm_mnist() -> Diffusion:
     """A class-conditional diffusion model of digits, with a cosine schedule."""
@@ -395,7 +392,7 @@ def ddpm_mnist() -> Diffusion:
     title=Text("Diffusion · cartoon faces · 64 px", "Diffusion · visages dessinés · 64 px"),
     data="avatars",
     recipe=Recipe(images=800_000, batch=32, rate=8e-4, warmup=20_000, ema=0.9995, clip=1.0),
-    judge="classifier_avatars",
+    companions={"judge": "classifier_avatars"},
 )
 def ddpm_avatars() -> Diffusion:
     """A diffusion model of cartoon faces; its class is the drawing style."""
@@ -406,7 +403,7 @@ def ddpm_avatars() -> Diffusion:
     title=Text("A diffusion U-Net", "Un U-Net de diffusion"),
     data="avatars",
     recipe=Recipe(images=800_000, batch=32, rate=8e-4, warmup=20_000, ema=0.9995, clip=1.0),
-    judge="classifier_avatars",
+    companions={"judge": "classifier_avatars"},
 )
 def unet_diffusion(
     size: int = 64,

@@ -32,15 +32,25 @@ from genstudio.registry import find_system
 
 def make(loaded: LoadedModel, verb: str, **what: Any) -> dict[str, Any]:
     """A recipe for an output of a loaded model."""
+    companions = companions_of(loaded, what)
     return {
         "genstudio": __version__,
         "verb": verb,
         "system": loaded.name,
         "weights": loaded.digest,
+        **({"companions": companions} if companions else {}),
         **what,
         "precision": loaded.precision.name,
         "torch": torch.__version__,
     }
+
+
+def companions_of(loaded: LoadedModel, recipe: dict[str, Any]) -> dict[str, str]:
+    """Digests of the companions that take part in a recipe's image, by role."""
+    found: dict[str, str] = {}
+    for part in (recipe, *(recipe.get("branches") or ())):
+        found |= loaded.model.companions_of(part.get("controls") or {})
+    return found
 
 
 def check(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +65,9 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(controls, dict):
         raise ValueError(f"the recipe's controls must be named, not {controls!r}")
     check_controls(verb.method(system), controls, header.classes)
+    companions = recipe.get("companions") or {}
+    if not isinstance(companions, dict) or not all(isinstance(w, str) for w in (*companions, *companions.values())):
+        raise ValueError(f"the recipe's companions are digests by role, not {str(companions)[:80]!r}")
     for branch in recipe.get("branches") or ():
         check_controls(find_verb(system, "denoise_from"), branch["controls"], header.classes)
     return recipe
@@ -64,4 +77,5 @@ def differences(recipe: dict[str, Any], loaded: LoadedModel) -> list[str]:
     """Names of the facts that differ from those of the recipe; with any, the image is similar but not bit-identical."""
     now = {"weights": loaded.digest, "precision": loaded.precision.name}
     now |= {"torch": torch.__version__, "genstudio": __version__}
-    return [key for key, value in now.items() if recipe.get(key) != value]
+    changed = [key for key, value in now.items() if recipe.get(key) != value]
+    return changed + ["companions"] * ((recipe.get("companions") or {}) != companions_of(loaded, recipe))

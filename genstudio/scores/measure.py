@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from genstudio import catalog, checkpoint
+from genstudio import catalog
 from genstudio.controls import Text
 from genstudio.data import Pictures, load, named
 from genstudio.data.pictures import relabel
@@ -98,7 +98,7 @@ def measure(
     """
     if n < 8:
         raise ValueError(f"scores need at least 8 samples, not {n}")
-    model, header = checkpoint.load(catalog.locate(name))
+    model, header = catalog.load(catalog.locate(name))
     data = data or header.data
     if not named(data) and not (data and Path(data).exists()):
         learned = f"learned from {data!r}, which is no set by name" if data else "does not say what it learned from"
@@ -106,6 +106,7 @@ def measure(
     device = choose_device(device).device
     judge = judge_of(data, model.image_shape, features, device) if generates(model) else None
     model.requires_grad_(False).to(device, memory_format=torch.channels_last)
+    model.companions.to(device)
     test = pictures(data, "test", model.image_shape)
     held_out, can = test.images.to(device), verbs(model)
 

@@ -13,6 +13,7 @@ from typing import Any
 from genstudio import __version__
 from genstudio.checkpoint import Header
 from genstudio.model import generates, verbs
+from genstudio.registry import build
 from genstudio.scores.words import score_text
 from genstudio.system import System
 
@@ -41,7 +42,7 @@ class Card:
             "genstudio": __version__,
             "system": self.system.name,
             "arguments": self.arguments,
-            "image_shape": self.system.build(**self.arguments).image_shape,
+            "image_shape": build(self.system, self.arguments).image_shape,
             "file": self.file,
             "data": self.header.data,
             "versions": self.header.versions,

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from genstudio import __version__, checkpoint, files, legacy
+from genstudio import __version__, catalog, checkpoint, files, legacy, registry
 from genstudio.data import Pictures
 from genstudio.model import Model
 from genstudio.system import Recipe, System
@@ -51,7 +51,9 @@ class Run:
     ):  # fmt: skip
         torch.manual_seed(recipe.seed)
         self.system, self.arguments, self.recipe, self.device = system, arguments, recipe, device
-        self.model: Model = system.build(**arguments).to(device)
+        companions = catalog.companions(system, trained=True)
+        companions.to(device)
+        self.model: Model = registry.build(system, arguments, companions).to(device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         finetune.prepare(self.model, recipe)
         self.optimizers = {
@@ -152,6 +154,7 @@ def header_of(run: Run, pictures: Pictures) -> checkpoint.Header:
         commit=run.commit,
         command=run.command,
         licence=run.licence,
+        companions=run.model.companions.digests,
     )
 
 

@@ -71,6 +71,7 @@ class Header:
     threads: int = 0
     seeds: int = 1  # version of `data.stream_seed`
     device: str = ""
+    companions: dict[str, str] = field(default_factory=dict)  # digests of those it trains with, by role
     versions: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from genstudio import files, paths
+from genstudio import catalog, files, paths
 from genstudio.data import Batches, Pictures, load
 from genstudio.data.batches import SEEDS
 from genstudio.data.pictures import relabel
@@ -87,6 +87,8 @@ def begin(
     # Network and initial weights.
     origin = finetune.origin(source.system, source.init, source.saved, network)
     run = Run(source.system, origin["arguments"], source.recipe, where, licence=origin["licence"])
+    trained = source.saved.get("companions", {}) if source.saved else run.model.companions.digests
+    catalog.check_companions(run.system, run.model, trained, source.system.name)
     resumable, classes = resume and (out / "state.pt").exists(), source.saved.get("classes", ())
     if source.init and not resumable:
         run.recipe = finetune.settled(run.recipe, run.model, source.init)
@@ -142,7 +144,8 @@ def resolve(name: str, out: Path | None, data: str | None, init: str | None, cha
 def write_run(run: Run, source: Source, more: dict[str, Any], out: Path) -> None:
     """Write run.json, which `resume` requires, so before the first step. more: facts beside those of run and source."""
     facts = {"system": source.system.name, "data": source.data, "init": source.init, "recipe": asdict(run.recipe)}
-    facts |= {"classes": run.model.class_names, **more, "learned_from": run.learned_from}
+    facts |= {"companions": run.model.companions.digests, "classes": run.model.class_names}
+    facts |= more | {"learned_from": run.learned_from}
     facts |= {"threads": torch.get_num_threads(), "device": device_name(run.device), "versions": versions()}
     with files.replacing(out / "run.json") as file:
         file.write(json.dumps(facts, indent=1).encode())

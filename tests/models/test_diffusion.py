@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from genstudio.controls import ANY, NONE
 from genstudio.layers.unet import ResidualBlock
-from genstudio.model import LABEL_DROPOUT, Batch, Frame, Noise, Progress
+from genstudio.model import LABEL_DROPOUT, Batch, Companions, Frame, Noise, Progress
 from genstudio.models.diffusion import HYBRID, Diffusion
 from genstudio.registry import find_system
 from genstudio.samplers import SAMPLERS
@@ -247,11 +247,11 @@ def test_classifier_guidance_without_a_classifier_or_a_class_is_refused_in_words
     model = woken(classes=2)
     with pytest.raises(ValueError, match="needs a classifier"):
         last(model.sample(Noise([0]), label="a", classifier_guidance=1.0))
-    model.judged_by(Bright())
+    model.companions = Companions({"judge": Bright()})
     with pytest.raises(ValueError, match="needs a class"):
         last(model.sample(Noise([0]), label=NONE, classifier_guidance=1.0))
     classless = woken()
-    classless.judged_by(Bright())
+    classless.companions = Companions({"judge": Bright()})
     with pytest.raises(ValueError, match="needs a classifier"):
         last(classless.sample(Noise([0]), classifier_guidance=1.0))
 
@@ -261,7 +261,7 @@ def test_classifier_guidance_without_a_classifier_or_a_class_is_refused_in_words
 def test_a_classifier_guides_each_picture_to_its_own_class(sampler, learned_variance):
     """In the network's place stands what is best to say of pixels that are N(0, 1/4)."""
     model, noise = diffusion(classes=2, predicts="x_0", learned_variance=learned_variance), Noise(range(6))
-    model.judged_by(Bright())
+    model.companions = Companions({"judge": Bright()})
 
     def best(x: Tensor, times: Tensor, kinds: Tensor) -> Tensor:
         signal, noise = model.schedule.at(times)
@@ -283,7 +283,7 @@ def test_its_classifier_is_no_part_of_the_model():
     """Else it would be trained and saved along."""
     model, judge = woken(classes=2), nn.Linear(2, 2)
     weights = set(model.state_dict())
-    model.judged_by(judge)
+    model.companions = Companions({"judge": judge})
     assert set(model.state_dict()) == weights and judge.weight not in set(model.parameters())
 
 
