@@ -59,7 +59,6 @@ MAX_FILE, MAX_FUNCTION = 400, 80
 LONG_FILES = {
     "engine/engine.py": "part two: recovery from out-of-memory and float16 becomes one function",
     "models/diffusion.py": "part two: controls that three verbs repeat",
-    "training/jobs.py": "part two: the worker's half moves out",
     "training/runs.py": "reading, writing and checking of one format stand together",
     "ui/style/mixing.py": "part two: one base of tabs",
     "ui/tabs/diffusion.py": "part two: one base of tabs",

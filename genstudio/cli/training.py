@@ -32,7 +32,7 @@ def train(
     from genstudio import paths
     from genstudio.registry import find_system
     from genstudio.system import check_recipe
-    from genstudio.training import jobs, loop
+    from genstudio.training import loop, worker
 
     out = out or paths.runs() / find_system(system).name
     if (out / "state.pt").exists() and not (resume or fresh):
@@ -54,33 +54,33 @@ def train(
             for report in run:
                 if speaks:
                     tell(report, progress, json)
-                if asked := jobs.requested(out) or (stopping and jobs.PAUSE):
+                if asked := worker.requested(out) or (stopping and worker.PAUSE):
                     return report, asked
         stopping.clear()  # too late: the run is complete
         return report, ""
 
-    with jobs.locked(out), plain_warnings(), interrupts() as stopping:
-        asked = jobs.requested(out)
+    with worker.locked(out), plain_warnings(), interrupts() as stopping:
+        asked = worker.requested(out)
         if resume and flags["max_minutes"] == 0:
-            asked = jobs.STOP
-        if asked != jobs.STOP:
+            asked = worker.STOP
+        if asked != worker.STOP:
             report, asked = follow(resume=resume, network=dict(network or ()), **recipe)
-        if asked == jobs.STOP:
+        if asked == worker.STOP:
             settings = {name: options[name] for name in ("data", "device", "exact", "watch_minutes")}
             report = loop.export(system, out, **settings)
             if speaks and json:
                 tell(report, progress, json)
     where = sys.stderr if json else sys.stdout
     again = shlex.join(["python", "-m", "genstudio", "train", system, "--resume", "--out", str(out)])
-    if asked == jobs.PAUSE:
-        jobs.record_end(out, jobs.PAUSED)
+    if asked == worker.PAUSE:
+        worker.record_end(out, worker.PAUSED)
         if speaks:
             print(f"Stopped at step {report.step} of {report.steps}. To go on: {again}", file=where)
             print("With --max-minutes 0 as well, it only writes the weights as they are.", file=where)
         return 130
     if not speaks:
         return None
-    jobs.record_end(out, jobs.DONE if report.step == report.steps else jobs.STOPPED)
+    worker.record_end(out, worker.DONE if report.step == report.steps else worker.STOPPED)
     weights = out / f"{system}.safetensors"
     print(f"The weights are in {weights}", file=where)
     print(f"To see them on the page: {shlex.join(['python', '-m', 'genstudio', 'open', str(weights)])}", file=where)

@@ -13,7 +13,6 @@ A job outlives the page that started it, and the server. Its whole state is in i
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import secrets
@@ -23,23 +22,32 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psutil
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from genstudio import paths, registry
 from genstudio.controls import Text
+from genstudio.training import worker
 from genstudio.training.jsonl import rows
-
-WAITING, RUNNING, PAUSING, STOPPING = "waiting", "running", "pausing", "stopping"
-PAUSED, STOPPED, DONE, FAILED = "paused", "stopped", "done", "failed"
-ACTIVE = (RUNNING, PAUSING, STOPPING)
-PAUSE, STOP = "pause", "stop"
+from genstudio.training.worker import (  # the states of jobs are read here
+    ACTIVE,
+    DONE,
+    FAILED,
+    PAUSE,
+    PAUSED,
+    PAUSING,
+    RUNNING,
+    STOP,
+    STOPPED,
+    STOPPING,
+    WAITING,
+    Process,
+)  # fmt: skip
 
 NICENESS = 10
 GRACE = 5.0  # seconds to wait for a killed process to end
@@ -106,25 +114,6 @@ class JobSpec:
     created: float = 0.0
 
 
-class Process(NamedTuple):
-    """A process by id and start time: ids are reused."""
-
-    pid: int
-    born: float
-
-    @staticmethod
-    def of(pid: int) -> Process:
-        return Process(pid, psutil.Process(pid).create_time())
-
-    def lives(self) -> bool:
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.born) < 1  # start times shift when the system clock is set
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-
-
 @dataclass(frozen=True)
 class Job:
     """A job and its current state."""
@@ -174,18 +163,18 @@ def find_job(id: str) -> Job:
 
 
 def _read(folder: Path) -> Job | None:
-    said = _load(folder / "job.json")
+    said = worker.load(folder / "job.json")
     if said is None:
         return None
-    started, ended = _load(folder / "begun.json"), _load(folder / "ended.json")
+    started, ended = worker.load(folder / "begun.json"), worker.load(folder / "ended.json")
     spec = JobSpec(**said)
     if ended:
         return _ended(folder, spec, ended)
     if started is None:
         return Job(folder.name, spec, WAITING)
     if Process(**started).lives():
-        return Job(folder.name, spec, {PAUSE: PAUSING, STOP: STOPPING}.get(requested(folder), RUNNING))
-    ended = _load(folder / "ended.json")  # again: it may have ended normally since the first read
+        return Job(folder.name, spec, {PAUSE: PAUSING, STOP: STOPPING}.get(worker.requested(folder), RUNNING))
+    ended = worker.load(folder / "ended.json")  # again: it may have ended normally since the first read
     return _ended(folder, spec, ended or {"how": FAILED, "why": _reason(folder, started["pid"])})
 
 
@@ -210,7 +199,7 @@ def start(spec: JobSpec, upload: Path | None = None) -> Job:
         if upload is not None:
             (folder / "data").mkdir()
             data = str(shutil.move(upload, folder / "data" / upload.name))
-        _save(folder / "job.json", {**asdict(spec), "data": data, "created": time.time()})
+        worker.save(folder / "job.json", {**asdict(spec), "data": data, "created": time.time()})
     schedule()
     return find_job(id)
 
@@ -240,9 +229,9 @@ def _ask(id: str, what: str, then: str) -> Job:
     with _lock():
         job = find_job(id)
         if job.state == WAITING:
-            _save(job.folder / "ended.json", {"how": PAUSED})
+            worker.save(job.folder / "ended.json", {"how": PAUSED})
         elif job.state in ACTIVE:
-            _write(job.folder / "wish", what)
+            worker.write(job.folder / "wish", what)
         elif not (job.state in (PAUSED, FAILED) and then == STOPPED):
             raise ValueError(f"this training is {job.state} already")
         elif (job.folder / "state.pt").exists():  # no process is left: a new one has to export the weights
@@ -270,7 +259,7 @@ def resume(id: str) -> Job:
 
 def _again(job: Job, what: str = "") -> None:
     """Put a job back into the queue."""
-    _write(job.folder / "wish", what)
+    worker.write(job.folder / "wish", what)
     for name in ("begun.json", "ended.json"):
         (job.folder / name).unlink(missing_ok=True)
 
@@ -279,7 +268,7 @@ def delete(id: str) -> None:
     """Delete a job with its folder; a running process is killed first."""
     with _lock():  # so that it cannot start meanwhile
         job = find_job(id)
-        started = _load(job.folder / "begun.json")
+        started = worker.load(job.folder / "begun.json")
         if started and (process := Process(**started)).lives():
             with suppress(psutil.Error):
                 psutil.Process(process.pid).kill()
@@ -296,6 +285,12 @@ def _remove(job: Job) -> None:
 
 # Scheduling ---------------------------------------------------------------------------------------------------------
 
+
+def _lock() -> FileLock:
+    """File lock for changes to jobs, across servers and commands."""
+    paths.jobs().mkdir(parents=True, exist_ok=True)
+    return FileLock(paths.jobs() / ".lock", is_singleton=True)
+
 _children: dict[str, subprocess.Popen] = {}  # processes of this server: only a parent gets the exit code
 
 
@@ -307,7 +302,7 @@ def schedule() -> None:
             if child.poll() is not None:
                 folder = paths.jobs() / id
                 if (folder / "job.json").exists() and (job := _read(folder)) and job.state == FAILED:
-                    record_end(folder, FAILED, job.why)
+                    worker.record_end(folder, FAILED, job.why)
                 del _children[id]
         running = sum(job.state in ACTIVE for job in jobs)
         for job in reversed(jobs):
@@ -316,7 +311,7 @@ def schedule() -> None:
                     _begin(job, limits)
                     running += 1
                 except (OSError, ValueError, TypeError) as error:  # a fault of this job alone: start the others
-                    record_end(job.folder, FAILED, Text(str(error), str(error)))
+                    worker.record_end(job.folder, FAILED, Text(str(error), str(error)))
             elif job.state not in (WAITING, *ACTIVE) and limits.hours and _quiet(job.folder) > 3600 * limits.hours:
                 _remove(job)
 
@@ -351,7 +346,7 @@ def _begin(job: Job, limits: Limits) -> None:
         child = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                  start_new_session=True, env=os.environ | {"PYTHONPATH": found})  # fmt: skip
     _children[job.id] = child
-    _save(folder / "begun.json", Process.of(child.pid)._asdict())
+    worker.save(folder / "begun.json", Process.of(child.pid)._asdict())
     lower_priority(child.pid)
 
 
@@ -405,70 +400,3 @@ class Supervisor(threading.Thread):
                 print(error, file=sys.stderr)
             printed = error
             time.sleep(1)
-
-
-# In the process of a job --------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Context of a training: in a job's folder, take its lock and record an exception as its end.
-
-    Raises ValueError if another process has the lock.
-    """
-    with ExitStack() as stack:
-        if (folder / "job.json").exists():
-            try:
-                stack.enter_context(FileLock(folder / ".lock", timeout=0))
-            except Timeout:
-                raise ValueError("another process is at work on this training") from None
-            # A server killed while it started this process has not recorded it.
-            _save(folder / "begun.json", Process.of(os.getpid())._asdict())
-        try:
-            yield
-        except BaseException as error:
-            said = str(error) or type(error).__name__
-            record_end(folder, FAILED if isinstance(error, Exception) else PAUSED, Text(said, said))
-            raise
-
-
-def record_end(folder: Path, how: str, why: Text | None = None) -> None:
-    """Record the end of a training, where the folder is a job's."""
-    if (folder / "job.json").exists():
-        (folder / "wish").unlink(missing_ok=True)
-        _save(folder / "ended.json", {"how": how, "why": why and tuple(why)})
-
-
-def requested(folder: Path) -> str:
-    """Request to the process of this folder: PAUSE, STOP, or an empty string."""
-    try:
-        return (folder / "wish").read_text()
-    except FileNotFoundError:
-        return ""
-
-
-# Files --------------------------------------------------------------------------------------------------------------
-
-
-def _lock() -> FileLock:
-    """File lock for changes to jobs, across servers and commands."""
-    paths.jobs().mkdir(parents=True, exist_ok=True)
-    return FileLock(paths.jobs() / ".lock", is_singleton=True)
-
-
-def _load(path: Path) -> dict | None:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-
-
-def _save(path: Path, what: dict) -> None:
-    _write(path, json.dumps(what, indent=1))
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file atomically, with concurrent writers."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text)
-    os.replace(part, path)

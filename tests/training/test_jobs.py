@@ -22,6 +22,7 @@ from genstudio.cli import main
 from genstudio.training import jobs
 from genstudio.training.jobs import DONE, FAILED, PAUSED, RUNNING, STOPPED, WAITING, Job, JobSpec, Limits
 from genstudio.training.jsonl import rows
+from genstudio.training.worker import Process, locked
 from tests import ROOT
 
 WORKER = """
@@ -265,7 +266,7 @@ def test_a_wish_is_seen_until_it_is_granted(pretended, monkeypatch):
 
 def test_deleting_ends_what_runs(pretended):
     runs, waits = jobs.start(order()), jobs.start(order())
-    process = jobs.Process.of(pid_of(runs))
+    process = Process.of(pid_of(runs))
     for job in (waits, runs):
         jobs.delete(job.id)
         assert not job.folder.exists()
@@ -363,10 +364,10 @@ def test_two_processes_never_work_on_one_job(pretended):
 
 def at_work(job: Job) -> None:
     """This process works on a job, and another tries to."""
-    with jobs.locked(job.folder):
+    with locked(job.folder):
         script = (
-        "import sys; from pathlib import Path; from genstudio.training import jobs\n"
-        "with jobs.locked(Path(sys.argv[1])): print('both')"
+        "import sys; from pathlib import Path; from genstudio.training import worker\n"
+        "with worker.locked(Path(sys.argv[1])): print('both')"
     )
         said = subprocess.run([sys.executable, "-c", script, job.folder], cwd=ROOT, capture_output=True, text=True)
         assert said.returncode and not said.stdout and "another process is at work on this training" in said.stderr
