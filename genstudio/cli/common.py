@@ -6,7 +6,9 @@ import json as jsons
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,3 +169,29 @@ def confirmed(question: str) -> bool:
         return False
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Context that prints each warning on one line, without its location in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"genstudio: {message}", file=sys.stderr)
+        yield
+
+
+def read_end(word: str, engine: Engine, loaded: LoadedModel, search: Callable | None = None) -> dict[str, Any]:
+    """An end of a path from a seed, code:... or a picture file, which is encoded, or projected (`search`)."""
+    from genstudio.recipes import encoding, links, recipe
+
+    if word.startswith("code:"):
+        return links.end_from_word(word)
+    if re.fullmatch(r"[+-]?\d+", word, re.ASCII):
+        return {"seed": recipe.check_seed(word)}
+    if not Path(word).exists():
+        raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
+    picture = open_named(word)
+    if search is None and hasattr(loaded.system.model, "encode"):
+        return {"code": encoding.pack(engine.encode(loaded.name, [picture])[0])}
+    *_, guess = (search or engine.project)(loaded.name, picture)
+    print(f"{word} is {guess.error:.4f} away from the nearest picture found.", file=sys.stderr)
+    return {"code": encoding.pack(guess.code.numpy())}

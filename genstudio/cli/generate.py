@@ -1,4 +1,4 @@
-"""Commands that generate images: a function per verb, whose arguments are the flags that `parser.py` declares.
+"""Commands that generate images: a function per verb, whose arguments are the flags that `add` declares.
 
 Results go to stdout, as text or as JSON; progress goes to stderr. Bad input raises a ValueError in one sentence. A verb
 returns its exit code if that is not 0. torch is imported inside the functions, so that `--help` is fast.
@@ -6,40 +6,84 @@ returns its exit code if that is not 0. torch is imported inside the functions, 
 
 from __future__ import annotations
 
-import re
 import sys
-import warnings
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from genstudio.engine import Engine
-    from genstudio.engine.loaded import LoadedModel
+from genstudio.cli import labelling
 from genstudio.cli.common import (
     PictureWriter,
     ProgressLine,
     chunks,
-    confirmed,
     controls_of,
     open_engine,
     open_named,
     print_json,
+    read_end,
     seed_ranges,
 )
+from genstudio.cli.flags import Commands, computes, gives_json
+from genstudio.cli.mixing import mix
+from genstudio.cli.translating import translate
 
 MAX_POSITIONS = 10_000
 WALK = 60  # frames of a film, one way
 
 
-@contextmanager
-def plain_warnings() -> Iterator[None]:
-    """Context that prints each warning on one line, without its location in the code."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"genstudio: {message}", file=sys.stderr)
-        yield
+def add(commands: Commands) -> None:
+    command = commands.add(sample, "Pictures from seeds: one PNG each, named by the seed, with its recipe inside.")
+    command.add_argument("--seeds", required=True, help="as in 0-63 or 1,5,9-12; any number of them")
+    command.add_argument("--grid", action="store_true", help="also all of them on one sheet, grid.png")
+    commands.makes_pictures(command, "sample")
+
+    labelling.add(commands)  # the order is that of the help
+
+    command = commands.add(encode, "The codes of pictures: words for decode and interpolate, a line each, or one file.")
+    command.add_argument("pictures", metavar="PICTURE", nargs="+", help="picture files of any size")
+    command.add_argument("--out", type=Path, metavar="FILE.npz", help="write them there as an array `codes`")
+    computes(command)
+    gives_json(command)
+
+    command = commands.add(decode, "The pictures of codes.")
+    command.add_argument("codes", metavar="CODES", nargs="+", help="what encode gave: .npz files, or words code:...")
+    commands.makes_pictures(command, "decode")
+
+    command = commands.add(interpolate, "The way between two pictures. An END is a seed, code:... or a picture file.")
+    command.add_argument("--from", dest="start", metavar="END", required=True)
+    command.add_argument("--to", dest="end", metavar="END", required=True)
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--positions", metavar="T,T,...", help="places on the way, 0 to 1, as in 0,0.5,1")
+    which.add_argument("--count", type=int, default=9, help="that many places, evenly spaced (9)")
+    command.add_argument("--path", default="spherical", help="spherical (as it comes) or linear")
+    command.add_argument("--strip", action="store_true", help="also all of them side by side, strip.png")
+    command.add_argument("--film", type=Path, metavar="FILE", help="also the way there and back, as .webp or .mp4")
+    commands.makes_pictures(command, "interpolate")
+
+    about = "Faces of a StyleGAN mixed layer by layer. A FACE is a seed, a range of them, code:... or a picture file."
+    command = commands.add(mix, about)
+    command.add_argument("--rows", metavar="FACE,FACE,...", required=True, help="faces whose layers stay")
+    command.add_argument("--columns", metavar="FACE,FACE,...", help="faces whose layers are taken")
+    command.add_argument("--layers", default="", metavar="0-3,7", help="which layers are taken, the coarsest being 0")
+    command.add_argument("--by", metavar="sefa1:2,pca3:-1", help="move along directions, in standard deviations")
+    command.add_argument("--moved", metavar="0-3,7", help="the layers that are moved (all)")
+    commands.makes_pictures(command, "mix")
+
+    about = "Pictures in the system's other domain: sketches coloured, noise taken away, glasses put on."
+    command = commands.add(translate, about)
+    command.add_argument("pictures", metavar="FILE", nargs="+", help="pictures, folders and zips of them")
+    about = "at the size that the system knows (own), or every pixel, in tiles"
+    command.add_argument("--view", default="own", metavar="own|tiles", help=about)
+    command.add_argument("--background", default="white", metavar="COLOUR", help="what shines through (white)")
+    about = "draw outlines first, few or many: for systems that know sketches"
+    command.add_argument("--detail", type=float, metavar="0-1", help=about)
+    commands.makes_pictures(command, "translate", "what became of each file, as JSON", ", or .zip,")
+
+    command = commands.add(img2img, "A picture noised and brought back by a diffusion model: other versions of it.")
+    command.add_argument("picture", metavar="PICTURE", help="a picture file of any size")
+    command.add_argument("--seeds", default="0", help="as in 0-63 or 1,5,9-12: one version each (0)")
+    command.add_argument("--mask", metavar="FILE", help="a picture, white where it is to be drawn anew; the rest stays")
+    commands.makes_pictures(command, "img2img")
 
 
 # Verbs ----------------------------------------------------------------------------------------------------------
@@ -179,35 +223,6 @@ def interpolate(
         print(f"The way there and back is in {film}", file=sys.stderr)
 
 
-def replay(recipe: str, out: Path, device: str | None) -> None:
-    from genstudio.images import save_png, to_pictures
-    from genstudio.importers import identify
-    from genstudio.recipes.commands import command
-    from genstudio.recipes.links import check_link, from_query
-    from genstudio.recipes.recipe import check, differences
-    from genstudio.recipes.replay import image
-
-    if Path(recipe).is_file():
-        found = identify.identify(recipe).recipe
-    else:
-        found = from_query(check_link(recipe.partition("?")[2] or recipe))
-    if found is None:
-        inputs = "a picture of ours, a .json file, or a link's verb=...&system=..."
-        raise ValueError(f"{recipe!r} holds no recipe: give {inputs}")
-    found = check(found)
-    if "picture" in found:
-        what = {"translate": "translated", "img2img": "redrawn"}[found["verb"]]
-        raise ValueError(f"a recipe does not hold the picture that was {what}; with it at hand: {command(found)}")
-    engine = open_engine(device, exact=found.get("precision") == "float32")
-    loaded = engine.hold(found["system"])
-    made = image(found, engine)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    save_png(to_pictures(made[None])[0], out, found)
-    if changed := [key for key in differences(found, loaded) if key in found]:  # a link has fewer fields than a PNG
-        print(f"It may differ slightly: this is not the same {', '.join(changed)}.", file=sys.stderr)
-    print(out)
-
-
 def read_positions(text: str | None, count: int) -> list[float]:
     from genstudio.recipes.recipe import check_position
 
@@ -219,61 +234,3 @@ def read_positions(text: str | None, count: int) -> list[float]:
         return [check_position(float(word)) for word in text.split(",")]
     except ValueError:
         raise ValueError(f"positions are numbers from 0 to 1, as in 0,0.5,1, not {text!r}") from None
-
-
-def read_end(word: str, engine: Engine, loaded: LoadedModel, search: Callable | None = None) -> dict[str, Any]:
-    """An end of a path from a seed, code:... or a picture file, which is encoded, or projected (`search`)."""
-    from genstudio.recipes import encoding, links, recipe
-
-    if word.startswith("code:"):
-        return links.end_from_word(word)
-    if re.fullmatch(r"[+-]?\d+", word, re.ASCII):
-        return {"seed": recipe.check_seed(word)}
-    if not Path(word).exists():
-        raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
-    picture = open_named(word)
-    if search is None and hasattr(loaded.system.model, "encode"):
-        return {"code": encoding.pack(engine.encode(loaded.name, [picture])[0])}
-    *_, guess = (search or engine.project)(loaded.name, picture)
-    print(f"{word} is {guess.error:.4f} away from the nearest picture found.", file=sys.stderr)
-    return {"code": encoding.pack(guess.code.numpy())}
-
-
-def data(name: str, words: list[str], yes: bool, out: Path | None, **options: Any) -> None:
-    from genstudio import paths
-    from genstudio.data import drawings
-
-    if name == "pack":
-        return pack(words)
-    if words:
-        raise ValueError(f"data {name} takes no {words[0]!r}")
-    chosen = drawings.drawn_set(name, **{key: value for key, value in options.items() if value is not None})
-    out = out or paths.data()
-    if (target := drawings.place(chosen, out)).exists():
-        raise ValueError(f"{target} is there already: remove it, or choose another place with --out")
-    print(chosen.terms(), file=sys.stderr)
-    accept = yes or confirmed("Build it?")
-    with closing(drawings.build(chosen, out, accept)) as progress:
-        next(progress)  # the terms, printed above
-        for line in progress:
-            print(line, file=sys.stderr, flush=True)
-    print(target)
-
-
-def pack(words: list[str]) -> None:
-    from genstudio.data import SETS, load, named, pixels
-
-    if len(words) != 2:
-        raise ValueError("which set, and where to? `python -m genstudio data pack SET FILE.pixels`")
-    name, file = words
-    if not named(name):
-        raise ValueError(f"{name!r} is none of the sets {', '.join(SETS)}")
-    found = load(name)
-    size = pixels.save(found, Path(file).expanduser())
-    print(f"{file}: {len(found)} pictures, {size / 1e6:.1f} MB")
-
-
-def app() -> None:
-    from genstudio.ui.studio import launch
-
-    launch()

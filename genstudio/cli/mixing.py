@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genstudio.cli.common import PictureWriter, chunks, controls_of, open_engine, seed_ranges
-from genstudio.cli.generate import read_end
+from genstudio.cli.common import PictureWriter, chunks, controls_of, open_engine, read_end, seed_ranges
 
 if TYPE_CHECKING:
     from genstudio.engine import Engine
