@@ -13,7 +13,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -219,26 +219,35 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def check_arguments(system: System, arguments: Any) -> dict[str, Any]:
     """Validate the builder's arguments against its signature: known names; integers from 1 to 4096, or up to 16 of them
-    for a tuple; booleans; or one of the values of a Literal. Raises ValueError."""
-    known, hints = inspect.signature(system.build).parameters, get_type_hints(system.build)
+    for a tuple; floats in their `Range`; booleans; or one of the values of a Literal. Raises ValueError."""
+    known, hints = inspect.signature(system.build).parameters, get_type_hints(system.build, include_extras=True)
     arguments = legacy.arguments(arguments)
     if not isinstance(arguments, dict):
         raise ValueError(f"the arguments of {system.name} must be named, not {arguments!r}")
     for name, value in arguments.items():
         if name not in known:
             raise ValueError(f"{system.name} has no argument {name!r}: it takes {', '.join(known) or 'none'}")
-        if get_origin(hints[name]) is Literal:
-            fits, due = value in get_args(hints[name]), f"one of {', '.join(map(str, get_args(hints[name])))}"
-        elif get_origin(hints[name]) is tuple:
-            short = isinstance(value, (list, tuple)) and len(value) <= 16
-            fits, due = short and all(map(_is_count, value)), "a few whole numbers up to 4096"
-        elif hints[name] is bool:
-            fits, due = isinstance(value, bool), "true or false"
-        else:
-            fits, due = _is_count(value) and value > 0, "a whole number from 1 to 4096"
+        fits, due = _fits(value, hints[name])
         if not fits:
             raise ValueError(f"{name} of {system.name} must be {due}, not {str(value)[:80]!r}")
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
+    converters = {tuple: tuple, Annotated: float}
+    return {name: converters.get(get_origin(hints[name]), lambda v: v)(value) for name, value in arguments.items()}
+
+
+def _fits(value: Any, hint: Any) -> tuple[bool, str]:
+    """True if a builder's argument fits its annotation; and the values that would, in words."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint), f"one of {', '.join(map(str, get_args(hint)))}"
+    if get_origin(hint) is Annotated:
+        [bounds] = hint.__metadata__
+        fits = type(value) in (int, float) and bounds.low <= value <= bounds.high  # refuses NaN, too
+        return fits, f"a number from {bounds.low} to {bounds.high}"
+    if get_origin(hint) is tuple:
+        short = isinstance(value, (list, tuple)) and len(value) <= 16
+        return short and all(map(_is_count, value)), "a few whole numbers up to 4096"
+    if hint is bool:
+        return isinstance(value, bool), "true or false"
+    return _is_count(value) and value > 0, "a whole number from 1 to 4096"
 
 
 def _is_count(value: Any) -> bool:

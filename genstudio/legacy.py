@@ -45,6 +45,11 @@ PARAMETERS: dict[str, dict[str, str]] = {
 # Arguments of builders, for any system.
 ARGUMENTS = {"codes": "latent_dim", "attends": "attention_position", "z_width": "z_dim"}
 
+# Arguments that were whole multiples of a unit, one or several, while headers knew no floats: today's names, and the
+# units in 1.
+UNITS = {"epsilon": (("norm_eps",), 1e6), "betas": (("beta_start", "beta_end"), 1e5)}
+MAX_UNITS = 4096
+
 # Verbs and controls in recipes, links, the API and flags; commands of the command line.
 VERBS = {"redraw": "img2img"}
 CONTROLS = {"grain": "noise_mode"}
@@ -58,8 +63,16 @@ def parameters(model: type, tensors: dict[str, T]) -> dict[str, T]:
 
 
 def arguments(values: Any) -> Any:
-    """Rename arguments of a system's builder. Anything but a dict is returned as it is, for later checks to refuse."""
-    return _renamed(values, ARGUMENTS)
+    """Rename arguments of a system's builder, and convert those in units. Anything but a dict is returned as it is, for
+    later checks to refuse; so is a value that an old file cannot have."""
+    values = _renamed(values, ARGUMENTS)
+    for old in values.keys() & UNITS.keys() if isinstance(values, dict) else ():
+        names, in_one = UNITS[old]
+        counts = values[old] if isinstance(values[old], (list, tuple)) else [values[old]]
+        if len(counts) == len(names) and all(type(count) is int and 0 <= count <= MAX_UNITS for count in counts):
+            floats = {name: count / in_one for name, count in zip(names, counts, strict=True)}
+            values = {key: value for key, value in values.items() if key != old} | floats
+    return values
 
 
 def controls(values: Any) -> Any:

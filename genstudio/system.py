@@ -100,6 +100,17 @@ def check_recipe(changes: dict[str, Any]) -> None:
 
 
 @dataclass(frozen=True)
+class Range:
+    """Bounds of a number among a builder's arguments, both included: `dropout: Annotated[float, Range(0, 1)]`.
+
+    Builders are called with the arguments of untrusted headers, so that no float goes without.
+    """
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class System:
     """A named model: its builder, data set and training recipe."""
 

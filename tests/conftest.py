@@ -93,7 +93,7 @@ SMALL = {"stylegan2.small": {"widths": [16, 16, 16]}}  # 16 px, untrained: for w
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """The studio over the shipped checkpoints and a small one; untrained weights stand in for what is not shipped."""
-    from genstudio.training import jobs
+    from genstudio.training import worker
     from genstudio.ui import studio
 
     folder = paths.home() / "checkpoints"
@@ -109,7 +109,7 @@ def server(tmp_path_factory):
     page = studio.build(Engine())
     page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **studio.settings())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "NICENESS", 0)  # on a busy machine a polite training would not come to its first snapshot
+        patch.setattr(worker, "NICENESS", 0)  # on a busy machine a polite training would not come to its first snapshot
         yield page.local_url
     page.close()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import tracemalloc
+from typing import Annotated, get_origin, get_type_hints
 
 import pytest
 import torch
@@ -15,7 +17,7 @@ from genstudio.controls import Text
 from genstudio.model import Model
 from genstudio.models.gan import DCGAN
 from genstudio.registry import systems
-from genstudio.system import Recipe, system
+from genstudio.system import Range, Recipe, system
 
 
 @system(title=Text("Tiny", "Petit"), data="mnist", recipe=Recipe(images=64, batch=8))
@@ -161,6 +163,54 @@ def test_fields_of_later_versions_are_passed_over(file):
 @pytest.mark.parametrize("arguments", [{"width": 10**9}, {"width": 0}, {"width": -8}, {"width": "8"}, {"width": True}, {"width": 8.0}])
 def test_absurd_arguments_are_refused(file, arguments):
     refused(rewrite(file, arguments=arguments), "width of tiny must be a whole number from 1 to 4096")
+
+
+NUMBERS = "must be a number from 0 to 0.5"
+
+
+@pytest.fixture
+def leaky(monkeypatch):
+    """A system with a float among its arguments."""
+
+    @system(title=Text("Leaky", "Fuyant"), data="mnist", recipe=Recipe(images=64))
+    def leaky(slope: Annotated[float, Range(0, 0.5)] = 0.2) -> Model:
+        model = Model()
+        model.layer = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.LeakyReLU(slope))
+        return model
+
+    monkeypatch.setitem(systems(), "leaky", leaky.system)
+    return leaky.system
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 0.1, 0.0])
+def test_a_float_in_its_bounds_rebuilds_the_model(leaky, tmp_path, value):
+    """A whole number will do."""
+    path = tmp_path / "leaky.safetensors"
+    checkpoint.save(path, leaky.build(slope=value), Header("leaky", arguments={"slope": value}))
+    [found] = checkpoint.check(path)[2].values()
+    assert found == value and isinstance(found, float)
+    assert checkpoint.load(path)[0].layer[1].negative_slope == value
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), -float("inf"), -1e-9, 0.51, 1, 10**400, "0.1", True, None, [0.1], {}, 1e400]
+)
+def test_a_float_out_of_bounds_is_refused(leaky, tmp_path, value):
+    path = tmp_path / "leaky.safetensors"
+    checkpoint.save(path, leaky.build(), Header("leaky"))
+    refused(rewrite(path, arguments={"slope": value}), f"slope of leaky {NUMBERS}, not ")
+
+
+def test_every_float_of_a_builder_has_bounds_and_a_default_within():
+    found = 0
+    for entry in systems().values():
+        for name, hint in get_type_hints(entry.build, include_extras=True).items():
+            assert hint is not float, f"{name} of {entry.name} has no Range"
+            if get_origin(hint) is Annotated:
+                default = inspect.signature(entry.build).parameters[name].default
+                assert checkpoint.check_arguments(entry, {name: default}) == {name: default}
+                found += 1
+    assert found >= 3
 
 
 def test_an_unknown_argument_is_refused(file):

@@ -20,8 +20,9 @@ from genstudio.training import runs
 from tests import small
 
 KEPT = Path(__file__).parent / "format1"
+UNITS = Path(__file__).parent / "units"  # a checkpoint whose arguments are multiples of a unit, and its picture
 CHECKPOINTS = sorted(path for path in KEPT.glob("*.safetensors") if ".critic." not in path.name)
-PICTURES = sorted(KEPT.glob("*.png"))
+PICTURES = sorted((*KEPT.glob("*.png"), *UNITS.glob("*.png")))
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def offered(monkeypatch):
     """The kept checkpoints by name, and the small systems that they are of."""
     for name, entry in small.INSTANCES.items():
         monkeypatch.setitem(systems(), name, entry)
-    monkeypatch.setattr(paths, "checkpoint_folders", lambda: [KEPT])
+    monkeypatch.setattr(paths, "checkpoint_folders", lambda: [KEPT, UNITS])
 
 
 def picture() -> Image.Image:
@@ -100,6 +101,26 @@ def test_the_tables_name_what_the_files_have_and_mapping_twice_changes_nothing()
         assert not set(names) & set(names.values())
     for names in (legacy.ARGUMENTS, legacy.VERBS, legacy.CONTROLS, legacy.COMMANDS):
         assert not set(names) & set(names.values())
+    assert not legacy.UNITS.keys() & {name for names, _ in legacy.UNITS.values() for name in names}
+
+
+OLD = {"epsilon": 2000, "betas": [15, 1950]}
+NEW = {"norm_eps": 0.002, "beta_start": 0.00015, "beta_end": 0.0195}
+
+
+def test_arguments_in_units_become_floats():
+    header = checkpoint.describe(UNITS / "unet_diffusion.units.safetensors")
+    assert NEW.items() <= header.arguments.items() and not OLD.keys() & header.arguments.keys()
+    model, _ = checkpoint.load(UNITS / "unet_diffusion.units.safetensors")
+    assert model.schedule.betas == (15 / 1e5, 1950 / 1e5) and model.network.norm.eps == 2000 / 1e6
+    assert legacy.arguments(OLD) == legacy.arguments(legacy.arguments(OLD)) == legacy.arguments(NEW) == NEW
+
+
+@pytest.mark.parametrize("name", OLD)
+@pytest.mark.parametrize("value", [None, True, 0.5, -1, 4097, 10**400, "10", [], [1, 2, 3], [[1], 2], {"a": 1}])
+def test_units_that_no_old_file_has_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"unet_diffusion has no argument '{name}'"):
+        checkpoint.check_arguments(systems()["unet_diffusion"], {name: value})
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.stem)

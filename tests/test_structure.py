@@ -64,7 +64,6 @@ LONG_FILES = {
     "ui/tabs/diffusion.py": "part two: one base of tabs",
 }
 LONG_FUNCTIONS = {
-    "cli/parser.py:build_parser": "part two: each verb adds its own flags",
     "scores/measure.py:measure": "part two: a list of measures",
 }
 

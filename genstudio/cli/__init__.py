@@ -1,4 +1,4 @@
-"""The command line, `python -m genstudio`: `parser` declares verbs and flags, the other files implement them."""
+"""The command line, `python -m genstudio`: each file declares and implements its commands, `parser` runs one."""
 
 from genstudio.cli.parser import build_parser, main
 

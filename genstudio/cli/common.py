@@ -6,7 +6,9 @@ import json as jsons
 import re
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,3 +169,11 @@ def confirmed(question: str) -> bool:
         return False
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Context that prints each warning on one line, without its location in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"genstudio: {message}", file=sys.stderr)
+        yield

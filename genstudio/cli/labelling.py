@@ -7,6 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from genstudio.cli.common import ProgressLine, controls_of, open_engine, print_json
+from genstudio.cli.flags import Commands, computes, gives_json
+
+
+def add(commands: Commands) -> None:
+    about = (
+        "Pictures of each class that is asked for, as a data set: a zip with a folder for each, which says how it was "
+        "made."
+    )
+    command = commands.add(dataset, about)
+    command.add_argument("--labels", default="all", metavar="NAME,NAME,...", help="classes, by name or number (all)")
+    command.add_argument("--each", type=int, default=20, metavar="N", help="pictures of each class (20)")
+    command.add_argument("--seed", default="0", help="of the first picture; each has the next one (0)")
+    command.add_argument("--out", type=Path, metavar="FILE.zip", help="where to (SYSTEM-COUNT.zip)")
+    computes(command)
+    gives_json(command, "what was written, as JSON")
+    commands.controlled(command, "dataset", by="sample")
 
 
 def dataset(

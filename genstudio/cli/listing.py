@@ -5,10 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from genstudio.cli.common import print_json
+from genstudio.cli.flags import Commands, gives_json
 from genstudio.scores.words import score_text
 
 if TYPE_CHECKING:
     from genstudio.system import System
+
+
+def add(commands: Commands) -> None:
+    about = "The systems by family: name, title, size, and whether their weights are shipped or yours."
+    command = commands.add(list_, about, "")
+    command.add_argument("--scores", action="store_true", help="their scores, too")
+    gives_json(command, "all that is known of each, as JSON")
+
+    command = commands.add(show, "All that is known of a system: paper, data, cost, scores, licence.", "")
+    command.add_argument("name", metavar="NAME", help="a name that `list` shows")
+    gives_json(command)
 
 
 def list_(json: bool, scores: bool) -> None:

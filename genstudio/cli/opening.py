@@ -5,6 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from genstudio.cli.common import print_json
+from genstudio.cli.flags import Commands, gives_json
+
+
+def add(commands: Commands) -> None:
+    about = "Takes weights in: a file of another project, a folder of Hugging Face's, or a file of ours."
+    command = commands.add(open_, about, "")
+    command.add_argument(
+        "file", metavar="FILE", type=Path, help=".pkl, .pth, .pt, .ckpt, .bin, .safetensors, or a folder"
+    )
+    about = "what it is to be called behind its system: SYSTEM.TAG (its file's name)"
+    command.add_argument("--name", metavar="TAG", help=about)
+    gives_json(command, "what it is, as JSON")
 
 
 def open_(file: Path, name: str | None, json: bool) -> None:

@@ -28,6 +28,7 @@ from genstudio.cli.common import (
     print_json,
     seed_ranges,
 )
+from genstudio.cli.flags import Commands
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -59,13 +60,13 @@ class Values:
         return itertools.chain(*self.parts)
 
 
-def add(verb: Callable, finish: Callable) -> None:
+def add(commands: Commands) -> None:
     """Add a command for each verb of recipes."""
     from genstudio.recipes.fields import PICTURE, POSITION
     from genstudio.recipes.verbs import REQUIRED, TABLE
 
     for entry in TABLE:
-        command = verb(partial(make_pictures, entry.name), entry.help, name=entry.name)
+        command = commands.add(partial(make_pictures, entry.name), entry.help, name=entry.name)
         several = [field for field in entry.fields if field.many]
         spaced = len(several) == 1 and several[0].kind is POSITION
         for field in filter(lambda field: field.option, entry.fields):
@@ -80,14 +81,14 @@ def add(verb: Callable, finish: Callable) -> None:
             if group is not command:
                 group.add_argument("--count", type=int, default=9, help="that many places, evenly spaced (9)")
         if several[0].kind is PICTURE:
-            finish(command, entry.name, "what became of each file, as JSON", ", or .zip,")
+            commands.makes_pictures(command, entry.name, "what became of each file, as JSON", ", or .zip,")
             continue
         if len(several) == 1:
             command.add_argument(f"--{entry.sheet}", dest="sheet", action="store_true", help=SHEETS[entry.sheet])
         if spaced:
             about = "also the way there and back, as .webp or .mp4"
             command.add_argument("--film", type=Path, metavar="FILE", help=about)
-        finish(command, entry.name)
+        commands.makes_pictures(command, entry.name)
 
 
 # Commands -------------------------------------------------------------------------------------------------------

@@ -8,11 +8,36 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from genstudio.cli.common import ProgressLine, device_of
-from genstudio.cli.generate import plain_warnings
+from genstudio.cli.common import ProgressLine, device_of, plain_warnings
+from genstudio.cli.flags import Commands, gives_json, on_device
 
 WHAT = ("list", "export", "import")
 MB = 1_000_000
+
+
+def add(commands: Commands) -> None:
+    about = "Training runs that travel: list them, export one to a file or to parts, import it to --resume elsewhere."
+    command = commands.add(runs, about, "")
+    command.add_argument("what", metavar="WHAT", choices=WHAT, nargs="?", default="list", help="|".join(WHAT))
+    about = "export: a run's name and the file to write; import: that file, one of its parts, or the folder of a run"
+    command.add_argument("words", metavar="NAME FILE", nargs="*", help=about)
+    command.add_argument("--part", type=float, metavar="MB", help="export in parts of at most that size")
+    command.add_argument("--out", type=Path, metavar="DIR", help="import to that folder (GENSTUDIO_HOME/runs/SYSTEM)")
+    command.add_argument(
+        "--replace", action="store_true", help="import in place of the run that is there, which is lost"
+    )
+    gives_json(command)
+
+    about = "Trains systems in order for some minutes, each resumed, and exports them in parts. See `make lease`."
+    command = commands.add(lease, about, "")
+    about = "in the order of their turns; what is done is skipped"
+    command.add_argument("systems", metavar="SYSTEM", nargs="+", help=about)
+    command.add_argument("--minutes", type=float, default=9.0, metavar="M", help="in all, the export too (9)")
+    command.add_argument("--folder", type=Path, default="lease", metavar="DIR", help="with data/ and runs/ (lease)")
+    command.add_argument("--out", type=Path, metavar="DIR", help="folder for the parts (out/ in --folder)")
+    command.add_argument("--part", type=float, default=15.0, metavar="MB", help="size of a part at most (15)")
+    command.add_argument("--data", help="a set by name, a folder or a zip, in place of what the runs learned from")
+    on_device(command)
 
 
 def runs(what: str, words: list[str], part: float | None, out: Path | None, replace: bool, json: bool) -> None:

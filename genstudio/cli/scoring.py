@@ -1,6 +1,6 @@
 """The `score` verb: evaluates a checkpoint, or verifies the scores in its header.
 
-As in `generate.py`, results go to stdout, notes to stderr, and torch is imported inside the functions.
+Results go to stdout, notes to stderr, and torch is imported inside the functions.
 """
 
 from __future__ import annotations
@@ -8,7 +8,21 @@ from __future__ import annotations
 import sys
 
 from genstudio.cli.common import device_of, print_json
+from genstudio.cli.flags import Commands, gives_json, on_device
 from genstudio.scores.words import score_text
+
+
+def add(commands: Commands) -> None:
+    command = commands.add(score, "Measures a system on pictures held out, or checks what its header says of it.")
+    command.add_argument("--n", type=int, help="samples to draw (2000)")
+    command.add_argument("--data", help="a set by name, a folder or a zip, in place of what it learned from")
+    on_device(command)
+    about = "the network to judge with: inception, a classifier, or a file of either (the classifier of the data)"
+    command.add_argument("--features", metavar="NETWORK", help=about)
+    which = command.add_mutually_exclusive_group()
+    which.add_argument("--write", action="store_true", help="also write the scores into the checkpoint's header")
+    which.add_argument("--check", action="store_true", help="measure what the header claims; exit code 1 if not so")
+    gives_json(command)
 
 
 def score(

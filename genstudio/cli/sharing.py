@@ -8,7 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from genstudio.cli.common import confirmed
+from genstudio.cli.flags import Commands
 from genstudio.sharing import hub, hub_cache
+
+
+def add(commands: Commands) -> None:
+    command = commands.add(push, "Shares a checkpoint on the Hugging Face Hub, with a card made from its header.")
+    command.add_argument("repo", metavar="OWNER/REPO", help="made where it is missing")
+    command.add_argument("--private", action="store_true", help="for your eyes only; else as the Hub does by default")
+
+    command = commands.add(pull, "Fetches a checkpoint from the Hub, after telling its size and licence.", "")
+    command.add_argument("name", metavar="OWNER/REPO[@REVISION]", help="a commit, tag or branch; else the newest")
+    command.add_argument("--yes", action="store_true", help="download it without being asked")
+
+    command = commands.add(space, "Prepares the folder of a Hugging Face Space, for `hf upload`.", "")
+    command.add_argument("--out", type=Path, default="build/space", metavar="DIR", help="folder for it (build/space)")
+    about = "run it in a new environment and ask it for a picture: minutes, and 3 GB to download"
+    command.add_argument("--check", action="store_true", help=about)
 
 
 def pull(name: str, yes: bool) -> None:

@@ -1,10 +1,11 @@
 """The `train` verb: prints the progress of a run, and stops it cleanly on Ctrl-C or on a job's request.
 
-As in `generate.py`, results go to stdout, progress to stderr, and torch is imported inside the functions.
+Results go to stdout, progress to stderr, and torch is imported inside the functions.
 """
 
 from __future__ import annotations
 
+import argparse
 import json as jsons
 import os
 import shlex
@@ -14,13 +15,69 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-from genstudio.cli.common import ProgressLine, clock, device_of, given
-from genstudio.cli.generate import plain_warnings
+from genstudio.cli.common import ProgressLine, clock, device_of, given, plain_warnings
+from genstudio.cli.flags import Commands, computes, gives_json
 
 if TYPE_CHECKING:
     from genstudio.training.run import Report
+
+
+def add(commands: Commands) -> None:
+    about = "Trains a system. Ctrl-C stops in good order; --resume goes on."
+    command = commands.add(train, about, "a name that `list` shows")
+    command.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
+    command.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
+    about = "a network of another size, where the system can be built so: width=32, widths=[64,48,32]"
+    command.add_argument("--network", action="append", type=argument, metavar="NAME=VALUE", help=about)
+    command.add_argument("--max-minutes", type=float, metavar="M", help="stop after that long, in good order")
+    about = "write the state that --resume needs that often (3)"
+    command.add_argument("--save-minutes", type=float, default=3.0, metavar="M", help=about)
+    about = "look at the pictures and score them that often, for the page"
+    command.add_argument("--watch-minutes", type=float, metavar="M", help=about)
+    command.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    command.add_argument(
+        "--fresh", action="store_true", help="begin anew where --out holds a run already, which is lost"
+    )
+    command.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (GENSTUDIO_HOME/runs/SYSTEM)")
+    computes(command)
+    command.add_argument("--threads", type=int, metavar="N", help="processor threads")
+    gives_json(command, "each report as a line of JSON")
+    if commands.asked == "train":
+        add_recipe(command.add_argument_group("recipe", "Numbers of the run; each is the system's own unless given."))
+
+
+def add_recipe(group: argparse._ArgumentGroup) -> None:
+    """Add a flag for each number of a training recipe."""
+    from genstudio.system import Recipe
+
+    types = {int: int, int | None: int, float: float, float | None: float, str: str, bool: bool}
+    types |= {dict[str, float]: parts}
+    hints, annotated = get_type_hints(Recipe), get_type_hints(Recipe, include_extras=True)
+    for name, hint in hints.items():
+        type_ = types.get(hint)  # None for tuples, which have no flag
+        options = dict(dest=f"recipe_{name}", help=annotated[name].__metadata__[0].replace("%", "%%"))
+        if type_ is bool:
+            group.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, **options)
+        elif type_:
+            metavar = "PLAYER=RATE,..." if type_ is parts else type_.__name__.upper()
+            group.add_argument(f"--{name.replace('_', '-')}", type=type_, metavar=metavar, **options)
+
+
+def parts(said: str) -> dict[str, float]:
+    """`critic=4e-4,generator=1e-4` -> {"critic": 4e-4, "generator": 1e-4}"""
+    pairs = (pair.partition("=") for pair in said.split(",") if pair)
+    return {name.strip(): float(value) for name, _, value in pairs}
+
+
+def argument(said: str) -> tuple[str, Any]:
+    """`widths=[64,32]` -> ("widths", [64, 32]); a value that is not JSON stays a string."""
+    name, _, value = said.partition("=")
+    try:
+        return name, jsons.loads(value)
+    except ValueError:
+        return name, value
 
 
 def train(

@@ -6,8 +6,17 @@ import json as jsons
 from dataclasses import asdict
 
 from genstudio.cli.common import clock
+from genstudio.cli.flags import Commands, gives_json
 
 WHAT = ("list", "pause", "resume", "stop", "delete")
+
+
+def add(commands: Commands) -> None:
+    command = commands.add(jobs, "Trainings that the page has begun: list, pause, resume, stop, delete.", "")
+    about = "|".join(WHAT)
+    command.add_argument("what", metavar="WHAT", choices=WHAT, nargs="?", default="list", help=about)
+    command.add_argument("id", metavar="JOB", nargs="?", help="a name that `jobs list` shows")
+    gives_json(command)
 
 
 def jobs(what: str, id: str | None, json: bool) -> None:

@@ -25,10 +25,13 @@ from genstudio.samplers import SAMPLERS
 from genstudio.samplers.ddim import inverted
 from genstudio.samplers.guidance import by_classifier, classifier_free, clipped, inpainting
 from genstudio.samplers.schedule import CLEAN, Denoise, Denoised, Schedule, State
-from genstudio.system import Recipe, system
+from genstudio.system import Range, Recipe, system
 
 HYBRID = 0.001  # weight of the bound, which trains the variance: Nichol and Dhariwal 2021, section 3.1
 MAX_BLOCKS = 64  # per level, in imported weights
+MAX_NOISE = 172.0  # of -log(alpha_bar): sqrt(alpha_bar), by which samplers divide, is still a float32
+
+Beta = Annotated[float, Range(1e-6, 0.5)]  # an end of the linear noise schedule
 
 Steps = Annotated[
     int,
@@ -415,12 +418,13 @@ def unet_diffusion(
     classes: int = 8,
     groups: int = 4,
     head: int = 0,  # channels per attention head; 0 for a single head
-    epsilon: int = 10,  # millionths
+    norm_eps: Annotated[float, Range(1e-12, 0.1)] = 1e-5,
     centred: bool = True,
     full_range: bool = True,
     schedule: Literal["linear", "cosine"] = "cosine",
     times: int = 1000,
-    betas: tuple[int, ...] = (10, 2000),  # hundred-thousandths, of the linear schedule
+    beta_start: Beta = 1e-4,
+    beta_end: Beta = 0.02,
     predicts: Predicts = "v",
     learned_variance: bool = False,
 ) -> Diffusion:
@@ -429,9 +433,11 @@ def unet_diffusion(
         raise ValueError(f"a side of {size} pixels is not halved {len(widths) - 1} times")
     if blocks > MAX_BLOCKS:
         raise ValueError(f"{blocks} blocks a level are too many: at most {MAX_BLOCKS}")
-    first, last = (beta / 1e5 for beta in betas)
-    network = {"head": head or None, "epsilon": epsilon / 1e6, "centred": centred, "full_range": full_range}
+    bound = -times * (math.log1p(-beta_start) + math.log1p(-beta_end)) / 2  # of -log(alpha_bar) at the end
+    if schedule == "linear" and bound > MAX_NOISE:
+        raise ValueError(f"betas from {beta_start} to {beta_end} over {times} steps leave nothing of an image")
+    network = {"head": head or None, "epsilon": norm_eps, "centred": centred, "full_range": full_range}
     return Diffusion(
         (channels, size, size), widths, blocks, attention, classes if conditional else 0, 1, groups, schedule, times,
-        predicts, learned_variance, betas=(first, last), **network,
+        predicts, learned_variance, betas=(beta_start, beta_end), **network,
     )  # fmt: skip

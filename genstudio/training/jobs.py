@@ -49,7 +49,6 @@ from genstudio.training.worker import (  # the states of jobs are read here
     Process,
 )  # fmt: skip
 
-NICENESS = 10
 GRACE = 5.0  # seconds to wait for a killed process to end
 SAVE_MINUTES = 1.0  # training time lost at most where a process is killed: saving a state takes a fraction of a second
 WATCH_MINUTES = 2.0
@@ -347,15 +346,7 @@ def _begin(job: Job, limits: Limits) -> None:
                                  start_new_session=True, env=os.environ | {"PYTHONPATH": found})  # fmt: skip
     _children[job.id] = child
     worker.save(folder / "begun.json", Process.of(child.pid)._asdict())
-    lower_priority(child.pid)
-
-
-def lower_priority(pid: int) -> None:
-    """Lower the priority of a process: visitors of the page come first."""
-    psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
-    # Linux's autogroups schedule sessions before processes: the nice value of a process counts within its session only.
-    with suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
+    worker.lower_priority(child.pid)
 
 
 def threads() -> int:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ WAITING, RUNNING, PAUSING, STOPPING = "waiting", "running", "pausing", "stopping
 PAUSED, STOPPED, DONE, FAILED = "paused", "stopped", "done", "failed"
 ACTIVE = (RUNNING, PAUSING, STOPPING)
 PAUSE, STOP = "pause", "stop"
+NICENESS = 10
 
 
 class Process(NamedTuple):
@@ -77,6 +79,14 @@ def requested(folder: Path) -> str:
         return (folder / "wish").read_text()
     except FileNotFoundError:
         return ""
+
+
+def lower_priority(pid: int) -> None:
+    """Lower the priority of a process: visitors of the page come first."""
+    psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else NICENESS)
+    # Linux's autogroups schedule sessions before processes: the nice value of a process counts within its session only.
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
 
 
 # Files --------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from genstudio import checkpoint, cli
-from genstudio.cli import common, generate
+from genstudio.cli import common, pictures
 from genstudio.data import drawings
 from genstudio.images import open_picture, read_recipe
 from genstudio.recipes import commands, encoding, links, recipe
@@ -139,7 +139,7 @@ def test_a_way_becomes_a_film_there_and_back():
         ok("interpolate", "vae_mnist", "--from", "1", "--to", "2", "--count", "2", "--film", name, "--out", "way")
     assert Image.open("way.webp").is_animated
     with av.open("way.mp4") as film:
-        assert sum(1 for _ in film.decode(video=0)) == 2 * generate.WALK - 2
+        assert sum(1 for _ in film.decode(video=0)) == 2 * pictures.WALK - 2
 
 
 def test_interpolation_starts_and_ends_at_its_ends():

@@ -129,7 +129,7 @@ def test_older_names_of_attention_are_known(legacy, tmp_path):
         ("as DDPM's", "head", 4),
         ("as DDPM's", "full_range", False),
         ("as DDPM's", "centred", True),
-        ("as DDPM's", "epsilon", 10),
+        ("as DDPM's", "norm_eps", 1e-5),
     ],
 )
 def test_every_setting_is_seen_in_what_is_compared(layout, argument, other, tmp_path):
@@ -143,6 +143,7 @@ def test_every_setting_is_seen_in_what_is_compared(layout, argument, other, tmp_
 SCHEDULES = {
     "as it comes": {},
     "other betas over fewer steps": {"num_train_timesteps": 200, "beta_start": 0.0015, "beta_end": 0.0195},
+    "betas of no round number": {"num_train_timesteps": 200, "beta_start": 1.2345e-4, "beta_end": 0.123456},
     "cosine": {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"},
     "the picture": {"prediction_type": "sample"},
 }
@@ -216,7 +217,7 @@ REFUSED = [
     ({"in_channels": 4}, "in_channels is 4"),
     ({"out_channels": 5}, "shown 3 channels and says 5"),
     ({"layers_per_block": 4096}, "4096 blocks"),
-    ({"norm_eps": 1e-7}, "norm_eps"),
+    ({"norm_eps": 0.2}, "norm_eps of unet_diffusion must be a number from 1e-12 to 0.1, not .0.2"),
     ({"attention_head_dim": 5}, "16 channels are not shared out into heads of 5"),
     ({"block_out_channels": [10, 20]}, "10 | divisible"),
 ]
@@ -235,7 +236,9 @@ def test_what_ours_cannot_do_is_refused_by_name(settings, words, tmp_path):
         ({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatchEulerDiscreteScheduler knows no betas"),
         ({"rescale_betas_zero_snr": True}, "rescale_betas_zero_snr"),
         ({"trained_betas": [0.1, 0.2]}, "trained_betas"),
-        ({"beta_end": 0.5}, "beta_end is 0.5"),
+        ({"beta_end": 1.5}, "beta_end of unet_diffusion must be a number from 1e-06 to 0.5, not .1.5"),
+        ({"beta_start": 0}, "beta_start of unet_diffusion must be a number"),
+        ({"beta_end": 0.5}, "betas from 0.0001 to 0.5 over 1000 steps leave nothing of an image"),
         ({"variance_type": "learned"}, "variance_type is learned, and only learned_range"),
         ({"variance_type": "learned_range"}, "the network says none"),
         ({"prediction_type": "score"}, "prediction_type is score"),

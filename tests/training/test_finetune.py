@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from genstudio import checkpoint
-from genstudio.cli.parser import build_parser, parts
+from genstudio.cli.parser import build_parser
+from genstudio.cli.training import parts
 from genstudio.controls import ANY, Text
 from genstudio.data import Pictures
 from genstudio.data.pictures import relabel

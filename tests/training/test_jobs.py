@@ -22,7 +22,7 @@ from genstudio.cli import main
 from genstudio.training import jobs
 from genstudio.training.jobs import DONE, FAILED, PAUSED, RUNNING, STOPPED, WAITING, Job, JobSpec, Limits
 from genstudio.training.jsonl import rows
-from genstudio.training.worker import Process, locked
+from genstudio.training.worker import NICENESS, Process, locked
 from tests import ROOT
 
 WORKER = """
@@ -277,8 +277,8 @@ def test_deleting_ends_what_runs(pretended):
 def test_it_stands_back_with_its_whole_session(pretended):
     """The niceness of a process counts only among those of its session, and it is alone there."""
     job = jobs.start(order())
-    assert psutil.Process(pid_of(job)).nice() == jobs.NICENESS
-    assert Path(f"/proc/{pid_of(job)}/autogroup").read_text().endswith(f"nice {jobs.NICENESS}\n")
+    assert psutil.Process(pid_of(job)).nice() == NICENESS
+    assert Path(f"/proc/{pid_of(job)}/autogroup").read_text().endswith(f"nice {NICENESS}\n")
 
 
 # Ends that nobody asked for

@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 
 from genstudio import checkpoint
 from genstudio.registry import systems
-from genstudio.training import jobs, loop, monitor, sample_grid
+from genstudio.training import jobs, loop, monitor, sample_grid, worker
 from genstudio.training.jobs import DONE, FAILED, PAUSED, RUNNING, STOPPED, JobSpec
 from tests.training.test_jobs import ROOT, home, kill, pid_of, state, until, wait_for  # noqa: F401
 
@@ -69,7 +69,7 @@ def quick():
     plain = jobs.command
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sample_grid, "FRAMES", 2)
-        patch.setattr(jobs, "NICENESS", 0)
+        patch.setattr(worker, "NICENESS", 0)
         patch.setattr(jobs, "command", lambda *job: [sys.executable, "-c", PROGRAM, *plain(*job)[3:]])
         yield
 
@@ -178,10 +178,10 @@ def test_a_job_that_was_paused_stopped_and_killed_makes_what_an_unwatched_run_ma
 
 SERVER = f"""
 import sys
-from genstudio.training import jobs
+from genstudio.training import jobs, worker
 plain = jobs.command
 jobs.command = lambda *job: [sys.executable, "-c", {PROGRAM!r}, *plain(*job)[3:]]
-jobs.SAVE_MINUTES, jobs.NICENESS = 0.01, 0
+jobs.SAVE_MINUTES, worker.NICENESS = 0.01, 0
 keeper = jobs.Supervisor()
 keeper.start()
 keeper.join()

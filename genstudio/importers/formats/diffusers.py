@@ -124,7 +124,7 @@ def layout(config: dict[str, Any], network: StateDict) -> dict[str, Any]:
         "attention": tuple(level for level, has_attention in enumerate(down) if has_attention),
         "conditional": config.get("num_class_embeds") is not None,
         "groups": groups,
-        "epsilon": units(config, "norm_eps", 1e-5, 1e-6),
+        "norm_eps": config.get("norm_eps", 1e-5),
         "centred": one_of(config, "downsample_padding", (1, 0)) == 1,
         "full_range": one_of(config, "freq_shift", (0, 1)) == 1,
         "learned_variance": out_channels == 2 * channels,
@@ -148,7 +148,7 @@ def noising(config: dict[str, Any]) -> dict[str, Any]:
     usual = "epsilon" if config.get("predict_epsilon", True) else "sample"  # the key of versions before 0.9
     found["predicts"] = PREDICTS[one_of({"prediction_type": usual} | config, "prediction_type", tuple(PREDICTS))]
     if schedule == "linear":
-        found["betas"] = units(config, "beta_start", 1e-4, 1e-5), units(config, "beta_end", 0.02, 1e-5)
+        found |= {"beta_start": config.get("beta_start", 1e-4), "beta_end": config.get("beta_end", 0.02)}
     return found
 
 
@@ -198,15 +198,3 @@ def counts(config: dict[str, Any], key: str) -> tuple[int, ...]:
     if not isinstance(values, list) or not values:
         raise Refused(f"its {key} are {shown(values)}")
     return tuple(count({key: value}, key) for value in values)
-
-
-def units(config: dict[str, Any], key: str, usual: float, unit: float) -> int:
-    """A small number as a whole multiple of `unit`: builders take only integers."""
-    value = config.get(key, usual)
-    if isinstance(value, (int, float)) and 0 < value < 1:  # so no bool, and not NaN
-        times = round(value / unit)
-        if 1 <= times <= MAX_COUNT and abs(times * unit - value) < 1e-6 * value:
-            return times
-    raise Refused(
-        f"its {key} is {shown(value)}, and only whole multiples of {unit:g} up to {MAX_COUNT * unit:g} are known"
-    )
