@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from genstudio.controls import word_of
 from genstudio.recipes.links import end_to_word, to_query, to_word
 
 
@@ -32,7 +33,7 @@ def command(recipe: dict[str, Any]) -> str:
     else:
         return shlex.join([*words[:3], "replay", to_query(recipe)])
     for name, value in recipe.get("controls", {}).items():
-        words += [f"--{name}", str(value)]
+        words += [f"--{name}", word_of(value)]
     if recipe.get("precision") == "float32":
         words += ["--exact"]  # the default is the fastest precision of the machine
     return shlex.join(words)
