@@ -50,8 +50,8 @@ def add(commands: Commands) -> None:
     commands.makes_pictures(command, "decode")
 
     command = commands.add(interpolate, "The way between two pictures. An END is a seed, code:... or a picture file.")
-    command.add_argument("--from", dest="start", metavar="END", required=True)
-    command.add_argument("--to", dest="end", metavar="END", required=True)
+    command.add_argument("--from", dest="start", metavar="END", required=True, help="the first picture")
+    command.add_argument("--to", dest="end", metavar="END", required=True, help="the last picture")
     which = command.add_mutually_exclusive_group()
     which.add_argument("--positions", metavar="T,T,...", help="places on the way, 0 to 1, as in 0,0.5,1")
     which.add_argument("--count", type=int, default=9, help="that many places, evenly spaced (9)")
