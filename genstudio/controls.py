@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_type_hints
 
 
 class Text(NamedTuple):
@@ -15,15 +15,42 @@ class Text(NamedTuple):
     fr: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Kind of a control. The page draws each with the component that `ui/panels.py` lists for it."""
+
+    title: Text
+    hint: Text
+
+    @property
+    def metavar(self) -> str:
+        """Values that its flag takes."""
+        raise NotImplementedError
+
+    def check(self, name: str, value: Any) -> Any:
+        """The value as it stands in a recipe, in JSON, from that or from text. Raises ValueError with the name."""
+        raise NotImplementedError
+
+    def word(self, value: Any) -> Any:
+        """A checked value as flags and components have it."""
+        return value
+
+    def for_classes(self, classes: Sequence[str]) -> Kind:
+        """The control of a checkpoint with these classes."""
+        return self
+
+
 @dataclass(frozen=True)
-class Slider:
+class Slider(Kind):
     """A number from `low` to `high`, both included."""
 
     low: float
     high: float
     step: float
-    title: Text
-    hint: Text
+
+    @property
+    def metavar(self) -> str:
+        return f"{self.low}-{self.high}"
 
     def check(self, name: str, value: Any) -> float | int:
         kind = int if isinstance(self.step, int) else float
@@ -36,14 +63,22 @@ class Slider:
         return number
 
 
+ANY, NONE = "any", "none"  # labels that name no class: a random one for each image, or unconditional
+
+
 @dataclass(frozen=True)
-class Choice:
+class Choice(Kind):
     """One of a few words. An empty `options` is filled with the class names of the checkpoint."""
 
     options: tuple[str, ...]
-    title: Text
-    hint: Text
     numbered: tuple[str, ...] = ()  # options that may also be given by index, from 0
+
+    @property
+    def metavar(self) -> str:
+        return "|".join(self.options)
+
+    def for_classes(self, classes: Sequence[str]) -> Choice:
+        return self if self.options else replace(self, options=(ANY, NONE, *classes), numbered=tuple(classes))
 
     def check(self, name: str, value: Any) -> str:
         word = value if isinstance(value, str) else str(value)
@@ -55,11 +90,41 @@ class Choice:
         raise ValueError(f"{name} must be one of {', '.join(shown)}, not {str(value)[:80]!r}")
 
 
-ANY, NONE = "any", "none"  # labels that name no class: a random one for each image, or unconditional
+@dataclass(frozen=True)
+class Toggle(Kind):
+    """Yes, no, or any, which leaves it open: true, false or null in JSON. `titles` are those of any, yes and no."""
+
+    WORDS: ClassVar[dict[str, bool | None]] = {ANY: None, "yes": True, "no": False}
+
+    titles: tuple[Text, Text, Text] = (Text("Any", "Indifférent"), Text("Yes", "Oui"), Text("No", "Non"))
+
+    @property
+    def options(self) -> dict[str, Text]:
+        """Title of each word."""
+        return dict(zip(self.WORDS, self.titles, strict=True))
+
+    @property
+    def metavar(self) -> str:
+        return "|".join(self.WORDS)
+
+    def check(self, name: str, value: Any) -> bool | None:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value in self.WORDS:
+            return self.WORDS[value]
+        raise ValueError(f"{name} must be {ANY}, yes or no, not {str(value)[:80]!r}")
+
+    def word(self, value: bool | None) -> str:
+        return word_of(value)
+
+
+def word_of(value: Any) -> str:
+    """A checked value of any control as its flag takes it."""
+    return next((word for word, meant in Toggle.WORDS.items() if meant is value), str(value))
 
 
 class Control(NamedTuple):
-    kind: Slider | Choice
+    kind: Kind
     default: Any
 
 
@@ -71,11 +136,11 @@ def controls(verb: Callable, classes: Sequence[str] = ()) -> dict[str, Control]:
     hints = get_type_hints(verb, include_extras=True)
     found = {}
     for name, parameter in inspect.signature(verb).parameters.items():
-        for kind in getattr(hints.get(name), "__metadata__", ()):
-            if isinstance(kind, Choice) and not kind.options:
-                kind = replace(kind, options=(ANY, NONE, *classes), numbered=tuple(classes))
-            if isinstance(kind, (Slider, Choice)):
-                found[name] = Control(kind, parameter.default)
+        hint = hints.get(name)
+        for part in (hint, *get_args(hint)):  # Python 3.10 makes an Optional of what defaults to None
+            for kind in getattr(part, "__metadata__", ()):
+                if isinstance(kind, Kind):
+                    found[name] = Control(kind.for_classes(classes), parameter.default)
     return found
 
 

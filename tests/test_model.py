@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Optional
+
 import pytest
 import torch
 
-from genstudio.controls import Choice, Slider, Text, Truncation, check_controls, controls
+from genstudio.controls import Choice, Kind, Slider, Text, Toggle, Truncation, check_controls, controls, word_of
 from genstudio.model import Model, Noise
 
 WORDS = {"title": Text("t", "t"), "hint": Text("h", "h")}
@@ -65,6 +67,44 @@ def test_a_choice_takes_its_words_only():
     for wrong in ("DDIM", "", None, 0, ["ddim"]):
         with pytest.raises(ValueError, match="ddpm, ddim"):
             choice.check("sampler", wrong)
+
+
+TOGGLE = Toggle(**WORDS)
+Answer = Annotated[bool | None, TOGGLE]
+
+
+@pytest.mark.parametrize(("value", "word"), [(None, "any"), (True, "yes"), (False, "no")])
+def test_a_toggle_takes_its_words_and_what_json_has_for_them(value, word):
+    assert TOGGLE.check("glasses", value) is TOGGLE.check("glasses", word) is value
+    assert TOGGLE.word(value) == word_of(value) == word and word in TOGGLE.metavar.split("|")
+
+
+@pytest.mark.parametrize("value", ["Yes", "True", "", 0, 1, 1.0, [], {}, float("nan"), ["yes"]])
+def test_a_toggle_refuses_all_else(value):
+    with pytest.raises(ValueError, match="^glasses must be any, yes or no, not "):
+        TOGGLE.check("glasses", value)
+
+
+def test_a_word_of_other_controls_is_their_text():
+    """1 is no True, and 0.0 no False."""
+    for value in (1, 0, 1.0, 0.0, 0.7, "any", "3"):
+        assert word_of(value) == str(value)
+
+
+def test_a_control_that_defaults_to_none_is_found_also_on_python_3_10():
+    """There the hint of an argument of that default is Optional."""
+
+    def sample(noise, *, one: Answer = None, other: Optional[Answer] = None):  # noqa: UP045
+        yield
+
+    assert list(controls(sample)) == ["one", "other"]
+    assert check_controls(sample, {"one": "yes", "other": None}) == {"one": True, "other": None}
+
+
+def test_every_kind_says_what_its_flag_takes():
+    assert set(Kind.__subclasses__()) == {Slider, Choice, Toggle}
+    assert REAL.metavar == "0.0-1.5" and TOGGLE.metavar == "any|yes|no"
+    assert Choice(("ddpm", "ddim"), **WORDS).metavar == "ddpm|ddim"
 
 
 class Painter(Model):

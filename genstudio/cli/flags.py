@@ -75,14 +75,13 @@ def gives_json(command: Parser, about: str = "as JSON") -> None:
 def add_controls(command: Parser, name: str, verb: str) -> None:
     """Add a flag for each control of a verb of a system."""
     from genstudio import catalog, checkpoint
-    from genstudio.controls import Slider, controls
+    from genstudio.controls import controls
     from genstudio.recipes import verbs
 
     group = command.add_argument_group("controls of this system")
-    header = checkpoint.describe(catalog.locate(name))
-    for control, (widget, default) in controls(verbs.find(verb).method(catalog.system_of(name)), header.classes).items():
-        about = f"{widget.title.en} ({default}). {widget.hint.en}".replace("%", "%%")
-        values = f"{widget.low}-{widget.high}" if isinstance(widget, Slider) else "|".join(widget.options)
+    header, method = checkpoint.describe(catalog.locate(name)), verbs.find(verb).method(catalog.system_of(name))
+    for control, (kind, default) in controls(method, header.classes).items():
+        about = f"{kind.title.en} ({kind.word(default)}). {kind.hint.en}".replace("%", "%%")
         former = [f"--{old}" for old, new in legacy.CONTROLS.items() if new == control]
         flags = dict.fromkeys((f"--{control.replace('_', '-')}", f"--{control}", *former))  # recipes use the second
-        group.add_argument(*flags, dest=f"control_{control}", metavar=values, help=about)
+        group.add_argument(*flags, dest=f"control_{control}", metavar=kind.metavar, help=about)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from genstudio.controls import word_of
 from genstudio.recipes import verbs
 from genstudio.recipes.fields import PICTURE_FILE
 from genstudio.recipes.links import to_query
@@ -25,7 +26,7 @@ def command(recipe: dict[str, Any]) -> str:
         words += [field.option] if field.option.startswith("--") else []
         words += [field.kind.to_flag(value)]
     for name, value in recipe.get("controls", {}).items():
-        words += [f"--{name}", str(value)]
+        words += [f"--{name}", word_of(value)]
     if recipe.get("precision") == "float32":
         words += ["--exact"]  # the default is the fastest precision of the machine
     return shlex.join(words)

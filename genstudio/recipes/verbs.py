@@ -248,8 +248,8 @@ TABLE = (
         Text("Interpolation", "Interpolation"),
         "The way between two pictures. An END is a seed, code:... or a picture file.",
         (
-            Field("from", END, metavar="END", argument="start"),
-            Field("to", END, metavar="END", argument="end"),
+            Field("from", END, "the first picture", metavar="END", argument="start"),
+            Field("to", END, "the last picture", metavar="END", argument="end"),
             Field("position", POSITION, "places on the way, 0 to 1, as in 0,0.5,1", many=True, flag="--positions",
                   metavar="T,T,..."),
             Field("path", PATH, "spherical (as it comes) or linear", "spherical"),

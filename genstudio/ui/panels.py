@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 import gradio as gr
 
 from genstudio import catalog
-from genstudio.controls import ANY, NONE, OF_CLASSES, Choice, Control, Slider, Text, controls
+from genstudio.controls import ANY, NONE, OF_CLASSES, Choice, Control, Kind, Slider, Text, Toggle, controls
 from genstudio.system import System
 from genstudio.ui import words as w
 from genstudio.ui.language import t
@@ -59,19 +60,32 @@ class Panel:
             return gr.update(visible=False)
         facts = described(self.of[system][name].kind, MEANT | self.systems[system].options, self.hints)
         if name in values:
-            facts["value"] = values[name]
+            facts["value"] = self.of[system][name].kind.word(values[name])
         return gr.update(visible=True, **facts)
 
 
 def component(control: Control, elem_id: str, meant: Mapping[str, Text], hints: bool) -> gr.components.Component:
     """Component of a control. `meant`: titles of options."""
-    component = gr.Slider if isinstance(control.kind, Slider) else gr.Dropdown
-    return component(value=control.default, elem_id=elem_id, **described(control.kind, meant, hints))
+    component, _ = COMPONENTS[type(control.kind)]
+    value = control.kind.word(control.default)
+    return component(value=value, elem_id=elem_id, **described(control.kind, meant, hints))
 
 
-def described(kind: Slider | Choice, meant: Mapping[str, Text], hints: bool) -> dict:
+def described(kind: Kind, meant: Mapping[str, Text], hints: bool) -> dict:
     """Properties of a component: range and help text of a control depend on the system."""
-    facts = {"label": t(kind.title), "info": t(kind.hint) if hints else None}
-    if isinstance(kind, Slider):
-        return facts | {"minimum": kind.low, "maximum": kind.high, "step": kind.step}
-    return facts | {"choices": [(t(meant[option]), option) if option in meant else option for option in kind.options]}
+    _, properties = COMPONENTS[type(kind)]
+    return {"label": t(kind.title), "info": t(kind.hint) if hints else None, **properties(kind, meant)}
+
+
+def titled(options: Iterable[str], titles: Mapping[str, Text]) -> list:
+    """Choices of a component, with those titles that there are."""
+    return [(t(titles[option]), option) if option in titles else option for option in options]
+
+
+# Component of each kind of control, and its properties, from the control and the titles of options.
+Properties = Callable[[Any, Mapping[str, Text]], dict]
+COMPONENTS: dict[type[Kind], tuple[type[gr.components.Component], Properties]] = {
+    Slider: (gr.Slider, lambda kind, _: {"minimum": kind.low, "maximum": kind.high, "step": kind.step}),
+    Choice: (gr.Dropdown, lambda kind, meant: {"choices": titled(kind.options, meant)}),
+    Toggle: (gr.Radio, lambda kind, _: {"choices": titled(kind.options, kind.options)}),
+}

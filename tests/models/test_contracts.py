@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from genstudio import catalog, checkpoint, paths
-from genstudio.controls import OF_CLASSES, Choice, Slider, Text, controls
+from genstudio.controls import OF_CLASSES, Choice, Kind, Slider, Text, Toggle, controls
 from genstudio.data import named
 from genstudio.engine.engine import VIEWS, Engine
 from genstudio.model import Batch, Model, Noise, Progress, generates, sample, samples_iteratively, verbs
@@ -200,12 +200,24 @@ SETTINGS = {
 INERT_WITHOUT_CLASSES = OF_CLASSES | {"guidance", "rescale"}
 
 
-def ends(kind: Slider | Choice) -> tuple:
-    return (kind.low, kind.high) if isinstance(kind, Slider) else kind.options
+ENDS = {
+    Slider: lambda kind: (kind.low, kind.high),
+    Choice: lambda kind: kind.options,
+    Toggle: lambda kind: tuple(kind.WORDS.values()),
+}
+WRONG_VALUES = {
+    Slider: lambda kind: (kind.low - 1, kind.high + 1, float("nan"), "much"),
+    Choice: lambda kind: ("no such word", None),
+    Toggle: lambda kind: ("no such word", 1, 0),
+}
 
 
-def wrong_values(kind: Slider | Choice) -> tuple:
-    return (kind.low - 1, kind.high + 1, float("nan"), "much") if isinstance(kind, Slider) else ("no such word", None)
+def ends(kind: Kind) -> tuple:
+    return ENDS[type(kind)](kind)
+
+
+def wrong_values(kind: Kind) -> tuple:
+    return WRONG_VALUES[type(kind)](kind)
 
 
 def sampling_controls(name: str) -> dict:

@@ -6,8 +6,9 @@ import gradio as gr
 import pytest
 
 from genstudio import catalog
+from genstudio.controls import Kind
 from genstudio.registry import find_system
-from genstudio.ui.panels import Panel
+from genstudio.ui.panels import COMPONENTS, Panel
 
 CLASSES = {"stylegan2": [], "cgan_mnist": ["0", "1"]}
 
@@ -22,6 +23,10 @@ def panel(monkeypatch) -> Panel:
 def shown(panel: Panel, system: str) -> dict[str, dict]:
     updates = panel.show(system)
     return {name: updates[component] for name, component in panel.components.items() if updates[component]["visible"]}
+
+
+def test_every_kind_of_control_has_a_component():
+    assert COMPONENTS.keys() == set(Kind.__subclasses__())
 
 
 def test_a_slider_reaches_as_far_as_the_chosen_system_takes_it(panel):
