@@ -14,6 +14,17 @@ class Text(NamedTuple):
     en: str
     fr: str
 
+    def say(self, lang: str, **values: Any) -> str:
+        """The sentence in a language, "en" or "fr", with its places filled."""
+        sentence = getattr(self, lang)
+        return sentence.format(**values) if values else sentence
+
+
+def number(value: float, form: str, lang: str) -> str:
+    """A number in the format `form`, with the decimal mark of the language."""
+    shown = f"{value:{form}}"
+    return shown.replace(".", ",") if lang == "fr" else shown
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from genstudio.controls import Text
+from genstudio.controls import Text, number
 
 Item = TypeVar("Item")
 
@@ -178,7 +178,7 @@ def best_precision(device: torch.device | str) -> Precision:
         reason = Text(f"Computed in float32 on {where.en}.", f"Calcul en float32 sur {where.fr}.")
         return Precision(kind, torch.float32, torch.channels_last, reason)
     gain = _bfloat16_gain()
-    comma = f"{gain:.1f}".replace(".", ",")
+    comma = number(gain, ".1f", "fr")
     if gain > GAIN:
         reason = Text(
             f"Computed in bfloat16 on this processor: a trial ran {gain:.1f} times as fast as in float32.",

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genstudio.controls import Text, controls
+from genstudio.controls import Text, controls, number
 from genstudio.data import Pictures
 from genstudio.images import from_uint8
 from genstudio.model import Batch, Model, Noise, generates, sample, samples_iteratively, verbs
@@ -314,14 +314,14 @@ def _little_variety(evaluations: Sequence[Evaluation]) -> Text | None:
         return Text(
             f"Variety has fallen to {now:.2f} of real pictures', from {most:.2f}: the pictures grow alike. Go back to "
             "the best weights, and go on at half the learning rate.",
-            f"La variété est tombée à {_comma(now)} de celle des images réelles, contre {_comma(most)} : les images "
+            f"La variété est tombée à {number(now, '.2f', 'fr')} de celle des images réelles, contre {number(most, '.2f', 'fr')} : les images "
             "se ressemblent de plus en plus. Revenez aux meilleurs poids, et divisez le taux d’apprentissage par deux.",
         )
     if now < LITTLE_VARIETY and settled:
         return Text(
             f"Variety stays at {now:.2f} of real pictures': the model makes few kinds of picture. Start again with "
             "another seed, or at half the learning rate.",
-            f"La variété reste à {_comma(now)} de celle des images réelles : le modèle fait peu de sortes d’images. "
+            f"La variété reste à {number(now, '.2f', 'fr')} de celle des images réelles : le modèle fait peu de sortes d’images. "
             "Recommencez avec une autre graine, ou divisez le taux d’apprentissage par deux.",
         )
     return None
@@ -337,7 +337,7 @@ def _critic_wins(terms: Sequence[Mapping[str, float]]) -> Text | None:
     return Text(
         f"The critic wins: it gives real pictures {real:.2f} and made ones {fake:.2f}, and the generator learns next "
         "to nothing from it. Give the critic a lower learning rate, or more pictures.",
-        f"Le critique gagne : il donne {_comma(real)} aux images réelles et {_comma(fake)} aux images produites, et le "
+        f"Le critique gagne : il donne {number(real, '.2f', 'fr')} aux images réelles et {number(fake, '.2f', 'fr')} aux images produites, et le "
         "générateur n’apprend presque plus rien de lui. Baissez son taux d’apprentissage, ou donnez plus d’images.",
     )
 
@@ -351,7 +351,7 @@ def _copies(evaluations: Sequence[Evaluation]) -> Text | None:
     return Text(
         f"Made pictures lie at {last.copied:.2f} of held-out pictures' distance from the training pictures: the model "
         "learns some by heart. Stop here, or give it more pictures, mirrored and shifted ones too.",
-        f"Les images produites sont à {_comma(last.copied)} de la distance qui sépare des images inédites de celles de "
+        f"Les images produites sont à {number(last.copied, '.2f', 'fr')} de la distance qui sépare des images inédites de celles de "
         "l’entraînement : le modèle en apprend par cœur. Arrêtez ici, ou donnez plus d’images, retournées et décalées.",
     )
 
@@ -364,10 +364,6 @@ def _no_progress(evaluations: Sequence[Evaluation]) -> Text | None:
     return Text(
         f"The best {title.en}, {top.distance.value:.3g}, was at step {top.step}, in the first half of the run: "
         "consider stopping. The best weights are kept.",
-        f"Le meilleur résultat ({title.fr} : {_comma(top.distance.value, '.3g')}) date du pas {top.step}, dans la "
+        f"Le meilleur résultat ({title.fr} : {number(top.distance.value, '.3g', 'fr')}) date du pas {top.step}, dans la "
         "première moitié de l’entraînement : pensez à arrêter. Les meilleurs poids sont gardés.",
     )
-
-
-def _comma(number: float, form: str = ".2f") -> str:
-    return f"{number:{form}}".replace(".", ",")

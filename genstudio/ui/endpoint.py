@@ -117,18 +117,18 @@ class Endpoint:
         for end in ends_of(view.engine, scene["system"], picture):
             if "left" in end:
                 lang = language(request)
-                shown = f"<h3>{getattr(self.title, lang)}</h3>{searching(end, lang)}"
+                shown = f"<h3>{self.title.say(lang)}</h3>{searching(end, lang)}"
                 yield {view.scene: scene | {self.which: end}, self.shown: shown, self.stop: gr.update(visible=True)}
         yield view.result(scene | {self.which: end}, inputs, request)
 
     def show(self, end: dict, uri: str, encodes: bool, lang: str) -> dict[gr.components.Component, Any]:
         """Updates that show this end: its picture, or original, reconstruction and error map."""
-        title = getattr(self.title, lang)
+        title = self.title.say(lang)
         if "original" in end:
             body = compared(end, lang)
         else:
             hint = w.DROP_HERE if encodes else w.DROP_HERE_TO_SEARCH
-            body = f'{html.picture(uri, title)}<p class="legend">{getattr(hint, lang)}</p>'
+            body = f'{html.picture(uri, title)}<p class="legend">{hint.say(lang)}</p>'
         updates = {
             self.shown: f"<h3>{title}</h3>{body}",
             self.seed: end.get("seed"),
@@ -139,7 +139,7 @@ class Endpoint:
 
 def searching(look: dict, lang: str) -> str:
     """HTML of a search in progress."""
-    return compared(look, lang) + html.progress(1 - look["left"], getattr(w.SEARCHING, lang))
+    return compared(look, lang) + html.progress(1 - look["left"], w.SEARCHING.say(lang))
 
 
 def compared(end: dict, lang: str) -> str:
@@ -147,9 +147,9 @@ def compared(end: dict, lang: str) -> str:
     figures = (("original", w.ORIGINAL), ("rebuilt", w.RECONSTRUCTION), ("apart", w.CANNOT_SAY))
     body = ""
     for key, label in figures:
-        said = getattr(label, lang)
+        said = label.say(lang)
         body += f"<figure>{html.picture(end[key], said)}<figcaption>{said}</figcaption></figure>"
-    error = f"{getattr(w.SQUARED_ERROR, lang)}<br><output>{end['error']:.4f}</output>"
+    error = f"{w.SQUARED_ERROR.say(lang)}<br><output>{end['error']:.4f}</output>"
     return f'<div class="pair">{body}<p class="legend">{error}</p></div>'
 
 

@@ -49,7 +49,7 @@ class History:
             self.entries: history,
             self.memory: {"history": [found for _, found in history]},
             self.shown: html.thumbnails(
-                [(uri, self.title(found, lang)) for uri, found in history], getattr(w.HISTORY_EMPTY, lang)
+                [(uri, self.title(found, lang)) for uri, found in history], w.HISTORY_EMPTY.say(lang)
             ),
             self.command: commands.command(made),
             **self.share.show(made, lang),
@@ -82,4 +82,4 @@ class History:
         return html.png_uri(replay.image(found, self.engine), found)
 
     def title(self, found: dict, lang: str) -> str:
-        return getattr(self.systems[found["system"]].title, lang)
+        return self.systems[found["system"]].title.say(lang)

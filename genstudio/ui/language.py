@@ -31,7 +31,7 @@ def reason(error: Exception, lang: str) -> str:
     """Sentence of an error, in the visitor's language if the table has it."""
     sentence = str(error)
     for text in (NOT_A_PICTURE, BROKEN_PICTURE, TOO_LARGE, NO_LINK):
-        sentence = sentence.replace(text.en, getattr(text, lang))
+        sentence = sentence.replace(text.en, text.say(lang))
     return sentence[:1].upper() + sentence[1:]
 
 

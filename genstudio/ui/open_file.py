@@ -20,7 +20,7 @@ import gradio as gr
 import numpy as np
 
 from genstudio import catalog, paths
-from genstudio.controls import Text
+from genstudio.controls import Text, number
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel
 from genstudio.importers import identify as opening
@@ -159,9 +159,9 @@ class OpenFile:
             return {}
         if data.get("folder"):
             found.form = "folder"
-            said = getattr(w.TRAIN_ON, lang).format(command=train_on(name))
+            said = w.TRAIN_ON.say(lang, command=train_on(name))
         else:
-            said = getattr(w.TOO_MUCH if PUBLIC else w.BY_HAND, lang)
+            said = (w.TOO_MUCH if PUBLIC else w.BY_HAND).say(lang)
             said = said.format(most=amount(MAX_BYTES, lang), folder=paths.checkpoint_folders()[0])
         return self.tell(found, Message(said, fine=False), lang)
 
@@ -184,7 +184,7 @@ class OpenFile:
             said = yield from act
         except (ValueError, ArithmeticError, OSError, gr.Error) as error:
             why = error.message if isinstance(error, gr.Error) else reason(error, lang)
-            said = Message(getattr(w.UNUSABLE, lang).format(reason=why.rstrip(".")), fine=False)
+            said = Message(w.UNUSABLE.say(lang, reason=why.rstrip(".")), fine=False)
         yield self.tell(found, said, lang)
 
     def tell(self, found: Found, said: Message, lang: str) -> dict:
@@ -199,7 +199,7 @@ class OpenFile:
     def restore(self, found: Found, path: str | None, inputs: dict, request: gr.Request) -> Act:
         """Restore a recipe in its tab."""
         lang, system = language(request), str(found.recipe.get("system"))
-        elsewhere = ValueError(getattr(w.ELSEWHERE, lang).format(system=system[:80]))
+        elsewhere = ValueError(w.ELSEWHERE.say(lang, system=system[:80]))
         if system not in catalog.available():  # the name first: it must not lead to other files
             raise elsewhere
         made = recipe.check(found.recipe | {"system": system})
@@ -211,7 +211,7 @@ class OpenFile:
         found.facts |= {"title": loaded.system.title, "licence": header.licence, "credit": header.credit}
         lacks = self.tabs[key].lacks(made, request)
         yield self.tabs[key].on_recipe(made, inputs, request) | self.turned(key)
-        return Message(getattr(lacks, lang) if lacks else restored(made, loaded, lang))
+        return Message(lacks.say(lang) if lacks else restored(made, loaded, lang))
 
     def start(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Restore the recipe of a picture; without one the tab in front opens the picture."""
@@ -221,14 +221,14 @@ class OpenFile:
         key = self.fronts.get(session(request), next(iter(self.tabs)))
         for updates in self.tabs[key].on_start(path, inputs, request):
             yield updates | self.turned(key)
-        return Message(getattr(self.tabs[key].started, language(request)))
+        return Message(self.tabs[key].started.say(language(request)))
 
     def take(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Try weights, save them under a free name, and select them in a tab; all visitors have them."""
         lang = language(request)
         if PUBLIC:
-            return Message(getattr(w.DESCRIBED_ONLY, lang), fine=False)
-        yield {self.card: card(found, Message(getattr(w.TAKEN_IN, lang)), lang)}  # the file type, before it is read
+            return Message(w.DESCRIBED_ONLY.say(lang), fine=False)
+        yield {self.card: card(found, Message(w.TAKEN_IN.say(lang)), lang)}  # the file type, before it is read
         here = catalog.available()
         with keep.as_ours(path, found) as ours:
             self.try_out(str(ours))
@@ -237,8 +237,8 @@ class OpenFile:
         for key, tab in self.tabs.items():
             if updates := tab.on_offer(name, inputs, request):
                 yield updates | self.turned(key)
-                return Message(f"{getattr(kept, lang).format(name=name)} {getattr(w.CHOSEN, lang)}")
-        return Message(f"{getattr(kept, lang).format(name=name)} {getattr(w.NO_TAB, lang)}")
+                return Message(f"{kept.say(lang, name=name)} {w.CHOSEN.say(lang)}")
+        return Message(f"{kept.say(lang, name=name)} {w.NO_TAB.say(lang)}")
 
     def try_out(self, path: str) -> None:
         """Run weights once: broken ones must not be saved. Raises ValueError if they fail."""
@@ -259,8 +259,8 @@ class OpenFile:
             if said := getattr(tab, "gathered", None):
                 for updates in tab.on_pictures(paths, inputs, request):
                     yield updates | self.turned(key)
-                return Message(getattr(said, lang).format(command=train_on(found.name)))
-        return Message(getattr(w.TRAIN_ON, lang).format(command=train_on(found.name)))
+                return Message(said.say(lang, command=train_on(found.name)))
+        return Message(w.TRAIN_ON.say(lang, command=train_on(found.name)))
 
     def describe(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Advice on a file that cannot be opened, in one sentence."""
@@ -270,7 +270,7 @@ class OpenFile:
         if found.kind == "pictures":
             return (yield from self.gather(found, [Path(path)], inputs, request))
         advice = ADVICE.get(found.kind) or ADVICE.get(found.form, w.NOT_OPENED)
-        return Message(getattr(advice, lang), fine=False)
+        return Message(advice.say(lang), fine=False)
 
     def turned(self, key: str) -> dict:
         """Bring a tab to the front; its `select` event records that."""
@@ -294,11 +294,11 @@ def restored(made: dict, loaded: LoadedModel, lang: str) -> str:
     """Sentence on how exactly a recipe is reproduced: a link has fewer fields than a PNG."""
     now = recipe.make(loaded, made["verb"])
     changed = [key for key in recipe.differences(made, loaded) if key in made]
-    said = [getattr(w.DIFFERS[key], lang).format(then=str(made[key])[:40], now=now[key]) for key in changed]
+    said = [w.DIFFERS[key].say(lang, then=str(made[key])[:40], now=now[key]) for key in changed]
     if said:
-        return getattr(w.RESTORED_BUT, lang).format(what=", ".join(said))
+        return w.RESTORED_BUT.say(lang, what=", ".join(said))
     whole = set(w.DIFFERS) <= set(made)
-    return getattr(w.RESTORED if whole else w.RESTORED_SAME_WEIGHTS if "weights" in made else w.RESTORED_AS_SAID, lang)
+    return (w.RESTORED if whole else w.RESTORED_SAME_WEIGHTS if "weights" in made else w.RESTORED_AS_SAID).say(lang)
 
 
 def train_on(name: str) -> str:
@@ -312,14 +312,14 @@ def card(found: Found, said: Message, lang: str) -> str:
     """Card of a file: type, name, size, facts from its header, and the result of opening it."""
     what = w.FORMS[found.form] if found.reading else KIND_TITLES.get(found.kind) or w.FORMS[found.form]
     rows = "".join(
-        f"<div><dt>{getattr(label, lang)}</dt><dd>{escape(value)}</dd></div>"
+        f"<div><dt>{label.say(lang)}</dt><dd>{escape(value)}</dd></div>"
         for key, label in w.FACTS.items()
         if (value := fact(key, found.facts.get(key), lang))
     )
     size = amount(found.size, lang) if found.size else ""
-    close = escape(getattr(w.DISMISS, lang), quote=True)
+    close = escape(w.DISMISS.say(lang), quote=True)
     return (
-        f'<section class="found {"fine" if said.fine else "odd"}" role="status"><p><b>{getattr(what, lang)}</b> '
+        f'<section class="found {"fine" if said.fine else "odd"}" role="status"><p><b>{what.say(lang)}</b> '
         f"<code>{escape(found.name)}</code> <span>{size}</span></p><p>{escape(said.sentence)}</p>"
         f'<dl>{rows}</dl><button data-dismiss title="{close}" aria-label="{close}">×</button></section>'
     )
@@ -331,7 +331,7 @@ def fact(key: str, value: Any, lang: str) -> str:
         best = [(str(n)[:60], s) for n, s in value.items() if not str(n).startswith("share of")]
         return "; ".join(f"{name}: {score_text(score)}" for name, score in best[:4])
     if isinstance(value, Text):
-        return getattr(value, lang)
+        return value.say(lang)
     if isinstance(value, tuple):
         return " × ".join(str(side) for side in value)
     if isinstance(value, int):
@@ -342,5 +342,4 @@ def fact(key: str, value: Any, lang: str) -> str:
 def amount(size: int, lang: str) -> str:
     """Format a number of bytes: 12.3 MB."""
     power = min(len(str(size)) - 1, 9) // 3
-    number = f"{size / 1000**power:.{1 if power else 0}f}"
-    return f"{number.replace('.', ',') if lang == 'fr' else number} {getattr(w.BYTES[power], lang)}"
+    return f"{number(size / 1000**power, '.1f' if power else '.0f', lang)} {w.BYTES[power].say(lang)}"

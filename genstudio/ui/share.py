@@ -35,8 +35,8 @@ class Share:
         try:
             query = escape(links.check_link(links.to_query(made)), quote=True)
         except ValueError:
-            return {self.link: f'<p class="legend">{getattr(w.LINK_TOO_LONG, lang)}</p>', self.code: ""}
-        copy, code, copied = (getattr(text, lang) for text in (w.COPY_LINK, w.QR_CODE, w.COPIED))
+            return {self.link: f'<p class="legend">{w.LINK_TOO_LONG.say(lang)}</p>', self.code: ""}
+        copy, code, copied = (text.say(lang) for text in (w.COPY_LINK, w.QR_CODE, w.COPIED))
         shown = (
             f'<div class="link" data-query="{query}"><code>?{query}</code>'
             f'<button data-copied="{copied}">{copy}</button><button data-code>{code}</button></div>'

@@ -113,7 +113,7 @@ class Between(View):
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         can = self.takes(scene["system"])
-        updates = {self.note: "" if can else f'<p class="empty">{getattr(w.NOTHING_BETWEEN, lang)}</p>', self.all: gr.update(visible=can)}
+        updates = {self.note: "" if can else f'<p class="empty">{w.NOTHING_BETWEEN.say(lang)}</p>', self.all: gr.update(visible=can)}
         if not can:
             return updates
         names = catalog.classes(scene["system"])

@@ -70,7 +70,7 @@ class Board(View):
         return {
             self.label: gr.update(choices=self.names(), value=scene["label"]),
             self.seed: scene["seed"],
-            self.answers: f'<p class="empty">{getattr(w.BOARD_EMPTY, lang)}</p>',
+            self.answers: f'<p class="empty">{w.BOARD_EMPTY.say(lang)}</p>',
         }
 
     def table(self, cards: list[str], waiting: int) -> str:
@@ -81,23 +81,23 @@ class Board(View):
         """Card of one model: its sample, the nearest training image, and facts."""
         loaded = self.engine.hold(answer.name)
         uri = html.png_uri(answer.picture, recipe.make(loaded, "sample", seed=seed, controls={"label": label}))
-        title = escape(getattr(loaded.system.title, lang))
-        prediction = getattr(w.NO_JUDGE, lang)
+        title = escape(loaded.system.title.say(lang))
+        prediction = w.NO_JUDGE.say(lang)
         if answer.prediction:
             predicted, probability = answer.prediction
-            said = getattr(w.SEEN_AS, lang).format(label=escape(predicted), percent=round(100 * probability))
+            said = w.SEEN_AS.say(lang, label=escape(predicted), percent=round(100 * probability))
             prediction = f'<span class="{"" if predicted == label else "amiss"}">{said}</span>'
-        near = f'<p class="legend">{getattr(w.NOT_AT_HAND, lang)}</p>'
+        near = f'<p class="legend">{w.NOT_AT_HAND.say(lang)}</p>'
         if answer.original is not None:
-            apart = getattr(w.APART, lang).format(apart=f"{answer.apart:.2f}")
-            original = html.picture(html.png_uri(answer.original), getattr(w.NEAREST, lang))
-            near = f"<figure>{original}<figcaption>{getattr(w.NEAREST, lang)}, {apart}</figcaption></figure>"
+            apart = w.APART.say(lang, apart=f"{answer.apart:.2f}")
+            original = html.picture(html.png_uri(answer.original), w.NEAREST.say(lang))
+            near = f"<figure>{original}<figcaption>{w.NEAREST.say(lang)}, {apart}</figcaption></figure>"
         facts = {
             w.TOOK: f"{answer.seconds:.2f} s".replace(".", "," if lang == "fr" else "."),
             w.PARAMETERS: f"{answer.parameters / 1e6:.2f} M".replace(".", "," if lang == "fr" else "."),
             w.SEEN: prediction,
         }
-        rows = "".join(f"<div><dt>{getattr(name, lang)}</dt><dd>{said}</dd></div>" for name, said in facts.items())
+        rows = "".join(f"<div><dt>{name.say(lang)}</dt><dd>{said}</dd></div>" for name, said in facts.items())
         name = f"{answer.name}-{label}-{seed}.png"
-        large = html.downloadable(uri, title, name, getattr(page_words.DOWNLOAD, lang))
+        large = html.downloadable(uri, title, name, page_words.DOWNLOAD.say(lang))
         return f'<article><h4>{title}</h4><div class="pair"><figure>{large}</figure>{near}</div><dl>{rows}</dl></article>'

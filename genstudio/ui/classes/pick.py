@@ -98,9 +98,9 @@ class Pick(View):
     def asked(self, scene: dict, lang: str) -> tuple[list[int], list[str]]:
         """Seeds and labels of the grid, row by row. Raises ValueError without a class, or with too many."""
         if not scene["labels"]:
-            raise ValueError(getattr(w.NO_CLASSES, lang))
+            raise ValueError(w.NO_CLASSES.say(lang))
         if len(scene["labels"]) > MAX_CLASSES:
-            raise ValueError(getattr(w.TOO_MANY, lang).format(most=MAX_CLASSES))
+            raise ValueError(w.TOO_MANY.say(lang, most=MAX_CLASSES))
         fields.check_seed(scene["seed"] + scene["each"])
         pairs = [(scene["seed"] + k, label) for label in scene["labels"] for k in range(scene["each"])]
         return [seed for seed, _ in pairs], [label for _, label in pairs]
@@ -152,10 +152,10 @@ class Pick(View):
         scene, lang = inputs[self.scene], language(request)  # the scene of the drawn grid
         place = str(event.pick).split(",")
         if len(place) != 2 or not all(part.isdecimal() for part in place):
-            raise ValueError(getattr(w.NO_CELL, lang))
+            raise ValueError(w.NO_CELL.say(lang))
         row, column = (int(part) for part in place)
         if row >= len(scene["labels"]) or column >= scene["each"]:
-            raise ValueError(getattr(w.NO_CELL, lang))
+            raise ValueError(w.NO_CELL.say(lang))
         scene |= {"cell": (row, column)}
         made = self.made(scene)
         image = replay.image(made, self.engine)
@@ -178,7 +178,7 @@ class Pick(View):
         }
         if not self.quick(scene) or not scene["labels"]:
             note = w.LONG if scene["labels"] else w.NO_CLASSES
-            return updates | {self.grid: f'<p class="empty">{getattr(note, lang)}</p>', self.subject: ""}
+            return updates | {self.grid: f'<p class="empty">{note.say(lang)}</p>', self.subject: ""}
         seeds, labels = self.asked(scene, lang)
         *_, images = self.engine.sample(scene["system"], seeds, labels, **self.controls(scene))
         made = self.made(scene)
@@ -190,13 +190,13 @@ class Pick(View):
         for row, label in enumerate(scene["labels"]):
             body += f"<b>{escape(label)}</b>"
             for column in range(each):
-                said = escape(getattr(w.NOTE, lang).format(label=label, seed=scene["seed"] + column), quote=True)
+                said = escape(w.NOTE.say(lang, label=label, seed=scene["seed"] + column), quote=True)
                 uri = html.png_uri(images[row * each + column])
                 body += f'<button data-pick="{row},{column}" aria-label="{said}" title="{said}">{html.picture(uri, "")}</button>'
-        label = getattr(w.GRID, lang).format(classes=len(scene["labels"]), each=each)
+        label = w.GRID.say(lang, classes=len(scene["labels"]), each=each)
         return f'<div class="grid-of-runs classes-by-seeds" role="group" aria-label="{label}" style="--columns:{each}">{body}</div>'
 
     def subject_html(self, scene: dict, image: np.ndarray, made: dict, lang: str) -> str:
-        note = getattr(w.NOTE, lang).format(label=made["controls"]["label"], seed=made["seed"])
+        note = w.NOTE.say(lang, label=made["controls"]["label"], seed=made["seed"])
         name = f"{scene['system']}-{made['controls']['label']}-{made['seed']}.png"
-        return f'<div class="stage one">{figure(html.png_uri(image, made), getattr(w.CHOSEN, lang), name, lang, f"<span>{escape(note)}</span>")}</div>'
+        return f'<div class="stage one">{figure(html.png_uri(image, made), w.CHOSEN.say(lang), name, lang, f"<span>{escape(note)}</span>")}</div>'

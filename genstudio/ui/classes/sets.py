@@ -73,15 +73,15 @@ class Sets(View):
         scene, lang = self.read(inputs), language(request)
         name, labels = scene["system"], list(scene["labels"] or [])
         if not labels:
-            raise ValueError(getattr(w.NO_CLASSES, lang))
+            raise ValueError(w.NO_CLASSES.say(lang))
         each = min(MAX_EACH, max(1, int(scene["each"] or 1)))
         target = Path(tempfile.mkdtemp(prefix="set-")) / f"{name}-{each * len(labels)}.zip"
         yield {self.stop: gr.update(visible=True), self.file: gr.update(visible=False)}
         with closing(labelled_dataset.export(self.engine, name, labels, each, target)) as parts:
             for part in parts:
-                note = getattr(w.MADE, lang).format(done=part.done, of=part.of)
+                note = w.MADE.say(lang, done=part.done, of=part.of)
                 yield {self.progress: html.progress(part.done / part.of, note)}
-        label = f"{getattr(page_words.DOWNLOAD, lang)}: ZIP, {target.stat().st_size // 1000} kB"
+        label = f"{page_words.DOWNLOAD.say(lang)}: ZIP, {target.stat().st_size // 1000} kB"
         yield {self.stop: gr.update(visible=False), self.file: gr.update(value=str(target), label=label, visible=True)}
 
     @friendly
@@ -92,10 +92,10 @@ class Sets(View):
         with closing(labelled_dataset.helps(self.engine, scene["system"], STUDIED)) as stands:
             for stand in stands:
                 if stand.kind == "drawing":
-                    share, note = 0.2 * stand.step / stand.steps, getattr(w.DRAWING, lang)
+                    share, note = 0.2 * stand.step / stand.steps, w.DRAWING.say(lang)
                 else:
                     share = 0.2 + 0.8 * (SOURCES.index(stand.kind) + stand.step / stand.steps) / len(SOURCES)
-                    note = f"{getattr(w.LEARNING[stand.kind], lang)}, {stand.step} / {stand.steps}"
+                    note = f"{w.LEARNING[stand.kind].say(lang)}, {stand.step} / {stand.steps}"
                 yield {self.found: bars(stand.accuracies, lang) + html.progress(share, note)}
         yield {self.found: bars(stand.accuracies, lang), self.enough: gr.update(visible=False)}
 
@@ -119,10 +119,10 @@ def bars(accuracies: dict[str, Score], lang: str) -> str:
     """Accuracies so far, as bars with confidence intervals."""
     rows = ""
     for source, score in accuracies.items():
-        name = getattr(w.SOURCES[source], lang)
+        name = w.SOURCES[source].say(lang)
         said = f"{100 * score.value:.1f} % ({100 * score.low:.1f}–{100 * score.high:.1f})".replace(".", "," if lang == "fr" else ".")
         rows += (
             f'<div class="bar"><span>{name}</span><i style="--low:{score.low:.4f};--at:{score.value:.4f};'
             f'--high:{score.high:.4f}"></i><output>{escape(said)}</output></div>'
         )
-    return f'<div class="bars"><p class="legend">{getattr(w.ACCURACY, lang)}</p>{rows}</div>' if rows else ""
+    return f'<div class="bars"><p class="legend">{w.ACCURACY.say(lang)}</p>{rows}</div>' if rows else ""

@@ -122,4 +122,4 @@ class DiffusionBackend:
         if key not in self._cards:
             *_, pictures = self.engine.sample(system, [1, 2, 3, 5], steps=CARD_STEPS)
             self._cards[key] = html.png_uri(grid(pictures, columns=2, gap=0))
-        return system, getattr(self.systems[system].title, lang), self._cards[key]
+        return system, self.systems[system].title.say(lang), self._cards[key]

@@ -50,14 +50,14 @@ class Compare:
                 break
             picture = html.png_uri(last.x_0[0], self.backend.recipe(session, changed))
             cells[sampler, count] = picture, time.monotonic() - started
-            note = getattr(w.COMPARE_PROGRESS, lang).format(done=len(cells), of=len(order))
+            note = w.COMPARE_PROGRESS.say(lang, done=len(cells), of=len(order))
             yield {self.grid: self.table(cells, lang), self.progress: progress(len(cells) / len(order), note)}
         if run.cancelled or not run.stopped:
             yield {self.stop: gr.update(visible=False), self.progress: ""}
 
     def table(self, cells: dict, lang: str) -> str:
         """HTML table with a row per sampler; missing cells are placeholders."""
-        body = "<span></span>" + "".join(f"<b>{getattr(w.STEPS, lang).format(steps=count)}</b>" for count in COUNTS)
+        body = "<span></span>" + "".join(f"<b>{w.STEPS.say(lang, steps=count)}</b>" for count in COUNTS)
         for sampler in SAMPLERS:
             body += f"<b>{escape(sampler)}</b>"
             for count in COUNTS:
@@ -66,7 +66,7 @@ class Compare:
                     continue
                 uri, seconds = cells[sampler, count]
                 took = f"{seconds:.2f} s"
-                name = f"{sampler}, {getattr(w.STEPS, lang).format(steps=count)}"
+                name = f"{sampler}, {w.STEPS.say(lang, steps=count)}"
                 body += (
                     f'<button data-pick="{escape(sampler)} {count}" aria-label="{escape(name, quote=True)}">'
                     f"{html.picture(uri, '')}<small>{took.replace('.', ',') if lang == 'fr' else took}</small></button>"

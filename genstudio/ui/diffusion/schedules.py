@@ -42,23 +42,23 @@ class Schedules:
             plan = Schedule(kind)
             [image] = noised(picture, plan, [time], scene["seed"])
             said = f"ᾱ = {plan.alpha_bar(time):.3f}"
-            shown = f'<div class="frame">{html.picture(html.png_uri(image), getattr(label, lang))}</div>'
+            shown = f'<div class="frame">{html.picture(html.png_uri(image), label.say(lang))}</div>'
             figures += (
-                f'<figure class="{COLOURS[kind]}">{shown}<figcaption><b>{getattr(label, lang)}</b>'
+                f'<figure class="{COLOURS[kind]}">{shown}<figcaption><b>{label.say(lang)}</b>'
                 f"<output>{said.replace('.', ',') if lang == 'fr' else said}</output></figcaption></figure>"
             )
             alphas.append((COLOURS[kind], [plan.alpha_bar(t) for t in times]))
             ratios.append((COLOURS[kind], [float(np.clip(10 * np.log10(plan.signal_to_noise(t)), -FLOOR, FLOOR)) for t in times]))
         curves = ""
         for lines, reference, label in ((alphas, 0.5, w.LEFT), (ratios, 0.0, w.RATIO)):
-            note = getattr(label, lang)
+            note = label.say(lang)
             curves += f'<div>{html.curve(lines, time / 999, reference, note)}<p class="legend">{note}</p></div>'
         return {self.stage: f'<div class="stage">{figures}</div><div class="curves">{curves}</div>'}
 
     def rows(self, session: DiffusionSession, scene: dict, time: int, lang: str) -> str:
         picture, times = self.backend.fitted(session, scene["system"]), np.linspace(0, 999, COLUMNS).astype(int).tolist()
         rows = [
-            (getattr(label, lang), [html.png_uri(i) for i in noised(picture, Schedule(kind), times, scene["seed"])])
+            (label.say(lang), [html.png_uri(i) for i in noised(picture, Schedule(kind), times, scene["seed"])])
             for kind, label in PLANS
         ]
         return html.strip(rows, times, time)

@@ -16,6 +16,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from genstudio.controls import number
 from genstudio.engine.trajectory import Step, after
 from genstudio.images import enlarged, save_loop, save_png, to_pictures
 from genstudio.recipes import commands, fields
@@ -87,7 +88,7 @@ class StepByStep:
         """Updates while a scene is sampled, and last with the whole run. `steps`: its steps, if already begun."""
         run, kept, started, shown_at = session.begin("run"), [], time.monotonic(), 0.0
         session.made = scene | {"branches": []}
-        yield {self.progress: progress(None, getattr(w.STARTING, lang)), self.stop: gr.update(visible=True)}
+        yield {self.progress: progress(None, w.STARTING.say(lang)), self.stop: gr.update(visible=True)}
         schedule = self.backend.schedule(scene["system"])
         with closing(steps or self.backend.steps(session, scene)) as steps:
             for step in steps:
@@ -98,7 +99,7 @@ class StepByStep:
                 if now - shown_at > SHOW_EVERY and step.step < step.steps:
                     shown_at, done = now, max(1, len(kept) - 1)
                     left = max(1, round((now - started) * (step.steps - step.step) / done))
-                    note = getattr(w.RUNNING, lang).format(step=step.step, steps=step.steps, left=left)
+                    note = w.RUNNING.say(lang, step=step.step, steps=step.steps, left=left)
                     shown = {self.lanes: lanes(step, None, scene, lang), self.stand: stand(step, schedule, lang)}
                     yield shown | {self.progress: progress(step.step / step.steps, note)}
         if run.stopped and not run.cancelled:
@@ -112,14 +113,14 @@ class StepByStep:
     def branched(self, session: DiffusionSession, inputs: dict, lang: str) -> tuple[dict, Iterator[Step]]:
         """Branch of the run on the stage at the slider's step: its scene and its steps, the first of them kept ones."""
         if not session.runs:
-            raise ValueError(getattr(w.NO_RUN, lang))
+            raise ValueError(w.NO_RUN.say(lang))
         run, at = session.runs[0], inputs[self.scrub]
         left = near(run, at)
         if left.time < 0:
-            raise ValueError(getattr(w.NOT_NOISED, lang))
+            raise ValueError(w.NOT_NOISED.say(lang))
         scene = run.scene
         if len(scene["branches"]) >= fields.MAX_BRANCHES:
-            raise ValueError(getattr(w.TOO_MANY, lang).format(most=fields.MAX_BRANCHES))
+            raise ValueError(w.TOO_MANY.say(lang, most=fields.MAX_BRANCHES))
         able = self.backend.branch_controls(scene["system"])
         latest = scene["branches"][-1]["controls"] if scene["branches"] else scene["controls"]
         values = {name: latest.get(name, control.default) for name, control in able.items()}
@@ -142,13 +143,12 @@ class StepByStep:
 
     def show(self, session: DiffusionSession, run: RecordedRun, lang: str) -> dict:
         last, scene = run.steps[-1], run.scene
-        seconds = f"{run.seconds:.2f}"
-        note = getattr(w.TOOK, lang).format(steps=last.step, seconds=seconds.replace(".", ",") if lang == "fr" else seconds)
+        note = w.TOOK.say(lang, steps=last.step, seconds=number(run.seconds, ".2f", lang))
         if not run.whole:
-            note = getattr(w.STOPPED, lang).format(step=last.step, steps=last.steps)
+            note = w.STOPPED.say(lang, step=last.step, steps=last.steps)
         if len(run.steps) < run.made:
             most = MAX_BYTES // 2 // 10**6
-            note += " " + getattr(w.THINNED, lang).format(kept=len(run.steps), steps=run.made, most=most)
+            note += " " + w.THINNED.say(lang, kept=len(run.steps), steps=run.made, most=most)
         latest = scene["branches"][-1]["controls"] if scene["branches"] else scene["controls"]
         return {
             **self.at(run, last.step, lang),
@@ -173,11 +173,11 @@ class StepByStep:
         """Thumbnails of all kept runs, newest first."""
         items = []
         for run in session.runs:
-            said = [getattr(w.LEFT_AT, lang).format(at=branch["at"]) for branch in run.scene["branches"]]
+            said = [w.LEFT_AT.say(lang, at=branch["at"]) for branch in run.scene["branches"]]
             label = run.scene["branches"][-1]["controls"].get("label") if said else run.scene["controls"].get("label")
-            title = " · ".join([f"{getattr(page_words.SEED, lang)} {run.scene['seed']}", *([str(label)] if label else []), *said])
+            title = " · ".join([f"{page_words.SEED.say(lang)} {run.scene['seed']}", *([str(label)] if label else []), *said])
             items.append((html.png_uri(run.steps[-1].x_0[0]), title))
-        return html.thumbnails(items, getattr(w.RUNS_EMPTY, lang))
+        return html.thumbnails(items, w.RUNS_EMPTY.say(lang))
 
     def save(self, run: RecordedRun, suffix: str, lang: str) -> Any:
         """Save a run: its strip as PNG, or all of it as a film."""
@@ -189,7 +189,7 @@ class StepByStep:
             sheets = np.stack([np.concatenate([getattr(s, lane)[0] for lane, _, _ in LANES], 1) for s in run.steps])
             frames = enlarged(sheets, 3 * FILM_SIDE)
             save_loop(frames + frames[-1:] * max(1, round(LAST_FRAME * len(frames))), path, FILM_SECONDS)
-        label = f"{getattr(page_words.DOWNLOAD, lang)}: {suffix[1:].upper()}, {max(1, path.stat().st_size // 1000)} kB"
+        label = f"{page_words.DOWNLOAD.say(lang)}: {suffix[1:].upper()}, {max(1, path.stat().st_size // 1000)} kB"
         return gr.update(value=str(path), label=label, visible=True)
 
 
@@ -209,10 +209,10 @@ def lanes(step: Step, made: dict | None, scene: dict, lang: str) -> str:
     figures = ""
     for lane, label, note in LANES:
         image, final = getattr(step, lane)[0], lane == "x_0" and step.step == step.steps and made is not None
-        label, note = (getattr(text, lang) for text in ((w.PICTURE, w.PICTURE_NOTE) if final else (label, note)))
+        label, note = (text.say(lang) for text in ((w.PICTURE, w.PICTURE_NOTE) if final else (label, note)))
         if final:
             shown = html.downloadable(
-                html.png_uri(image, made), label, f"{scene['system']}.png", getattr(page_words.DOWNLOAD, lang)
+                html.png_uri(image, made), label, f"{scene['system']}.png", page_words.DOWNLOAD.say(lang)
             )
         else:
             shown = f'<div class="frame">{html.picture(html.png_uri(image), label)}</div>'
@@ -223,24 +223,22 @@ def lanes(step: Step, made: dict | None, scene: dict, lang: str) -> str:
 def stand(step: Step, schedule: Any, lang: str) -> str:
     """Position of a step on the noise schedule: alpha_bar(t) and signal-to-noise ratio."""
     if step.time < 0:
-        said, mark = getattr(w.CLEAN, lang).format(step=step.step, steps=step.steps), 0.0
+        said, mark = w.CLEAN.say(lang, step=step.step, steps=step.steps), 0.0
     else:
         ratio = 10 * np.log10(schedule.signal_to_noise(step.time))
-        numbers = {"left": f"{schedule.alpha_bar(step.time):.3f}", "ratio": f"{ratio:.1f}"}
-        if lang == "fr":
-            numbers = {key: number.replace(".", ",") for key, number in numbers.items()}
-        said = getattr(w.STAND, lang).format(step=step.step, steps=step.steps, time=step.time, **numbers)
+        numbers = {"left": number(schedule.alpha_bar(step.time), ".3f", lang), "ratio": number(ratio, ".1f", lang)}
+        said = w.STAND.say(lang, step=step.step, steps=step.steps, time=step.time, **numbers)
         mark = step.time / (schedule.steps - 1)
     times = np.linspace(0, schedule.steps - 1, 61).astype(int)
     alpha = [schedule.alpha_bar(int(t)) for t in times]
-    note = getattr(w.ALPHA, lang)
+    note = w.ALPHA.say(lang)
     return f'<p class="stand"><output>{said}</output></p>{html.curve([("spherical", alpha)], mark, 0.5, note)}<p class="legend">{note}</p>'
 
 
 def strip_of(run: RecordedRun, step: Step, lang: str) -> str:
     some = spaced(run.steps)
     rows = [
-        (getattr(label, lang), [html.png_uri(getattr(s, lane)[0]) for s in some]) for lane, label, _ in LANES[:2]
+        (label.say(lang), [html.png_uri(getattr(s, lane)[0]) for s in some]) for lane, label, _ in LANES[:2]
     ]
     return html.strip(rows, [s.step for s in some], step.step)
 

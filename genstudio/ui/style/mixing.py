@@ -218,7 +218,7 @@ class Mixing(View):
         place = tuple(int(part) if part.isdecimal() else None for part in str(event.pick).split(","))
         counts = (len(scene["rows"]), len(scene["columns"]))
         if len(place) != 2 or place == (None, None) or any(i is not None and i >= n for i, n in zip(place, counts)):
-            raise ValueError(getattr(w.NO_CELL, language(request)))
+            raise ValueError(w.NO_CELL.say(language(request)))
         return self.result(scene | {"cell": place}, inputs, request)
 
     @friendly
@@ -259,7 +259,7 @@ class Mixing(View):
     def on_pictures(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         paths = inputs[self.upload]
         if len(paths) > MAX_PICTURES:
-            raise ValueError(getattr(w.TOO_MANY_PICTURES, language(request)).format(most=MAX_PICTURES))
+            raise ValueError(w.TOO_MANY_PICTURES.say(language(request), most=MAX_PICTURES))
         scene = self.read(inputs)
         for path in paths:
             for updates in self.takes_up(flatten(open_picture(path)), scene, inputs, request):
@@ -305,7 +305,7 @@ class Mixing(View):
         scene = self.read(inputs)
         name = (inputs[self.name] or "").strip()[:40]
         if not name or not scene["by"]:
-            raise ValueError(getattr(page_words.OWN_NOTHING, language(request)))
+            raise ValueError(page_words.OWN_NOTHING.say(language(request)))
         others = [own for own in mine(inputs[self.named], scene["system"], checked) if own["name"] != name]
         own = {"name": name, "by": scene["by"], "moved": scene["moved"]}
         named = (inputs[self.named] or {}) | {scene["system"]: [own, *others][:MAX_OWN]}
@@ -343,7 +343,7 @@ class Mixing(View):
     def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
         own = mine(inputs[self.named], scene["system"], checked)
         chosen = next((o["name"] for o in own if o["by"] == scene["by"] and o["moved"] == scene["moved"]), None)
-        said = (getattr(text, lang) for text in (page_words.REMOVE, page_words.OWN_EMPTY))
+        said = (text.say(lang) for text in (page_words.REMOVE, page_words.OWN_EMPTY))
         return {self.names: html.chips([o["name"] for o in own], chosen, *said)}
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
@@ -351,8 +351,8 @@ class Mixing(View):
         sides, page = model.sides(), self.page(scene)
         grouped = groups(sides)
         updates: dict[gr.components.Component, Any] = {
-            self.taken: pieces.layers(grouped, sides, layers_of(scene["layers"]), getattr(w.TAKEN, lang), lang),
-            self.moved: pieces.layers(grouped, sides, layers_of(scene["moved"]), getattr(w.MOVED, lang), lang),
+            self.taken: pieces.layers(grouped, sides, layers_of(scene["layers"]), w.TAKEN.say(lang), lang),
+            self.moved: pieces.layers(grouped, sides, layers_of(scene["moved"]), w.MOVED.say(lang), lang),
             self.matrix: self.matrix_html(scene, lang),
             self.subject: self.subject_html(scene, lang),
             self.strip: self.strip_html(scene),
@@ -401,14 +401,14 @@ class Mixing(View):
         quickly = {"side": QUICK_SIDE} if quick and side > QUICK_SIDE else {}
         [image] = self.engine.synthesize(name, styles, [mixing.noise_seed(made["from"])], noise_mode=self.noise_mode(scene), **quickly)
         uri = html.png_uri(image, None if quickly else made)
-        return f'<div class="stage one" data-truncation="{self.controls(scene)["truncation"]:g}">{figure(uri, getattr(w.SUBJECT, lang), f"{name}-mix.png", lang, self.caption(scene, lang))}</div>'
+        return f'<div class="stage one" data-truncation="{self.controls(scene)["truncation"]:g}">{figure(uri, w.SUBJECT.say(lang), f"{name}-mix.png", lang, self.caption(scene, lang))}</div>'
 
     def caption(self, scene: dict, lang: str) -> str:
         row, column = scene["cell"]
         names = [name_of(scene[key][i]) for key, i in (("rows", row), ("columns", column)) if i is not None]
         said = names[0]
         if len(names) == 2 and scene["layers"]:
-            said = getattr(w.MIXED, lang).format(row=names[0], layers=scene["layers"], column=names[1])
+            said = w.MIXED.say(lang, row=names[0], layers=scene["layers"], column=names[1])
         moves = " · ".join(f"{name} {amount:+.2f}" for name, amount in list(scene["by"].items())[:3])
         return f"<span>{said}</span><output>{moves}{' …' if len(scene['by']) > 3 else ''}</output>"
 
@@ -445,11 +445,11 @@ def faces_of(words: str | None, kept: dict, lang: str) -> list[dict]:
         elif word.isdecimal():
             faces.append({"seed": fields.check_seed(word)})
         elif word:
-            raise ValueError(getattr(w.NO_SEED, lang).format(word=repr(word[:40])))
+            raise ValueError(w.NO_SEED.say(lang, word=repr(word[:40])))
     if not faces:
-        raise ValueError(getattr(w.NO_FACES, lang))
+        raise ValueError(w.NO_FACES.say(lang))
     if len(faces) > MAX_FACES:
-        raise ValueError(getattr(w.TOO_MANY, lang).format(most=MAX_FACES))
+        raise ValueError(w.TOO_MANY.say(lang, most=MAX_FACES))
     return faces
 
 

@@ -19,17 +19,17 @@ def matrix(
 
     def cell(row: int | None, column: int | None, uri: str, name: str = "") -> str:
         pick = ",".join("" if i is None else str(i) for i in (row, column))
-        said = name or getattr(w.CELL, lang).format(row=names[0][row], column=names[1][column])
+        said = name or w.CELL.say(lang, row=names[0][row], column=names[1][column])
         here = ' aria-current="true"' if (row, column) == chosen else ""
         note = f"<small>{escape(name)}</small>" if name else ""
         return f'<button data-pick="{pick}" class="{"head" if name else ""}" aria-label="{escape(said, quote=True)}"{here}>{html.picture(uri, "")}{note}</button>'
 
     rows, columns = names
-    corner = f'<span class="corner"><span>{getattr(w.COLUMNS, lang)} →</span><span>{getattr(w.ROWS, lang)} ↓</span></span>'
+    corner = f'<span class="corner"><span>{w.COLUMNS.say(lang)} →</span><span>{w.ROWS.say(lang)} ↓</span></span>'
     body = corner + "".join(cell(None, j, uri, columns[j]) for j, uri in enumerate(heads[1]))
     for i, uri in enumerate(heads[0]):
         body += cell(i, None, uri, rows[i]) + "".join(cell(i, j, mixture) for j, mixture in enumerate(cells[i]))
-    label = getattr(w.MATRIX, lang).format(rows=len(rows), columns=len(columns))
+    label = w.MATRIX.say(lang, rows=len(rows), columns=len(columns))
     return f'<div class="matrix" role="group" aria-label="{label}" style="--columns:{len(columns) + 1}">{body}</div>'
 
 
@@ -46,9 +46,9 @@ def layers(groups: Sequence[Group], sides: Sequence[int], chosen: Collection[int
 
     body = ""
     for group in groups:
-        name = getattr(group.title, lang)
+        name = group.title.say(lang)
         singles = "".join(
-            switch("single", getattr(w.LAYER, lang).format(n=i, side=sides[i]), str(i), [i]) for i in group.layers
+            switch("single", w.LAYER.say(lang, n=i, side=sides[i]), str(i), [i]) for i in group.layers
         )
         first, last = sides[group.layers[0]], sides[group.layers[-1]]
         said = f"{name}, {first} px" if first == last else f"{name}, {first}–{last} px"

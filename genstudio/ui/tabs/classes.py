@@ -45,7 +45,7 @@ class ClassesTab(ViewsTab):
         return super().can_open(found) and not (samples_iteratively(system.model) or hasattr(system.model, "styles"))
 
     def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
-        raise ValueError(getattr(w.NOT_HERE, language(request)))
+        raise ValueError(w.NOT_HERE.say(language(request)))
 
     def stops(self, event: gr.events.Dependency) -> None:
         """Do nothing: there is no search to stop."""

@@ -201,7 +201,7 @@ class DiffusionTab:
         """Restore a kept run."""
         session, lang = self.backend.sessions.of(request), language(request)
         if not str(event.pick).isdecimal() or int(event.pick) >= len(session.runs):
-            raise ValueError(getattr(w.GONE, lang))
+            raise ValueError(w.GONE.say(lang))
         session.end("run")
         session.made = session.runs[int(event.pick)].scene | {"branches": []}
         run = session.keep(session.runs[int(event.pick)])
@@ -228,7 +228,7 @@ class DiffusionTab:
         def on_save(request: gr.Request) -> Any:
             session, lang = self.backend.sessions.of(request), language(request)
             if not session.runs:
-                raise ValueError(getattr(w.NO_RUN, lang))
+                raise ValueError(w.NO_RUN.say(lang))
             return self.step_by_step.save(session.runs[0], suffix, lang)
 
         return on_save
@@ -319,7 +319,7 @@ class DiffusionTab:
     def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """Run img2img (SDEdit) on a visitor's picture."""
         if not self.systems:
-            raise ValueError(getattr(w.NO_DIFFUSION, language(request)))
+            raise ValueError(w.NO_DIFFUSION.say(language(request)))
         session = self.backend.sessions.of(request)
         session.own, session.mask, session.made = read_input(Path(path).read_bytes()), None, None
         scene = self.backend.opening(inputs[self.system], "picture") | {"seed": fields.check_seed(inputs[self.seed])}
@@ -388,7 +388,7 @@ class DiffusionTab:
         session.scene = scene
         updates = {
             self.system: name,
-            self.cards: html.cards(cards, name, getattr(page_words.MODEL, lang)),
+            self.cards: html.cards(cards, name, page_words.MODEL.say(lang)),
             self.begin: scene["begin"],
             self.of_picture: gr.update(visible=scene["begin"] == "picture"),
             self.seed: scene["seed"],
@@ -398,8 +398,8 @@ class DiffusionTab:
             updates |= panel.show(name, known)
         if scene["begin"] == "picture":
             uri = html.png_uri(self.backend.fitted(session, name))
-            title = getattr(w.PHOTO if session.own else w.PHOTO_EXAMPLE, lang)
-            hint = f'<p class="legend">{getattr(w.PHOTO_HINT, lang)}</p>'
+            title = (w.PHOTO if session.own else w.PHOTO_EXAMPLE).say(lang)
+            hint = f'<p class="legend">{w.PHOTO_HINT.say(lang)}</p>'
             updates[self.photo] = f"<h3>{title}</h3>{html.picture(uri, title)}{hint}"
             updates[self.sheet] = html.pad("×", BRUSH, width=0.12, every=400, behind=uri)
         for key, component in self.more.components.items():  # not used by img2img

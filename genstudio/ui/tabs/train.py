@@ -96,7 +96,7 @@ class TrainTab:
 
     def mine(self, inputs: dict, lang: str) -> Job:
         if (job := self.found(inputs)) is None:
-            raise ValueError(getattr(w.GONE, lang))
+            raise ValueError(w.GONE.say(lang))
         return job
 
     # event handlers -------------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ class TrainTab:
     def on_delete(self, inputs: dict, request: gr.Request) -> dict:
         lang = language(request)
         jobs.delete(self.mine(inputs, lang).id)
-        gr.Info(getattr(w.DELETED, lang), duration=4)
+        gr.Info(w.DELETED.say(lang), duration=4)
         return self.look(next(iter(self.jobs_of(inputs)), None), inputs, request)
 
     @friendly
@@ -258,5 +258,5 @@ class TrainTab:
     def overview(self, inputs: dict, job: Job | None, lang: str) -> str:
         cards = [following.card(one, lang) for one in self.jobs_of(inputs)[:CARDS]]
         if not cards:
-            return f'<p class="empty">{getattr(w.NONE_YET, lang)}</p>'
-        return html.cards(cards, job.id if job else "", getattr(w.TRAININGS, lang))
+            return f'<p class="empty">{w.NONE_YET.say(lang)}</p>'
+        return html.cards(cards, job.id if job else "", w.TRAININGS.say(lang))

@@ -237,7 +237,7 @@ class TranslateTab:
     def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """Translate a visitor's picture in place of the example."""
         if not self.systems:
-            raise ValueError(getattr(w.NO_TRANSLATORS, language(request)))
+            raise ValueError(w.NO_TRANSLATORS.say(language(request)))
         session = self.backend.sessions.of(request)
         session.own = read_input(Path(path).read_bytes())
         scene = self.read(inputs)
@@ -303,13 +303,13 @@ class TranslateTab:
     def chosen(self, session: TranslateSession, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         """Updates of the cards, the picture at the side, and the settings."""
         name, here = scene["system"], catalog.available()  # a file may be gone
-        cards = [(n, getattr(s.title, lang), self.backend.thumbnail(n)) for n, s in self.systems.items() if n in here]
+        cards = [(n, s.title.say(lang), self.backend.thumbnail(n)) for n, s in self.systems.items() if n in here]
         system = self.systems[name]
         session.scene = scene
-        knows = getattr(w.KNOWS, lang).format(knows=getattr(system.knows, lang)) if system.knows else ""
+        knows = w.KNOWS.say(lang, knows=system.knows.say(lang)) if system.knows else ""
         return {
             self.system: name,
-            self.cards: html.cards(cards, name, getattr(page_words.MODEL, lang)),
+            self.cards: html.cards(cards, name, page_words.MODEL.say(lang)),
             self.knows: f'<p class="knows">{knows}</p>',
             self.camera: pieces.camera(self.upload.elem_id, lang),
             self.forget: gr.update(visible=session.own is not None),

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from genstudio import checkpoint
+from genstudio.controls import number
 from genstudio.registry import find_system
 from genstudio.scores import evaluation
 from genstudio.sharing import hub, hub_cache
@@ -117,7 +118,7 @@ class Follow:
     def empty(self, lang: str) -> dict:
         hidden = (self.pause, self.resume, self.stop, self.delete, self.snapshot, self.result)
         return {
-            self.head: f'<p class="empty">{getattr(w.NONE_YET, lang)}</p>',
+            self.head: f'<p class="empty">{w.NONE_YET.say(lang)}</p>',
             self.grids: "",
             self.curves: "",
             self.shown: NOTHING,
@@ -129,16 +130,16 @@ class Follow:
         """Sample grids of a snapshot: EMA weights, and raw weights if available."""
         if not grids:
             awaited = makes_pictures(find_system(job.spec.system).model)
-            return f'<p class="empty">{getattr(w.NO_WALL, lang)}</p>' if awaited else ""
+            return f'<p class="empty">{w.NO_WALL.say(lang)}</p>' if awaited else ""
         at = min(len(grids) - 1, max(0, int(place)))
         shown = [(grids[at], w.AVERAGE, w.AVERAGE_NOTE)]
         # Raw weights are sampled less often: the newest grid so far.
         raw = (path.parent / "raw" / path.name for path in reversed(grids[: at + 1]))
         shown += [(path, w.RAW, w.RAW_NOTE) for path in islice(filter(Path.exists, raw), 1)]
         figures = "".join(
-            f'<figure><div class="frame">{html.picture(uri(grid), getattr(title, lang))}</div><figcaption>'
-            f"<b>{getattr(title, lang)}</b>{getattr(note, lang)}"
-            f"<output>{getattr(w.AT_STEP, lang).format(step=int(grid.stem))}</output></figcaption></figure>"
+            f'<figure><div class="frame">{html.picture(uri(grid), title.say(lang))}</div><figcaption>'
+            f"<b>{title.say(lang)}</b>{note.say(lang)}"
+            f"<output>{w.AT_STEP.say(lang, step=int(grid.stem))}</output></figcaption></figure>"
             for grid, title, note in shown
         )
         return f'<div class="stage walls">{figures}</div>'
@@ -149,19 +150,19 @@ class Follow:
         target = session.place(result_name(job))
         shutil.copyfile(weights, target)
         size = amount(target.stat().st_size, lang)
-        links = f'<a class="save" href="{url(target)}" download="{target.name}">{getattr(w.DOWNLOAD, lang).format(size=size)}</a>'
+        links = f'<a class="save" href="{url(target)}" download="{target.name}">{w.DOWNLOAD.say(lang, size=size)}</a>'
         if (film := job.weights.with_suffix(".webp")).exists():
             body = target.with_suffix(".webp")
             shutil.copyfile(film, body)
-            links += f'<a class="save" href="{url(body)}" download="{body.name}">{getattr(w.FILM, lang)}</a>'
+            links += f'<a class="save" href="{url(body)}" download="{body.name}">{w.FILM.say(lang)}</a>'
         command = checkpoint.describe(weights).command
-        return f'<div class="done">{links}</div><p class="legend">{getattr(w.COMMAND, lang)}: <code>{escape(command)}</code></p>'
+        return f'<div class="done">{links}</div><p class="legend">{w.COMMAND.say(lang)}: <code>{escape(command)}</code></p>'
 
     def share(self, job: Job, which: str, repo: str, private: bool, lang: str) -> Iterator[dict]:
         weights, name = chosen(job, which, lang), hub_cache.parse(repo.strip())
-        yield {self.pushed: html.progress(None, getattr(w.PUSH, lang))}
+        yield {self.pushed: html.progress(None, w.PUSH.say(lang))}
         found = hub.push(hub.parcel(weights, name.repo), name.repo, private)
-        yield {self.pushed: f'<p class="legend">{getattr(w.PUSHED, lang).format(url=escape(found))}</p>'}
+        yield {self.pushed: f'<p class="legend">{w.PUSHED.say(lang, url=escape(found))}</p>'}
 
 
 # One training -------------------------------------------------------------------------------------------------
@@ -177,7 +178,7 @@ def chosen(job: Job, which: str, lang: str) -> Path:
     best = job.folder / "best" / f"{job.spec.system}.safetensors"
     path = best if which == "best" and best.exists() else job.weights
     if path is None:
-        raise ValueError(getattr(w.NO_WEIGHTS, lang))
+        raise ValueError(w.NO_WEIGHTS.say(lang))
     return path
 
 
@@ -192,7 +193,7 @@ def source(job: Job) -> str:
 
 
 def title(job: Job, lang: str) -> str:
-    return getattr(find_system(job.spec.system).title, lang)
+    return find_system(job.spec.system).title.say(lang)
 
 
 def share_done(job: Job) -> float | None:
@@ -201,28 +202,28 @@ def share_done(job: Job) -> float | None:
 
 def head(job: Job, lang: str) -> str:
     """Header of a job: system, data, state, progress."""
-    what = getattr(w.FROM_TO, lang).format(data=source(job), start=job.spec.init or getattr(w.SCRATCH, lang))
-    state = getattr(w.STATES[job.state], lang)
+    what = w.FROM_TO.say(lang, data=source(job), start=job.spec.init or w.SCRATCH.say(lang))
+    state = w.STATES[job.state].say(lang)
     said, bar = "", ""
     if job.state in jobs.ACTIVE and not job.reports:
-        bar = html.progress(None, getattr(w.STARTING, lang))
+        bar = html.progress(None, w.STARTING.say(lang))
     elif job.reports:
         now = job.reports[-1]
         whole = now["images"] // now["step"] * now["steps"]
-        numbers = {"images": thousands(now["images"]), "whole": thousands(whole), "rate": f"{now['rate']:.3g}", "left": time_left(now["eta"], lang)}
-        said = getattr(w.LEFT if job.state == jobs.RUNNING else w.SO_FAR, lang).format(**numbers)
+        numbers = {"images": thousands(now["images"]), "whole": thousands(whole), "rate": number(now['rate'], ".3g", lang), "left": time_left(now["eta"], lang)}
+        said = (w.LEFT if job.state == jobs.RUNNING else w.SO_FAR).say(lang, **numbers)
         bar = html.progress(now["step"] / now["steps"], said)
     why = ""
     if job.why:
-        advice = getattr(w.GOES_ON, lang) if job.state == jobs.FAILED else ""
-        why = f'<p class="warning">{escape(getattr(job.why, lang))} {advice}</p>'
+        advice = w.GOES_ON.say(lang) if job.state == jobs.FAILED else ""
+        why = f'<p class="warning">{escape(job.why.say(lang))} {advice}</p>'
     return f'<div class="job"><h3>{escape(title(job, lang))}</h3><p><b>{state}</b> <span>{escape(what)}</span></p>{why}{bar}</div>'
 
 
 def time_left(minutes: float, lang: str) -> str:
     if minutes >= 60:
-        return getattr(w.HOURS, lang).format(n=int(minutes // 60), m=int(minutes % 60))
-    return getattr(w.MINUTES, lang).format(n=round(minutes)) if minutes >= 1 else getattr(w.SECONDS, lang).format(n=round(60 * minutes))
+        return w.HOURS.say(lang, n=int(minutes // 60), m=int(minutes % 60))
+    return w.MINUTES.say(lang, n=round(minutes)) if minutes >= 1 else w.SECONDS.say(lang, n=round(60 * minutes))
 
 
 def thousands(number: int) -> str:
@@ -232,7 +233,7 @@ def thousands(number: int) -> str:
 def card(job: Job, lang: str) -> tuple[str, str, str]:
     """Card of a job: id, title with state, picture."""
     done = share_done(job)
-    how = f"{done:.0%}" if done is not None and job.state in jobs.ACTIVE else getattr(w.STATES[job.state], lang).split(";")[0]
+    how = f"{done:.0%}" if done is not None and job.state in jobs.ACTIVE else w.STATES[job.state].say(lang).split(";")[0]
     return job.id, f"{title(job, lang)} · {how}", thumbnail(job)
 
 
@@ -257,24 +258,24 @@ def curves(job: Job, found: Sequence[evaluation.Evaluation], lang: str) -> str:
     """Warnings, then charts of the score and of every number of the reports, each on its own scale."""
     rows = job.reports
     terms = [row["terms"] for row in rows]
-    warned = "".join(f'<p class="warning">{escape(getattr(text, lang))}</p>' for text in evaluation.warnings(found, terms))
+    warned = "".join(f'<p class="warning">{escape(text.say(lang))}</p>' for text in evaluation.warnings(found, terms))
     panels = [scores(found, lang)] if found else []
     if any("D(real)" in term for term in terms):
         names = ("D(fake)", "D(real)")
-        panels.append(panel(getattr(w.VERDICTS, lang), {name: series(terms, name) for name in names}, lang, reference=0.5))
+        panels.append(panel(w.VERDICTS.say(lang), {name: series(terms, name) for name in names}, lang, reference=0.5))
     names = list(dict.fromkeys(name for term in terms for name in term if not name.startswith("D(")))
     panels += [panel(name, {"": series(terms, name)}, lang) for name in names]
     norms = [row.get("norms", {}) for row in rows]
     if players := list(dict.fromkeys(name for norm in norms for name in norm))[: len(LINES)]:
         named = {name if len(players) > 1 else "": series(norms, name) for name in players}
-        panels.append(panel(getattr(w.NORMS, lang), named, lang))
+        panels.append(panel(w.NORMS.say(lang), named, lang))
     rates = [row.get("rates", {}) for row in rows]
     if names := list(dict.fromkeys(name for rate in rates for name in rate))[:1]:
-        panels.append(panel(getattr(w.RATE, lang), {"": series(rates, names[0])}, lang))
+        panels.append(panel(w.RATE.say(lang), {"": series(rates, names[0])}, lang))
     if rows and rows[-1].get("memory"):
-        unit = " " + getattr(page_words.BYTES[3], lang)
-        panels.append(panel(getattr(w.MEMORY, lang), {"": [row.get("memory", 0) / 1e9 for row in rows]}, lang, unit=unit))
-    note = f'<p class="legend">{getattr(w.CURVES, lang)}</p>' if panels else ""
+        unit = " " + page_words.BYTES[3].say(lang)
+        panels.append(panel(w.MEMORY.say(lang), {"": [row.get("memory", 0) / 1e9 for row in rows]}, lang, unit=unit))
+    note = f'<p class="legend">{w.CURVES.say(lang)}</p>' if panels else ""
     return f'{warned}<div class="small-multiples">{"".join(panels)}</div>{note}'
 
 
@@ -288,8 +289,7 @@ def panel(name: str, lines: Mapping[str, Sequence[float]], lang: str, reference:
     lines = {label: values for label, values in lines.items() if values}
     if not lines:
         return ""
-    now = ", ".join(f"{label} {values[-1]:.3g}{unit}".strip() for label, values in lines.items())
-    now = now.replace(".", ",") if lang == "fr" else now
+    now = ", ".join(f"{label} {number(values[-1], '.3g', lang)}{unit}".strip() for label, values in lines.items())
     drawn = [(css, values if len(values) > 1 else values * 2) for css, values in zip(LINES, lines.values(), strict=False)]
     keys = "".join(f'<i class="{css}"></i>{escape(label)} ' for css, label in zip(LINES, lines, strict=False) if label)
     return (
@@ -301,15 +301,16 @@ def panel(name: str, lines: Mapping[str, Sequence[float]], lang: str, reference:
 def scores(found: Sequence[evaluation.Evaluation], lang: str) -> str:
     """Charts of the score, and of variety if the model generates from noise."""
     kind, best, last = evaluation.METRICS[found[-1].what], evaluation.best(found), found[-1]
-    name = getattr(w.SCORE, lang).format(title=getattr(kind.title, lang))
+    name = w.SCORE.say(lang, title=kind.title.say(lang))
     drawn = panel(name, {"": [c.distance.value for c in found if c.what == last.what]}, lang)
-    said = [getattr(w.BETWEEN, lang).format(low=f"{last.distance.low:.3g}", high=f"{last.distance.high:.3g}")]
+    low, high = (number(bound, ".3g", lang) for bound in (last.distance.low, last.distance.high))
+    said = [w.BETWEEN.say(lang, low=low, high=high)]
     if best:
-        said.append(getattr(w.BEST, lang).format(value=f"{best.distance.value:.3g}", images=thousands(best.images)))
-    note = " · ".join(said)
-    drawn = drawn.replace('<p class="legend"></p>', f'<p class="legend">{note.replace(".", ",") if lang == "fr" else note}</p>')
+        value = number(best.distance.value, ".3g", lang)
+        said.append(w.BEST.say(lang, value=value, images=thousands(best.images)))
+    drawn = drawn.replace('<p class="legend"></p>', f'<p class="legend">{" · ".join(said)}</p>')
     if varied := [c.variety for c in found if c.variety is not None]:
-        drawn += panel(getattr(w.VARIETY, lang), {"": varied}, lang, reference=1.0)
+        drawn += panel(w.VARIETY.say(lang), {"": varied}, lang, reference=1.0)
     return drawn
 
 

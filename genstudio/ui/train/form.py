@@ -96,8 +96,8 @@ class TrainingForm:
         """Updates for the selected source: the visitor's pictures, or a known set."""
         size = amount(sum(path.stat().st_size for path in session.files), lang)
         name = session.files[0].name if len(session.files) == 1 else f"{len(session.files)}"
-        said = getattr(w.HERE_IS, lang).format(name=escape(name), size=size) if session.files else getattr(w.DROP, lang)
-        hint = getattr(w.FOLDER_HINT, lang).format(roots=", ".join(map(str, roots())))
+        said = w.HERE_IS.say(lang, name=escape(name), size=size) if session.files else w.DROP.say(lang)
+        hint = w.FOLDER_HINT.say(lang, roots=", ".join(map(str, roots())))
         return {
             self.source: source,
             self.own: gr.update(visible=source == "own"),
@@ -118,7 +118,7 @@ class TrainingForm:
         if (inputs[self.folder] or "").strip():
             return allowed(inputs[self.folder])
         if not session.files:
-            raise ValueError(getattr(w.NO_PICTURES, lang))
+            raise ValueError(w.NO_PICTURES.say(lang))
         [first, *others] = session.files
         if not others and first.suffix.lower() not in data.SUFFIXES:
             return str(first)
@@ -131,7 +131,7 @@ class TrainingForm:
 
     def read(self, session: TrainSession, inputs: dict, lang: str) -> Iterator[dict]:
         """Updates with the report on the pictures, and the numbers proposed for them."""
-        yield {self.report: html.progress(None, getattr(w.READING, lang)), self.go: gr.update(interactive=False)}
+        yield {self.report: html.progress(None, w.READING.say(lang)), self.go: gr.update(interactive=False)}
         found = None
         try:
             found = survey(self.pictures(session, inputs, lang), finetune.image_shape(find_system(inputs[self.system]), self.begin(inputs)))
@@ -148,7 +148,7 @@ class TrainingForm:
     def turned(self, system: str, lang: str) -> dict:
         """Updates for another system: its initial weights."""
         names = starts(system)
-        choices = [(getattr(w.SHIPPED, lang).format(name=name), name) for name in names] + [(getattr(w.SCRATCH, lang), "")]
+        choices = [(w.SHIPPED.say(lang, name=name), name) for name in names] + [(w.SCRATCH.say(lang), "")]
         return {self.system: system, self.start: gr.update(choices=choices, value=names[0] if names else "")}
 
     def proposed(self, system: str, start: str, count: int | None, lang: str) -> dict:
@@ -203,9 +203,9 @@ def duration(system: str, recipe: Recipe, lang: str) -> str:
     said, names = "", starts(system)
     if names and (header := checkpoint.describe(catalog.locate(names[0]))).images:
         minutes = max(1, round(recipe.images * header.minutes / header.images))
-        said = getattr(w.DURATION, lang).format(minutes=minutes)
+        said = w.DURATION.say(lang, minutes=minutes)
     if limit := jobs.Limits.here().minutes:
-        said += " " + getattr(w.AT_MOST, lang).format(minutes=f"{limit:g}")
+        said += " " + w.AT_MOST.say(lang, minutes=f"{limit:g}")
     return f'<p class="legend">{said}</p>'
 
 
@@ -223,18 +223,18 @@ def report(found: Survey, lang: str) -> str:
         w.NEAR: few([escape(" ≈ ".join(group)) for group in found.near], w.OTHERS, lang),
         w.REFUSED: few([escape(line) for line in found.refused], w.OTHERS, lang),
         w.IGNORED: few([escape(name) for name in found.ignored], w.OTHERS, lang),
-        w.WILL_BE_DONE: "<br>".join(escape(getattr(line, lang)) for line in found.treatment),
+        w.WILL_BE_DONE: "<br>".join(escape(line.say(lang)) for line in found.treatment),
     }
-    table = "".join(f"<tr><th>{getattr(k, lang)}</th><td>{v}</td></tr>" for k, v in rows.items() if v)
-    warned = "".join(f'<p class="warning">{escape(getattr(line, lang))}</p>' for line in found.warnings)
-    sheet = html.picture(html.png_uri(found.sheet), getattr(w.SHEET, lang))
+    table = "".join(f"<tr><th>{k.say(lang)}</th><td>{v}</td></tr>" for k, v in rows.items() if v)
+    warned = "".join(f'<p class="warning">{escape(line.say(lang))}</p>' for line in found.warnings)
+    sheet = html.picture(html.png_uri(found.sheet), w.SHEET.say(lang))
     return (
-        f'{warned}<div class="survey"><figure><div class="frame">{sheet}</div><figcaption>{getattr(w.SHEET, lang)}</figcaption>'
+        f'{warned}<div class="survey"><figure><div class="frame">{sheet}</div><figcaption>{w.SHEET.say(lang)}</figcaption>'
         f"</figure><table>{table}</table></div>"
     )
 
 
 def few(items: list[str], others: Any, lang: str) -> str:
     """The first `LISTED` items, and the number of the others."""
-    more = [getattr(others, lang).format(count=len(items) - LISTED)] if len(items) > LISTED else []
+    more = [others.say(lang, count=len(items) - LISTED)] if len(items) > LISTED else []
     return "<br>".join([*items[:LISTED], *more])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import gradio as gr
 import numpy as np
 
+from genstudio.controls import number
 from genstudio.engine import Engine
 from genstudio.training import jobs
 from genstudio.training.jobs import Job
@@ -42,14 +43,14 @@ class StepByStep:
         """Updates with the game of a paused job."""
         if job is None or job.state in (*jobs.ACTIVE, jobs.WAITING) or not (job.folder / "state.pt").exists():
             session.game = None
-            yield {self.note: f'<p class="empty">{getattr(w.NO_GAME, lang)}</p>', self.tools: gr.update(visible=False), self.table: ""}
+            yield {self.note: f'<p class="empty">{w.NO_GAME.say(lang)}</p>', self.tools: gr.update(visible=False), self.table: ""}
             return
         if session.game is None or session.game[0] != job.id:
-            yield {self.note: html.progress(None, getattr(w.SETTING_UP, lang)), self.tools: gr.update(visible=False)}
+            yield {self.note: html.progress(None, w.SETTING_UP.say(lang)), self.tools: gr.update(visible=False)}
             try:
                 session.game = job.id, self.engine.turn(lambda: Stepper(job.folder, heat=True))
             except ValueError:  # not a GAN, or its critic takes no images
-                yield {self.note: f'<p class="empty">{getattr(w.NO_GAME, lang)}</p>', self.table: ""}
+                yield {self.note: f'<p class="empty">{w.NO_GAME.say(lang)}</p>', self.table: ""}
                 return
         stepper = session.game[1]
         stand = self.engine.turn(stepper.stand)
@@ -58,7 +59,7 @@ class StepByStep:
     def step(self, session: TrainSession, what: str | None, heat: bool, lang: str) -> dict:
         """One step of "critic" or "generator", of both (None), or "back"."""
         if session.game is None:
-            raise ValueError(getattr(w.NO_GAME, lang))
+            raise ValueError(w.NO_GAME.say(lang))
         stepper = session.game[1]
         stand = self.engine.turn(stepper.back if what == "back" else lambda: stepper.step(what))
         return {self.table: table(stand, heat, lang)}
@@ -68,20 +69,20 @@ def table(stand: GameState, heat: bool, lang: str) -> str:
     """Table of generated and real images, each with D's output as a bar from 0 (generated) to 1 (real)."""
     counts = ", ".join(f"{'D' if player == 'critic' else 'G'} {n}" for player, n in stand.taken.items())
     terms = " · ".join(f"{name} {value:.3g}" for name, value in stand.terms.items())
-    said = f"{getattr(w.TAKEN, lang)}: {counts}" + (f" · {terms}" if terms else "")
+    said = f"{w.TAKEN.say(lang)}: {counts}" + (f" · {terms}" if terms else "")
     fakes = heated(stand.fakes, stand.heat) if heat and stand.heat is not None else stand.fakes
     body = f'<p class="legend">{said}</p>'
     for name, pictures, verdicts in ((w.MADE, fakes, stand.on_fakes), (w.REAL, stand.reals, stand.on_reals)):
         tiles = "".join(tile(picture, float(verdict), lang) for picture, verdict in zip(pictures, verdicts, strict=True))
-        body += f"<h4>{getattr(name, lang)}</h4><div class=\"verdicts\">{tiles}</div>"
+        body += f"<h4>{name.say(lang)}</h4><div class=\"verdicts\">{tiles}</div>"
     return body
 
 
 def tile(picture: np.ndarray, verdict: float, lang: str) -> str:
-    number = f"{verdict:.2f}".replace(".", ",") if lang == "fr" else f"{verdict:.2f}"
+    shown = number(verdict, ".2f", lang)
     return (
-        f'<figure>{html.picture(html.png_uri(picture), number)}<meter min="0" max="1" value="{verdict:.3f}"></meter>'
-        f"<figcaption>{number}</figcaption></figure>"
+        f'<figure>{html.picture(html.png_uri(picture), shown)}<meter min="0" max="1" value="{verdict:.3f}"></meter>'
+        f"<figcaption>{shown}</figcaption></figure>"
     )
 
 

@@ -38,8 +38,8 @@ class Draw:
         scene = scene | {"detail": None, "background": "#ffffff"}
         made = self.backend.recipe(scene, sheet.digest)
         coloured = self.backend.at_once(np.array(flatten(sheet.picture)), scene)
-        label = getattr(w.DRAWN, lang)
-        shown = html.downloadable(pieces.uri(coloured, made), label, f"{scene['system']}.png", getattr(words.DOWNLOAD, lang))
+        label = w.DRAWN.say(lang)
+        shown = html.downloadable(pieces.uri(coloured, made), label, f"{scene['system']}.png", words.DOWNLOAD.say(lang))
         return {self.drawn: shown}
 
 

@@ -40,11 +40,11 @@ class Many:
 
     def show(self, session: TranslateSession, lang: str) -> dict:
         """Updates with the files to be translated."""
-        said = getattr(w.NO_FILES, lang)
+        said = w.NO_FILES.say(lang)
         if session.files:
             size = amount(sum(path.stat().st_size for path in session.files), lang)
             one = len(session.files) == 1
-            said = getattr(w.WAITING_ONE if one else w.WAITING_MANY, lang)
+            said = (w.WAITING_ONE if one else w.WAITING_MANY).say(lang)
             said = said.format(name=escape(session.files[0].name), count=len(session.files), size=size)
         return {
             self.waiting: f'<div class="waits">{said}</div>',
@@ -61,13 +61,13 @@ class Many:
     def run(self, session: TranslateSession, scene: dict, lang: str) -> Iterator[dict]:
         """Updates with the report, and last the zip: valid even if stopped early."""
         if not session.files:
-            raise ValueError(getattr(w.NOTHING_LEFT, lang))
+            raise ValueError(w.NOTHING_LEFT.say(lang))
         run, target = session.begin("many"), session.place(f"{scene['system']}.zip")
         settings = {key: scene[key] for key in ("view", "background", "detail")} | scene["controls"]
         lines: list[Outcome] = []
         started = shown_at = time.monotonic()
         busy = {self.start: gr.update(visible=False), self.upload: gr.update(visible=False), self.stop: gr.update(visible=True)}
-        yield {**busy, self.report: html.progress(0, getattr(w.WORKING, lang))}
+        yield {**busy, self.report: html.progress(0, w.WORKING.say(lang))}
         with closing(translate_files(self.backend.engine, scene["system"], session.files, target, **settings)) as outcomes:
             for outcome in outcomes:
                 lines.append(outcome)
@@ -76,7 +76,7 @@ class Many:
                 if (now := time.monotonic()) - shown_at > SHOW_EVERY:
                     shown_at = now
                     left = round((now - started) / outcome.done * (outcome.of - outcome.done))
-                    note = getattr(w.COUNTED, lang).format(done=outcome.done, of=outcome.of, left=left)
+                    note = w.COUNTED.say(lang, done=outcome.done, of=outcome.of, left=left)
                     yield {self.report: html.progress(outcome.done / outcome.of, note) + listed(lines, lang)}
         if run.stopped and not run.cancelled:
             return
@@ -86,10 +86,10 @@ class Many:
         refused = sum(bool(line.trouble) for line in lines)
         written, of = len(lines) - refused, lines[-1].of if lines else 0
         early = stopped and len(lines) < of
-        said = getattr(w.DONE_STOPPED if early else w.DONE, lang).format(written=written, refused=refused, of=of)
+        said = (w.DONE_STOPPED if early else w.DONE).say(lang, written=written, refused=refused, of=of)
         link = ""
         if written:
-            label = f"{getattr(w.ZIP, lang)}, {amount(target.stat().st_size, lang)}"
+            label = f"{w.ZIP.say(lang)}, {amount(target.stat().st_size, lang)}"
             link = f'<a class="save" href="{url(target)}" download="{target.name}">{label}</a>'
         return f'<div class="done"><b>{said}</b>{link}</div>{listed(lines, lang)}'
 
@@ -98,7 +98,7 @@ def listed(lines: Sequence[Outcome], lang: str) -> str:
     """Report with a line per file, newest first. File names are untrusted."""
     rows = "".join(
         f'<li class="{"refused" if line.trouble else ""}"><span>{escape(line.name)}</span>'
-        f"<span>{escape(line.trouble or getattr(w.WRITTEN, lang))}</span></li>"
+        f"<span>{escape(line.trouble or w.WRITTEN.say(lang))}</span></li>"
         for line in reversed(lines[-LISTED:])
     )
     return f'<ol class="report">{rows}</ol>'

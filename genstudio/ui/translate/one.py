@@ -8,6 +8,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from genstudio.controls import number
 from genstudio.images import error_map, save_png
 from genstudio.recipes import commands
 from genstudio.ui import html, words
@@ -51,19 +52,19 @@ class One:
         """Updates while the picture is translated, and last with the result; only of the stage unless `whole`."""
         run, taken = session.begin("one"), self.backend.picture(session, scene["system"])
         if not self.live(session, scene):
-            yield {self.progress: html.progress(None, getattr(w.WORKING, lang)), self.cancel: gr.update(visible=True)}
+            yield {self.progress: html.progress(None, w.WORKING.say(lang)), self.cancel: gr.update(visible=True)}
         before, seconds, after = self.backend.prepared(taken, scene), 0.0, None
         for part, seconds in self.backend.step_by_step(before, scene, run):
             if part.images is not None:
                 after = part.images[0]
             elif part.done < part.of:
                 left = max(1, round(seconds * (part.of - part.done) / part.done))
-                note = getattr(w.PART, lang).format(done=part.done, of=part.of, left=left)
+                note = w.PART.say(lang, done=part.done, of=part.of, left=left)
                 yield {self.progress: html.progress(part.done / part.of, note)}
         if after is None:
             if run.cancelled:  # else replaced by a newer run, which updates the page
                 session.made = None
-                legend = f'<p class="legend">{getattr(w.STOPPED, lang)}</p>'
+                legend = f'<p class="legend">{w.STOPPED.say(lang)}</p>'
                 yield {self.progress: legend, self.cancel: gr.update(visible=False)}
             return
         session.made = self.made(session, scene)
@@ -76,7 +77,7 @@ class One:
 
     def show(self, session: TranslateSession, scene: dict, before: np.ndarray, after: np.ndarray, seconds: float, lang: str) -> dict:
         made = self.backend.recipe(scene, self.backend.picture(session, scene["system"]).digest)
-        name, label = f"{scene['system']}.png", getattr(words.DOWNLOAD, lang)
+        name, label = f"{scene['system']}.png", words.DOWNLOAD.say(lang)
         href = ""
         if max(after.shape[:2]) > pieces.EXACT:
             path = session.place(name)
@@ -84,8 +85,7 @@ class One:
             href = url(path)
         sizes = [f"{image.shape[1]} × {image.shape[0]}" for image in (before, after)]
         size = " → ".join(dict.fromkeys(sizes)) + " px"
-        number = f"{seconds:.2f}" if seconds < 10 else f"{seconds:.0f}"
-        took = getattr(w.SECONDS, lang).format(seconds=number.replace(".", ",") if lang == "fr" else number)
+        took = w.SECONDS.say(lang, seconds=number(seconds, ".2f" if seconds < 10 else ".0f", lang))
         shown = pieces.compare(before, after, made, href, name, label, lang)
         return {
             self.stage: f'<figure class="translated">{shown}<figcaption><output>{size}</output><output>{took}</output></figcaption></figure>',
@@ -99,15 +99,15 @@ class One:
         """Warning if the picture is unlike the training data, or note on line extraction."""
         knows = self.backend.systems[scene["system"]].knows
         if knows and self.backend.engine.novelty(scene["system"], Image.fromarray(before)) > 1:
-            said = getattr(w.FOREIGN, lang).format(knows=getattr(knows, lang))
+            said = w.FOREIGN.say(lang, knows=knows.say(lang))
             return f'<p class="warning">{said}</p>'
-        return f'<p class="legend">{getattr(w.TURNED, lang)}</p>' if scene["detail"] is not None else ""
+        return f'<p class="legend">{w.TURNED.say(lang)}</p>' if scene["detail"] is not None else ""
 
     def maps(self, scene: dict, before: np.ndarray, after: np.ndarray, lang: str) -> str:
         """Change map; for two-way systems also the round trip and its error map."""
         turn = self.backend.turn(scene["system"])
         changed, note = difference(before, after, lang)
-        figures = [(changed, getattr(w.CHANGED, lang), note)]
+        figures = [(changed, w.CHANGED.say(lang), note)]
         if turn is None or max(before.shape[:2]) > MAPPED:
             return pieces.tiles(figures)
         there = scene["controls"][turn]
@@ -115,15 +115,15 @@ class One:
         again = self.backend.at_once(after, scene | {"controls": scene["controls"] | {turn: back}})
         lost, note = difference(before, again, lang)
         meant = self.backend.systems[scene["system"]].options
-        first, second = (getattr(meant[way], lang) if way in meant else way for way in (there, back))
+        first, second = (meant[way].say(lang) if way in meant else way for way in (there, back))
         trip = [
-            (before, getattr(w.START, lang), ""),
-            (after, getattr(w.THERE, lang).format(direction=first), ""),
-            (again, getattr(w.BACK, lang).format(direction=second), ""),
-            (lost, getattr(w.LOST, lang), note),
+            (before, w.START.say(lang), ""),
+            (after, w.THERE.say(lang, direction=first), ""),
+            (again, w.BACK.say(lang, direction=second), ""),
+            (lost, w.LOST.say(lang), note),
         ]
-        hint = f'<p class="legend">{getattr(w.ROUND_TRIP_HINT, lang)}</p>'
-        return pieces.tiles(figures) + f"<h3>{getattr(w.ROUND_TRIP, lang)}</h3>{hint}{pieces.tiles(trip)}"
+        hint = f'<p class="legend">{w.ROUND_TRIP_HINT.say(lang)}</p>'
+        return pieces.tiles(figures) + f"<h3>{w.ROUND_TRIP.say(lang)}</h3>{hint}{pieces.tiles(trip)}"
 
 
 def difference(before: np.ndarray, after: np.ndarray, lang: str) -> tuple[np.ndarray, str]:
@@ -132,6 +132,6 @@ def difference(before: np.ndarray, after: np.ndarray, lang: str) -> tuple[np.nda
     factor = min(1.0, MAPPED / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
     first, second = (np.asarray(Image.fromarray(i).resize(size, Image.Resampling.BICUBIC)) for i in (before, after))
-    percent = f"{100 * np.abs(first.astype(float) - second).mean() / 255:.1f}"
-    note = getattr(w.CHANGED_BY, lang).format(percent=percent.replace(".", ",") if lang == "fr" else percent)
+    percent = 100 * np.abs(first.astype(float) - second).mean() / 255
+    note = w.CHANGED_BY.say(lang, percent=number(percent, ".1f", lang))
     return error_map(first, second), note

@@ -43,12 +43,12 @@ def image(image: np.ndarray, alt: str, recipe: dict | None = None) -> str:
 def compare(before: np.ndarray, after: np.ndarray, recipe: dict, href: str, filename: str, label: str, lang: str) -> str:
     """Comparison slider with `before` left, `after` right of the handle. href: URL of the result, empty if inline."""
     height, width = after.shape[:2]
-    first, second = (getattr(text, lang) for text in (w.BEFORE, w.AFTER))
+    first, second = (text.say(lang) for text in (w.BEFORE, w.AFTER))
     made = image(after, second, recipe)
     href = href or made.partition('src="')[2].partition('"')[0]
     return (
         f'<div class="compare" data-compare tabindex="0" role="slider" aria-valuemin="0" aria-valuemax="100" aria-valuenow="-1"'
-        f' aria-label="{escape(getattr(w.COMPARE, lang), quote=True)}" style="--ratio:{width / height:.4f}">'
+        f' aria-label="{escape(w.COMPARE.say(lang), quote=True)}" style="--ratio:{width / height:.4f}">'
         f'{image(before, first)}<div class="after">{made}</div><i class="handle"></i>'
         f'<span class="tag">{first}</span><span class="tag right">{second}</span>'
         f'<a class="download" href="{escape(href, quote=True)}" download="{escape(filename, quote=True)}"'
@@ -67,13 +67,13 @@ def tiles(figures: list[tuple[np.ndarray, str, str]]) -> str:
 
 def source(picture: np.ndarray, own: bool, lang: str) -> str:
     """The visitor's picture, or the example in its place."""
-    title = getattr(w.PICTURE if own else w.EXAMPLE, lang)
-    return f'<h3>{title}</h3>{image(picture, title)}<p class="legend">{getattr(w.HOW, lang)}</p>'
+    title = (w.PICTURE if own else w.EXAMPLE).say(lang)
+    return f'<h3>{title}</h3>{image(picture, title)}<p class="legend">{w.HOW.say(lang)}</p>'
 
 
 def camera(upload: str, lang: str) -> str:
     """Button that opens the camera and then takes the picture, uploaded to the button `upload`."""
-    take, opened, refused = (escape(getattr(text, lang), quote=True) for text in (w.TAKE, w.CAMERA, w.NO_CAMERA))
+    take, opened, refused = (escape(text.say(lang), quote=True) for text in (w.TAKE, w.CAMERA, w.NO_CAMERA))
     return (
         f'<div class="camera"></div><button class="plain" data-camera="{upload}" data-take="{take}" data-open="{opened}"'
         f' data-refused="{refused}">{opened}</button>'

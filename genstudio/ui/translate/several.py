@@ -38,15 +38,15 @@ class Several:
         run, taken = session.begin("several"), self.backend.picture(session, scene["system"])
         small = flatten(taken.picture, scene["background"])
         small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        cells = [cell(np.asarray(small), "", getattr(w.START, lang), "")]
+        cells = [cell(np.asarray(small), "", w.START.say(lang), "")]
         for name, system in self.backend.systems.items():
             opening, shown, note = self.backend.opening(name), small, ""
             if self.backend.engine.novelty(name, small) > 1:
                 if self.backend.draws(name):
                     shown = outlines(small, side=self.backend.own_side(name))
                 else:
-                    note = getattr(w.UNLIKE, lang)
-            cells.append(cell(self.backend.at_once(np.array(shown), opening), name, getattr(system.title, lang), note))
+                    note = w.UNLIKE.say(lang)
+            cells.append(cell(self.backend.at_once(np.array(shown), opening), name, system.title.say(lang), note))
             if run.stopped:
                 return
             yield {self.grid: f'<div class="systems">{"".join(cells)}</div>'}

@@ -177,8 +177,8 @@ class Atlas(View):
             sheet = html.picture(html.png_uri(grid(images, columns=SHEET, gap=0)), "")
         points = html.scatter(self.on_map(name, latents), labels, self.on_map(name, drawn), faint=scene["sheet"])
         x, y = self.on_map(name, self.code_at(scene, name)[None])[0]
-        label = getattr(w.MAP, lang)
-        legend = html.legend(classes, getattr(w.DRAWN_CODES, lang))
+        label = w.MAP.say(lang)
+        legend = html.legend(classes, w.DRAWN_CODES.say(lang))
         return html.field(sheet + points, float(np.clip(x, 0, 1)), float(np.clip(y, 0, 1)), label) + legend
 
     def stage_html(self, scene: dict, name: str, lang: str) -> str:
@@ -186,13 +186,13 @@ class Atlas(View):
         [image] = self.engine.decode(name, code[None])
         caption = f"<output>z = ({code[0]:.2f}, {code[1]:.2f})</output>"
         uri = html.png_uri(image, self.made_at(name, code))
-        return figure(uri, getattr(w.HERE, lang), f"{name}-map.png", lang, caption)
+        return figure(uri, w.HERE.say(lang), f"{name}-map.png", lang, caption)
 
     def random_html(self, scene: dict, name: str, lang: str) -> str:
         images = self.engine.decode(name, self.engine.latents(name, self.seeds(scene)))
-        sheet = html.picture(html.png_uri(grid(images, columns=8, gap=1, background=128)), getattr(w.RANDOM_CODES, lang))
+        sheet = html.picture(html.png_uri(grid(images, columns=8, gap=1, background=128)), w.RANDOM_CODES.say(lang))
         note = w.WHY_GENERATES if hasattr(self.systems[name].model, "elbo") else w.WHY_NOT
-        return f'<h4>{getattr(w.RANDOM_CODES, lang)}</h4>{sheet}<p class="legend">{getattr(note, lang)}</p>'
+        return f'<h4>{w.RANDOM_CODES.say(lang)}</h4>{sheet}<p class="legend">{note.say(lang)}</p>'
 
     def seeds(self, scene: dict) -> range:
         return range(scene["seed"], scene["seed"] + DRAWN)

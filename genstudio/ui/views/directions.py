@@ -173,7 +173,7 @@ class Directions(View):
         scene, lang = self.read(inputs), language(request)
         name, by = (inputs[self.name] or "").strip()[:40], self.moved_by(scene)
         if not name or not by:
-            raise ValueError(getattr(w.OWN_NOTHING, lang))
+            raise ValueError(w.OWN_NOTHING.say(lang))
         others = [own for own in mine(inputs[self.kept], scene["system"]) if own["name"] != name]
         own = {"name": name, "by": by}
         kept = (inputs[self.kept] or {}) | {scene["system"]: [own, *others][:MAX_OWN]}
@@ -198,7 +198,7 @@ class Directions(View):
     def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
         names = [own["name"] for own in mine(inputs[self.kept], scene["system"])]
         chosen = scene["own"] and scene["own"]["name"]
-        return {self.own: html.chips(names, chosen, getattr(w.REMOVE, lang), getattr(w.OWN_EMPTY, lang))}
+        return {self.own: html.chips(names, chosen, w.REMOVE.say(lang), w.OWN_EMPTY.say(lang))}
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         page = self.page(scene)
@@ -222,7 +222,7 @@ class Directions(View):
         [uri] = self.pictures(scene, code[None], [self.made(scene)])
         said = " · ".join(f"{name} {amount:+.2f}" for name, amount in list(by.items())[:4])
         caption = f"<output>{said}{' …' if len(by) > 4 else ''}</output>"
-        moved = figure(uri, getattr(w.MOVED, lang), f"{scene['system']}-steered.png", lang, caption)
+        moved = figure(uri, w.MOVED.say(lang), f"{scene['system']}-steered.png", lang, caption)
         return f'<div class="stage one">{moved}</div>'
 
     def strip_html(self, scene: dict, page: list[str]) -> str:

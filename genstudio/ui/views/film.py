@@ -34,7 +34,7 @@ class Film:
         @friendly
         def on_save(inputs: dict, request: gr.Request) -> dict:
             film = save(inputs, Path(tempfile.mkdtemp(prefix="walk-")), suffix)
-            label = f"{getattr(w.DOWNLOAD, language(request))}: {suffix[1:].upper()}, {film.stat().st_size // 1000} kB"
+            label = f"{w.DOWNLOAD.say(language(request))}: {suffix[1:].upper()}, {film.stat().st_size // 1000} kB"
             return gr.update(value=str(film), label=label, visible=True)
 
         return on_save

@@ -124,7 +124,7 @@ class Interpolation(View):
         rows = []
         for path, (label, _) in NAMES.items():
             recipes = [self.made(scene, position, path) for position in STEPS]
-            rows.append((getattr(label, lang), self.pictures(scene, between(ends, STEPS, path), recipes)))
+            rows.append((label.say(lang), self.pictures(scene, between(ends, STEPS, path), recipes)))
         return {
             self.stage: self.stage_html(scene, lang),
             self.position: scene["position"],
@@ -144,14 +144,14 @@ class Interpolation(View):
         figures, lines = "", []
         for (path, (label, note)), uri, code in zip(NAMES.items(), uris, latents, strict=True):
             lines.append((path, np.linalg.norm(between(ends, fine, path), axis=1)))
-            caption = f"<span>{getattr(note, lang)}</span><output>‖z‖ = {np.linalg.norm(code):.2f}</output>"
-            figures += figure(uri, getattr(label, lang), f"{scene['system']}-{path}.png", lang, caption, path)
+            caption = f"<span>{note.say(lang)}</span><output>‖z‖ = {np.linalg.norm(code):.2f}</output>"
+            figures += figure(uri, label.say(lang), f"{scene['system']}-{path}.png", lang, caption, path)
         typical = float(np.sqrt(len(ends[0])))
-        legend = f"{getattr(w.NORM, lang)} ‖z‖ · {getattr(w.TYPICAL, lang)} = {typical:.1f}"
+        legend = f"{w.NORM.say(lang)} ‖z‖ · {w.TYPICAL.say(lang)} = {typical:.1f}"
         return (
             f'<div class="stage" data-position="{position:g}">{figures}</div>{html.curve(lines, position, typical, legend)}'
-            f'<p class="legend"><i class="linear"></i>{getattr(w.LINEAR, lang)} <i class="spherical"></i>'
-            f'{getattr(w.SPHERICAL, lang)} <i class="reference"></i>{legend}</p>'
+            f'<p class="legend"><i class="linear"></i>{w.LINEAR.say(lang)} <i class="spherical"></i>'
+            f'{w.SPHERICAL.say(lang)} <i class="reference"></i>{legend}</p>'
         )
 
     def codes(self, scene: dict) -> tuple[np.ndarray, np.ndarray]:

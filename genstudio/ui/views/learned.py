@@ -43,9 +43,9 @@ def story(name: str, lang: str) -> str:
     film = catalog.locate(name).with_suffix(".webp")
     if film.exists():
         uri = "data:image/webp;base64," + base64.b64encode(film.read_bytes()).decode()
-        shown = f'<img src="{uri}" alt="{getattr(w.FILM, lang)}">'
+        shown = f'<img src="{uri}" alt="{w.FILM.say(lang)}">'
     else:
-        shown = f'<p class="empty">{getattr(w.NO_FILM, lang)}</p>'
+        shown = f'<p class="empty">{w.NO_FILM.say(lang)}</p>'
     return f'<div class="learned"><figure>{shown}</figure>{facts(checkpoint.describe(catalog.locate(name)), lang)}</div>'
 
 
@@ -59,6 +59,6 @@ def facts(header: checkpoint.Header, lang: str) -> str:
         w.COMMIT: header.commit,
         w.LICENCE: header.licence,
     }
-    rows = "".join(f"<tr><th>{getattr(k, lang)}</th><td>{escape(str(v))}</td></tr>" for k, v in said.items() if v)
+    rows = "".join(f"<tr><th>{k.say(lang)}</th><td>{escape(str(v))}</td></tr>" for k, v in said.items() if v)
     scores = "".join(f"<tr><th>{escape(str(k))}</th><td>{escape(score_text(v))}</td></tr>" for k, v in header.scores.items())
-    return f"<table>{rows}</table>" + (f"<h4>{getattr(w.SCORES, lang)}</h4><table>{scores}</table>" if scores else "")
+    return f"<table>{rows}</table>" + (f"<h4>{w.SCORES.say(lang)}</h4><table>{scores}</table>" if scores else "")

@@ -102,7 +102,7 @@ class Plane(View):
         y, x = (axis.ravel() for axis in np.meshgrid(places, places, indexing="ij"))
         images = self.engine.decode(scene["system"], within(self.corners(scene), x, y), **self.controls(scene))
         sheet = html.png_uri(grid(images, columns=SIDE, gap=0))
-        label = getattr(w.PLANE, lang)
+        label = w.PLANE.say(lang)
         return {
             self.field: html.field(html.picture(sheet, label), scene["x"], scene["y"], label),
             self.stage: self.stage_html(scene, lang),
@@ -112,7 +112,7 @@ class Plane(View):
         code = within(self.corners(scene), [scene["x"]], [scene["y"]])
         [uri] = self.pictures(scene, code, [self.made(scene)])
         caption = f"<output>x = {scene['x']:.2f} · y = {scene['y']:.2f} · ‖z‖ = {np.linalg.norm(code):.2f}</output>"
-        return figure(uri, getattr(w.HERE, lang), f"{scene['system']}-plane.png", lang, caption)
+        return figure(uri, w.HERE.say(lang), f"{scene['system']}-plane.png", lang, caption)
 
     def corners(self, scene: dict) -> list[np.ndarray]:
         return [self.code(scene, key) for key in CORNERS]

@@ -182,7 +182,7 @@ class ViewsTab:
     def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
         """Open a picture in the first view, with updates during a search for its latents."""
         if not self.systems:
-            raise ValueError(getattr(self.empty, language(request)))
+            raise ValueError(self.empty.say(language(request)))
         view = self.views[self.front]
         scene, _ = self.followed(view, inputs)
         for updates in view.takes_up(flatten(open_picture(path)), scene, inputs, request):
@@ -229,14 +229,14 @@ class ViewsTab:
         here = catalog.available()  # a file may be gone
         succeeded = {system.name for system in self.systems.values() if system.successor in here} - {name}
         cards = [self.card(other, lang) for other in self.systems if other in here and other not in succeeded]
-        return {self.system: name, self.cards: html.cards(cards, name, getattr(w.MODEL, lang))}
+        return {self.system: name, self.cards: html.cards(cards, name, w.MODEL.say(lang))}
 
     def card(self, name: str, lang: str) -> tuple[str, str, str]:
         """Card of a system: name, title, and a grid of four samples."""
         weights = self.engine.hold(name).digest
         if (name, weights) not in self.sheets:
             self.sheets[name, weights] = html.png_uri(grid(self.examples(name, [1, 2, 3, 5]), columns=2, gap=0))
-        return name, getattr(self.systems[name].title, lang), self.sheets[name, weights]
+        return name, self.systems[name].title.say(lang), self.sheets[name, weights]
 
     def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:
         return self.engine.decode(name, self.engine.latents(name, seeds))

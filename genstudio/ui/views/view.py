@@ -185,5 +185,5 @@ class View:
 
 def figure(uri: str, label: str, filename: str, lang: str, caption: str = "", css: str = "") -> str:
     """A large image with a title, a caption, and a download button."""
-    shown = html.downloadable(uri, label, filename, getattr(w.DOWNLOAD, lang))
+    shown = html.downloadable(uri, label, filename, w.DOWNLOAD.say(lang))
     return f'<figure class="{css}">{shown}<figcaption><b>{label}</b> {caption}</figcaption></figure>'
