@@ -167,6 +167,7 @@ def test_a_link_takes_words_and_json(exact: Engine, word):
     said = recipe.check(links.from_query(f"verb=sample&system=portraits&seed=2&glasses={word}"))
     due = drawn(exact, WORDS[word])[2]
     for one in (back, said):
+        assert one["controls"] == {"glasses": WORDS[word]}
         assert np.array_equal(replay.image(one, exact).squeeze(), due)
     with pytest.raises(ValueError, match="glasses must be any, yes or no, not '3'"):
         recipe.check(links.from_query("verb=sample&system=portraits&seed=2&glasses=3"))
@@ -204,6 +205,7 @@ def test_the_api_takes_words_and_json(served, exact: Engine):
             for uri, image in zip(uris, due, strict=True):
                 picture = open_picture(base64.b64decode(uri.partition(",")[2]))
                 assert np.array_equal(np.asarray(picture), image)
+                assert read_recipe(picture)["controls"] == {"glasses": value}
                 assert np.array_equal(replay.image(recipe.check(read_recipe(picture)), exact).squeeze(), image)
     with pytest.raises(Exception, match="(?i)glasses must be any, yes or no"):
         client.predict("portraits", [2], {"glasses": "maybe"}, api_name="/sample")

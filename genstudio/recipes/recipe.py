@@ -64,7 +64,8 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
     controls = recipe.get("controls") or {}
     if not isinstance(controls, dict):
         raise ValueError(f"the recipe's controls must be named, not {controls!r}")
-    check_controls(verb.method(system), controls, header.classes)
+    checked = check_controls(verb.method(system), controls, header.classes)
+    recipe |= {"controls": {name: checked[name] for name in controls}} if controls else {}
     companions = recipe.get("companions") or {}
     if not isinstance(companions, dict) or not all(isinstance(w, str) for w in (*companions, *companions.values())):
         raise ValueError(f"the recipe's companions are digests by role, not {str(companions)[:80]!r}")

@@ -14,6 +14,7 @@ import gradio as gr
 import numpy as np
 
 from genstudio import catalog, legacy
+from genstudio.controls import check_controls
 from genstudio.engine import Engine
 from genstudio.engine.loaded import check_labels
 from genstudio.images import open_picture, to_array
@@ -56,8 +57,9 @@ def endpoint(engine: Engine, verb: Verb) -> Callable:
         arguments.apply_defaults()
         values, labels = arguments.arguments, arguments.arguments.get("labels")
         loaded = engine.hold(catalog.listed(values["system"]))
-        verb.method(loaded.system)
         controls, sources, said = legacy.controls(values["controls"] or {}), {}, {}
+        checked = check_controls(verb.method(loaded.system), controls, loaded.header.classes)
+        controls = {name: checked[name] for name in controls}  # as JSON has them: true for "yes"
         for field in fields:
             value = values[field.parameter]
             if field in several:
