@@ -60,8 +60,6 @@ LONG_FILES = {
     "engine/engine.py": "part two: recovery from out-of-memory and float16 becomes one function",
     "models/diffusion.py": "part two: controls that three verbs repeat",
     "training/runs.py": "reading, writing and checking of one format stand together",
-    "ui/style/mixing.py": "part two: one base of tabs",
-    "ui/tabs/diffusion.py": "part two: one base of tabs",
 }
 LONG_FUNCTIONS = {
     "scores/measure.py:measure": "part two: a list of measures",

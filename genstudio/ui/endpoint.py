@@ -35,13 +35,13 @@ class Host(Protocol):
     engine: Engine
     scene: str
     inputs: set[gr.components.Component]
-    everything: list[gr.components.Component]
+    all_outputs: list[gr.components.Component]
 
     def read(self, inputs: dict) -> dict: ...
 
-    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict: ...
+    def present(self, scene: dict, inputs: dict, request: gr.Request) -> dict: ...
 
-    def on_settle(self, inputs: dict, request: gr.Request) -> dict: ...
+    def on_release(self, inputs: dict, request: gr.Request) -> dict: ...
 
 
 class Endpoint:
@@ -69,10 +69,10 @@ class Endpoint:
 
     def wire(self, view: Host) -> None:
         """Pass each change to the view as a new scene."""
-        which, inputs, outputs = self.which, view.inputs, view.everything
+        which, inputs, outputs = self.which, view.inputs, view.all_outputs
 
         def placed(inputs: dict, end: dict, request: gr.Request) -> dict:
-            return view.result(view.read(inputs) | {which: end}, inputs, request)
+            return view.present(view.read(inputs) | {which: end}, inputs, request)
 
         @friendly
         def on_seed(inputs: dict, request: gr.Request) -> dict:
@@ -98,17 +98,17 @@ class Endpoint:
         self.seed.input(on_seed, inputs | {self.seed}, outputs, **LAST)
         self.roll.click(on_roll, inputs, outputs, **LAST)
         search = self.upload.upload(on_picture, inputs | {self.upload}, outputs, **ONCE)
-        self.ends_too(view, search)
+        self.cancel_with(view, search)
         if self.pad:
             # "always_last" would send the last event with the first one's data; the pad itself waits between two.
             self.pad.input(on_drawing, inputs, outputs, **EACH)
 
-    def ends_too(self, view: Host, search: gr.events.Dependency) -> None:
+    def cancel_with(self, view: Host, search: gr.events.Dependency) -> None:
         """Let the stop button end a search: the view then shows the best latents so far.
 
         In two steps: the running search could still send an update that overwrites the result.
         """
-        self.stop.click(None, cancels=[search]).then(view.on_settle, view.inputs, view.everything, **ONCE)
+        self.stop.click(None, cancels=[search]).then(view.on_release, view.inputs, view.all_outputs, **ONCE)
 
     def filled(
         self, view: Host, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request
@@ -119,7 +119,7 @@ class Endpoint:
                 lang = language(request)
                 shown = f"<h3>{self.title.say(lang)}</h3>{searching(end, lang)}"
                 yield {view.scene: scene | {self.which: end}, self.shown: shown, self.stop: gr.update(visible=True)}
-        yield view.result(scene | {self.which: end}, inputs, request)
+        yield view.present(scene | {self.which: end}, inputs, request)
 
     def show(self, end: dict, uri: str, encodes: bool, lang: str) -> dict[gr.components.Component, Any]:
         """Updates that show this end: its picture, or original, reconstruction and error map."""

@@ -28,11 +28,13 @@ from genstudio.importers import keep
 from genstudio.importers.identify import Found
 from genstudio.model import verbs
 from genstudio.recipes import links, recipe
+from genstudio.recipes.verbs import VERBS
 from genstudio.scores.words import score_text
 from genstudio.ui import words as w
 from genstudio.ui.assets import asset
 from genstudio.ui.events import ANYTHING, ONCE, QUIET
 from genstudio.ui.language import friendly, language, reason, t
+from genstudio.ui.tab import Tab
 
 PUBLIC = bool(os.environ.get("SPACE_ID"))  # on a Space visitors are unknown, and nothing is kept
 MAX_BYTES = (64 if PUBLIC else 1000) * 10**6  # bytes per file
@@ -80,41 +82,19 @@ class OpenFile:
     def draw_card(self) -> None:
         self.card = gr.HTML("", elem_id="opened", js_on_load=CARD)
 
-    def listen(self, page: gr.Blocks, switch: gr.Tabs, tabs: Mapping[str, tuple[gr.Tab, Any]]) -> None:
-        """Connect `tabs`, by id with the front one first. Without tabs, files are only described.
-
-        Each has `inputs` and `outputs`, the components of its handlers, `memory`, what the browser keeps, or None, and
-
-            on_load(memory, request)               updates for a page that was just opened
-            can_open(recipe)                       whether it shows recipes of that verb and system
-            on_recipe(recipe, inputs, request)     updates that restore a checked recipe
-            lacks(recipe, request)                 what the visitor still has to bring for it, as a Text, or None
-            on_start(path, inputs, request)        yields updates while a picture is taken up, and with it there
-            started                                what became of that picture then, as a Text
-            on_offer(name, inputs, request)        updates with new weights chosen, or None where it cannot show them
-            stops(event)                           its stop button also ends what the event began
-
-        and one may have
-
-            on_pictures(paths, inputs, request)    yields updates while many pictures are taken up
-            gathered                               what became of them then, as a Text, or None where it cannot
-            opens                                  the button that opens what it has made, and
-            result(inputs, request)                what that is: a file, and the name that it is to have
-            on_leave(request)                      the visitor has closed the page
-        """
+    def listen(self, page: gr.Blocks, switch: gr.Tabs, tabs: Mapping[str, tuple[gr.Tab, Tab]]) -> None:
+        """Connect `tabs`, by id with the front one first. Without tabs, files are only described."""
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
         self.fronts: dict[str | None, str] = {}  # tab in front by session, which takes dropped pictures
         for key, (panel, _) in tabs.items():
             panel.select(self.arrival(key), None, None, **QUIET)
-            if hasattr(self.tabs[key], "on_leave"):
-                page.unload(self.tabs[key].on_leave)
         outputs = [*(c for tab in self.tabs.values() for c in tab.outputs), switch, self.card]
         inputs = {self.button}.union(*(tab.inputs for tab in self.tabs.values()))
         opened = self.button.upload(self.on_open, inputs, outputs, **ONCE)
         for tab in self.tabs.values():
-            tab.stops(opened)
-            if hasattr(tab, "opens"):
-                tab.opens.click(self.opening(tab), inputs - {self.button}, outputs, **ONCE)
+            tab.cancel_with(opened)
+            if tab.open_button:
+                tab.open_button.click(self.opening(tab), inputs - {self.button}, outputs, **ONCE)
         self.card.input(self.on_unread, None, self.card, **ONCE)
         self.card.clear(None, None, self.card, js="() => ''")
         page.unload(self.on_leave)
@@ -140,7 +120,7 @@ class OpenFile:
             for path in paths:
                 path.unlink(missing_ok=True)
 
-    def opening(self, tab: Any) -> Callable[[dict, gr.Request], Iterator[dict]]:
+    def opening(self, tab: Tab) -> Callable[[dict, gr.Request], Iterator[dict]]:
         def on_result(inputs: dict, request: gr.Request) -> Iterator[dict]:
             """Open a tab's result as if it were an uploaded file."""
             path, name = tab.result(inputs, request)
@@ -169,7 +149,7 @@ class OpenFile:
         """Updates of all tabs on page load, and then those of a valid recipe in the link."""
         updates, query = {}, urlencode(dict(request.query_params))
         for tab in self.tabs.values():
-            updates |= tab.on_load(memories.get(tab.memory), request)
+            updates |= tab.load(memories.get(tab.memory), request)
         if {"verb", "system"} <= set(request.query_params):
             found = Found("link", "?" + query[:100], 0)
             for more in self.answer(found, self.follow(found, query, memories | updates, request), language(request)):
@@ -203,15 +183,15 @@ class OpenFile:
         if system not in catalog.available():  # the name first: it must not lead to other files
             raise elsewhere
         made = recipe.check(found.recipe | {"system": system})
-        key = next((key for key, tab in self.tabs.items() if tab.can_open(made)), None)
+        key = next((key for key, tab in self.tabs.items() if tab.restores(made)), None)
         if key is None:
             raise elsewhere
         loaded = self.engine.hold(made["system"])
         header = loaded.header
-        found.facts |= {"title": loaded.system.title, "licence": header.licence, "credit": header.credit}
-        lacks = self.tabs[key].lacks(made, request)
-        yield self.tabs[key].on_recipe(made, inputs, request) | self.turned(key)
-        return Message(lacks.say(lang) if lacks else restored(made, loaded, lang))
+        found.facts |= {"verb": VERBS[made["verb"]].title, "title": loaded.system.title, "licence": header.licence, "credit": header.credit}
+        missing = self.tabs[key].missing(made, request)
+        yield self.tabs[key].restore(made, inputs, request) | self.turned(key)
+        return Message(missing.say(lang) if missing else restored(made, loaded, lang))
 
     def start(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Restore the recipe of a picture; without one the tab in front opens the picture."""
@@ -219,9 +199,9 @@ class OpenFile:
             found.kind = "made"
             return (yield from self.restore(found, path, inputs, request))
         key = self.fronts.get(session(request), next(iter(self.tabs)))
-        for updates in self.tabs[key].on_start(path, inputs, request):
+        for updates in self.tabs[key].open_picture(path, inputs, request):
             yield updates | self.turned(key)
-        return Message(self.tabs[key].started.say(language(request)))
+        return Message(self.tabs[key].picture_opened.say(language(request)))
 
     def take(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Try weights, save them under a free name, and select them in a tab; all visitors have them."""
@@ -235,7 +215,7 @@ class OpenFile:
             name = keep.keep(ours, found)
         kept = w.HERE_ALREADY if name in here else w.KEPT
         for key, tab in self.tabs.items():
-            if updates := tab.on_offer(name, inputs, request):
+            if updates := tab.add_weights(name, inputs, request):
                 yield updates | self.turned(key)
                 return Message(f"{kept.say(lang, name=name)} {w.CHOSEN.say(lang)}")
         return Message(f"{kept.say(lang, name=name)} {w.NO_TAB.say(lang)}")
@@ -256,8 +236,8 @@ class OpenFile:
         lang = language(request)
         front = self.fronts.get(session(request))
         for key, tab in sorted(self.tabs.items(), key=lambda item: item[0] != front):
-            if said := getattr(tab, "gathered", None):
-                for updates in tab.on_pictures(paths, inputs, request):
+            if said := tab.pictures_opened:
+                for updates in tab.open_pictures(paths, inputs, request):
                     yield updates | self.turned(key)
                 return Message(said.say(lang, command=train_on(found.name)))
         return Message(w.TRAIN_ON.say(lang, command=train_on(found.name)))
@@ -284,6 +264,8 @@ class OpenFile:
 
     def on_leave(self, request: gr.Request) -> None:
         self.fronts.pop(session(request), None)
+        for tab in self.tabs.values():
+            tab.leave(request)
 
 
 def session(request: gr.Request | None) -> str | None:
@@ -292,13 +274,18 @@ def session(request: gr.Request | None) -> str | None:
 
 def restored(made: dict, loaded: LoadedModel, lang: str) -> str:
     """Sentence on how exactly a recipe is reproduced: a link has fewer fields than a PNG."""
-    now = recipe.make(loaded, made["verb"])
+    now = recipe.make(loaded, made["verb"], controls=made.get("controls"), branches=made.get("branches"))
     changed = [key for key in recipe.differences(made, loaded) if key in made]
-    said = [w.DIFFERS[key].say(lang, then=str(made[key])[:40], now=now[key]) for key in changed]
+    said = [w.DIFFERS[key].say(lang, then=short(made[key]), now=short(now.get(key))) for key in changed]
     if said:
         return w.RESTORED_BUT.say(lang, what=", ".join(said))
-    whole = set(w.DIFFERS) <= set(made)
+    whole = set(w.DIFFERS) <= {"companions", *made}
     return (w.RESTORED if whole else w.RESTORED_SAME_WEIGHTS if "weights" in made else w.RESTORED_AS_SAID).say(lang)
+
+
+def short(value: Any) -> str:
+    """A fact of a recipe, which is untrusted, cut short; of companions their digests."""
+    return (", ".join(map(str, value.values())) if isinstance(value, dict) else str(value))[:40]
 
 
 def train_on(name: str) -> str:

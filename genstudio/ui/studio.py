@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -16,23 +16,18 @@ from genstudio.ui import api
 from genstudio.ui import words as w
 from genstudio.ui.language import t
 from genstudio.ui.open_file import MAX_BYTES, OpenFile
-from genstudio.ui.tabs.classes import ClassesTab
-from genstudio.ui.tabs.diffusion import DiffusionTab
-from genstudio.ui.tabs.latent import LatentTab
-from genstudio.ui.tabs.style import StyleTab
-from genstudio.ui.tabs.train import TrainTab
-from genstudio.ui.tabs.translate import TranslateTab
+from genstudio.ui.tab import Tab
+from genstudio.ui.tabs.classes.tab import ClassesTab
+from genstudio.ui.tabs.diffusion.tab import DiffusionTab
+from genstudio.ui.tabs.latent.tab import LatentTab
+from genstudio.ui.tabs.style.tab import StyleTab
+from genstudio.ui.tabs.train.tab import TrainTab
+from genstudio.ui.tabs.translate.tab import TranslateTab
 from genstudio.ui.theme import CSS, HEAD, THEME, TOGGLE
 from genstudio.ui.words import TABLE
 
-TABS = (
-    ("latent", w.LATENT_TAB, LatentTab),
-    ("style", w.STYLE_TAB, StyleTab),
-    ("classes", w.CLASSES_TAB, ClassesTab),
-    ("translate", w.TRANSLATE_TAB, TranslateTab),
-    ("diffusion", w.DIFFUSION_TAB, DiffusionTab),
-    ("train", w.TRAIN_TAB, TrainTab),
-)
+# In the order of the page.
+TABS: tuple[type[Tab], ...] = (LatentTab, StyleTab, ClassesTab, TranslateTab, DiffusionTab, TrainTab)
 
 
 def build(engine: Engine) -> gr.Blocks:
@@ -50,9 +45,9 @@ def build(engine: Engine) -> gr.Blocks:
         door.draw_card()
         with gr.Tabs(elem_id="tabs") as switch:
             tabs = {}
-            for key, title, tab in TABS:
-                with gr.Tab(t(title), id=key) as panel:
-                    tabs[key] = (panel, tab(engine))
+            for tab in TABS:
+                with gr.Tab(t(tab.title), id=tab.key) as panel:
+                    tabs[tab.key] = (panel, tab(engine))
         leave = gr.Button(t(w.LEAVE), elem_id="leave", size="sm")
         door.listen(page, switch, tabs)
         for button in (present, leave):
@@ -64,12 +59,11 @@ def build(engine: Engine) -> gr.Blocks:
     return page
 
 
-def warm_up(engine: Engine, tabs: list) -> None:
+def warm_up(engine: Engine, tabs: Sequence[Tab]) -> None:
     """Load and run the models that the first visitors would wait for."""
     api.warm_up(engine)
     for tab in tabs:
-        if hasattr(tab, "warm_up"):
-            tab.warm_up()
+        tab.warm_up()
 
 
 def launch(on_gpu: Callable[[Call], Iterator[Any]] | None = None, **options: Any) -> None:

@@ -18,17 +18,9 @@ OPEN_HINT = Text(
 PRESENT = Text("Present", "Présenter")
 LEAVE = Text("Leave · Esc", "Quitter · Échap")
 
-LATENT_TAB = Text("Latent space", "Espace latent")
-STYLE_TAB = Text("Style mixing", "Mélange de styles")
-CLASSES_TAB = Text("Classes", "Classes")
-TRANSLATE_TAB = Text("Translate", "Traduire")
-DIFFUSION_TAB = Text("Diffusion", "Diffusion")
-TRAIN_TAB = Text("Train", "Entraîner")
 ANY_CLASS = Text("any", "au hasard")
 NO_CLASS = Text("none", "aucune")
 MODEL = Text("Model", "Modèle")
-FROM = Text("Start", "Départ")
-TO = Text("End", "Arrivée")
 SEED = Text("Seed", "Graine")
 SEED_HINT = Text("Same seed, same picture.", "Même graine, même image.")
 DICE = Text("Another one  ␣", "Une autre  ␣")
@@ -47,48 +39,17 @@ DROP_HERE_TO_SEARCH = Text(
 SEARCHING = Text("Searching for the nearest picture…", "Recherche de l’image la plus proche…")
 STOP_SEARCH = Text("Stop, keep the best", "Arrêter, garder la meilleure")
 POSITION = Text("Position t: from start to end", "Position t : du départ à l’arrivée")
-POSITION_HINT = Text("Drag, or use the arrow keys.", "Faites glisser, ou utilisez les flèches du clavier.")
 LINEAR = Text("Linear", "Linéaire")
-SPHERICAL = Text("Spherical", "Sphérique")
-LINEAR_NOTE = Text("the straight line (1−t)·a + t·b", "la droite (1−t)·a + t·b")
-SPHERICAL_NOTE = Text("along the sphere, where it learned", "sur la sphère, où il a appris")
-NORM = Text("norm of the code", "norme du code")
-TYPICAL = Text("typical √d", "typique √d")
 DOWNLOAD = Text("Download", "Télécharger")
 STRIP = Text("The way in nine steps: click one to go there", "Le chemin en neuf pas : cliquez pour y aller")
 WALK = Text("Save this walk as a film", "Enregistrer ce parcours en film")
 WALK_WEBP = Text("Film as WebP", "Film en WebP")
 WALK_MP4 = Text("Film as MP4", "Film en MP4")
 
-NORTH_WEST = Text("Top left", "En haut à gauche")
-NORTH_EAST = Text("Top right", "En haut à droite")
-SOUTH_WEST = Text("Bottom left", "En bas à gauche")
-SOUTH_EAST = Text("Bottom right", "En bas à droite")
-PLANE = Text("The plane between four pictures", "Le plan entre quatre images")
-PLANE_HINT = Text(
-    "Drag over the sheet, or click it and use the arrow keys (with Shift: in larger steps).",
-    "Faites glisser sur la planche, ou cliquez dessus et utilisez les flèches (avec Maj : à plus grands pas).",
-)
-HERE = Text("Here", "Ici")
-FOUR_OTHERS = Text("Four others  ␣", "Quatre autres  ␣")
 
-BY_EFFECT = Text("largest effect on the picture", "plus grand effet sur l’image")
 BY_PCA = Text("principal components of the codes", "composantes principales des codes")
-BY_DIMENSION = Text("single numbers of the code", "nombres isolés du code")
-DIRECTIONS_KIND = Text("Directions", "Directions")
-DIRECTIONS_HINT = Text(
-    "A slider counts in standard deviations. A GAN's codes are alike in all directions: their principal components say nothing.",
-    "Un curseur compte en écarts-types. Les codes d’un GAN se ressemblent en toutes directions : leurs composantes principales ne disent rien.",
-)
 MOVED = Text("Moved", "Déplacée")
-TICKS_HINT = Text(
-    "What each slider does, from −3 to 3: click a picture to go there", "Ce que fait chaque curseur, de −3 à 3 : cliquez sur une image pour y aller"
-)
 RESET = Text("All to zero", "Tout à zéro")
-OWN_HINT = Text(
-    "Found one that means something? Name it: your browser keeps it.",
-    "Une direction a du sens ? Donnez-lui un nom : votre navigateur la garde.",
-)
 OWN_NAME = Text("smile, beard, …", "sourire, barbe, …")
 OWN_EMPTY = Text("None named yet.", "Aucune direction nommée.")
 OWN_NOTHING = Text("move a slider and type a name first", "déplacez d’abord un curseur et donnez un nom")
@@ -96,27 +57,6 @@ HOW_FAR = Text("How far", "Jusqu’où")
 SAVE = Text("Save", "Enregistrer")
 REMOVE = Text("Remove", "Retirer")
 
-MAP = Text("The map: held-out pictures by class", "La carte : images tenues à l’écart, par classe")
-MAP_HINT = Text(
-    "Two numbers a picture: every held-out digit is a point, coloured by its class. Drag over the map, or click it and use the arrow keys.",
-    "Deux nombres par image : chaque chiffre tenu à l’écart est un point, à la couleur de sa classe. Faites glisser sur la carte, ou cliquez dessus et utilisez les flèches.",
-)
-NO_MAP = Text(
-    "No model with two numbers a picture is here yet. Train one with: python -m genstudio train vae2d_mnist",
-    "Aucun modèle à deux nombres par image n’est encore là. Entraînez-en un : python -m genstudio train vae2d_mnist",
-)
-SHOW_SHEET = Text("Show the picture of every place", "Montrer l’image de chaque endroit")
-OTHER_CODES = Text("Other random codes  ␣", "D’autres codes au hasard  ␣")
-RANDOM_CODES = Text("Random codes, decoded", "Des codes au hasard, décodés")
-DRAWN_CODES = Text("random codes", "codes au hasard")
-WHY_NOT = Text(
-    "Nothing asked the codes of an auto-encoder to lie in any order: a random one falls into a gap, or once more on the same digit.",
-    "Rien n’a demandé aux codes d’un auto-encodeur de s’ordonner : un code au hasard tombe dans un trou, ou encore sur le même chiffre.",
-)
-WHY_GENERATES = Text(
-    "The KL term gathers the codes of all digits around the middle, with few gaps: a random one is nearly always some digit.",
-    "Le terme KL rassemble les codes de tous les chiffres autour du milieu, presque sans trous : un code au hasard est presque toujours un chiffre.",
-)
 
 LEARNED_HINT = Text(
     "The same seeds through the training, then what the file says of itself.",
@@ -179,6 +119,7 @@ FORMS = {
     "unknown": Text("A file of an unknown kind", "Un fichier d’un type inconnu"),
 }
 FACTS = {
+    "verb": Text("made by", "obtenu par"),
     "title": Text("system", "système"),
     "titled": Text("title", "titre"),
     "maker": Text("by its parts", "d’après ses parties"),
@@ -205,6 +146,7 @@ DIFFERS = {
     "weights": Text("the weights were {then}, here they are {now}", "les poids étaient {then}, ici ce sont {now}"),
     "precision": Text("it was made in {then}, here in {now}", "faite en {then}, ici en {now}"),
     "torch": Text("PyTorch was {then}, here it is {now}", "PyTorch était {then}, ici c’est {now}"),
+    "companions": Text("the guiding classifier was {then}, here it is {now}", "le classifieur de guidage était {then}, ici c’est {now}"),
     "genstudio": Text("GenStudio was {then}, here it is {now}", "GenStudio était {then}, ici c’est {now}"),
 }
 BECAME_START = Text(

@@ -30,6 +30,7 @@ from genstudio.recipes.verbs import VERBS
 from genstudio.registry import find_system, systems
 from genstudio.ui import open_file, share
 from genstudio.ui import words as w
+from genstudio.ui.tab import Tab
 
 # Outside a page, Gradio prints what would be a toast.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:gradio.helpers", "ignore:Corrupt EXIF:UserWarning")
@@ -341,33 +342,35 @@ def test_no_name_leads_out_of_the_folder_or_hides_a_file(tmp_path, home, name):
     ]
 
 
-class Tab:
-    """Stands in for a tab: says what the door asked of it."""
-
-    started = w.BECAME_START
+class OneTab(Tab):
+    """A tab without components that records what the page asks of it."""
 
     def __init__(self):
         self.asked = []
 
-    def can_open(self, found):
-        return found["system"] == NAME
+    def restores(self, recipe):
+        return recipe["system"] == NAME
 
-    def __getattr__(self, name):
-        def asked(what, *_):
-            self.asked.append((name, what))
-            return [{}] if name == "on_start" else None if name == "lacks" else {"updates": True}
+    def restore(self, recipe, inputs, request):
+        self.asked.append(("restore", recipe))
+        return {"updates": True}
 
-        return asked
+    def open_picture(self, path, inputs, request):
+        self.asked.append(("open_picture", path))
+        yield {}
+
+    def add_weights(self, name, inputs, request):
+        self.asked.append(("add_weights", name))
+        return {"updates": True}
 
 
-class Other:
-    """Another tab, which shows nothing of what is opened here."""
+class OtherTab(Tab):
+    """Another tab, in which nothing opens."""
 
-    def can_open(self, found):
-        return False
+    systems = {}
 
-    def on_offer(self, *_):
-        return None
+    def __init__(self):
+        pass
 
 
 @pytest.fixture
@@ -375,7 +378,7 @@ def house(exact: Engine):
     """A door without a page."""
     made = open_file.OpenFile.__new__(open_file.OpenFile)
     made.engine, made.button, made.card, made.switch = exact, "button", "card", "switch"
-    made.tabs, made.fronts = {"other": Other(), "latent": Tab()}, {None: "latent"}
+    made.tabs, made.fronts = {"other": OtherTab(), "latent": OneTab()}, {None: "latent"}
     return made
 
 
@@ -386,7 +389,7 @@ def opened(house, path: Path) -> tuple[list, str]:
     copy.write_bytes(path.read_bytes())
     *_, last = house.on_open({"button": [str(copy)]}, None)
     assert not copy.exists(), "what was sent is not kept"
-    return [(verb, what) for verb, what in house.tabs["latent"].asked if verb != "lacks"], last["card"]
+    return house.tabs["latent"].asked, last["card"]
 
 
 def test_weights_are_offered_and_on_a_public_page_only_described(tmp_path, home, house, monkeypatch):
@@ -396,7 +399,7 @@ def test_weights_are_offered_and_on_a_public_page_only_described(tmp_path, home,
     assert not asked and w.DESCRIBED_ONLY.en in card and not home.exists()
     monkeypatch.setattr(open_file, "PUBLIC", False)
     asked, card = opened(house, path)
-    assert asked == [("on_offer", f"{NAME}.opened")] and w.KEPT.en.format(name=f"{NAME}.opened") in card
+    assert asked == [("add_weights", f"{NAME}.opened")] and w.KEPT.en.format(name=f"{NAME}.opened") in card
     assert w.HERE_ALREADY.en.format(name=f"{NAME}.opened") in opened(house, path)[1]
 
 
@@ -415,14 +418,14 @@ def test_a_recipe_and_a_picture_go_to_their_tab(tmp_path, house, untrained, home
     (home / f"{NAME}.safetensors").write_bytes(Path(untrained(NAME)).read_bytes())
     made = recipe.make(house.engine.hold(NAME), "sample", seed=3, controls={})
     asked, card = opened(house, written(tmp_path, "a.png", png(**made)))
-    assert asked == [("on_recipe", made)] and w.RESTORED.en in card and w.PICTURE_MADE.en in card
+    assert asked == [("restore", made)] and w.RESTORED.en in card and w.PICTURE_MADE.en in card
     assert (
         "weights were 000"
         in opened(house, written(tmp_path, "b.json", json.dumps(made | {"weights": "000"}).encode()))[1]
     )
     said = {"verb": "sample", "system": NAME, "seed": 3}
     assert w.RESTORED_AS_SAID.en in opened(house, written(tmp_path, "c.json", json.dumps(said).encode()))[1]
-    assert opened(house, written(tmp_path, "d.png", png()))[0][-1] == ("on_start", str(tmp_path / "sent" / "d.png"))
+    assert opened(house, written(tmp_path, "d.png", png()))[0][-1] == ("open_picture", str(tmp_path / "sent" / "d.png"))
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def wait_for_change(page: Page, before: str, selector: str = "#stage img") -> No
 
 def turn_to_tab(page: Page, key: str) -> None:
     """One of the page's tabs."""
-    turn_to_view(page, "#tabs", key, next(title for name, title, _ in TABS if name == key))
+    turn_to_view(page, "#tabs", key, next(tab.title for tab in TABS if tab.key == key))
 
 
 def turn_to_view(page: Page, views: str, key: str, title: Text | None = None) -> None:

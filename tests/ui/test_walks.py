@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from genstudio import catalog
-from genstudio.ui.tabs.translate import PARTS
+from genstudio.ui.tabs.translate.tab import TranslateTab
 from tests.ui.page import JOURNEY, card, choose, drop, idle, turn_to_tab, turn_to_view
 
 pytestmark = JOURNEY
@@ -62,7 +62,7 @@ def test_a_walk_on_a_phone(page, subtests):
         turn_to_tab(page, "translate")
         page.wait_for_selector("#translate-tiles img")
         assert page.locator("#translated").bounding_box()["y"] < page.locator("#picture").bounding_box()["y"]
-        for part, title, _ in PARTS:
+        for part, title, _ in TranslateTab.part_types:
             turn_to_view(page, "#translate-views", part, title)
             assert fits(page), part
 

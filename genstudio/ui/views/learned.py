@@ -31,8 +31,8 @@ class Learned(View):
     def wire(self) -> None:
         pass
 
-    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
-        return self.whole(scene, language(request))
+    def present(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
+        return self.draw(scene, language(request))
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, str]:
         return {self.story: story(scene["system"], lang)}

@@ -1,53 +1,34 @@
-"""Base of tabs with several views of one model: models above, history below."""
+"""A tab with several views of one model: models above, history below. Each view has a scene of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from genstudio import catalog
-from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.images import flatten, grid, open_picture
-from genstudio.system import System
 from genstudio.ui import html
-from genstudio.ui import words as w
 from genstudio.ui.events import EACH, LAST, ONCE
 from genstudio.ui.history import History
 from genstudio.ui.language import friendly, language, t
+from genstudio.ui.panels import Panel
+from genstudio.ui.tab import Tab, Updates
 from genstudio.ui.views.view import View
 
 
-class ViewsTab:
-    """Draws the tab inside the current `gr.Blocks`; opened files and links are passed to it (`open_file.OpenFile`).
-
-    The first view is in front, and opens a visitor's picture: `takes_up(path, scene, inputs, request)`, `stops(event)`.
-    """
+class ViewsTab(Tab):
+    """A tab of views. The first is in front, and opens a visitor's picture, where it can."""
 
     place: str  # prefix of the element ids
-    needs: tuple[str, ...]  # verbs of its models
-    opens_on: tuple[str, ...]  # the first available of these, else the first of all
     view_types: tuple[type[View], ...]
-    empty: Text  # text without models
-    started: Text  # result of opening a picture
     at_once = False  # drawn on page load; else when first selected, so that the page loads sooner
 
     def __init__(self, engine: Engine):
-        self.engine = engine
-        self.sheets: dict[tuple[str, str], str] = {}  # images of cards, by model and digest
-        self.systems = dict(sorted(self.offered().items(), key=lambda item: item[1].title))
-        if self.systems:
-            self.render()
-            self.wire()
-        else:
-            gr.Markdown(t(self.empty))
-
-    def offered(self) -> dict[str, System]:
-        """Available systems with the verbs of the tab."""
-        return catalog.offered(*self.needs)
+        self.verbs = tuple(verb for view in self.view_types for verb in view.verbs)
+        self.grids: dict[tuple[str, str], str] = {}  # pictures of the cards, by model and digest
+        super().__init__(engine)
 
     # the page -----------------------------------------------------------------------------------------------------
 
@@ -57,6 +38,7 @@ class ViewsTab:
         # The selected model, and the view on the screen: None before the tab is drawn.
         self.system, self.selected = gr.State(first), gr.State(self.front if self.at_once else None)
         self.history = History(self.engine, self.systems, self.place)
+        self.memory = self.history.memory
         self.mounted = None if self.at_once else gr.HTML(elem_id=f"{self.place}mounted", js_on_load=html.MOUNTED)
         self.cards = gr.HTML(elem_id=f"{self.place}models", elem_classes="models", js_on_load=html.PICK)
         self.views: dict[str, View] = {}
@@ -75,49 +57,44 @@ class ViewsTab:
         self.history.shown.select(self.on_history, self.inputs, self.outputs, **EACH)  # every one of quick steps counts
         for key, view in self.views.items():
             view.wire()
-            self.tabs[key].select(self.arrival(view), view.inputs | {self.system, self.selected}, [self.selected, *view.outputs], **LAST)
-
-    def showcase(self) -> str:
-        """System of the opening scene."""
-        return next(name for name in (*self.opens_on, *self.systems) if name in self.systems)
+            inputs = view.inputs | {self.system, self.selected}
+            self.tabs[key].select(self.arrival(view), inputs, [self.selected, *view.outputs], **LAST)
 
     # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
-    def on_first(self, inputs: dict, request: gr.Request) -> dict:
+    def on_first(self, inputs: dict, request: gr.Request) -> Updates:
         """First selection of the tab; a link or a file may have drawn it before."""
         if inputs[self.selected] is not None:
             return {self.selected: inputs[self.selected]}  # Gradio needs at least one update
-        opened = self.opened(inputs[self.memory], request)
+        opened = self.opening(inputs[self.memory], request)
         view = self.views[opened[self.selected]]
         return opened | view.remembered(opened[view.scene], inputs, language(request))
 
     @friendly
-    def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
-        if event.pick not in self.systems:
-            raise ValueError(f"no model is called {event.pick!r}")
-        view = self.views[inputs[self.selected] or self.front]
-        scene = view.changed_to(view.read(inputs), event.pick)
-        return self.chosen(event.pick, language(request)) | view.result(scene, inputs, request)
+    def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Updates:
+        name, view = self.check_system(event.pick), self.views[inputs[self.selected] or self.front]
+        scene = view.with_system(view.read(inputs), name)
+        return self.select(name, language(request)) | view.present(scene, inputs, request)
 
     @friendly
-    def on_chosen(self, inputs: dict, request: gr.Request) -> dict:
+    def on_chosen(self, inputs: dict, request: gr.Request) -> Updates:
         """Update the view in front, if it was selected while the model was loading."""
         view = self.views[inputs[self.selected] or self.front]
-        scene, late = self.followed(view, inputs)
-        return {self.system: inputs[self.system]} | (view.whole(scene, language(request)) if late else {})
+        scene, late = self.current_scene(view, inputs)
+        return {self.system: inputs[self.system]} | (view.draw(scene, language(request)) if late else {})
 
-    def followed(self, view: View, inputs: dict) -> tuple[dict, bool]:
+    def current_scene(self, view: View, inputs: dict) -> tuple[dict, bool]:
         """The view's scene with the selected model, and True if it had another one."""
         scene, name = view.read(inputs), inputs[self.system]
-        return (scene, False) if scene["system"] == name else (view.changed_to(scene, name), True)
+        return (scene, False) if scene["system"] == name else (view.with_system(scene, name), True)
 
     def arrival(self, view: View) -> Callable:
         @friendly
-        def on_arrival(inputs: dict, request: gr.Request) -> dict:
+        def on_arrival(inputs: dict, request: gr.Request) -> Updates:
             """Update a selected view for the selected model, unless it is on the screen already, as the first when its
             tab is selected."""
-            scene, late = self.followed(view, inputs)
+            scene, late = self.current_scene(view, inputs)
             if inputs[self.selected] in (None, view.key) and not late:
                 return {self.selected: inputs[self.selected], **view.remembered(scene, inputs, language(request))}
             return {self.selected: view.key, **view.arrive(scene, inputs, request)}
@@ -125,118 +102,99 @@ class ViewsTab:
         return on_arrival
 
     @friendly
-    def on_history(self, inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
+    def on_history(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Updates:
         history = inputs[self.history.entries]
         return self.restored(self.history.picked(history, event.pick), history, language(request))
 
-    def on_load(self, memory: dict | None, request: gr.Request) -> dict:
-        """Updates on page load, if `at_once`: the newest picture of the history, or the opening one."""
-        return self.opened(memory, request) if self.systems and self.at_once else {}
-
-    def opened(self, memory: dict | None, request: gr.Request) -> dict:
-        history, lang = self.history.remembered(memory), language(request)
-        if history:
-            return self.restored(history[0][1], history, lang)
-        view, name = self.views[self.front], self.showcase()
-        scene = view.begin(name)
-        kept = self.history.keep(view.made(scene), [], lang) if view.quick(scene) else {}
-        return {self.selected: self.front} | self.chosen(name, lang) | view.whole(scene, lang) | kept
-
-    # opened files and links -----------------------------------------------------------------------------------------
+    # asked by the page ----------------------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> set[gr.components.Component]:
-        if not self.systems:
+        if not self.drawn:
             return set()
         return {self.system, self.selected, self.memory}.union(*(view.inputs for view in self.views.values()))
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        if not self.systems:
+        if not self.drawn:
             return []
         shown = [component for view in self.views.values() for component in view.outputs]
         return [self.cards, self.system, self.selected, self.switch, *shown, *self.history.outputs]
 
-    @property
-    def memory(self) -> gr.BrowserState | None:
-        return self.history.memory if self.systems else None
+    def load(self, memory: dict | None, request: gr.Request) -> Updates:
+        return self.opening(memory, request) if self.drawn and self.at_once else {}
 
-    def can_open(self, found: dict) -> bool:
-        """True if a view of this tab restores the recipe."""
-        known = {verb for view in self.view_types for verb in view.verbs}
-        return found.get("system") in self.systems and found.get("verb") in known
+    def opening(self, memory: dict | None, request: gr.Request) -> Updates:
+        """Updates that draw the tab: the newest picture of the history, or the opening one."""
+        history, lang = self.history.remembered(memory), language(request)
+        if history:
+            return self.restored(history[0][1], history, lang)
+        view, name = self.views[self.front], self.showcase()
+        scene = view.new_scene(name)
+        kept = self.history.keep(view.recipe_of(scene), [], lang) if view.immediate(scene) else {}
+        return {self.selected: self.front} | self.select(name, lang) | view.draw(scene, lang) | kept
 
-    def on_recipe(self, found: dict, inputs: dict, request: gr.Request) -> dict:
-        """Restore a checked recipe."""
-        return self.restored(found, self.kept(inputs), language(request), keep=True)
+    def restore(self, recipe: dict, inputs: dict, request: gr.Request) -> Updates:
+        return self.restored(recipe, self.history_of(inputs), language(request), keep=True)
 
-    def kept(self, inputs: dict) -> list:
+    def history_of(self, inputs: dict) -> list:
         """History of the page; before the tab is drawn, the one saved in the browser."""
         if inputs.get(self.selected) is None:
             return self.history.remembered(inputs.get(self.memory))
         return inputs[self.history.entries]
 
-    def lacks(self, found: dict, request: gr.Request) -> None:
-        """None: a recipe of this tab is complete."""
-
-    def on_start(self, path: str, inputs: dict, request: gr.Request) -> Iterator[dict]:
+    def open_picture(self, path: str, inputs: dict, request: gr.Request) -> Iterator[Updates]:
         """Open a picture in the first view, with updates during a search for its latents."""
-        if not self.systems:
+        if not self.drawn:
             raise ValueError(self.empty.say(language(request)))
         view = self.views[self.front]
-        scene, _ = self.followed(view, inputs)
-        for updates in view.takes_up(flatten(open_picture(path)), scene, inputs, request):
-            yield self.turned | updates
+        scene, _ = self.current_scene(view, inputs)
+        for updates in view.open_picture(flatten(open_picture(path)), scene, inputs, request):
+            yield self.select_view(self.front) | updates
+
+    def cancel_with(self, event: gr.events.Dependency) -> None:
+        if self.drawn:
+            self.views[self.front].cancel_with(event)
 
     @property
-    def turned(self) -> dict:
-        """Bring the first view to the front."""
-        return {self.selected: self.front, self.switch: gr.Tabs(selected=self.front)}
+    def panels(self) -> Sequence[Panel]:
+        return [view.panel for view in self.views.values() if view.panel]
 
-    def stops(self, event: gr.events.Dependency) -> None:
-        if self.systems:
-            self.views[self.front].stops(event)
-
-    def on_offer(self, name: str, inputs: dict, request: gr.Request) -> dict | None:
-        """Select new weights, if this tab can show them."""
-        system = self.offered().get(name)
-        if not self.systems or system is None:
-            return None
-        self.systems = self.systems | {name: system}  # a new dict: other threads may be iterating over the old one
-        self.history.systems = self.systems
-        for view in self.views.values():
-            view.systems = self.systems
-            if view.panel:
-                view.panel.offer(name, system)
-        lang, view = language(request), self.views[self.front]
-        inputs = inputs | {self.history.entries: self.kept(inputs)}
-        scene = view.changed_to(view.read(inputs), name)
-        return self.chosen(name, lang) | self.turned | view.result(scene, inputs, request)
+    def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
+        for user in (self.history, *self.views.values()):
+            user.systems = self.systems
+        view = self.views[self.front]
+        inputs = inputs | {self.history.entries: self.history_of(inputs)}
+        scene = view.with_system(view.read(inputs), name)
+        front = self.select(name, language(request)) | self.select_view(self.front)
+        return front | view.present(scene, inputs, request)
 
     # rendering ------------------------------------------------------------------------------------------------------
 
-    def restored(self, found: dict, history: list, lang: str, keep: bool = False) -> dict[gr.components.Component, Any]:
-        """Restore a checked recipe."""
-        able = [view for view in self.views.values() if found["verb"] in view.verbs and view.takes(found["system"])]
+    def restored(self, recipe: dict, history: list, lang: str, keep: bool = False) -> Updates:
+        """Updates that restore a checked recipe."""
+        able = [view for view in self.views.values() if recipe["verb"] in view.verbs and view.supports(recipe["system"])]
         if not able:
-            raise ValueError(f"no view shows what the recipe's verb {found['verb']!r} makes")
+            raise ValueError(f"no view shows what the recipe's verb {recipe['verb']!r} makes")
         view = min(able, key=lambda view: len(view.verbs))  # the map before interpolation, which takes any latents
-        turned = {self.selected: view.key, self.switch: gr.Tabs(selected=view.key)}
-        kept = self.history.keep(found, history, lang) if keep else self.history.show(history, found, lang)
-        return self.chosen(found["system"], lang) | turned | view.whole(view.scene_of(found), lang) | kept
+        kept = self.history.keep(recipe, history, lang) if keep else self.history.show(history, recipe, lang)
+        front = self.select(recipe["system"], lang) | self.select_view(view.key)
+        return front | view.draw(view.scene_of(recipe), lang) | kept
 
-    def chosen(self, name: str, lang: str) -> dict[gr.components.Component, Any]:
-        here = catalog.available()  # a file may be gone
-        succeeded = {system.name for system in self.systems.values() if system.successor in here} - {name}
-        cards = [self.card(other, lang) for other in self.systems if other in here and other not in succeeded]
-        return {self.system: name, self.cards: html.cards(cards, name, w.MODEL.say(lang))}
+    def select(self, name: str, lang: str) -> Updates:
+        """Updates that select a model."""
+        return {self.system: name, self.cards: self.cards_html(name, lang)}
+
+    def select_view(self, key: str) -> Updates:
+        """Updates that bring a view to the front."""
+        return {self.selected: key, self.switch: gr.Tabs(selected=key)}
 
     def card(self, name: str, lang: str) -> tuple[str, str, str]:
-        """Card of a system: name, title, and a grid of four samples."""
+        """Card of a model: name, title, and a grid of four samples."""
         weights = self.engine.hold(name).digest
-        if (name, weights) not in self.sheets:
-            self.sheets[name, weights] = html.png_uri(grid(self.examples(name, [1, 2, 3, 5]), columns=2, gap=0))
-        return name, self.systems[name].title.say(lang), self.sheets[name, weights]
+        if (name, weights) not in self.grids:
+            self.grids[name, weights] = html.png_uri(grid(self.examples(name, [1, 2, 3, 5]), columns=2, gap=0))
+        return name, self.systems[name].title.say(lang), self.grids[name, weights]
 
     def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:
         return self.engine.decode(name, self.engine.latents(name, seeds))

@@ -38,7 +38,7 @@ class View:
         self.engine, self.systems, self.history, self.place = engine, systems, history, history.place
         self.ends: dict[str, Endpoint] = {}
         self.panel: Panel | None = None  # controls of the verb, if any
-        self.first = self.begin(first)  # scene on page load, for the components' first values
+        self.first = self.new_scene(first)  # scene on page load, for the components' first values
         self.scene = gr.State(self.first)
         self.render()
 
@@ -56,7 +56,7 @@ class View:
         """Updates of this view's own components for a scene."""
         raise NotImplementedError
 
-    def made(self, scene: dict) -> dict:
+    def recipe_of(self, scene: dict) -> dict:
         """Recipe of the scene's picture."""
         raise NotImplementedError
 
@@ -70,22 +70,22 @@ class View:
         """Components that `show` updates, besides ends, sliders and controls."""
         return []
 
-    def quick(self, scene: dict) -> bool:
+    def immediate(self, scene: dict) -> bool:
         """True if the picture is drawn at once, False if on demand."""
         return True
 
-    def takes(self, system: str) -> bool:
+    def supports(self, system: str) -> bool:
         """True if the view can show a system."""
         return True
 
     # the scene ------------------------------------------------------------------------------------------------------
 
-    def begin(self, system: str) -> dict:
+    def new_scene(self, system: str) -> dict:
         return {"system": system, "controls": {}, **self.opening}
 
-    def changed_to(self, scene: dict, system: str) -> dict:
+    def with_system(self, scene: dict, system: str) -> dict:
         """The scene with another model: seeds are kept, latents are dropped, as they belong to the model."""
-        fresh = self.begin(system)
+        fresh = self.new_scene(system)
         return fresh | {key: scene[key] for key in self.end_keys(scene) if "seed" in scene[key]}
 
     def end_keys(self, scene: dict) -> list[str]:
@@ -94,7 +94,7 @@ class View:
     def scene_of(self, found: dict) -> dict:
         """Scene of a checked recipe."""
         known = {key: value for key, value in found.items() if key in self.opening}
-        return self.begin(found["system"]) | known | {"controls": found.get("controls") or {}}
+        return self.new_scene(found["system"]) | known | {"controls": found.get("controls") or {}}
 
     def recipe(self, scene: dict, verb: str, **what: Any) -> dict:
         return recipe.make(self.engine.hold(scene["system"]), verb, **what, controls=self.controls(scene))
@@ -118,25 +118,25 @@ class View:
         self.panel = Panel(self.systems, "decode", self.key)
 
     @property
-    def knobs(self) -> list[gr.components.Component]:
+    def control_inputs(self) -> list[gr.components.Component]:
         return list(self.panel.components.values()) if self.panel else []
 
     @property
-    def by_hand(self) -> list[gr.components.Component]:
+    def user_inputs(self) -> list[gr.components.Component]:
         """Components that a visitor moves, from which the scene is read."""
-        return [*self.sliders.values(), *self.knobs]
+        return [*self.sliders.values(), *self.control_inputs]
 
     @property
     def inputs(self) -> set[gr.components.Component]:
-        return {self.scene, self.history.entries, *self.by_hand}
+        return {self.scene, self.history.entries, *self.user_inputs}
 
     @property
     def outputs(self) -> list[gr.components.Component]:
         ends = [component for end in self.ends.values() for component in end.outputs]
-        return [self.scene, *self.shown, *self.sliders.values(), *self.knobs, *ends]
+        return [self.scene, *self.shown, *self.sliders.values(), *self.control_inputs, *ends]
 
     @property
-    def everything(self) -> list[gr.components.Component]:
+    def all_outputs(self) -> list[gr.components.Component]:
         return [*self.outputs, *self.history.outputs]
 
     def read(self, inputs: dict) -> dict:
@@ -146,25 +146,25 @@ class View:
         controls = self.panel.values(scene["system"], inputs) if self.panel else {}
         return scene | values | {"controls": controls}
 
-    def result(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
+    def present(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         """Updates of the view for a scene, whose picture is added to the history."""
         lang = language(request)
-        kept = self.history.keep(self.made(scene), inputs[self.history.entries], lang)
-        return self.whole(scene, lang) | kept | self.remembered(scene, inputs, lang)
+        kept = self.history.keep(self.recipe_of(scene), inputs[self.history.entries], lang)
+        return self.draw(scene, lang) | kept | self.remembered(scene, inputs, lang)
 
     def arrive(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         """Updates of the view when it is selected, without a new picture."""
         lang = language(request)
-        return self.whole(scene, lang) | self.remembered(scene, inputs, lang)
+        return self.draw(scene, lang) | self.remembered(scene, inputs, lang)
 
     def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
         """Updates that show state saved in the browser."""
         return {}
 
-    def whole(self, scene: dict, lang: str) -> dict:
+    def draw(self, scene: dict, lang: str) -> dict:
         """Updates of the view for a scene: its own components, its ends, and the controls of its system."""
-        knobs = self.panel.show(scene["system"], self.controls(scene)) if self.panel else {}
-        updates = {self.scene: scene, **knobs, **self.show(scene, lang)}
+        control_inputs = self.panel.show(scene["system"], self.controls(scene)) if self.panel else {}
+        updates = {self.scene: scene, **control_inputs, **self.show(scene, lang)}
         can = encodes(self.engine, scene["system"])
         for key in self.end_keys(scene):
             [uri] = self.pictures(scene, self.code(scene, key)[None])
@@ -172,15 +172,15 @@ class View:
         return updates
 
     @friendly
-    def on_settle(self, inputs: dict, request: gr.Request) -> dict:
+    def on_release(self, inputs: dict, request: gr.Request) -> dict:
         """Updates of the view for the current controls, but not of these: a visitor may have moved them since."""
-        updates = self.result(self.read(inputs), inputs, request)
-        return {component: update for component, update in updates.items() if component not in self.by_hand}
+        updates = self.present(self.read(inputs), inputs, request)
+        return {component: update for component, update in updates.items() if component not in self.user_inputs}
 
-    def settles(self, slider: gr.components.Component) -> None:
+    def redraw_after(self, slider: gr.components.Component) -> None:
         """Update the whole view when a control is released."""
         settled = slider.release if isinstance(slider, gr.Slider) else slider.input
-        settled(self.on_settle, self.inputs, self.everything, **LAST)
+        settled(self.on_release, self.inputs, self.all_outputs, **LAST)
 
 
 def figure(uri: str, label: str, filename: str, lang: str, caption: str = "", css: str = "") -> str:

@@ -1,0 +1,54 @@
+"""The Classes tab: class-conditional samples from several families of models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import gradio as gr
+import numpy as np
+
+from genstudio import catalog
+from genstudio.controls import controls
+from genstudio.model import samples_iteratively
+from genstudio.system import System
+from genstudio.ui.language import language
+from genstudio.ui.tab import Updates
+from genstudio.ui.tabs.classes import words as w
+from genstudio.ui.tabs.classes.between import Between
+from genstudio.ui.tabs.classes.board import Board
+from genstudio.ui.tabs.classes.pick import Pick
+from genstudio.ui.tabs.classes.sets import Sets
+from genstudio.ui.views.tab import ViewsTab
+
+QUICKLY = {"steps": 5}  # for the cards of diffusion models
+
+
+class ClassesTab(ViewsTab):
+    key, title = "classes", w.TAB
+    place = "classes-"
+    needs = ("sample",)
+    opens_on = ("cgan_mnist",)
+    view_types = (Pick, Between, Board, Sets)
+    empty = w.NO_MODELS
+
+    def suits(self, name: str, system: System) -> bool:
+        """True for models with class conditioning that were trained on classes."""
+        return "label" in controls(system.model.sample) and bool(catalog.classes(name))
+
+    def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:
+        *_, images = self.engine.sample(name, seeds, **(QUICKLY if samples_iteratively(self.systems[name].model) else {}))
+        return images
+
+    def restores(self, recipe: dict) -> bool:
+        """True for a sample of a fast model without styles: diffusion models and StyleGANs have tabs of their own."""
+        if not super().restores(recipe):
+            return False
+        model = self.systems[recipe["system"]].model
+        return not (samples_iteratively(model) or hasattr(model, "styles"))
+
+    def open_picture(self, path: str, inputs: dict, request: gr.Request) -> Iterator[Updates]:
+        raise ValueError(w.NOT_HERE.say(language(request)))
+        yield
+
+    def cancel_with(self, event: gr.events.Dependency) -> None:
+        """There is no search to stop."""

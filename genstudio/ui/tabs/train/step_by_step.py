@@ -1,0 +1,93 @@
+"""A paused GAN training on a copy, one step of D or G at a time, with D's output under each image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+import numpy as np
+
+from genstudio.controls import number
+from genstudio.engine import Engine
+from genstudio.training import jobs
+from genstudio.training.jobs import Job
+from genstudio.training.step_by_step import GameState, Stepper
+from genstudio.ui import html
+from genstudio.ui.language import t
+from genstudio.ui.tabs.train import words as w
+from genstudio.ui.tabs.train.session import TrainSession
+
+HEATED = 0.65  # opacity of the heat map at its maximum
+
+
+class StepByStep:
+    def __init__(self, engine: Engine):
+        self.engine = engine
+        gr.Markdown(t(w.GAME_HINT), elem_classes="caption")
+        self.note = gr.HTML(elem_id="game-note")
+        with gr.Row(elem_classes="tools", elem_id="game-tools", visible=False) as self.tools:
+            self.players = {
+                player: gr.Button(t(title), elem_id=f"game-{player}", min_width=130, variant="primary")
+                for player, title in w.PLAYERS.items()
+            }
+            self.both = gr.Button(t(w.BOTH), elem_id="game-both", min_width=130)
+            self.back = gr.Button(t(w.BACK), elem_id="game-back", min_width=110)
+            self.heat = gr.Checkbox(False, label=t(w.HEAT), elem_id="game-heat", min_width=130)
+        self.table = gr.HTML(elem_id="game-table")
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        return [self.note, self.tools, self.table]
+
+    def show(self, job: Job | None, session: TrainSession, heat: bool, lang: str) -> Iterator[dict]:
+        """Updates with the game of a paused job."""
+        if job is None or job.state in (*jobs.ACTIVE, jobs.WAITING) or not (job.folder / "state.pt").exists():
+            session.game = None
+            yield {self.note: f'<p class="empty">{w.NO_GAME.say(lang)}</p>', self.tools: gr.update(visible=False), self.table: ""}
+            return
+        if session.game is None or session.game[0] != job.id:
+            yield {self.note: html.progress(None, w.SETTING_UP.say(lang)), self.tools: gr.update(visible=False)}
+            try:
+                session.game = job.id, self.engine.turn(lambda: Stepper(job.folder, heat=True))
+            except ValueError:  # not a GAN, or its critic takes no images
+                yield {self.note: f'<p class="empty">{w.NO_GAME.say(lang)}</p>', self.table: ""}
+                return
+        stepper = session.game[1]
+        stand = self.engine.turn(stepper.stand)
+        yield {self.note: "", self.tools: gr.update(visible=True), self.table: table(stand, heat, lang)}
+
+    def step(self, session: TrainSession, what: str | None, heat: bool, lang: str) -> dict:
+        """One step of "critic" or "generator", of both (None), or "back"."""
+        if session.game is None:
+            raise ValueError(w.NO_GAME.say(lang))
+        stepper = session.game[1]
+        stand = self.engine.turn(stepper.back if what == "back" else lambda: stepper.step(what))
+        return {self.table: table(stand, heat, lang)}
+
+
+def table(stand: GameState, heat: bool, lang: str) -> str:
+    """Table of generated and real images, each with D's output as a bar from 0 (generated) to 1 (real)."""
+    counts = ", ".join(f"{'D' if player == 'critic' else 'G'} {n}" for player, n in stand.taken.items())
+    terms = " · ".join(f"{name} {value:.3g}" for name, value in stand.terms.items())
+    said = f"{w.TAKEN.say(lang)}: {counts}" + (f" · {terms}" if terms else "")
+    fakes = heated(stand.fakes, stand.heat) if heat and stand.heat is not None else stand.fakes
+    body = f'<p class="legend">{said}</p>'
+    for name, pictures, verdicts in ((w.MADE, fakes, stand.on_fakes), (w.REAL, stand.reals, stand.on_reals)):
+        tiles = "".join(tile(picture, float(verdict), lang) for picture, verdict in zip(pictures, verdicts, strict=True))
+        body += f"<h4>{name.say(lang)}</h4><div class=\"verdicts\">{tiles}</div>"
+    return body
+
+
+def tile(picture: np.ndarray, verdict: float, lang: str) -> str:
+    shown = number(verdict, ".2f", lang)
+    return (
+        f'<figure>{html.picture(html.png_uri(picture), shown)}<meter min="0" max="1" value="{verdict:.3f}"></meter>'
+        f"<figcaption>{shown}</figcaption></figure>"
+    )
+
+
+def heated(pictures: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Overlay images (n, h, w, c) with a heat map (n, h, w) of the critic's attention in red, all uint8."""
+    colour = np.repeat(pictures, 3, 3) if pictures.shape[3] == 1 else pictures
+    share = HEATED * heat[..., None] / 255
+    return (colour * (1 - share) + np.array([225, 29, 72]) * share).astype(np.uint8)
