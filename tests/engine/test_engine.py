@@ -267,7 +267,7 @@ def test_models_leave_in_the_order_of_disuse_when_memory_is_short(untrained):
     assert engine.hold(names[0]) is first  # the second is now the longest unused
     engine.hold(names[2])
     assert engine.hold(names[0]) is first
-    assert sum(h.bytes for h in engine._loaded.values()) <= engine.memory
+    assert sum(h.bytes for h in engine._loaded.values()) <= engine._loaded.budget
     assert engine.hold(names[1]) is not second
 
 
@@ -275,7 +275,7 @@ def test_a_model_larger_than_the_budget_is_still_held_alone(untrained):
     engine = Engine("cpu", exact=True, memory=1)
     engine.hold(untrained("vae_mnist"))
     held = engine.hold(untrained("classifier_mnist"))
-    assert list(engine._loaded.values()) == [held]
+    assert engine._loaded.values() == [held]
 
 
 def test_new_weights_in_the_same_file_are_seen(tmp_path):
