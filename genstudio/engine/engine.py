@@ -276,7 +276,7 @@ class Engine:
             made = yield from translated(loaded.model, run, to_device(from_uint8(images), self.device), budget)
             yield TileProgress(1, 1, to_uint8(made))
 
-        return self._worker.run(guarded(loaded, PIXELS, tiling.BUDGET, attempt))
+        return self._worker.run(guarded(loaded, PIXELS, tiling.BUDGET, attempt, tiling.least_budget(loaded.model)))
 
     def novelty(self, name: str, picture: Image.Image) -> float:
         """Novelty score of a picture for a translator: above 1, farther from the training set than nearly all of it."""
@@ -296,11 +296,8 @@ class Engine:
     def classify(self, name: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class probabilities (n, classes) and features (n, d) of pictures uint8 (n, h, w, c)."""
         loaded, images = self.hold(name), from_uint8(torch.from_numpy(pictures).permute(0, 3, 1, 2))
-
-        def output(verb: str) -> np.ndarray:
-            return self._rows(loaded, verb, images, lambda rows: getattr(loaded.model, verb)(rows))
-
-        logits, features = output("classify"), output("features")
+        logits = self._rows(loaded, "classify", images, lambda rows: loaded.model.classify(rows))
+        features = self._rows(loaded, "features", images, lambda rows: loaded.model.features(rows))
         return torch.from_numpy(logits).softmax(1).numpy(), features
 
     def image_shape(self, name: str) -> tuple[int, int, int]:
@@ -310,8 +307,9 @@ class Engine:
 
     def hold(self, name: str, exact: bool | None = None) -> LoadedModel:
         """The loaded model of that name, from an LRU cache within the memory budget. Raises ValueError if missing."""
-        path = catalog.locate(name).resolve()
+        path = catalog.locate(name)
         try:
+            path = path.resolve(strict=True)
             changed = path.stat().st_mtime
         except (FileNotFoundError, NotADirectoryError):
             raise ValueError(f"{path.name} does not exist") from None

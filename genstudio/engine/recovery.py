@@ -18,11 +18,14 @@ Item = TypeVar("Item")
 PICTURES, PIXELS = "pictures", "pixels"  # units of the size of a part
 
 
-def guarded(loaded: LoadedModel, unit: str, size: int, attempt: Callable[[int], Iterator[Item]]) -> Iterator[Item]:
+def guarded(
+    loaded: LoadedModel, unit: str, size: int, attempt: Callable[[int], Iterator[Item]], least: int = 1
+) -> Iterator[Item]:
     """The items of `attempt(size)`, which starts over after an error that a smaller size or float32 avoids.
 
     Items given before the error are skipped: an attempt yields the same items again, and no fewer for a smaller size.
     size: of a part of the work, in `unit`; less where it is known that no more fits into memory.
+    least: smallest size that a part can have.
     """
     size, given = min(size, loaded.fits.get(unit, size)), 0
     while True:
@@ -34,16 +37,16 @@ def guarded(loaded: LoadedModel, unit: str, size: int, attempt: Callable[[int], 
                     yield item
             return
         except (torch.OutOfMemoryError, ArithmeticError) as error:
-            size = _recover(loaded, unit, size, dtype, error)
+            size = _recover(loaded, unit, size, least, dtype, error)
 
 
-def _recover(loaded: LoadedModel, unit: str, size: int, dtype: torch.dtype, error: Exception) -> int:
+def _recover(loaded: LoadedModel, unit: str, size: int, least: int, dtype: torch.dtype, error: Exception) -> int:
     """Size to retry with: half of it after out-of-memory, the same after a switch from float16 to float32.
 
     Raises the error where there is no other way.
     """
     if isinstance(error, torch.OutOfMemoryError):
-        if size == 1:
+        if size // 2 < least:
             raise ValueError("the graphics card has no memory left for even one picture") from None
         loaded.fits[unit] = size // 2
         return loaded.fits[unit]
