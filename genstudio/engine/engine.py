@@ -9,15 +9,9 @@ sentence.
 
 from __future__ import annotations
 
-import os
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -27,18 +21,25 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from genstudio import catalog
 from genstudio.controls import Text, check_controls
-from genstudio.engine import tiling
-from genstudio.engine.cuda_graph import GraphedVerb
+from genstudio.engine import arrays, tiling
+from genstudio.engine.arrays import to_numbers
+from genstudio.engine.cache import ModelCache, memory_budget
 from genstudio.engine.loaded import LoadedModel, check_labels, find_verb, load, sampling_method, side_by_side
+from genstudio.engine.recovery import PICTURES, PIXELS, finite, guarded, room_for
+from genstudio.engine.search import search_latents, search_styles
 from genstudio.engine.tiling import TileProgress
-from genstudio.engine.trajectory import Step, step_of
+from genstudio.engine.trajectory import Step, concatenated, step_of
 from genstudio.engine.worker import Worker
-from genstudio.images import MAX_PIXELS, from_uint8, to_tensor, to_uint8
-from genstudio.latent import paths, projection, style_layers
+from genstudio.images import from_uint8, to_tensor, to_uint8
+from genstudio.latent import paths, style_layers
 from genstudio.latent.projection import Projection
-from genstudio.model import Frame, Model, Noise, samples_iteratively, to_device
+from genstudio.model import Frame, Noise, sample, samples_iteratively, to_device
 from genstudio.models.fitted_prior import EMPTY
-from genstudio.precision import Precision, best_precision, choose_device, keep_memory, without_float16
+from genstudio.precision import Precision, best_precision, choose_device, keep_memory
+
+Result = TypeVar("Result")
+Begin = Callable[[Noise, slice], Iterator[Frame]]  # starts the run of a part of a batch
+Convert = Callable[[Tensor], np.ndarray]
 
 DIRECTION_SEEDS = 1024  # latents that directions are computed from
 FRAME_SECONDS = 0.08  # target duration of one turn
@@ -52,9 +53,7 @@ class Engine:
         self.device, self.trouble = choose_device(device)
         self.exact = exact
         keep_memory()
-        self.memory = memory or _memory_budget(self.device)
-        self._loaded: OrderedDict[tuple[Path, float, bool], LoadedModel] = OrderedDict()
-        self._holding = threading.Lock()  # one per engine: a forked process has its own while this one may be loading
+        self._loaded = ModelCache(memory or memory_budget(self.device))
         self._worker = Worker()
 
     def status(self, name: str | None = None) -> Text:
@@ -65,15 +64,9 @@ class Engine:
         sentences += [room_for(loaded.max_batch)] if loaded and loaded.max_batch else []
         return Text(*(" ".join(language) for language in zip(*sentences, strict=True)))
 
-    def turn(self, work: Callable[[], Any]) -> Any:
+    def turn(self, work: Callable[[], Result]) -> Result:
         """Run `work` on the engine's thread, in turn with all visitors, with gradients enabled. Returns its result."""
-
-        def once() -> Iterator[Any]:
-            with torch.enable_grad():
-                done = work()
-            yield done
-
-        return next(self._worker.run(once()))
+        return self._on_worker(torch.enable_grad()(work))
 
     def wait_for_rest(self, seconds: float) -> None:
         """Block until the engine has been idle for so many seconds, so that the work to follow delays no visitor."""
@@ -83,34 +76,27 @@ class Engine:
 
     def latents(self, name: str, seeds: Sequence[int]) -> np.ndarray:
         """Latents (n, d) from the prior, one random stream per seed."""
-        seeds = list(seeds)
-
-        def run(model: Model, i: int, j: int) -> Tensor:
-            return model.latents(Noise(seeds[i:j], self.device))
-
-        return self._collect(name, "latents", len(seeds), run)
+        return self._drawn(self.hold(name), "latents", list(seeds))
 
     def encode(self, name: str, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Latents (n, d) of pictures of any size, rounded to the half precision in which a recipe stores them."""
+        loaded = self.hold(name)
 
-        def run(model: Model, i: int, j: int) -> Tensor:
-            return model.encode(to_device(to_tensor(pictures[i:j], model.image_shape), self.device))
+        def encode(part: slice) -> Tensor:
+            return loaded.model.encode(to_device(to_tensor(pictures[part], loaded.model.image_shape), self.device))
 
-        return self._collect(name, "encode", len(pictures), run, lambda codes: to_numbers(to_half(codes)))
+        return self._collect(
+            loaded, "encode", len(pictures), encode, lambda latents: to_numbers(arrays.to_half(latents))
+        )
 
     def decode(self, name: str, latents: np.ndarray, *, exact: bool | None = None, **controls: Any) -> np.ndarray:
         """Images uint8 (n, h, w, c) of latents (n, d)."""
-        latents = np.asarray(latents, np.float32)
-        if latents.ndim != 2 or not np.isfinite(latents).all():
-            raise ValueError("codes must be finite numbers, one row for each picture")
-        values = check_controls(find_verb(self.hold(name, exact).system, "decode"), controls)
-        if (due := self.hold(name, exact).latent_dim) not in (None, latents.shape[1]):
-            raise ValueError(f"a code of {name} has {due} numbers, not {latents.shape[1]}: it belongs to another model")
+        return self._decode(self.hold(name, exact), latents, controls)
 
-        def run(model: Model, i: int, j: int) -> Tensor:
-            return model.decode(to_device(torch.from_numpy(latents[i:j]), self.device), **values)
-
-        return self._collect(name, "decode", len(latents), run, to_uint8, exact)
+    def _decode(self, loaded: LoadedModel, latents: np.ndarray, controls: dict[str, Any]) -> np.ndarray:
+        values = check_controls(find_verb(loaded.system, "decode"), controls)
+        latents = arrays.check_latents(loaded, latents)
+        return self._rows(loaded, "decode", latents, lambda rows: loaded.model.decode(rows, **values), to_uint8)
 
     def sample(
         self, name: str, seeds: Sequence[int], labels: Sequence[str | int] | None = None, **controls: Any
@@ -125,104 +111,10 @@ class Engine:
         values = check_controls(sampling_method(loaded.system), controls, loaded.header.classes)
         labels = None if labels is None else check_labels(loaded, seeds, labels)
 
-        def work() -> Iterator[np.ndarray]:
-            shown, size = 0, min(len(seeds), loaded.max_batch or len(seeds))
-            while True:
-                slices = [slice(i, i + size) for i in range(0, len(seeds), size)]
-                part_controls = [values if labels is None else values | {"label": labels[part]} for part in slices]
-                noises = [Noise(seeds[part], self.device) for part in slices]
-                try:
-                    with closing(side_by_side(loaded, noises, part_controls)) as frames:
-                        # After an error the run starts over, with the same frames, which depend on the seeds alone.
-                        for frame in islice(frames, shown, None):
-                            shown += 1
-                            yield frame
-                    return
-                except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    size = self._recover(loaded, error, size)
+        def begin(noise: Noise, part: slice) -> Iterator[Frame]:
+            return sample(loaded.model, noise, **values | ({} if labels is None else {"label": labels[part]}))
 
-        return self._worker.run(work())
-
-    # diffusion models, step by step
-
-    def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Step]:
-        """The denoising trajectory of `sample`: x_t, the prediction of x_0 and that of the noise at each step."""
-        loaded, seeds, values = self._checked(name, "sample", seeds, controls)
-        return self._steps(loaded, lambda: loaded.model.sample(Noise(seeds, self.device), **values))
-
-    def img2img(
-        self, name: str, picture: Image.Image, seeds: Sequence[int], mask: np.ndarray | None = None, **controls: Any
-    ) -> Iterator[Step]:
-        """img2img (SDEdit, Meng et al. 2022, arXiv:2108.01073): a picture noised and denoised, once per seed.
-
-        mask: booleans (h, w) for inpainting, True where the picture is generated anew; elsewhere it stays.
-        """
-        loaded, seeds, values = self._checked(name, "img2img", seeds, controls)
-        known = self._known(loaded, picture, mask, len(seeds))
-        image, mask = known["known"], known["mask"]
-        return self._steps(
-            loaded, lambda: loaded.model.img2img(image, Noise(seeds, self.device), mask=mask, **values)
-        )
-
-    def denoise_from(
-        self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,
-        mask: np.ndarray | None = None, **controls: Any,
-    ) -> Iterator[Step]:  # fmt: skip
-        """Denoise from x_t, float32 (n, c, h, w), at `time`: a branch of another trajectory. With a mask, inpainting of
-        the picture, as in `img2img`."""
-        loaded, seeds, values = self._checked(name, "denoise_from", seeds, controls)
-        x = np.asarray(x, np.float32)
-        if x.shape != (len(seeds), *loaded.model.image_shape) or not np.isfinite(x).all():
-            shape = loaded.model.image_shape
-            raise ValueError(f"{name} goes on from {len(seeds)} noised pictures of {shape}, not from {x.shape}")
-        if not 0 <= time < loaded.model.schedule.steps:
-            raise ValueError(f"time must lie between 0 and {loaded.model.schedule.steps - 1}, not {time}")
-        start, known = to_device(torch.from_numpy(x), self.device), self._known(loaded, picture, mask, len(seeds))
-        return self._steps(
-            loaded, lambda: loaded.model.denoise_from(start, time, Noise(seeds, self.device), **known, **values)
-        )
-
-    def _known(
-        self, loaded: LoadedModel, picture: Image.Image | None, mask: np.ndarray | None, count: int
-    ) -> dict[str, Tensor | None]:
-        """A picture and a mask as tensors on the device, repeated for `count` seeds."""
-        shape, known = loaded.model.image_shape, None
-        if picture is not None:
-            known = to_tensor([picture], shape).to(self.device).expand(count, -1, -1, -1)
-        if mask is not None:
-            if np.shape(mask) != shape[1:]:
-                raise ValueError(f"a mask for {loaded.name} has {shape[1:]} pixels, not {np.shape(mask)}")
-            mask = torch.from_numpy(np.asarray(mask, np.float32)).to(self.device).expand(count, 1, -1, -1)
-        return {"known": known, "mask": mask}
-
-    def _checked(
-        self, name: str, verb: str, seeds: Sequence[int], controls: dict[str, Any]
-    ) -> tuple[LoadedModel, list[int], dict[str, Any]]:
-        """Model, seeds and controls of a stepwise verb. Raises ValueError where one of them does not fit."""
-        loaded, seeds = self.hold(name), list(seeds)
-        if not samples_iteratively(loaded.model):
-            raise ValueError(f"{name} does not come about step by step")
-        if not seeds:
-            raise ValueError("there is nothing to compute: give at least one seed")
-        return loaded, seeds, check_controls(find_verb(loaded.system, verb), controls, loaded.header.classes)
-
-    def _steps(self, loaded: LoadedModel, begin: Callable[[], Iterator[Frame]]) -> Iterator[Step]:
-        def work() -> Iterator[Step]:
-            shown = 0
-            while True:
-                try:
-                    with closing(begin()) as frames:
-                        for i, frame in enumerate(loaded.precision.stepwise(frames)):
-                            if loaded.precision.dtype is torch.float16 and not frame.images.isfinite().all():
-                                raise ArithmeticError("the model gave numbers that are not finite")
-                            if i == shown:  # after an error the run starts over, with the same frames
-                                shown += 1
-                                yield step_of(frame, loaded.model.schedule)
-                    return
-                except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    self._recover(loaded, error, 1)
-
-        return self._worker.run(work())
+        return self._frames(loaded, seeds, begin, lambda frame: to_uint8(frame.images), np.concatenate)
 
     def interpolate(
         self, name: str, ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str = "spherical",
@@ -237,61 +129,86 @@ class Engine:
             raise ValueError(f"directions must be one of {', '.join(paths.DIRECTIONS)}, not {kind!r}")
         loaded = self.hold(name)
         if kind not in loaded.directions:
-            latents = self.latents(name, range(DIRECTION_SEEDS))
+            latents = self._drawn(loaded, "latents", range(DIRECTION_SEEDS))
             arguments = [torch.from_numpy(latents)]
             if kind == "effect":
-                pictures = torch.from_numpy(self.decode(name, latents)).permute(0, 3, 1, 2).float()
+                pictures = torch.from_numpy(self._decode(loaded, latents, {})).permute(0, 3, 1, 2).float()
                 arguments.append(adaptive_avg_pool2d(pictures, 16))  # the effect of a direction shows in a thumbnail
-            found = (paths.DIRECTIONS[kind](*arguments).numpy() for _ in range(1))  # computed on the engine's thread
-            loaded.directions[kind] = next(self._worker.run(found))
+            loaded.directions[kind] = self._on_worker(lambda: paths.DIRECTIONS[kind](*arguments).numpy())
         return loaded.directions[kind]
 
     def project(self, name: str, picture: Image.Image) -> Iterator[Projection]:
         """Projection (GAN inversion): search for the latent whose image is nearest to a picture. Close it to stop."""
         loaded = self.hold(name)
         find_verb(loaded.system, "latents")
-        return self._search(loaded, picture, loaded.model.latents, loaded.model.decode)
-
-    def _search(
-        self,
-        loaded: LoadedModel,
-        picture: Image.Image,
-        draw: Callable[[Noise], Tensor],
-        decode: Callable[[Tensor], Tensor],
-    ) -> Iterator[Projection]:
         target = to_tensor([picture], loaded.model.image_shape).to(self.device)
+        return self._worker.run(search_latents(loaded, target))
 
-        def decoded(latents: Tensor) -> Tensor:
-            with loaded.precision.autocast():
-                return decode(latents)
+    # diffusion models, step by step
 
-        def work() -> Iterator[Projection]:
-            candidates = draw(Noise(range(projection.SEARCH), self.device)).float()
-            for guess in projection.project(decoded, candidates, target):
-                yield guess._replace(code=to_half(guess.code).float().cpu())
+    def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Step]:
+        """The denoising trajectory of `sample`: x_t, the prediction of x_0 and that of the noise at each step."""
+        loaded, seeds, values = self._checked(name, "sample", seeds, controls)
+        return self._steps(loaded, seeds, lambda noise, part: loaded.model.sample(noise, **values))
 
-        return self._worker.run(work())
+    def img2img(
+        self, name: str, picture: Image.Image, seeds: Sequence[int], mask: np.ndarray | None = None, **controls: Any
+    ) -> Iterator[Step]:
+        """img2img (SDEdit, Meng et al. 2022, arXiv:2108.01073): a picture noised and denoised, once per seed.
+
+        mask: booleans (h, w) for inpainting, True where the picture is generated anew; elsewhere it stays.
+        """
+        loaded, seeds, values = self._checked(name, "img2img", seeds, controls)
+        known, mask = arrays.check_known(loaded, picture, mask, len(seeds))
+
+        def begin(noise: Noise, part: slice) -> Iterator[Frame]:
+            return loaded.model.img2img(known[part], noise, mask=arrays.part_of(mask, part), **values)
+
+        return self._steps(loaded, seeds, begin)
+
+    def denoise_from(
+        self, name: str, x: np.ndarray, time: int, seeds: Sequence[int], picture: Image.Image | None = None,
+        mask: np.ndarray | None = None, **controls: Any,
+    ) -> Iterator[Step]:  # fmt: skip
+        """Denoise from x_t, float32 (n, c, h, w), at `time`: a branch of another trajectory. With a mask, inpainting of
+        the picture, as in `img2img`."""
+        loaded, seeds, values = self._checked(name, "denoise_from", seeds, controls)
+        start = arrays.check_noised(loaded, x, time, len(seeds))
+        known, mask = arrays.check_known(loaded, picture, mask, len(seeds))
+
+        def begin(noise: Noise, part: slice) -> Iterator[Frame]:
+            inpainting = {"known": arrays.part_of(known, part), "mask": arrays.part_of(mask, part)}
+            return loaded.model.denoise_from(start[part], time, noise, **inpainting, **values)
+
+        return self._steps(loaded, seeds, begin)
+
+    def _checked(
+        self, name: str, verb: str, seeds: Sequence[int], controls: dict[str, Any]
+    ) -> tuple[LoadedModel, list[int], dict[str, Any]]:
+        """Model, seeds and controls of a stepwise verb. Raises ValueError where one of them does not fit."""
+        loaded, seeds = self.hold(name), list(seeds)
+        if not samples_iteratively(loaded.model):
+            raise ValueError(f"{name} does not come about step by step")
+        if not seeds:
+            raise ValueError("there is nothing to compute: give at least one seed")
+        return loaded, seeds, check_controls(find_verb(loaded.system, verb), controls, loaded.header.classes)
+
+    def _steps(self, loaded: LoadedModel, seeds: list[int], begin: Begin) -> Iterator[Step]:
+        return self._frames(loaded, seeds, begin, lambda frame: step_of(frame, loaded.model.schedule), concatenated)
 
     # styles, layer by layer
 
     def styles(self, name: str, seeds: Sequence[int], **controls: Any) -> np.ndarray:
         """Style vectors w (n, layers, d) of seeds, from the mapping network."""
-        loaded, seeds = self.hold(name), list(seeds)
+        loaded = self.hold(name)
         values = check_controls(find_verb(loaded.system, "styles"), controls, loaded.header.classes)
-
-        def run(model: Model, i: int, j: int) -> Tensor:
-            return model.styles(Noise(seeds[i:j], self.device), **values)
-
-        return self._collect(name, "styles", len(seeds), run)
+        return self._drawn(loaded, "styles", list(seeds), **values)
 
     def truncate(self, name: str, w: np.ndarray, truncation: float, cutoff: int) -> np.ndarray:
         """Truncation of styles w (n, layers, d) without a seed, towards the mean over all classes."""
-        w = self._styled(self.hold(name), w)
-
-        def run(model: Model, i: int, j: int) -> Tensor:
-            return model.truncate(to_device(w[i:j], self.device), truncation, cutoff)
-
-        return self._collect(name, "styles", len(w), run)
+        loaded = self.hold(name)
+        w, model = arrays.check_styles(loaded, w), loaded.model
+        return self._rows(loaded, "styles", w, lambda rows: model.truncate(rows, truncation, cutoff))
 
     def synthesize(
         self, name: str, w: np.ndarray, seeds: Sequence[int] | None = None, side: int | None = None, **controls: Any
@@ -301,23 +218,13 @@ class Engine:
         side: an intermediate resolution of the network, for quick previews of that size.
         """
         loaded = self.hold(name)
-        w, values = self._styled(loaded, w), check_controls(find_verb(loaded.system, "synthesize"), controls)
+        w, values = arrays.check_styles(loaded, w), check_controls(find_verb(loaded.system, "synthesize"), controls)
 
-        def run(model: Model, i: int, j: int) -> Tensor:
-            noise = None if seeds is None else Noise(seeds[i:j], self.device)
-            return model.synthesize(to_device(w[i:j], self.device), noise, side=side, **values)
+        def synthesize(part: slice) -> Tensor:
+            noise = None if seeds is None else Noise(seeds[part], self.device)
+            return loaded.model.synthesize(to_device(w[part], self.device), noise, side=side, **values)
 
-        return self._collect(name, "synthesize", len(w), run, to_uint8)
-
-    def _styled(self, loaded: LoadedModel, w: np.ndarray) -> Tensor:
-        find_verb(loaded.system, "styles")
-        w, shape = np.asarray(w, np.float32), (loaded.model.layers, loaded.model.latent_dim)
-        if w.shape[1:] != shape:
-            due = f"{shape[0]} layers of {shape[1]} numbers"
-            raise ValueError(f"styles of {loaded.name} are {due}, not {w.shape[1:]}: these are another model's")
-        if not np.isfinite(w).all():
-            raise ValueError("styles must be finite numbers")
-        return torch.from_numpy(w)
+        return self._collect(loaded, "synthesize", len(w), synthesize, to_uint8)
 
     def style_directions(self, name: str, kind: str, layers: Sequence[int]) -> np.ndarray:
         """Directions (k, d) in w for these layers, one standard deviation long, the strongest first.
@@ -330,29 +237,21 @@ class Engine:
         find_verb(loaded.system, "styles")
         key = f"{kind} of {style_layers.word_of(layers) if kind == 'sefa' else 'w'}"  # PCA of w: one for all layers
         if key not in loaded.directions:
-            w = torch.from_numpy(self.styles(name, range(DIRECTION_SEEDS))[:, 0])
-            affines = [loaded.model.affine(layer).float().cpu() for layer in layers]
-            # A generator, so that it is computed on the engine's thread.
-            found = (style_layers.DIRECTIONS[kind](w, affines).numpy() for _ in range(1))
-            loaded.directions[key] = next(self._worker.run(found))
+            w = torch.from_numpy(self._drawn(loaded, "styles", range(DIRECTION_SEEDS))[:, 0])
+
+            def find() -> np.ndarray:
+                affines = [loaded.model.affine(layer).float().cpu() for layer in layers]
+                return style_layers.DIRECTIONS[kind](w, affines).numpy()
+
+            loaded.directions[key] = self._on_worker(find)
         return loaded.directions[key]
 
     def project_styles(self, name: str, picture: Image.Image) -> Iterator[Projection]:
         """Projection into W+, a style per layer, which comes nearer than `project`: latents are w (layers * d,)."""
         loaded = self.hold(name)
         find_verb(loaded.system, "styles")
-        model = loaded.model
-        centre = model.centre().float()  # the search variable is the difference from the mean style
-
-        def steps(noise: Noise) -> Tensor:
-            return (model.styles(noise) - centre).flatten(1)
-
-        def pictures(latents: Tensor) -> Tensor:
-            return model.synthesize(latents.unflatten(1, (model.layers, -1)) + centre)
-
-        for guess in self._search(loaded, picture, steps, pictures):
-            w = guess.code.unflatten(0, (model.layers, -1)) + centre.cpu()
-            yield guess._replace(code=to_half(w.flatten()).float())
+        target = to_tensor([picture], loaded.model.image_shape).to(self.device)
+        return self._worker.run(search_styles(loaded, target))
 
     def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[TileProgress]:
         """Image-to-image translation of pictures uint8 (n, h, w, 3) of any one size, in parts. Close it to stop.
@@ -362,11 +261,7 @@ class Engine:
         """
         loaded = self.hold(name)
         values = check_controls(find_verb(loaded.system, "translate"), controls)
-        images = np.asarray(images)
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
-            raise ValueError("pictures to translate are bytes (n, height, width, 3)")
-        if images.shape[1] * images.shape[2] * loaded.model.scale**2 > MAX_PIXELS:
-            raise ValueError(f"the result would have more than {MAX_PIXELS // 10**6} million pixels")
+        images = arrays.check_images(loaded, images)
         if view not in VIEWS:
             raise ValueError(f"view must be one of {', '.join(VIEWS)}, not {view!r}")
         whole = view == "own" and loaded.model.own_side is not None
@@ -374,31 +269,21 @@ class Engine:
         def run(part: Tensor) -> Tensor:
             with loaded.precision.autocast():
                 made = loaded.model.translate(part.contiguous(memory_format=loaded.precision.memory_format), **values)
-            if loaded.precision.dtype is torch.float16 and not made.isfinite().all():
-                raise ArithmeticError("the model gave numbers that are not finite")
-            return made.float()
+            return finite(loaded, made).float()
 
-        def work() -> Iterator[TileProgress]:
-            budget = tiling.BUDGET
-            x = to_device(from_uint8(torch.from_numpy(images).permute(0, 3, 1, 2)), self.device)
-            while True:
-                try:
-                    translated = tiling.at_own_scale if whole else tiling.at_its_scale
-                    made = yield from translated(loaded.model, run, x, budget)
-                    yield TileProgress(1, 1, to_uint8(made))
-                    return
-                except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    budget = self._recover(loaded, error, budget)
+        def attempt(budget: int) -> Iterator[TileProgress]:
+            translated = tiling.at_own_scale if whole else tiling.at_its_scale
+            made = yield from translated(loaded.model, run, to_device(from_uint8(images), self.device), budget)
+            yield TileProgress(1, 1, to_uint8(made))
 
-        return self._worker.run(work())
+        return self._worker.run(guarded(loaded, PIXELS, tiling.BUDGET, attempt, tiling.least_budget(loaded.model)))
 
     def novelty(self, name: str, picture: Image.Image) -> float:
         """Novelty score of a picture for a translator: above 1, farther from the training set than nearly all of it."""
         loaded = self.hold(name)
         find_verb(loaded.system, "translate")
         x = to_tensor([picture], loaded.model.image_shape).to(self.device)
-        found = (float(loaded.model.domain(x)) for _ in range(1))  # computed on the engine's thread
-        return next(self._worker.run(found))
+        return self._on_worker(lambda: float(loaded.model.domain(x)))
 
     def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Latents (n, 2) and class numbers (n,) of held-out images, for a model with a two-dimensional latent space."""
@@ -406,20 +291,13 @@ class Engine:
         if not hasattr(model, "map_latents"):
             raise ValueError(f"{name} has no map: it has more than two numbers a picture")
         labels = model.map_labels.cpu().numpy()
-        there = labels != EMPTY
-        return model.map_latents.float().cpu().numpy()[there], labels[there]
+        return model.map_latents.float().cpu().numpy()[labels != EMPTY], labels[labels != EMPTY]
 
     def classify(self, name: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class probabilities (n, classes) and features (n, d) of pictures uint8 (n, h, w, c)."""
-        images = from_uint8(torch.from_numpy(pictures).permute(0, 3, 1, 2))
-
-        def output(verb: str) -> np.ndarray:
-            def run(model: Model, i: int, j: int) -> Tensor:
-                return getattr(model, verb)(to_device(images[i:j], self.device))
-
-            return self._collect(name, verb, len(images), run)
-
-        logits, features = output("classify"), output("features")
+        loaded, images = self.hold(name), from_uint8(torch.from_numpy(pictures).permute(0, 3, 1, 2))
+        logits = self._rows(loaded, "classify", images, lambda rows: loaded.model.classify(rows))
+        features = self._rows(loaded, "features", images, lambda rows: loaded.model.features(rows))
         return torch.from_numpy(logits).softmax(1).numpy(), features
 
     def image_shape(self, name: str) -> tuple[int, int, int]:
@@ -429,108 +307,92 @@ class Engine:
 
     def hold(self, name: str, exact: bool | None = None) -> LoadedModel:
         """The loaded model of that name, from an LRU cache within the memory budget. Raises ValueError if missing."""
-        path = catalog.locate(name).resolve()
-        if not path.exists():
-            raise ValueError(f"{path.name} does not exist")
+        path = catalog.locate(name)
+        try:
+            path = path.resolve(strict=True)
+            changed = path.stat().st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            raise ValueError(f"{path.name} does not exist") from None
         exact = self.exact if exact is None else exact
-        key = (path, path.stat().st_mtime, exact)
-        with self._holding:
-            while key not in self._loaded:
-                try:
-                    self._loaded[key] = load(name, path, self.device, self._precision(exact), exact)
-                except torch.OutOfMemoryError:
-                    if not self._loaded:
-                        raise ValueError(f"the graphics card has no memory left for {name}") from None
-                    self._loaded.popitem(last=False)
-                    continue
-                while sum(h.bytes for h in self._loaded.values()) > self.memory and len(self._loaded) > 1:
-                    self._loaded.popitem(last=False)
-            self._loaded.move_to_end(key)
-            return self._loaded[key]
+        try:
+            return self._loaded.get(
+                (path, changed, exact), lambda: load(name, path, self.device, self._precision(exact), exact)
+            )
+        except torch.OutOfMemoryError:
+            raise ValueError(f"the graphics card has no memory left for {name}") from None
 
     def _precision(self, exact: bool) -> Precision:
         return Precision.exact(self.device) if exact else best_precision(self.device)
 
     # frames -------------------------------------------------------------------------------------------------------
 
-    def _collect(
+    def _on_worker(self, work: Callable[[], Result]) -> Result:
+        """The result of `work`, computed on the engine's thread, in turn with all visitors."""
+        return next(self._worker.run(work() for _ in range(1)))
+
+    def _frames(
         self,
-        name: str,
+        loaded: LoadedModel,
+        seeds: list[int],
+        begin: Begin,
+        convert: Callable[[Frame], Result],
+        concatenate: Callable[[list[Result]], Result],
+    ) -> Iterator[Result]:
+        """Converted frames of a batch, sampled in parts that fit into memory."""
+
+        def attempt(size: int) -> Iterator[Result]:
+            parts = [slice(i, i + size) for i in range(0, len(seeds), size)]
+            runs = [begin(Noise(seeds[part], self.device), part) for part in parts]
+            for frames in side_by_side(loaded, runs):
+                for frame in frames:
+                    finite(loaded, frame.images)
+                yield concatenate([convert(frame) for frame in frames])
+
+        return self._worker.run(guarded(loaded, PICTURES, len(seeds), attempt))
+
+    def _drawn(self, loaded: LoadedModel, verb: str, seeds: Sequence[int], **values: Any) -> np.ndarray:
+        """Results of a verb that draws from one random stream per seed."""
+
+        def run(part: slice) -> Tensor:
+            return getattr(loaded.model, verb)(Noise(seeds[part], self.device), **values)
+
+        return self._collect(loaded, verb, len(seeds), run)
+
+    def _rows(
+        self,
+        loaded: LoadedModel,
         verb: str,
-        count: int,
-        run: Callable[[Model, int, int], Tensor],
-        convert: Callable[[Tensor], np.ndarray] | None = None,
-        exact: bool | None = None,
+        rows: Tensor,
+        run: Callable[[Tensor], Tensor],
+        convert: Convert = to_numbers,
     ) -> np.ndarray:
-        """Results of run(model, i, j) over slices that take about a frame each, concatenated to one array."""
-        loaded = self.hold(name, exact)
+        """Results of `run` for the rows of a tensor on the CPU."""
+        return self._collect(loaded, verb, len(rows), lambda part: run(to_device(rows[part], self.device)), convert)
+
+    def _collect(
+        self, loaded: LoadedModel, verb: str, count: int, run: Callable[[slice], Tensor], convert: Convert = to_numbers
+    ) -> np.ndarray:
+        """Results of `run` over parts that take about a frame each, concatenated to one array."""
         find_verb(loaded.system, verb)
         if not count:
             raise ValueError("there is nothing to compute: give at least one seed, code or picture")
 
         def work() -> Iterator[np.ndarray]:
             done = 0
-            while done < count:
-                each = loaded.seconds.get(verb)
-                size = min(loaded.max_batch or count, count - done, max(1, int(FRAME_SECONDS / each)) if each else 16)
+
+            def attempt(size: int) -> Iterator[np.ndarray]:
                 started = time.perf_counter()
-                try:
-                    with loaded.precision.autocast():
-                        result = run(loaded.model, done, done + size)
-                    if loaded.precision.dtype is torch.float16 and not result.isfinite().all():
-                        raise ArithmeticError("the model gave numbers that are not finite")
-                    made = (convert or to_numbers)(result)
-                except (torch.OutOfMemoryError, ArithmeticError) as error:
-                    self._recover(loaded, error, size)
-                    continue
+                with loaded.precision.autocast():
+                    result = run(slice(done, done + size))
+                made = convert(finite(loaded, result))
                 loaded.seconds[verb] = (time.perf_counter() - started) / size
                 yield made
-                done += size
+
+            while done < count:
+                each = loaded.seconds.get(verb)
+                size = min(count - done, max(1, int(FRAME_SECONDS / each)) if each else 16)
+                for made in guarded(loaded, PICTURES, size, attempt):
+                    done += len(made)
+                    yield made
 
         return np.concatenate(list(self._worker.run(work())))
-
-    def _recover(self, loaded: LoadedModel, error: Exception, size: int) -> int:
-        """Batch size to retry with: half of it after out-of-memory, the same after a switch from float16 to float32.
-
-        Raises the error where there is no other way.
-        """
-        if isinstance(error, torch.OutOfMemoryError):
-            if size == 1:
-                raise ValueError("the graphics card has no memory left for even one picture") from None
-            loaded.max_batch = size // 2
-            return loaded.max_batch
-        if loaded.precision.dtype is not torch.float16:
-            raise error
-        loaded.precision = without_float16(self.device)
-        loaded.model.float()
-        loaded.bytes = sum(t.nbytes for t in loaded.model.state_dict().values())
-        if isinstance(decode := getattr(loaded.model, "decode", None), GraphedVerb):
-            decode.forget()
-        return size
-
-
-def room_for(pictures: int) -> Text:
-    return Text(
-        f"There was too little memory for more pictures at once than {pictures}: more are computed part by part.",
-        f"La mémoire ne suffit pas à plus d’images à la fois que {pictures} : au-delà, le calcul se fait par parties.",
-    )
-
-
-def to_half(latents: Tensor) -> Tensor:
-    """Latents in the half precision of a recipe, so that the image shown is the one that the recipe reproduces."""
-    return latents.clamp(-60000, 60000).half()
-
-
-def to_numbers(result: Tensor) -> np.ndarray:
-    return result.float().cpu().numpy()
-
-
-def _memory_budget(device: torch.device) -> int:
-    """Memory budget of loaded models in bytes: GENSTUDIO_MEMORY in GiB, else half of the free memory."""
-    if said := os.environ.get("GENSTUDIO_MEMORY"):
-        return int(float(said) * 2**30)
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0] // 2
-    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    return 2 * 2**30

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +16,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from genstudio import catalog, checkpoint
 from genstudio.controls import ANY, controls
 from genstudio.engine.cuda_graph import GraphedVerb
-from genstudio.images import to_uint8
-from genstudio.model import Model, Noise, sample
-from genstudio.precision import Precision
+from genstudio.model import Frame, Model, Noise
+from genstudio.precision import Precision, without_float16
 from genstudio.registry import find_system
 from genstudio.system import System
 
@@ -34,11 +32,26 @@ class LoadedModel:
     header: checkpoint.Header
     digest: str  # of the weights, for recipes
     precision: Precision
+    device: torch.device
     bytes: int
     latent_dim: int | None = None  # dimension of its latents, None without latents
     seconds: dict[str, float] = field(default_factory=dict)  # per image, by verb, as last measured
-    max_batch: int | None = None  # largest batch that fits into memory, None until a larger one did not
+    fits: dict[str, int] = field(default_factory=dict)  # size that fits into memory, by unit, once a larger did not
     directions: dict[str, np.ndarray] = field(default_factory=dict)  # by method, computed on first use
+
+    @property
+    def max_batch(self) -> int | None:
+        """Largest batch that fits into memory, None until a larger one did not."""
+        return self.fits.get("pictures")
+
+    def leave_float16(self) -> None:
+        """Convert the model and its companions to float32, where float16 overflowed."""
+        self.precision = without_float16(self.device)
+        self.model.float()
+        self.model.companions.to(self.device, torch.float32)
+        self.bytes = size_of(self.model)
+        if isinstance(decode := getattr(self.model, "decode", None), GraphedVerb):
+            decode.forget()
 
 
 def load(name: str, path: Path, device: torch.device, precision: Precision, exact: bool) -> LoadedModel:
@@ -55,11 +68,16 @@ def load(name: str, path: Path, device: torch.device, precision: Precision, exac
         setattr(model, key, numbers.to(device))
     if device.type == "cuda" and hasattr(model, "decode"):
         model.decode = GraphedVerb(model.decode)
-    size = sum(t.nbytes for t in model.state_dict().values())
     latent_dim = model.latents(Noise([0], device)).shape[1] if hasattr(model, "latents") else None
     model.companions.to(device, precision.dtype, memory_format=precision.memory_format)
     system = find_system(header.system)
-    return LoadedModel(name, model, system, header, checkpoint.digest(path), precision, size, latent_dim)
+    digest = checkpoint.digest(path)
+    return LoadedModel(name, model, system, header, digest, precision, device, size_of(model), latent_dim)
+
+
+def size_of(model: Model) -> int:
+    """Bytes of a model's parameters and buffers."""
+    return sum(tensor.nbytes for tensor in model.state_dict().values())
 
 
 def sampling_method(system: System) -> Callable:
@@ -100,14 +118,9 @@ def check_labels(loaded: LoadedModel, seeds: Sequence[int], labels: Sequence[str
     return names
 
 
-def side_by_side(
-    loaded: LoadedModel, parts: Sequence[Noise], part_controls: Sequence[dict[str, Any]]
-) -> Iterator[np.ndarray]:
-    """Frames, uint8 (n, h, w, c), of a batch sampled in parts that fit into memory, each with controls of its own."""
+def side_by_side(loaded: LoadedModel, runs: Sequence[Iterator[Frame]]) -> Iterator[Sequence[Frame]]:
+    """The frames of parts of a batch, each sampled by a run of its own, step by step."""
     with ExitStack() as stack:
-        samplers = [
-            stack.enter_context(closing(sample(loaded.model, noise, **values)))
-            for noise, values in zip(parts, part_controls, strict=True)
-        ]
-        for frames in loaded.precision.stepwise(zip(*samplers, strict=True)):
-            yield np.concatenate([to_uint8(frame.images) for frame in frames])
+        for run in runs:
+            stack.enter_context(closing(run))
+        yield from loaded.precision.stepwise(zip(*runs, strict=True))

@@ -78,7 +78,7 @@ def at_its_scale(model: Translator, run: Run, images: Tensor, budget: int = BUDG
 def in_tiles(model: Translator, run: Run, images: Tensor, side: int) -> Passes:
     """Overlapping tiles of `side` pixels, blended with weights that vanish within the receptive field of a cut edge."""
     n, channels, height, width = images.shape
-    margin = UNBOUNDED_MARGIN if model.reach is None else min(model.reach, MAX_MARGIN)
+    margin = margin_of(model)
     rows, columns = (places(length, side, margin, model.multiple) for length in (height, width))
     total = torch.zeros(n, channels, height * model.scale, width * model.scale)
     weights = torch.zeros_like(total[:1, :1])
@@ -94,6 +94,16 @@ def in_tiles(model: Translator, run: Run, images: Tensor, side: int) -> Passes:
         weights[there] += weight
         yield TileProgress(k, len(rows) * len(columns))
     return total.div_(weights)
+
+
+def margin_of(model: Translator) -> int:
+    """Pixels of context around a tile."""
+    return UNBOUNDED_MARGIN if model.reach is None else min(model.reach, MAX_MARGIN)
+
+
+def least_budget(model: Translator) -> int:
+    """Pixels of the smallest tile that is more than its margins."""
+    return (2 * margin_of(model) + RAMP + model.multiple) ** 2
 
 
 def places(length: int, side: int, margin: int, multiple: int) -> list[tuple[int, int]]:

@@ -37,6 +37,14 @@ def step_of(frame: Frame, schedule: Schedule) -> Step:
     return Step(frame.step, frame.steps, frame.time, *shown, x.float().cpu().numpy())
 
 
+def concatenated(parts: Sequence[Step]) -> Step:
+    """The same step of parts of a batch, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    arrays = {key: np.concatenate([getattr(part, key) for part in parts]) for key in ("x_0", "x_t", "noise", "x")}
+    return replace(parts[0], **arrays)
+
+
 def display_range(schedule: Schedule, time: int) -> float:
     """Display range of x_t: signal plus two standard deviations of the noise, which nearly all values lie within."""
     return schedule.signal(time) + 2 * schedule.noise(time)

@@ -101,7 +101,7 @@ class ZeroGPUEngine(Engine):
     ) -> Iterator[Any]:
         seeds = list(seeds)
         here = super().sample(name, seeds, labels, **controls)
-        return self._through(here, "sample", name, len(seeds), (seeds, labels), controls)
+        return self._through(here, self.hold(name), "sample", len(seeds), (seeds, labels), controls)
 
     def denoise(self, name: str, seeds: Sequence[int], **controls: Any) -> Iterator[Any]:
         here = super().denoise(name, seeds, **controls)
@@ -125,31 +125,37 @@ class ZeroGPUEngine(Engine):
     ) -> Iterator[Any]:
         loaded = self.hold(name)
         count = pictures * controls.get("steps", 20)
-        return self._through(timed(here, loaded, "step", count), verb, name, count, arguments, controls)
+        return self._through(timed(here, loaded, "step", count), loaded, verb, count, arguments, controls)
 
     def project_styles(self, name: str, picture: Image.Image) -> Iterator[Any]:
-        return self._through(super().project_styles(name, picture), "project_styles", name, 1, (picture,), {})
+        here = super().project_styles(name, picture)
+        return self._through(here, self.hold(name), "project_styles", 1, (picture,), {})
 
     def project(self, name: str, picture: Image.Image) -> Iterator[Any]:
-        return self._through(super().project(name, picture), "project", name, 1, (picture,), {})
+        return self._through(super().project(name, picture), self.hold(name), "project", 1, (picture,), {})
 
     def translate(self, name: str, images: np.ndarray, *, view: str = "own", **controls: Any) -> Iterator[Any]:
         work, loaded = super().translate(name, images, view=view, **controls), self.hold(name)
         n, height, width, _ = np.shape(images)
         pixels = n * (loaded.model.own_side**2 if view == "own" and loaded.model.own_side else height * width)
         here, settings = timed(work, loaded, "translate", pixels), {"view": view, **controls}
-        return self._through(here, "translate", name, pixels, (images,), settings)
+        return self._through(here, loaded, "translate", pixels, (images,), settings)
 
     def _through(
-        self, here: Iterator[Any], verb: str, name: str, count: int, arguments: tuple, controls: dict[str, Any]
+        self,
+        here: Iterator[Any],
+        loaded: LoadedModel,
+        verb: str,
+        count: int,
+        arguments: tuple,
+        controls: dict[str, Any],
     ) -> Iterator[Any]:
         """A checked call that has not started: `here` where its estimate is short, else a `Call` through `on_gpu`."""
-        loaded = self.hold(name)
         if on_processor(loaded, verb, count) <= SHORT:
             return here
         # The precision must be the one that the image's recipe will record.
         exact = loaded.precision.dtype is torch.float32
-        call = Call(verb, name, arguments, controls, exact, on_card(loaded, verb, count), self)
+        call = Call(verb, loaded.name, arguments, controls, exact, on_card(loaded, verb, count), self)
         return self._received(call, loaded, count)
 
     def _received(self, call: Call, loaded: LoadedModel, count: int) -> Iterator[Any]:

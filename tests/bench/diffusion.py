@@ -22,6 +22,7 @@ from genstudio import catalog
 from genstudio.engine import Engine
 from genstudio.engine.loaded import fused, side_by_side
 from genstudio.engine.worker import Worker
+from genstudio.images import to_uint8
 from genstudio.importers.formats.diffusers import translated
 from genstudio.layers.unet import DenoisingUNet
 from genstudio.model import Noise
@@ -95,7 +96,8 @@ def sampling(name: str, batch: int, steps: int, rounds: int) -> dict:
 
     def ours(steps: int) -> np.ndarray:
         how = {"steps": steps, "sampler": "ddim", "guidance": 1.0}
-        *_, last = turns.run(side_by_side(held, [Noise(range(batch), device)], [how]))
+        frames = side_by_side(held, [model.sample(Noise(range(batch), device), **how)])
+        *_, last = turns.run(to_uint8(frame.images) for [frame] in frames)
         return last
 
     def theirs(steps: int) -> np.ndarray:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +15,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from genstudio import checkpoint
+from genstudio import catalog, checkpoint
 from genstudio.engine import Engine
+from genstudio.engine import engine as engine_module
 from genstudio.engine.loaded import fused
 from genstudio.engine.worker import Worker
 from genstudio.model import Noise
@@ -267,7 +270,7 @@ def test_models_leave_in_the_order_of_disuse_when_memory_is_short(untrained):
     assert engine.hold(names[0]) is first  # the second is now the longest unused
     engine.hold(names[2])
     assert engine.hold(names[0]) is first
-    assert sum(h.bytes for h in engine._loaded.values()) <= engine.memory
+    assert sum(h.bytes for h in engine._loaded.values()) <= engine._loaded.budget
     assert engine.hold(names[1]) is not second
 
 
@@ -275,7 +278,7 @@ def test_a_model_larger_than_the_budget_is_still_held_alone(untrained):
     engine = Engine("cpu", exact=True, memory=1)
     engine.hold(untrained("vae_mnist"))
     held = engine.hold(untrained("classifier_mnist"))
-    assert list(engine._loaded.values()) == [held]
+    assert engine._loaded.values() == [held]
 
 
 def test_new_weights_in_the_same_file_are_seen(tmp_path):
@@ -287,6 +290,56 @@ def test_new_weights_in_the_same_file_are_seen(tmp_path):
         assert engine.hold(str(path)).header.step == seed
         pictures.append(engine.decode(str(path), Noise([0]).normal(40).numpy()))
     assert not np.array_equal(*pictures)
+
+
+W, PICTURE = np.zeros((1, 10, 128)), Image.new("RGB", (32, 32))
+VERBS = {  # system, and a call
+    "latents": (NAME, lambda verb: verb([1])),
+    "encode": (NAME, lambda verb: verb([PICTURE])),
+    "decode": (NAME, lambda verb: verb(np.zeros((2, 40)))),
+    "interpolate": (NAME, lambda verb: verb((np.zeros(40), np.ones(40)), [0.5])),
+    "sample": (NAME, lambda verb: list(verb([1]))),
+    "directions": (NAME, lambda verb: verb("effect")),
+    "project": (NAME, lambda verb: next(verb(PICTURE))),
+    "styles": ("stylegan2_avatars", lambda verb: verb([1])),
+    "truncate": ("stylegan2_avatars", lambda verb: verb(W, 0.5, 2)),
+    "synthesize": ("stylegan2_avatars", lambda verb: verb(W)),
+    "style_directions": ("stylegan2_avatars", lambda verb: verb("sefa", [0])),
+    "project_styles": ("stylegan2_avatars", lambda verb: next(verb(PICTURE))),
+    "denoise": ("ddpm_mnist", lambda verb: next(verb([1], steps=2))),
+    "img2img": ("ddpm_mnist", lambda verb: next(verb(PICTURE, [1], steps=2))),
+    "denoise_from": ("ddpm_mnist", lambda verb: next(verb(np.zeros((1, 1, 28, 28)), 500, [1], steps=2))),
+    "translate": ("denoise_photo", lambda verb: list(verb(np.zeros((1, 32, 32, 3), np.uint8)))),
+    "novelty": ("denoise_photo", lambda verb: verb(PICTURE)),
+    "classify": ("classifier_mnist", lambda verb: verb(np.zeros((1, 28, 28, 1), np.uint8))),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_looks_for_its_checkpoint_once_and_loads_it_once(untrained, monkeypatch, verb):
+    """On a network drive each look takes milliseconds, and between two of them another file may have come there."""
+    (system, call), engine, looks = VERBS[verb], Engine("cpu", exact=True), []
+    name = untrained(system)
+
+    def counted(where, function: str) -> None:
+        plain = getattr(where, function)
+
+        def count_one(*arguments, **keywords):
+            looks.append(function) if name in map(str, arguments) else None
+            return plain(*arguments, **keywords)
+
+        monkeypatch.setattr(where, function, count_one)
+
+    monkeypatch.setattr("genstudio.latent.projection.SEARCH", 8)
+    monkeypatch.setattr(engine_module, "DIRECTION_SEEDS", 64)
+    counted(catalog, "locate")
+    counted(engine_module, "load")
+    counted(Path, "stat")
+    call(partial(getattr(engine, verb), name))
+    assert looks.count("load") == looks.count("locate") == 1
+    looks.clear()
+    call(partial(getattr(engine, verb), name))
+    assert looks == ["locate", "stat"]
 
 
 def test_a_model_is_held_once_however_many_ask_at_once(untrained):

@@ -171,7 +171,7 @@ def test_a_fork_while_the_page_is_loading_a_model_does_not_hang(borrower, spaces
     slow(borrower, name)
     work = borrower.sample(name, [1])
     borrower.hold(name)
-    with borrower._holding, ThreadPoolExecutor() as pool:
+    with borrower._loaded._loading, ThreadPoolExecutor() as pool:
         assert len(pool.submit(next, borrower.on_gpu(call_of(name))).result(timeout=PATIENCE)) > 0
     work.close()
 
