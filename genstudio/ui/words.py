@@ -149,6 +149,10 @@ DIFFERS = {
     "companions": Text("the guiding classifier was {then}, here it is {now}", "le classifieur de guidage était {then}, ici c’est {now}"),
     "genstudio": Text("GenStudio was {then}, here it is {now}", "GenStudio était {then}, ici c’est {now}"),
 }
+NO_PICTURE_HERE = Text(
+    "This tab opens no pictures: yours is for Latent space, Translate or Diffusion.",
+    "Cet onglet n’ouvre pas d’images : la vôtre est pour l’espace latent, Traduire ou Diffusion.",
+)
 BECAME_START = Text(
     "No recipe in this image; it is now the start.",
     "Pas de recette dans cette image : elle devient le départ.",

@@ -6,11 +6,12 @@ recipe is made from it, and nothing else is kept between two events.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 import numpy as np
+from PIL import Image
 
 from genstudio.controls import Text
 from genstudio.engine import Engine
@@ -73,6 +74,14 @@ class View:
     def immediate(self, scene: dict) -> bool:
         """True if the picture is drawn at once, False if on demand."""
         return True
+
+    def open_picture(self, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request) -> Iterator[dict]:
+        """Open a visitor's picture, with updates until it is there. Raises ValueError where it cannot."""
+        raise ValueError(w.NO_PICTURE_HERE.say(language(request)))
+        yield
+
+    def cancel_with(self, event: gr.events.Dependency) -> None:
+        """Let the stop button of a search also end `event`."""
 
     def supports(self, system: str) -> bool:
         """True if the view can show a system."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import gradio as gr
 import numpy as np
 
 from genstudio import catalog
 from genstudio.controls import controls
 from genstudio.model import samples_iteratively
 from genstudio.system import System
-from genstudio.ui.language import language
-from genstudio.ui.tab import Updates
 from genstudio.ui.tabs.classes import words as w
 from genstudio.ui.tabs.classes.between import Between
 from genstudio.ui.tabs.classes.board import Board
@@ -45,10 +42,3 @@ class ClassesTab(ViewsTab):
             return False
         model = self.systems[recipe["system"]].model
         return not (samples_iteratively(model) or hasattr(model, "styles"))
-
-    def open_picture(self, path: str, inputs: dict, request: gr.Request) -> Iterator[Updates]:
-        raise ValueError(w.NOT_HERE.say(language(request)))
-        yield
-
-    def cancel_with(self, event: gr.events.Dependency) -> None:
-        """There is no search to stop."""

@@ -9,11 +9,6 @@ NO_MODELS = Text(
     "No model that can be asked for a class is here yet. Train one with: python -m genstudio train cgan_mnist",
     "Aucun modèle à qui demander une classe n’est encore là. Entraînez-en un : python -m genstudio train cgan_mnist",
 )
-PICTURE_OPENED = Text("A picture has no class that could be asked for.", "Une image n’a pas de classe que l’on puisse demander.")
-NOT_HERE = Text(
-    "This tab draws pictures of classes: a picture of yours is for Latent space, Translate or Diffusion.",
-    "Cet onglet dessine des classes : votre image est pour l’espace latent, Traduire ou Diffusion.",
-)
 
 PICK = Text("Pick", "Choisir")
 CLASSES = Text("Classes", "Classes")
