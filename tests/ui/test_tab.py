@@ -101,5 +101,5 @@ def test_a_model_that_is_not_there_is_refused_by_name(tab, drawn):
 
 def test_the_page_has_every_tab_in_order():
     page = build(Engine("cpu"))
-    tabs = [block.id for block in page.blocks.values() if isinstance(block, gr.Tab)]
-    assert [key for key in tabs if key in {tab.key for tab in TABS}] == [tab.key for tab in TABS]
+    tabs = [block for block in page.blocks.values() if isinstance(block, gr.Tab)]
+    assert [tab.id for tab in tabs if tab.parent.elem_id == "tabs"] == [tab.key for tab in TABS]
