@@ -14,7 +14,7 @@ from genstudio.controls import Text
 from genstudio.layers.image_to_image import MirroredResNetGenerator
 from genstudio.model import Model
 from genstudio.models.autoencoder import AutoEncoder
-from genstudio.models.biggan import BigGAN, BigGANDeep
+from genstudio.models.biggan import BigGAN, biggan, biggan_of_bottlenecks
 from genstudio.models.classifier import AttributeClassifier, Classifier
 from genstudio.models.diffusion import Diffusion
 from genstudio.models.gan import CGAN, DCGAN
@@ -73,13 +73,13 @@ def small_cgan() -> CGAN:
 
 @small()
 def small_biggan() -> BigGAN:
-    return BigGAN(COLOUR, len(CLASSES), widths=(16, 16, 16), chunk=4, embedding=8, attention_resolution=8)
+    return biggan(COLOUR, len(CLASSES), widths=(16, 16, 16), chunk=4, embedding=8, attention_resolution=8)
 
 
 @small()
-def small_biggan_deep() -> BigGANDeep:
+def small_biggan_deep() -> BigGAN:
     doubles = (False, True, False, True)
-    return BigGANDeep((32, 32, 32, 32, 16), doubles, latent_dim=8, classes=len(CLASSES), embedding=8, attention_position=3, rows=5)
+    return biggan_of_bottlenecks((32, 32, 32, 32, 16), doubles, latent_dim=8, classes=len(CLASSES), embedding=8, attention_position=3, rows=5)
 
 
 @small()

@@ -6,7 +6,8 @@ Brock et al. 2019 (arXiv:1809.11096), appendix B; Miyato et al. 2018 (arXiv:1802
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -112,6 +113,24 @@ class Statistics(nn.Module):
         self.gathered += 1
         for average, new in ((self.means, x.mean((0, 2, 3))), (self.variances, x.var((0, 2, 3), unbiased=False))):
             average[self.gathering] += (new - average[self.gathering]) / self.gathered
+
+
+@contextmanager
+def gathering(norms: Sequence[Statistics], levels: Iterable[tuple[int, float]]) -> Iterator[Iterator[float]]:
+    """Context with the truncations of `levels`, pairs of row and truncation: the batches that pass through the network
+    while one is current are averaged in its row."""
+
+    def each() -> Iterator[float]:
+        for row, truncation in levels:
+            for norm in norms:
+                norm.gathering, norm.gathered = row, 0
+            yield truncation
+
+    try:
+        yield each()
+    finally:
+        for norm in norms:
+            norm.gathering = None
 
 
 class ConditionalBatchNorm(Statistics):
@@ -222,6 +241,14 @@ class Generator(nn.Module):
             if str(i) in self.attention:
                 x = self.attention[str(i)](x)
         return torch.tanh(self.out(relu(self.norm(x))))
+
+    @contextmanager
+    def gathering(self) -> Iterator[Iterator[float]]:
+        """Context with the truncations whose batch norm statistics are to be gathered, one after the other."""
+        norms = [module for module in self.modules() if isinstance(module, ConditionalBatchNorm)]
+        with gathering(norms, enumerate(LEVELS)) as levels:
+            yield levels
+
 
 
 class Critic(nn.Module):

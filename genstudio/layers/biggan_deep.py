@@ -7,7 +7,8 @@ norm any more: each weight was divided by its largest singular value for good.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, conv_transpose2d, interpolate, linear, max_pool2d, pad
 from torch.nn.functional import scaled_dot_product_attention as attention
 
-from genstudio.layers.biggan import Statistics
+from genstudio.layers.biggan import LEVELS, Statistics, gathering
 
 EPS = 1e-4  # added to variances, as the published networks do
 BOTTLENECK = 4  # times fewer channels inside a block
@@ -180,6 +181,7 @@ class Generator(nn.Module):
         rows: int,
     ):
         super().__init__()
+        self.latent_dim = latent_dim
         if len(widths) != len(doubles) + 1:
             raise ValueError(f"{len(doubles)} blocks lie between {len(doubles) + 1} widths, not {len(widths)}")
         if min(widths) < MIN_CHANNELS:
@@ -206,3 +208,15 @@ class Generator(nn.Module):
                 x = self.attention[0](x)
             x = block(x, condition, truncation)
         return torch.tanh(self.out(self.norm(x, truncation)))
+
+    @contextmanager
+    def gathering(self) -> Iterator[Iterator[float]]:
+        """Context with a few truncations whose batch norm statistics are to be gathered, one after the other; at its end
+        the rows between them are interpolated."""
+        norms = [module for module in self.modules() if isinstance(module, BatchNorm)]
+        last = len(norms[0].means) - 1
+        rows = sorted({round(level * last) for level in LEVELS})
+        with gathering(norms, [(row, row / last) for row in rows]) as levels:
+            yield levels
+        for norm in norms:
+            norm.interpolate_rows(rows)

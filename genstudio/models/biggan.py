@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from genstudio.controls import ANY, Blend, Label, Text, Towards, Truncation
 from genstudio.layers import biggan_deep as deep
-from genstudio.layers.biggan import LEVELS, ConditionalBatchNorm, Critic, Generator
+from genstudio.layers.biggan import Critic, Generator
 from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
 from genstudio.objectives.adversarial import critic_hinge, generator_hinge, watch
 from genstudio.system import Recipe, system
@@ -29,11 +29,7 @@ MAX_SIDE = 1024  # pixels
 class BigGAN(Model):
     """BigGAN with a projection critic (discriminator).
 
-    widths: channels of the generator at 4x4, 8x8, ...
-    chunk: latent dimensions for each block.
-    embedding: dimensions of the class embedding.
-    attention_resolution: that of the self-attention.
-    down_blocks: downsampling blocks of the critic, which has one block more than the generator.
+    generator: one of `layers/biggan.py` or of `layers/biggan_deep.py`.
     critic_steps: critic steps, each on an equal part of the batch, before one step of the generator.
     """
 
@@ -41,17 +37,13 @@ class BigGAN(Model):
         self,
         image_shape: tuple[int, int, int],
         classes: int,
-        widths: Sequence[int],
-        chunk: int = 20,
-        embedding: int = 64,
-        attention_resolution: int = 16,
-        down_blocks: int = 2,
+        generator: Generator | deep.Generator,
+        critic: Critic,
         critic_steps: int = 2,
     ):
         super().__init__()
         self.image_shape, self.classes, self.critic_steps = image_shape, classes, critic_steps
-        self.generator = Generator(image_shape[0], widths, chunk, classes, embedding, attention_resolution)
-        self.critic = Critic(image_shape[0], [*widths[::-1]], down_blocks, classes)
+        self.generator, self.critic = generator, critic
         self.latent_dim = self.generator.latent_dim
 
     # verbs
@@ -115,67 +107,59 @@ class BigGAN(Model):
 
     @torch.no_grad()
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
-        """Gather batch norm statistics for each truncation, with the averaged weights."""
-        norms = [module for module in self.modules() if isinstance(module, ConditionalBatchNorm)]
-        self._gather(norms, enumerate(LEVELS))
-
-    def _gather(self, norms: Sequence[nn.Module], levels: Iterable[tuple[int, float]]) -> None:
-        """Gather batch norm statistics of generated images; levels: pairs of row and truncation."""
+        """Gather batch norm statistics of generated images for each truncation, with the averaged weights."""
         count = len(self.class_names) or self.classes + 1
-        for level, truncation in levels:
-            for norm in norms:
-                norm.gathering, norm.gathered = level, 0
-            for i in range(GATHERED):
-                noise = Noise(range(i * BATCH, (i + 1) * BATCH), self.critic.output.weight.device)
-                embedded = self.generator.class_embedding(torch.arange(BATCH, device=noise.device) % count)
-                self.generator(self._truncated(noise) * truncation, embedded)
-        for norm in norms:
-            norm.gathering = None
+        with self.generator.gathering() as levels:
+            for truncation in levels:
+                for i in range(GATHERED):
+                    noise = Noise(range(i * BATCH, (i + 1) * BATCH), self.critic.output.weight.device)
+                    embedded = self.generator.class_embedding(torch.arange(BATCH, device=noise.device) % count)
+                    self.generator(self._truncated(noise) * truncation, embedded)
 
 
-class BigGANDeep(BigGAN):
+def biggan(
+    image_shape: tuple[int, int, int],
+    classes: int,
+    widths: Sequence[int],
+    chunk: int = 20,
+    embedding: int = 64,
+    attention_resolution: int = 16,
+    down_blocks: int = 2,
+) -> BigGAN:
+    """The network of the paper, with a critic that has one block more than the generator.
+
+    widths: channels of the generator at 4x4, 8x8, ...
+    chunk: latent dimensions for each block.
+    embedding: dimensions of the class embedding.
+    attention_resolution: that of the self-attention.
+    down_blocks: downsampling blocks of the critic.
+    """
+    generator = Generator(image_shape[0], widths, chunk, classes, embedding, attention_resolution)
+    return BigGAN(image_shape, classes, generator, Critic(image_shape[0], [*widths[::-1]], down_blocks, classes))
+
+
+def biggan_of_bottlenecks(
+    widths: Sequence[int],
+    doubles: Sequence[bool],
+    latent_dim: int,
+    classes: int,
+    embedding: int,
+    attention_position: int,
+    rows: int,
+) -> BigGAN:
     """BigGAN-deep: more blocks, with bottlenecks, each conditioned on all of z.
 
     The generator has no spectral norm: it is divided out of published weights, and fine-tuning goes without. The critic
-    has it, with a block for each resolution and one more, as in `BigGAN`.
+    has it, with a block for each resolution and one more, as in `biggan`.
 
-    widths, doubles, latent_dim, embedding, attention_position, rows: see `layers/biggan_deep.py`.
+    The arguments are those of `layers/biggan_deep.py`. Raises ValueError for images that are too large.
     """
-
-    def __init__(
-        self,
-        widths: Sequence[int],
-        doubles: Sequence[bool],
-        latent_dim: int,
-        classes: int,
-        embedding: int,
-        attention_position: int,
-        rows: int,
-        critic_steps: int = 2,
-    ):
-        Model.__init__(self)
-        if (side := 4 << sum(doubles)) > MAX_SIDE:
-            raise ValueError(f"its pictures would be {side} pixels wide, and {MAX_SIDE} are the most")
-        self.image_shape, self.classes, self.critic_steps, self.latent_dim = (
-            (3, side, side),
-            classes,
-            critic_steps,
-            latent_dim,
-        )
-        self.generator = deep.Generator(3, widths, doubles, latent_dim, classes, embedding, attention_position, rows)
-        capped = [min(width, MAX_CRITIC_CHANNELS) for width in widths]
-        halved = [width for width, doubled in zip(capped[1:], doubles, strict=True) if doubled][::-1]
-        self.critic = Critic(3, [*halved, capped[0]], len(halved), classes)
-
-    @torch.no_grad()
-    def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
-        """Gather batch norm statistics for a few truncations, and interpolate the rows between them."""
-        norms = [module for module in self.modules() if isinstance(module, deep.BatchNorm)]
-        last = len(norms[0].means) - 1
-        rows = sorted({round(level * last) for level in LEVELS})
-        self._gather(norms, [(row, row / last) for row in rows])
-        for norm in norms:
-            norm.interpolate_rows(rows)
+    if (side := 4 << sum(doubles)) > MAX_SIDE:
+        raise ValueError(f"its pictures would be {side} pixels wide, and {MAX_SIDE} are the most")
+    generator = deep.Generator(3, widths, doubles, latent_dim, classes, embedding, attention_position, rows)
+    capped = [min(width, MAX_CRITIC_CHANNELS) for width in widths]
+    halved = [width for width, doubled in zip(capped[1:], doubles, strict=True) if doubled][::-1]
+    return BigGAN((3, side, side), classes, generator, Critic(3, [*halved, capped[0]], len(halved), classes))
 
 
 RECIPE = Recipe(images=2_000_000, batch=64, rate=2e-4, betas=(0.0, 0.999), cosine=False, flip=True, ema=0.999)
@@ -188,7 +172,7 @@ RECIPE = Recipe(images=2_000_000, batch=64, rate=2e-4, betas=(0.0, 0.999), cosin
 )
 def biggan_cifar10(width: int = 128) -> BigGAN:
     """A small BigGAN of the ten classes of CIFAR-10."""
-    return BigGAN((3, 32, 32), classes=10, widths=4 * (width,))
+    return biggan((3, 32, 32), classes=10, widths=4 * (width,))
 
 
 @system(
@@ -204,8 +188,8 @@ def biggan_deep(
     classes: int = 10,
     attention_position: int = 5,
     rows: int = 51,
-) -> BigGANDeep:
+) -> BigGAN:
     """A BigGAN-deep: of the ten classes of CIFAR-10, or as large as the published ones of ImageNet."""
-    return BigGANDeep(
+    return biggan_of_bottlenecks(
         widths, [bool(each) for each in doubles], latent_dim, classes, embedding, attention_position, rows
     )

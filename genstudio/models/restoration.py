@@ -113,8 +113,7 @@ class Colorizer(Pix2Pix):
     """Pix2pix that generates chroma only: the luma of the input is kept."""
 
     def __init__(self, image_shape: tuple[int, int, int], widths: tuple[int, ...], weight: float = 100.0):
-        super().__init__(image_shape, widths, weight=weight)
-        self.generator = UNet(1, 2, widths)
+        super().__init__(image_shape, weight=weight, generator=UNet(1, 2, widths))
 
     def sources(self, batch: Batch) -> Tensor:
         return luma(batch.images).expand_as(batch.images)

@@ -16,7 +16,7 @@ from genstudio.importers.convert import convert, recognise
 from genstudio.importers.lazy_tensor import Refused
 from genstudio.layers.biggan_deep import Attention, BatchNorm, Conv, Pointwise
 from genstudio.model import Noise
-from genstudio.models.biggan import BigGANDeep
+from genstudio.models.biggan import BigGAN, biggan_of_bottlenecks
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -65,7 +65,7 @@ def pictures(model: Theirs, z: Tensor, kinds: list[int], truncation: float) -> T
 
 
 @torch.no_grad()
-def ours(model: BigGANDeep, z: Tensor, kinds: list[int], truncation: float) -> Tensor:
+def ours(model: BigGAN, z: Tensor, kinds: list[int], truncation: float) -> Tensor:
     return model.decode(torch.cat([z, model.generator.class_embedding.weight[kinds]], 1), truncation=truncation)
 
 
@@ -183,7 +183,7 @@ def test_attention_begins_as_the_identity():
 
 def test_statistics_that_were_gathered_make_sampling_what_training_was():
     torch.manual_seed(0)
-    model = BigGANDeep((32, 16, 8), (True, True), latent_dim=4, classes=3, embedding=3, attention_position=2, rows=9).eval()
+    model = biggan_of_bottlenecks((32, 16, 8), (True, True), latent_dim=4, classes=3, embedding=3, attention_position=2, rows=9).eval()
     model.finish([])
     noise = Noise(range(128))
     kind = model.generator.class_embedding(torch.arange(64).repeat(2) % 4)

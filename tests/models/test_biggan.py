@@ -9,7 +9,7 @@ from torch.nn.functional import batch_norm
 from genstudio.engine.loaded import fused
 from genstudio.layers.biggan import LEVELS, Attention, ConditionalBatchNorm, Conv, Critic, Embedding, Linear
 from genstudio.model import Batch, Noise, Progress
-from genstudio.models.biggan import BOUND, BigGAN
+from genstudio.models.biggan import BOUND, BigGAN, biggan
 from genstudio.objectives.adversarial import critic_hinge, generator_hinge
 
 NAMES = ["ant", "bee", "cat"]
@@ -21,7 +21,7 @@ def seeded():
 
 
 def tiny() -> BigGAN:
-    model = BigGAN((3, 16, 16), classes=3, widths=(8, 8, 8), chunk=4, embedding=5, attention_resolution=8)
+    model = biggan((3, 16, 16), classes=3, widths=(8, 8, 8), chunk=4, embedding=5, attention_resolution=8)
     model.class_names = NAMES
     return model
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from genstudio import catalog, checkpoint, paths
 from genstudio.controls import OF_CLASSES, Choice, Kind, Slider, Text, Toggle, controls
@@ -462,3 +463,12 @@ def test_a_shipped_generator_shows_how_it_learned(path):
 
 def test_all_that_is_shipped_is_at_most_120_megabytes():
     assert sum(p.stat().st_size for p in paths.SHIPPED.glob("*")) <= 120_000_000
+
+
+@pytest.mark.parametrize("entry", INSTANCES.values(), ids=lambda entry: entry.name)
+def test_no_network_is_built_and_thrown_away(entry, monkeypatch):
+    built, init = [], nn.Module.__init__
+    monkeypatch.setattr(nn.Module, "__init__", lambda self, *given, **named: (built.append(self), init(self, *given, **named))[1])
+    model = entry.build()
+    kept = {id(module) for module in model.modules()}
+    assert not [type(module).__name__ for module in built if id(module) not in kept and [*module.parameters(recurse=False)]]
