@@ -173,12 +173,18 @@ class Model(nn.Module):
         synthesize(w, noise, *, <controls>) -> images
         translate(images, *, <controls>) -> images
         classify(images) -> (n, classes)            logits; features(images) -> (n, d); attribute_logits(images) -> dict
+        nats(images) -> (n,)                        -log p(images), of pixels as `likelihood_of` says; an estimate or,
+                                                    with `bound`, one of an upper bound
     """
 
     image_shape: tuple[int, int, int]  # (c, h, w) of its output, or of its input
     classes: int = 0  # labels that it is conditioned on, or classifies
     class_names: Sequence[str] = ()  # of the labels in its training set; set on loading
     attributes: Mapping[str, Sequence[str]] = MappingProxyType({})  # it classifies: their values, none for yes or no
+    slow: bool = False  # it samples iteratively, which takes seconds
+    preview: Mapping[str, Any] = MappingProxyType({})  # values of `sample`'s controls for a quick look
+    likelihood_of: str = "grey levels"  # pixels of `nats`: 8-bit "grey levels", "real" numbers, "binary"
+    bound: bool = False  # `nats` is an upper bound
     companions: Companions = Companions()  # set by `registry.build`
     trained_with: Sequence[str] = ()  # roles of the companions that its losses use: with other weights it is useless
     optional: Mapping[str, str] = MappingProxyType({})  # companion's role: the control that is 0 without it
@@ -230,11 +236,6 @@ def verbs(model: type[Model] | Model) -> tuple[str, ...]:
 def generates(model: type[Model] | Model) -> bool:
     """True if the model generates images from noise alone."""
     return hasattr(model, "sample") or (hasattr(model, "latents") and hasattr(model, "decode"))
-
-
-def samples_iteratively(model: type[Model] | Model) -> bool:
-    """True if the model samples iteratively, which is slow."""
-    return hasattr(model, "denoise_from")
 
 
 def labels_for(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor:

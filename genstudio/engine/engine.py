@@ -33,7 +33,7 @@ from genstudio.engine.worker import Worker
 from genstudio.images import from_uint8, to_tensor, to_uint8
 from genstudio.latent import paths, style_layers
 from genstudio.latent.projection import Projection
-from genstudio.model import Frame, Noise, sample, samples_iteratively, to_device
+from genstudio.model import Frame, Noise, sample, to_device
 from genstudio.models.fitted_prior import EMPTY
 from genstudio.precision import Precision, best_precision, choose_device, keep_memory
 
@@ -187,7 +187,7 @@ class Engine:
     ) -> tuple[LoadedModel, list[int], dict[str, Any]]:
         """Model, seeds and controls of a stepwise verb. Raises ValueError where one of them does not fit."""
         loaded, seeds = self.hold(name), list(seeds)
-        if not samples_iteratively(loaded.model):
+        if not hasattr(loaded.model, "denoise_from"):
             raise ValueError(f"{name} does not come about step by step")
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")

@@ -24,7 +24,6 @@ from PIL import Image
 from genstudio.controls import Text
 from genstudio.engine.engine import Engine
 from genstudio.engine.loaded import LoadedModel
-from genstudio.model import samples_iteratively
 
 SHORT = 0.2  # seconds on the CPU up to which a call stays there: to get a card takes longer
 START = 8.0  # seconds until a forked process has its card and its model
@@ -193,7 +192,7 @@ def on_processor(loaded: LoadedModel, verb: str, count: int) -> float:
         return count * loaded.seconds.get("translate", PIXEL)
     if verb in ("denoise", "denoise_from", "img2img"):
         return count * loaded.seconds.get("step", STEP)
-    if verb == "sample" and not samples_iteratively(loaded.system.model):
+    if verb == "sample" and not loaded.system.model.slow:
         return count * loaded.seconds.get("decode", 0.0)
     return math.inf
 

@@ -11,135 +11,41 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
 
-from genstudio.controls import ANY, Choice, Label, Slider, Text
+from genstudio.controls import ANY, Label, Text
 from genstudio.layers.unet import DenoisingUNet
 from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
 from genstudio.objectives import denoising
 from genstudio.objectives.denoising import ImportantTimes, Predicts
 from genstudio.samplers import SAMPLERS
+from genstudio.samplers.controls import (
+    DRAWN,
+    FOUND,
+    ByClassifier,
+    Eta,
+    Guidance,
+    Rescale,
+    Sampler,
+    StartNoise,
+    Steps,
+    Strength,
+)
 from genstudio.samplers.ddim import inverted
 from genstudio.samplers.guidance import by_classifier, classifier_free, clipped, inpainting
 from genstudio.samplers.schedule import CLEAN, Denoise, Denoised, Schedule, State
 from genstudio.system import Range, Recipe, system
 
 HYBRID = 0.001  # weight of the bound, which trains the variance: Nichol and Dhariwal 2021, section 3.1
+STRATA = 24  # of the times, in an estimate of the bound
 MAX_BLOCKS = 64  # per level, in imported weights
 MAX_NOISE = 172.0  # of -log(alpha_bar): sqrt(alpha_bar), by which samplers divide, is still a float32
 
 Beta = Annotated[float, Range(1e-6, 0.5)]  # an end of the linear noise schedule
-
-Steps = Annotated[
-    int,
-    Slider(
-        1,
-        250,
-        1,
-        title=Text("Steps", "Pas"),
-        hint=Text(
-            "How often the network is asked. More is slower, and closer to the path that it was trained on.",
-            "Combien de fois le réseau est consulté. Plus : plus lent, et plus près du chemin appris.",
-        ),
-    ),
-]
-Sampler = Annotated[
-    str,
-    Choice(
-        tuple(SAMPLERS),
-        title=Text("Sampler", "Échantillonneur"),
-        hint=Text(
-            "How the next picture follows from the guess. DPM-Solver++ needs fewest steps; DDPM puts fresh noise back.",
-            "Comment l’image suivante découle de l’estimation. DPM-Solver++ est le plus économe ; DDPM remet du bruit.",
-        ),
-    ),
-]
-Guidance = Annotated[
-    float,
-    Slider(
-        0.0,
-        8.0,
-        0.1,
-        title=Text("Guidance", "Guidage"),
-        hint=Text(
-            "How strongly the class is obeyed. 0 ignores it, 1 is as trained, above 1 exaggerates and loses variety.",
-            "À quel point la classe est suivie. 0 : ignorée ; 1 : comme appris ; au-delà : exagérée, moins variée.",
-        ),
-    ),
-]
-Rescale = Annotated[
-    float,
-    Slider(
-        0.0,
-        1.0,
-        0.05,
-        title=Text("Rescale", "Remise à l’échelle"),
-        hint=Text(
-            "Takes back the contrast that strong guidance adds: 0 none of it, 1 all.",
-            "Retire le contraste qu’ajoute un guidage fort : 0, rien ; 1, tout.",
-        ),
-    ),
-]
-Eta = Annotated[
-    float,
-    Slider(
-        0.0,
-        1.0,
-        0.05,
-        title=Text("η: fresh noise in DDIM", "η : bruit neuf dans DDIM"),
-        hint=Text(
-            "0 follows a path that can be walked back, 1 throws DDPM’s dice at each step.",
-            "0 suit un chemin réversible ; 1 relance les dés de DDPM à chaque pas.",
-        ),
-    ),
-]
-ByClassifier = Annotated[
-    float,
-    Slider(
-        0.0,
-        5.0,
-        0.1,
-        title=Text("Classifier guidance", "Guidage par classifieur"),
-        hint=Text(
-            "Goes uphill to where this project’s classifier sees the class. "
-            "Each step then also runs the network backwards.",
-            "Remonte vers ce que le classifieur du projet reconnaît. Chaque pas parcourt aussi le réseau à rebours.",
-        ),
-    ),
-]
-Strength = Annotated[
-    float,
-    Slider(
-        0.0,
-        1.0,
-        0.05,
-        title=Text("Strength", "Force"),
-        hint=Text(
-            "How much noise your picture gets before it comes back: 0 leaves it, 1 forgets it.",
-            "Quantité de bruit ajoutée à votre image avant son retour : 0 la laisse, 1 l’oublie.",
-        ),
-    ),
-]
-
-
-DRAWN, FOUND = "drawn", "found"
-StartNoise = Annotated[
-    str,
-    Choice(
-        (DRAWN, FOUND),
-        title=Text("Noise", "Bruit"),
-        hint=Text(
-            "Drawn from the seed, or found by walking DDIM back from your picture: "
-            "then it comes back nearly as it was.",
-            "Tiré de la graine, ou trouvé en remontant DDIM depuis votre image : "
-            "elle revient alors presque telle quelle.",
-        ),
-    ),
-]
-
 
 class Diffusion(Model):
     """Denoising diffusion model: x_t ~ q(x_t | x_0) is noised, and the network learns to separate image and noise.
@@ -151,6 +57,8 @@ class Diffusion(Model):
     The other arguments are those of `DenoisingUNet`.
     """
 
+    slow, preview = True, {"steps": 8}
+    bound = True
     optional = {"judge": "classifier_guidance"}
 
     def __init__(
@@ -338,9 +246,20 @@ class Diffusion(Model):
 
     # the variational bound
 
-    def nats(self, images: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Term (n,) of the bound on -log p(images) at `times` (n,), for 8-bit images on [-1, 1]. The terms of all times
-        and `nats_of_prior` add up to the bound."""
+    def nats(self, images: Tensor) -> Tensor:
+        """Variational bound (n,) on -log p(images), unconditional (Ho et al. 2020, equation 5): a stratified estimate.
+
+        The discrete decoder term is always computed, and one time in each of `STRATA` ranges stands for its range.
+        """
+        steps, n, device = self.schedule.steps, len(images), images.device
+        bounds = torch.linspace(1, steps, STRATA + 1).round().long().tolist()
+        found = self.nats_of_prior(images) + self.nats_at(images, torch.zeros(n, dtype=torch.long, device=device))
+        for low, high in pairwise(bounds):
+            found = found + (high - low) * self.nats_at(images, torch.randint(low, high, (n,), device=device))
+        return found
+
+    def nats_at(self, images: Tensor, times: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Term (n,) of the bound at `times` (n,). The terms of all times and `nats_of_prior` add up to the bound."""
         signal, noise = self.schedule.at(times)
         x = signal * images + noise * torch.randn_like(images)
         return self._bound(self.network(x, times, labels).float(), x, images, times)

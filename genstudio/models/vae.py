@@ -34,6 +34,8 @@ class VAE(FittedPrior):
     dense: hidden units of networks without convolutions, in place of those of `widths` and `blocks`.
     """
 
+    bound = True
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -46,6 +48,7 @@ class VAE(FittedPrior):
     ):
         super().__init__()
         self.image_shape, self.likelihood = image_shape, likelihood
+        self.likelihood_of = "binary" if likelihood == "bernoulli" else "real"
         if dense:
             self.encoder = dense_encoder(image_shape, dense, 2 * latent_dim)
             self.decoder = dense_decoder(image_shape, dense, latent_dim)
@@ -78,6 +81,11 @@ class VAE(FittedPrior):
         else:
             log_likelihood = gaussian(self._mean(output), self.log_sigma, images)
         return log_likelihood, kl_standard_normal(mean, log_variance)
+
+    def nats(self, images: Tensor) -> Tensor:
+        """The negative ELBO (n,), by one sample of the latents, and of the binary pixels."""
+        log_likelihood, kl = self.elbo(images)
+        return kl - log_likelihood
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         log_likelihood, kl = self.elbo(batch.images)

@@ -9,8 +9,9 @@ and are not comparable with scores of Inception.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +19,11 @@ import torch
 from torch import Tensor
 
 from genstudio import catalog
+from genstudio.checkpoint import Header
 from genstudio.controls import Text
 from genstudio.data import Pictures, load, named
 from genstudio.data.pictures import relabel
-from genstudio.model import Model, Noise, generates, sample, verbs
+from genstudio.model import Model, Noise, generates, sample
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
 from genstudio.scores import conditional, diffusion
@@ -38,7 +40,7 @@ from genstudio.scores.distances import (
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
 from genstudio.scores.judges import decisions, network
 from genstudio.scores.judges import judge as judge_of_classes
-from genstudio.scores.likelihood import bits_per_dimension, is_density, negative_elbo
+from genstudio.scores.likelihood import PASSES, SLOW_IMAGES, bits_per_dimension, nats
 from genstudio.scores.network import BATCH, FeatureNetwork, as_floats, in_batches
 from genstudio.scores.pca import PCA
 from genstudio.scores.style_mixing import style_mixing
@@ -72,29 +74,12 @@ def measure(
     name: str, n: int = SAMPLES, data: str | None = None, device: str | None = None, features: str | None = None
 ) -> Scores:
     """The scores that apply to a checkpoint, each with its name as soon as it is computed, in float32; samples of
-    diffusion models are drawn in the device's best precision.
+    diffusion models are drawn in the device's best precision. Those of `MEASURES`, in their order.
 
-    accuracy              of a classifier, on all held-out images; also of each attribute that it predicts
-    negative ELBO         of a VAE, on all held-out images, in nats; for a density also as bits per dimension
-    squared error         of reconstructed held-out images; that of PCA with as many components as latent dimensions,
-                          fitted to the training images; and their ratio
-    bits per dimension    of a diffusion model, on 500 held-out images: the variational bound
-    class obeyed          of a conditional model: accuracy of the conditioning, over 1 000 samples
-    variety within        their mean pairwise distance within a class, in pixels, over that of held-out images
-    L1, PSNR, ...         of a translator, on n held-out pairs: see `translation`
-    share of <class>      of n samples, seeds 0 to n - 1; for a judge of attributes, the share with each of them
-    precision, recall     of these samples against as many held-out images
-    Frechet distance      between the two; and its ratio to the distance from as many training images to the held-out
-                          ones: 1 is as near as real images come
-    inception score       of the samples; also its ratio to that of held-out images
-    kernel distance       as Frechet distance, unbiased (KID)
-    nearest training picture over held-out pictures': near 0, memorization
-    attributes kept, changed   of a StyleGAN, by mixing styles: see `style_mixing`
-
-    From the shares on, each score names its judge: `features`, as in `judges.network`, else `classifier_<data>`.
-    Without a judge, nearest neighbours are found in pixels and the other scores are left out; translations are then
-    judged by the first classifier for images of their size. Raises ValueError if n < 8, the data is not given, or the
-    classes of model and data differ.
+    Each score from the shares of classes on names its judge: `features`, as in `judges.network`, else
+    `classifier_<data>`. Without a judge, nearest neighbours are found in pixels and the other scores are left out;
+    translations are then judged by the first classifier for images of their size. Raises ValueError if n < 8, the data
+    is not given, or the classes of model and data differ.
     """
     if n < 8:
         raise ValueError(f"scores need at least 8 samples, not {n}")
@@ -107,51 +92,122 @@ def measure(
     judge = judge_of(data, model.image_shape, features, device) if generates(model) else None
     model.requires_grad_(False).to(device, memory_format=torch.channels_last)
     model.companions.to(device)
-    test = pictures(data, "test", model.image_shape)
-    held_out, can = test.images.to(device), verbs(model)
+    subject = Subject(name, model, header, data, device, judge, features, n)
+    for entry in MEASURES:
+        if entry.applies(subject):
+            yield from entry.scores(subject)
 
-    if "classify" in can:
-        if not set(test.classes) <= set(header.classes):
-            raise ValueError(f"{name} knows the classes {', '.join(header.classes)}, not those of {data}")
-        labels = relabel(test, header.classes).labels  # a fine-tuned model may have more classes, in another order
-        yield "accuracy", share(in_batches(model.classify, held_out).argmax(1) == labels)
-    if hasattr(model, "attribute_logits"):
-        for attribute, hits in attribute_hits(model, test.renumbered(model.attributes).conditions, held_out):
-            yield f"accuracy of {attribute}", share(hits[~hits.isnan()])
-    if hasattr(model, "elbo"):
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            nats = negative_elbo(model, held_out)
-        yield "negative ELBO (nats)", average(nats)
-        if is_density(model):
-            yield "bits per dimension", average(bits_per_dimension(nats, held_out[0].numel()))
 
-    if hasattr(model, "nats"):
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            yield "bits per dimension", diffusion.bits_per_dimension(model, subset(held_out, diffusion.LIKELIHOODS))
-    if judge and getattr(model, "classes", 0) and generates(model) and tuple(header.classes) == judge.classes:
-        classifier = network(by, device) if features is None and (by := judge_of_classes(data)) else judge
-        samples, labels = conditional.conditional_samples(model, model.class_names, device)
-        yield f"class obeyed ({classifier.name})", conditional.class_accuracy(samples, labels, classifier)
-        varied = conditional.intra_class_diversity(samples, labels, held_out, test.labels)
-        yield "variety within classes, of held-out pictures'", varied
+@dataclass
+class Subject:
+    """A loaded model, its data, and the judge of its samples, None without one."""
 
-    if "translate" in can:
-        batch = test.batch(subset(torch.arange(len(test)), n))
-        judge = judge_of(data, model.image_shape, features, device) or substitute_judge(model.image_shape, device)
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            yield from translation(model, batch, judge)
+    name: str
+    model: Model
+    header: Header
+    data: str
+    device: torch.device
+    judge: FeatureNetwork | None
+    features: str | None
+    n: int  # samples to draw
 
-    if "encode" in can or generates(model):
-        training = pictures(data, "train", model.image_shape).images.to(device)
-        if "encode" in can:
-            yield from reconstruction(model, training, held_out)
-        if generates(model):
-            yield from sample_scores(generate(model, n, device), judge, training, held_out)
-        if "synthesize" in can and judge and judge.attributes:
-            yield from style_mixing(model, judge, device)
+    @cached_property
+    def test(self) -> Pictures:
+        return pictures(self.data, "test", self.model.image_shape)
+
+    @cached_property
+    def held_out(self) -> Tensor:
+        return self.test.images.to(self.device)
+
+    @cached_property
+    def training(self) -> Tensor:
+        return pictures(self.data, "train", self.model.image_shape).images.to(self.device)
+
+    @cached_property
+    def samples(self) -> Tensor:
+        return generate(self.model, self.n, self.device)
+
+    def has(self, *methods: str) -> bool:
+        return all(hasattr(self.model, method) for method in methods)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Scores of the models that it applies to."""
+
+    applies: Callable[[Subject], bool]
+    scores: Callable[[Subject], Scores]
+
+
+def accuracy(subject: Subject) -> Scores:
+    """Accuracy of a classifier on all held-out images."""
+    classes = subject.header.classes
+    if not set(subject.test.classes) <= set(classes):
+        raise ValueError(f"{subject.name} knows the classes {', '.join(classes)}, not those of {subject.data}")
+    labels = relabel(subject.test, classes).labels  # a fine-tuned model may have more classes, in another order
+    yield "accuracy", share(in_batches(subject.model.classify, subject.held_out).argmax(1) == labels)
+
+
+def attribute_accuracy(subject: Subject) -> Scores:
+    """Accuracy of each attribute that a classifier predicts."""
+    conditions = subject.test.renumbered(subject.model.attributes).conditions
+    for attribute, hits in attribute_hits(subject.model, conditions, subject.held_out):
+        yield f"accuracy of {attribute}", share(hits[~hits.isnan()])
+
+
+def likelihood(subject: Subject) -> Scores:
+    """Nats of held-out images, and bits per dimension; of a slow model, of 500 of them. Binary pixels have no bits."""
+    model, images = subject.model, subject.held_out
+    images, passes = (subset(images, SLOW_IMAGES), 1) if model.slow else (images, PASSES)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = nats(model, images, passes)
+    if not model.slow:
+        yield "negative ELBO (nats)" if model.bound else "negative log-likelihood (nats)", average(found)
+    if model.likelihood_of != "binary":
+        yield "bits per dimension", average(bits_per_dimension(model, found, images[0].numel()))
+
+
+def conditioned(subject: Subject) -> bool:
+    known, judge = getattr(subject.model, "classes", 0) and generates(subject.model), subject.judge
+    return bool(known and judge) and tuple(subject.header.classes) == judge.classes
+
+
+def conditioning(subject: Subject) -> Scores:
+    """Accuracy of the class conditioning over 1 000 samples, and their mean distance within a class, in pixels, over
+    that of held-out images."""
+    by = judge_of_classes(subject.data) if subject.features is None else None
+    classifier = network(by, subject.device) if by else subject.judge
+    samples, labels = conditional.conditional_samples(subject.model, subject.model.class_names, subject.device)
+    yield f"class obeyed ({classifier.name})", conditional.class_accuracy(samples, labels, classifier)
+    varied = conditional.intra_class_diversity(samples, labels, subject.held_out, subject.test.labels)
+    yield "variety within classes, of held-out pictures'", varied
+
+
+def translated(subject: Subject) -> Scores:
+    """L1, PSNR, ... of a translator on n held-out pairs: see `translation`."""
+    shape, device = subject.model.image_shape, subject.device
+    batch = subject.test.batch(subset(torch.arange(len(subject.test)), subject.n))
+    judge = judge_of(subject.data, shape, subject.features, device) or substitute_judge(shape, device)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield from translation(subject.model, batch, judge)
+
+
+# In the order of the scores. Adding one: an entry here.
+MEASURES = (
+    Measure(lambda s: s.has("classify"), accuracy),
+    Measure(lambda s: s.has("attribute_logits"), attribute_accuracy),
+    Measure(lambda s: s.has("nats"), likelihood),
+    Measure(conditioned, conditioning),
+    Measure(lambda s: s.has("translate"), translated),
+    Measure(lambda s: s.has("encode"), lambda s: reconstruction(s.model, s.training, s.held_out)),
+    Measure(lambda s: generates(s.model), lambda s: sample_scores(s.samples, s.judge, s.training, s.held_out)),
+    Measure(
+        lambda s: s.has("synthesize") and s.judge is not None and bool(s.judge.attributes),
+        lambda s: style_mixing(s.model, s.judge, s.device),
+    ),
+)
 
 
 def attribute_hits(model: Model, conditions: Mapping[str, Tensor], images: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -220,7 +276,8 @@ def generate(model: Model, n: int, device: torch.device) -> Tensor:
 
 
 def sample_scores(samples: Tensor, judge: FeatureNetwork | None, training: Tensor, held_out: Tensor) -> Scores:
-    """Scores of samples against held-out images, in features of the judge."""
+    """Scores of samples against held-out images, in features of the judge: shares of classes, precision and recall,
+    Frechet and kernel distance, also over those of as many training images, Inception score, copies."""
     held_out = subset(held_out, len(samples))
     if judge:
         fake = judge(samples)

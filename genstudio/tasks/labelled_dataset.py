@@ -15,7 +15,6 @@ import torch
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel, check_labels
 from genstudio.images import save_png, to_pictures
-from genstudio.model import samples_iteratively
 from genstudio.recipes import fields, recipe
 from genstudio.scores.augmentation import Labelled, Studied, study
 from genstudio.scores.measure import pictures
@@ -24,7 +23,6 @@ from genstudio.tasks.translate_files import Archive, safe
 
 MAX_IMAGES = 20_000  # images of a data set
 CHUNK = 64
-STEPS = 5  # sampling steps of a diffusion model, for hundreds of images
 LOOK_EVERY = 5  # training steps of the classifier per turn on the engine's thread
 
 
@@ -102,8 +100,8 @@ def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:
     if real is None or list(real.classes) != classes:
         data = loaded.header.data
         raise ValueError(f"the real pictures ({data}) are not on this machine, so there is nothing to compare with")
-    quickly, images, labels = {"steps": STEPS} if samples_iteratively(loaded.system.model) else {}, [], []
-    for part in drawn(engine, name, classes, -(-count // len(classes)), **quickly):
+    images, labels = [], []
+    for part in drawn(engine, name, classes, -(-count // len(classes)), **loaded.model.preview):
         images.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
         labels += [classes.index(label) for label in part.labels]
         yield Studied("drawing", part.done, part.of, {})

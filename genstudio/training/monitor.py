@@ -18,7 +18,8 @@ from genstudio import checkpoint
 from genstudio.data import Batches
 from genstudio.model import Batch, Model
 from genstudio.precision import Precision
-from genstudio.scores.evaluation import Evaluation, Evaluator, best
+from genstudio.scores.evaluation import Evaluation, best
+from genstudio.scores.evaluator import Evaluator
 from genstudio.training.finalize import finish
 from genstudio.training.jsonl import rows
 from genstudio.training.sample_grid import makes_pictures, save_sample_grid

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from genstudio.controls import controls
 from genstudio.data import Pictures
 from genstudio.images import grid, save_png, to_pictures, to_uint8
-from genstudio.model import Batch, Model, Noise, generates, sample, samples_iteratively
+from genstudio.model import Batch, Model, Noise, generates, sample
 
 COLUMNS = 32  # images on a sample grid
 FRAMES, FEWEST = 32, 10  # sample grids for the film of a run, at log-spaced steps: most changes happen early
-STEPS = 10  # sampling steps of a diffusion model's grid
 WORTH = 8000  # training images per grid of a diffusion model, so that grids take little of the time of a short run
 
 
@@ -26,7 +25,7 @@ def sample_grid_steps(steps: int, frames: int = FRAMES) -> set[int]:
 
 def frames_of(model: Model, images: int) -> int:
     """Count of sample grids in a run of so many images."""
-    return min(FRAMES, max(FEWEST, images // WORTH)) if samples_iteratively(model) else FRAMES
+    return min(FRAMES, max(FEWEST, images // WORTH)) if model.slow else FRAMES
 
 
 def makes_pictures(model: type[Model] | Model) -> bool:
@@ -46,10 +45,9 @@ def exhibits(model: Model, held_out: Batch | None, pictures: Pictures) -> Tensor
 def save_sample_grid(model: Model, path: Path, device: torch.device, shown: Tensor | None = None) -> Path:
     """Save the sample grid of fixed seeds; of a translator, `shown` beside their translations. Returns the path."""
     if shown is None:
-        # Few steps and no guidance, for speed.
         known = controls(model.sample) if hasattr(model, "sample") else {}
-        quick = {name: value for name, value in (("steps", STEPS), ("guidance", 1.0)) if name in known}
-        *_, frame = sample(model, Noise(range(COLUMNS), device), **quick)
+        unguided = {"guidance": 1.0} if "guidance" in known else {}  # which is faster
+        *_, frame = sample(model, Noise(range(COLUMNS), device), **model.preview, **unguided)
         images = frame.images
     else:
         made = model.translate(shown)

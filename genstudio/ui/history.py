@@ -7,7 +7,6 @@ from typing import Any
 import gradio as gr
 
 from genstudio.engine import Engine
-from genstudio.model import samples_iteratively
 from genstudio.recipes import commands, recipe, replay
 from genstudio.ui import html
 from genstudio.ui import words as w
@@ -60,7 +59,7 @@ class History:
         history = []
         for found in (memory or {}).get("history", [])[:KEPT]:
             try:
-                if not samples_iteratively(self.systems[self.checked(found)["system"]].model):
+                if not self.systems[self.checked(found)["system"]].model.slow:
                     history.append((self.thumbnail(found), found))
             except (ValueError, AttributeError):
                 continue

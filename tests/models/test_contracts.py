@@ -19,7 +19,7 @@ from genstudio import catalog, checkpoint, paths
 from genstudio.controls import OF_CLASSES, Choice, Kind, Slider, Text, Toggle, controls
 from genstudio.data import named
 from genstudio.engine.engine import VIEWS, Engine
-from genstudio.model import Batch, Model, Noise, Progress, generates, sample, samples_iteratively, verbs
+from genstudio.model import Batch, Model, Noise, Progress, generates, sample, verbs
 from genstudio.precision import Precision
 from genstudio.registry import find_system, systems
 from genstudio.system import System
@@ -61,7 +61,7 @@ def one_thread():
 
 def pictures(engine: Engine, name: str, seeds: list[int], **values) -> np.ndarray:
     """Samples, in few steps where there are many unless `values` say how many."""
-    if samples_iteratively(INSTANCES[name].model):
+    if INSTANCES[name].model.slow:
         values = {"steps": 2} | values
     *_, last = engine.sample(name, seeds, **values)
     return last
@@ -135,7 +135,7 @@ def test_a_system_learns_and_draws(name):
     model.eval()
     with torch.no_grad():
         if generates(model):
-            *_, frame = sample(model, Noise([1]), **({"steps": 2} if samples_iteratively(model) else {}))
+            *_, frame = sample(model, Noise([1]), **({"steps": 2} if model.slow else {}))
             assert frame.images.shape == (1, *model.image_shape) and frame.images.isfinite().all()
         if "translate" in verbs(model):
             made, (channels, height, width) = model.translate(batch.images), model.image_shape
@@ -173,7 +173,7 @@ def test_frames_are_pictures(name, fast: Engine):
     """Finite, of the stated shape, in [-1, 1] as the model gives them and 8 bits as the engine does; the last one says
     so."""
     model, _ = checkpoint.load(catalog.locate(name))
-    few = {"steps": 2} if samples_iteratively(model) else {}
+    few = {"steps": 2} if model.slow else {}
     with torch.no_grad():
         frames = list(sample(model, Noise([1, 2]), **few))
     for frame in frames:

@@ -135,7 +135,7 @@ def test_the_term_of_the_bound_is_the_bound_at_its_weight():
     model, images = diffusion(learned_variance=True, times=20), pictures(20_000)
     model.network.forward = lambda x, times, kinds: torch.cat([x / 2, x / 3], 1)
     [(_, terms)] = model.losses(Batch(images), Progress())
-    whole = sum(model.nats(images[:1000], torch.full((1000,), t)).mean().item() for t in range(20)) / 64
+    whole = sum(model.nats_at(images[:1000], torch.full((1000,), t)).mean().item() for t in range(20)) / 64
     assert terms["bound"].item() == pytest.approx(HYBRID * whole, rel=0.1)
 
 
@@ -387,7 +387,7 @@ def test_parts_of_the_bound_are_never_negative_and_those_of_one_time_are_of_one_
     """At t > 0 each is a KL divergence; at t = 0 it is what one grey level of 256 costs."""
     model, images = woken(classes=3), pictures(20)
     with torch.no_grad():
-        parts = torch.stack([model.nats(images, torch.full((20,), t), torch.arange(20) % 4) for t in (0, 1, 100, 999)])
+        parts = torch.stack([model.nats_at(images, torch.full((20,), t), torch.arange(20) % 4) for t in (0, 1, 100, 999)])
     assert parts.shape == (4, 20) and parts.isfinite().all() and (parts >= 0).all()
     assert (parts.std(1) < parts.mean(1)).all()
 
@@ -397,6 +397,6 @@ def test_an_untrained_model_s_bound_is_finite_and_worse_than_none():
     model, images = diffusion(times=50), (pictures(20) * 255).round() / 127.5
     model.network.forward = lambda x, times, kinds: torch.zeros_like(x)
     with torch.no_grad():
-        nats = sum(model.nats(images, torch.full((20,), t)).mean().item() for t in range(50))
+        nats = sum(model.nats_at(images, torch.full((20,), t)).mean().item() for t in range(50))
         nats += model.nats_of_prior(images).mean().item()
     assert math.isfinite(nats) and nats / 64 / math.log(2) > 8

@@ -116,7 +116,7 @@ def parts_of_the_bound(kind: str, tells_width: bool, side: int = 32) -> tuple[Sc
         model.network = Ideal(model.schedule, tells_width)
         pixels = MEAN + STD * torch.randn(1000, 1, side, side)
         images = ((pixels + 1) * 127.5).round().clamp(0, 255) / 127.5 - 1
-        nats, prior = model.nats(images, torch.arange(1000)), model.nats_of_prior(images)
+        nats, prior = model.nats_at(images, torch.arange(1000)), model.nats_of_prior(images)
     bit = side**2 * math.log(2)
     return model.schedule, nats.double() / bit, prior.mean().item() / bit
 

@@ -13,8 +13,9 @@ from genstudio.data import Pictures
 from genstudio.model import Batch, Model, Noise
 from genstudio.precision import Precision
 from genstudio.registry import find_system
-from genstudio.scores import evaluation as evaluation
-from genstudio.scores.evaluation import Evaluation, Evaluator, best, warnings
+from genstudio.scores import evaluator as evaluators
+from genstudio.scores.evaluation import Evaluation, best, warnings
+from genstudio.scores.evaluator import Evaluator
 from genstudio.scores.intervals import Score
 from tests.small import SMALLEST, conditions
 
@@ -80,8 +81,8 @@ class Copies(Draws):
 @pytest.fixture
 def by_pixels(monkeypatch):
     """No classifier reads these pictures."""
-    monkeypatch.setattr(evaluation, "judge_of", lambda *_: None)
-    monkeypatch.setattr(evaluation, "substitute_judge", lambda *_: None)
+    monkeypatch.setattr(evaluators, "judge_of", lambda *_: None)
+    monkeypatch.setattr(evaluators, "substitute_judge", lambda *_: None)
 
 
 def check(model: Model, training: Pictures = TRAINING, held_out: Batch | None = HELD_OUT) -> Evaluation:
@@ -118,7 +119,7 @@ def test_a_constant_generator_has_collapsed(by_pixels):
 @pytest.mark.parametrize("read", [2000, 100], ids=["all are read", "a quarter is read"])
 def test_copies_are_told_where_all_training_pictures_are_read_or_a_part(by_pixels, monkeypatch, read):
     """Of a quarter, three copies in four find no original: a median would miss them all."""
-    monkeypatch.setattr(evaluation, "READ", read)
+    monkeypatch.setattr(evaluators, "READ", read)
     found = check(Copies())
     assert found.copied < 0.1 and found.variety == pytest.approx(1, abs=0.1)
     said = warnings([found], [])
@@ -177,8 +178,8 @@ def test_an_evaluation_comes_back_from_json(by_pixels):
 @pytest.mark.parametrize("entry", SMALLEST.values(), ids=lambda entry: entry.name)
 def test_every_model_gets_a_number(entry, monkeypatch):
     """On random pictures. Which number, follows from what it learns; unpaired heaps are of two sizes."""
-    for constant, few in {"SAMPLES": 8, "SAMPLES_IN_STEPS": 8, "STEPS": 1, "TRANSLATED": 8, "FEWEST": 8}.items():
-        monkeypatch.setattr(evaluation, constant, few)
+    for constant, few in {"SAMPLES": 8, "SLOW_SAMPLES": 8, "STEPS": 1, "TRANSLATED": 8, "FEWEST": 8}.items():
+        monkeypatch.setattr(evaluators, constant, few)
     model, draw = entry.build(), torch.Generator().manual_seed(0)
     images, sources = torch.randint(0, 256, (2, 12, *model.image_shape), dtype=torch.uint8, generator=draw)
     paired, labels = entry.data != "avatars_glasses", torch.arange(12) % 8

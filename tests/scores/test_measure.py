@@ -13,7 +13,7 @@ from genstudio.registry import find_system
 from genstudio.scores import measure as scores
 from genstudio.scores import pca
 from genstudio.scores.judges import network
-from genstudio.scores.likelihood import bits_per_dimension, negative_elbo
+from genstudio.scores.likelihood import bits_per_dimension, nats
 
 
 def normal(n: int, d: int, seed: int = 0) -> torch.Tensor:
@@ -54,8 +54,10 @@ def test_pca_reads_bytes_as_the_same_pictures():
 
 
 def test_a_density_flat_over_all_grey_levels_costs_8_bits():
-    nats = torch.tensor([100 * math.log(2.0)])  # density 1/2 on each of 100 dimensions of [-1, 1]
-    assert bits_per_dimension(nats, 100).item() == pytest.approx(7.99, abs=0.01)  # 255 steps between 256 levels
+    model = VAE((1, 8, 8), latent_dim=4, widths=(8, 8))
+    assert model.likelihood_of == "real" and model.bound
+    found = torch.tensor([100 * math.log(2.0)])  # density 1/2 on each of 100 dimensions of [-1, 1]
+    assert bits_per_dimension(model, found, 100).item() == pytest.approx(7.99, abs=0.01)  # 255 steps between 256 levels
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
@@ -63,9 +65,9 @@ def test_the_negative_elbo_is_the_mean_of_single_draws(likelihood):
     torch.manual_seed(0)
     model = VAE((1, 8, 8), latent_dim=4, widths=(8, 8), likelihood=likelihood).eval().requires_grad_(False)
     images = torch.rand(7, 1, 8, 8) * 2 - 1
-    many = negative_elbo(model, images, passes=100)
-    single = negative_elbo(model, images, passes=1)
-    spread = torch.stack([negative_elbo(model, images, passes=1) for _ in range(20)]).std(0)
+    many = nats(model, images, passes=100)
+    single = nats(model, images, passes=1)
+    spread = torch.stack([nats(model, images, passes=1) for _ in range(20)]).std(0)
     assert many.shape == (7,) and (spread > 0).all()
     assert ((many - single).abs() < 6 * spread).all()
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from genstudio import catalog
 from genstudio.controls import OF_CLASSES, Text, controls
-from genstudio.model import samples_iteratively
 from genstudio.recipes import fields, replay
 from genstudio.ui import html
 from genstudio.ui.events import LAST, ONCE
@@ -111,7 +110,7 @@ class Pick(View):
         return self.recipe(scene | {"controls": self.controls(scene) | {"label": label}}, "sample", seed=scene["seed"] + min(column, scene["each"] - 1))
 
     def immediate(self, scene: dict) -> bool:
-        return not samples_iteratively(self.systems[scene["system"]].model)
+        return not self.systems[scene["system"]].model.slow
 
     # event handlers -------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from genstudio import catalog
 from genstudio.controls import controls
-from genstudio.model import samples_iteratively
 from genstudio.system import System
 from genstudio.ui.tabs.classes import words as w
 from genstudio.ui.tabs.classes.between import Between
@@ -16,8 +15,6 @@ from genstudio.ui.tabs.classes.board import Board
 from genstudio.ui.tabs.classes.pick import Pick
 from genstudio.ui.tabs.classes.sets import Sets
 from genstudio.ui.views.tab import ViewsTab
-
-QUICKLY = {"steps": 5}  # for the cards of diffusion models
 
 
 class ClassesTab(ViewsTab):
@@ -33,7 +30,7 @@ class ClassesTab(ViewsTab):
         return "label" in controls(system.model.sample) and bool(catalog.classes(name))
 
     def examples(self, name: str, seeds: Sequence[int]) -> np.ndarray:
-        *_, images = self.engine.sample(name, seeds, **(QUICKLY if samples_iteratively(self.systems[name].model) else {}))
+        *_, images = self.engine.sample(name, seeds, **self.systems[name].model.preview)
         return images
 
     def restores(self, recipe: dict) -> bool:
@@ -41,4 +38,4 @@ class ClassesTab(ViewsTab):
         if not super().restores(recipe):
             return False
         model = self.systems[recipe["system"]].model
-        return not (samples_iteratively(model) or hasattr(model, "styles"))
+        return not (model.slow or hasattr(model, "styles"))

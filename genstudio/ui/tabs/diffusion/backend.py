@@ -25,7 +25,6 @@ from genstudio.ui.tabs.diffusion.session import DiffusionSession
 
 VERBS = {"noise": "sample", "picture": "img2img"}
 OPENS_WITH = 4  # seed of the opening run
-CARD_STEPS = 10  # for the samples on a card
 
 
 class DiffusionBackend:
@@ -112,7 +111,7 @@ class DiffusionBackend:
             if self.engine.image_shape(system)[0] == 3:
                 self._examples[system] = example_input(example_inputs.face(self.engine))
             else:
-                *_, last = self.engine.denoise(system, [1], steps=CARD_STEPS)
+                *_, last = self.engine.denoise(system, [1], **self.systems[system].model.preview)
                 self._examples[system] = example_input(Image.fromarray(last.x_0[0, :, :, 0]))
         return self._examples[system]
 
@@ -120,6 +119,6 @@ class DiffusionBackend:
         """Card of a system: name, title, and a grid of four samples, drawn again when the weights change."""
         key = system, self.engine.hold(system).digest
         if key not in self._cards:
-            *_, pictures = self.engine.sample(system, [1, 2, 3, 5], steps=CARD_STEPS)
+            *_, pictures = self.engine.sample(system, [1, 2, 3, 5], **self.systems[system].model.preview)
             self._cards[key] = html.png_uri(grid(pictures, columns=2, gap=0))
         return system, self.systems[system].title.say(lang), self._cards[key]

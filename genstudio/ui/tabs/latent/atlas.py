@@ -191,7 +191,7 @@ class Atlas(View):
     def random_html(self, scene: dict, name: str, lang: str) -> str:
         images = self.engine.decode(name, self.engine.latents(name, self.seeds(scene)))
         sheet = html.picture(html.png_uri(grid(images, columns=8, gap=1, background=128)), w.RANDOM_CODES.say(lang))
-        note = w.WHY_GENERATES if hasattr(self.systems[name].model, "elbo") else w.WHY_NOT
+        note = w.WHY_GENERATES if hasattr(self.systems[name].model, "nats") else w.WHY_NOT
         return f'<h4>{w.RANDOM_CODES.say(lang)}</h4>{sheet}<p class="legend">{note.say(lang)}</p>'
 
     def seeds(self, scene: dict) -> range:
