@@ -47,6 +47,7 @@ MAX_NOISE = 172.0  # of -log(alpha_bar): sqrt(alpha_bar), by which samplers divi
 
 Beta = Annotated[float, Range(1e-6, 0.5)]  # an end of the linear noise schedule
 
+
 class Diffusion(Model):
     """Denoising diffusion model: x_t ~ q(x_t | x_0) is noised, and the network learns to separate image and noise.
 
