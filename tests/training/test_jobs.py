@@ -22,7 +22,7 @@ from genstudio.cli import main
 from genstudio.training import jobs
 from genstudio.training.jobs import DONE, FAILED, PAUSED, RUNNING, STOPPED, WAITING, Job, JobSpec, Limits
 from genstudio.training.jsonl import rows
-from genstudio.training.worker import NICENESS, Process, locked
+from genstudio.training.worker import Process, locked
 from tests import ROOT
 
 WORKER = """
@@ -274,11 +274,12 @@ def test_deleting_ends_what_runs(pretended):
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="no sessions that are weighed")
-def test_it_stands_back_with_its_whole_session(pretended):
+def test_it_stands_back_with_its_whole_session(pretended, monkeypatch):
     """The niceness of a process counts only among those of its session, and it is alone there."""
+    monkeypatch.setattr("genstudio.training.worker.NICENESS", 7)
     job = jobs.start(order())
-    assert psutil.Process(pid_of(job)).nice() == NICENESS
-    assert Path(f"/proc/{pid_of(job)}/autogroup").read_text().endswith(f"nice {NICENESS}\n")
+    assert psutil.Process(pid_of(job)).nice() == 7
+    assert Path(f"/proc/{pid_of(job)}/autogroup").read_text().endswith("nice 7\n")
 
 
 # Ends that nobody asked for
