@@ -211,8 +211,8 @@ class Generator(nn.Module):
 
     @contextmanager
     def gathering(self) -> Iterator[Iterator[float]]:
-        """Context with a few truncations whose batch norm statistics are to be gathered, one after the other; at its end
-        the rows between them are interpolated."""
+        """Context with a few truncations whose batch norm statistics are to be gathered, one after the other. Then the
+        rows between them are interpolated."""
         norms = [module for module in self.modules() if isinstance(module, BatchNorm)]
         last = len(norms[0].means) - 1
         rows = sorted({round(level * last) for level in LEVELS})
