@@ -53,7 +53,9 @@ class Values:
 
     parts: list[Any]  # each a range or a list
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
+        """Their number, which may be larger than a length can be."""
         return sum(part.stop - part.start if isinstance(part, range) else len(part) for part in self.parts)
 
     def __iter__(self) -> Iterator[Any]:
@@ -123,7 +125,7 @@ def make_pictures(
         said = {key: filled[key] for key, value in combination.items() if value is not None}
         return recipe.make(loaded, verb, **said, controls=controls)
 
-    counts = [len(values[field.name]) for field in axes]
+    counts = [values[field.name].count for field in axes]
     always = len([field for field in entry.fields if field.many]) > 1
     pictures = PictureWriter(out, math.prod(counts), json, f"{entry.sheet}.png" if sheet or always else None)
     for part in chunks(combinations(entry, values)):

@@ -275,6 +275,7 @@ def test_help_of_train_tells_the_recipe(capsys):
         ("sample vae_mnist --seeds 9-3", "run backwards"),
         ("sample vae_mnist --seeds -5", "seeds are written like 0-63"),
         ("sample vae_mnist --seeds 0-99999 --grid", "a sheet holds at most 4096"),
+        ("sample vae_mnist --seeds 0-9223372036854775807 --grid", "a sheet holds at most 4096"),
         ("sample vae_mnist --seeds 1 --truncation 3", "truncation must lie between 0.0 and 1.5, not 3"),
         ("sample vae_mnist --seeds 1 --truncation nan", "truncation must lie between"),
         ("sample vae_mnist --seeds 1 --truncation much", "truncation must be a number, not 'much'"),
