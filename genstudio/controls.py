@@ -26,6 +26,11 @@ def number(value: float, form: str, lang: str) -> str:
     return shown.replace(".", ",") if lang == "fr" else shown
 
 
+def thousands(number: int) -> str:
+    """A whole number with narrow spaces between its thousands, as both languages read it."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """Kind of a control. The page draws each with the component that `ui/panels.py` lists for it."""

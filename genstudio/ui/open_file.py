@@ -20,7 +20,7 @@ import gradio as gr
 import numpy as np
 
 from genstudio import catalog, paths
-from genstudio.controls import Text, number
+from genstudio.controls import Text, number, thousands
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel
 from genstudio.importers import identify as opening
@@ -322,7 +322,7 @@ def fact(key: str, value: Any, lang: str) -> str:
     if isinstance(value, tuple):
         return " × ".join(str(side) for side in value)
     if isinstance(value, int):
-        return f"{value:,}".replace(",", "\u202f") if value else ""
+        return thousands(value) if value else ""
     return str(value or "")[:300]
 
 

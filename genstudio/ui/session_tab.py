@@ -143,8 +143,16 @@ class SessionTab(Tab):
         return None if here else self.picture_missing
 
     def restore(self, recipe: dict, inputs: dict, request: gr.Request) -> Updates:
-        """Restore a checked recipe, on the current picture if it begins with one."""
-        return merged(self.present(self.backend.scene_of(recipe), self.front, request))
+        """Restore a checked recipe, on the current picture if it begins with one; its own may follow."""
+        updates = merged(self.present(self.backend.scene_of(recipe), self.front, request))
+        session = self.backend.sessions.of(request)
+        session.awaited = recipe if self.missing(recipe, request) else None
+        return updates
+
+    def awaited_scene(self, session: Any) -> dict | None:
+        """Scene of a restored recipe whose picture the visitor has now opened, or None."""
+        recipe = session.awaited
+        return self.backend.scene_of(recipe) if recipe and session.own.digest == recipe["picture"] else None
 
     def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
         self.backend.systems = self.systems
@@ -159,7 +167,7 @@ class SessionTab(Tab):
     def present(self, scene: dict, part: str, request: gr.Request) -> Iterator[Updates]:
         """Updates of the tab for a scene, and of a part while it runs."""
         session, lang = self.backend.sessions.of(request), language(request)
-        session.selected = part
+        session.selected, session.awaited = part, None
         yield self.select(session, scene, lang) | {self.selected: part, self.switch: gr.Tabs(selected=part)}
         yield from self.run_part(part, session, scene, lang)
 

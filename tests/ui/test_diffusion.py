@@ -195,3 +195,17 @@ def test_a_run_is_stopped_and_starts_from_a_picture(tab, subtests):
         low = np.asarray(made.convert("L"), int)[16:]
         given = np.asarray(Image.fromarray(255 - DIGIT[..., 0]).resize((28, 28), Image.Resampling.LANCZOS), int)[16:]
         assert np.abs(low - given).max() <= 1, "below the paint nothing changes"
+
+    with subtests.test("a saved inpainting comes back with its mask, once its picture is there"):
+        body = saved(tab, "#lanes .download")
+        go(tab)
+        turn_to_tab(tab, "diffusion")
+        idle(tab)
+        drop(tab, ".masthead", body)
+        tab.wait_for_selector("#opened .found:has-text('does not hold the picture')")
+        idle(tab)
+        drop(tab, ".masthead", png(DIGIT))
+        tab.wait_for_selector("#photo h3:has-text('Your picture')")
+        idle(tab)
+        assert recipe_of(tab, "#lanes")["mask"] == recipe["mask"]
+        assert opened(saved(tab, "#lanes .download")).tobytes() == made.tobytes()

@@ -80,6 +80,28 @@ def test_pictures_are_read_before_anything_is_trained(tab, subtests):
         assert not jobs.list_jobs()
 
 
+def test_a_number_that_was_typed_stays_and_the_proposal_stands_beside_it(tab, subtests):
+    """It was overwritten when a set had been read, and another training than the one asked for began."""
+    images, field = "#train-images input", tab.locator("#train-images")
+    option(tab, "#train-system", "Auto-encoder · digits on a plane")
+    tab.locator(images).fill("1234")
+    idle(tab)
+    with subtests.test("when pictures have been read"):
+        upload(tab, shapes(), "shapes.zip")
+        assert tab.locator(images).input_value() == "1234" and "Proposed: " in field.inner_text()
+        assert "Proposed" not in tab.locator("#train-rate").inner_text()
+    with subtests.test("when it starts from other weights, or another system"):
+        option(tab, "#train-start", "nothing: random weights")
+        assert tab.locator(images).input_value() == "1234" and "Proposed: 400" in field.inner_text()
+        option(tab, "#train-system", "Auto-encoder · handwritten digits · 28 px")
+        assert tab.locator(images).input_value() == "1234"
+    with subtests.test("a field that was cleared takes the proposal again"):
+        tab.locator(images).fill("")
+        idle(tab)
+        option(tab, "#train-system", "Auto-encoder · digits on a plane")
+        assert tab.locator(images).input_value() == "16000" and "Proposed" not in field.inner_text()
+
+
 def test_a_training_from_its_order_to_its_end(tab, subtests):
     with subtests.test("it is ordered and followed"):
         option(tab, "#train-system", "Auto-encoder · digits on a plane")

@@ -8,7 +8,7 @@ from html import escape
 import gradio as gr
 
 from genstudio import catalog, checkpoint
-from genstudio.controls import Text
+from genstudio.controls import Text, thousands
 from genstudio.scores.words import score_text
 from genstudio.ui import words as w
 from genstudio.ui.language import language, t
@@ -53,7 +53,7 @@ def facts(header: checkpoint.Header, lang: str) -> str:
     """Table of the facts of a header, which is untrusted."""
     said = {
         w.LEARNED_FROM: f"{header.sets} · {header.credit}" if header.credit else header.sets,
-        w.IMAGES_SEEN: f"{header.images:,}".replace(",", "\u202f"),
+        w.IMAGES_SEEN: thousands(header.images),
         w.MINUTES: f"{header.minutes:g}",
         w.COMMAND: header.command,
         w.COMMIT: header.commit,

@@ -36,6 +36,7 @@ class DiffusionSession(Session):
         self.scene: dict | None = None  # on the screen; `selected` is the part in front
         self.selected = "watch"
         self.made: dict | None = None  # the scene of the run on the stage, whatever branch it took
+        self.awaited: dict | None = None  # a restored recipe whose picture has yet to be opened
         self.own: InputPicture | None = None
         self.mask: np.ndarray | None = None  # booleans, at the size of the canvas
         self.runs: list[RecordedRun] = []  # newest first

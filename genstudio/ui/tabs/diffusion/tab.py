@@ -260,7 +260,11 @@ class DiffusionTab(SessionTab):
         if not self.drawn:
             raise ValueError(self.empty.say(language(request)))
         session = self.backend.sessions.of(request)
-        session.own, session.mask, session.made = read_input(Path(path).read_bytes()), None, None
+        session.own, session.made = read_input(Path(path).read_bytes()), None
+        if scene := self.awaited_scene(session):  # with its mask
+            yield from self.present(scene, self.front, request)
+            return
+        session.mask = None
         scene = self.backend.opening(inputs[self.system], "picture") | {"seed": fields.check_seed(inputs[self.seed])}
         if inputs[self.begin] == "picture":
             scene = self.read(inputs)

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from genstudio import checkpoint
-from genstudio.controls import number
+from genstudio.controls import number, thousands
 from genstudio.registry import find_system
 from genstudio.scores import evaluation
 from genstudio.sharing import hub, hub_cache
@@ -224,10 +224,6 @@ def time_left(minutes: float, lang: str) -> str:
     if minutes >= 60:
         return w.HOURS.say(lang, n=int(minutes // 60), m=int(minutes % 60))
     return w.MINUTES.say(lang, n=round(minutes)) if minutes >= 1 else w.SECONDS.say(lang, n=round(60 * minutes))
-
-
-def thousands(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
 
 
 def card(job: Job, lang: str) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from genstudio import catalog, checkpoint, data, paths
+from genstudio.controls import number, thousands
 from genstudio.data.report import Survey, survey
 from genstudio.registry import find_system, systems
 from genstudio.system import Recipe, check_recipe
@@ -75,9 +76,9 @@ class TrainingForm:
                 self.start = gr.Dropdown([], label=t(w.BEGIN_WITH), elem_id="train-start", allow_custom_value=True)
                 gr.Markdown(f"### {t(w.NUMBERS)}")
                 recipe = find_system(OPENS_ON).recipe
-                self.numbers = {name: number(name, recipe) for name in MAIN}
+                self.numbers = {name: number_field(name, recipe) for name in MAIN}
                 with gr.Accordion(t(w.MORE), open=False, elem_id="train-more"):
-                    self.numbers |= {name: number(name, recipe) for name in w.RECIPE if name not in MAIN}
+                    self.numbers |= {name: number_field(name, recipe) for name in w.RECIPE if name not in MAIN}
                 self.duration = gr.HTML(elem_id="train-pace")
                 self.go = gr.Button(t(w.START), variant="primary", elem_id="train-go")
 
@@ -109,7 +110,7 @@ class TrainingForm:
     def opening(self, session: TrainSession, lang: str) -> dict:
         """Updates of the form on a new page."""
         chosen = self.turned(OPENS_ON, lang)
-        return self.show(session, "own", lang) | chosen | self.proposed(OPENS_ON, chosen[self.start]["value"], None, lang)
+        return self.show(session, "own", lang) | chosen | self.propose(session, OPENS_ON, chosen[self.start]["value"], None, lang)
 
     def pictures(self, session: TrainSession, inputs: dict, lang: str) -> str:
         """The training data: name of a set, or a path. Raises ValueError if nothing is selected."""
@@ -139,8 +140,8 @@ class TrainingForm:
         except ValueError as error:
             said = str(error)
             yield {self.report: f'<p class="warning">{escape(said[:1].upper() + said[1:])}</p>'}
-        yield {self.go: gr.update(interactive=found is not None)} | self.proposed(
-            inputs[self.system], self.begin(inputs), found.count if found else None, lang
+        yield {self.go: gr.update(interactive=found is not None)} | self.propose(
+            session, inputs[self.system], self.begin(inputs), found.count if found else None, lang
         )
 
     # the numbers ----------------------------------------------------------------------------------------------------
@@ -151,11 +152,30 @@ class TrainingForm:
         choices = [(w.SHIPPED.say(lang, name=name), name) for name in names] + [(w.SCRATCH.say(lang), "")]
         return {self.system: system, self.start: gr.update(choices=choices, value=names[0] if names else "")}
 
-    def proposed(self, system: str, start: str, count: int | None, lang: str) -> dict:
-        """Updates with the recipe's numbers for `count` pictures."""
+    def propose(self, session: TrainSession, system: str, start: str, count: int | None, lang: str) -> dict:
+        """Updates with the recipe's numbers for `count` pictures; beside those that the visitor has set, as a hint."""
         own = find_system(system).recipe
-        recipe = finetune.proposed(find_system(system), count) if start and count else own
-        return {c: getattr(recipe, name) for name, c in self.numbers.items()} | {self.duration: duration(system, recipe, lang)}
+        recipe = session.proposal = finetune.proposed(find_system(system), count) if start and count else own
+        updates = {}
+        for name, component in self.numbers.items():
+            value, hint = getattr(recipe, name), w.RECIPE[name][1]
+            if session.typed.get(name, value) != value:
+                shown = w.PROPOSED.say(lang, value=number_text(value, lang))
+                updates[component] = gr.update(info=f"{hint.say(lang)} {shown}")
+            else:
+                updates[component] = gr.update(value=value, info=t(hint))
+        return updates | {self.duration: self.duration_html(session, system, lang)}
+
+    def type_number(self, session: TrainSession, name: str, value: Any) -> None:
+        """Note that the visitor has set a number, or has cleared it."""
+        if value in (None, ""):
+            session.typed.pop(name, None)
+        else:
+            session.typed[name] = value
+
+    def duration_html(self, session: TrainSession, system: str, lang: str) -> str:
+        images = session.typed.get("images") or session.proposal.images
+        return duration(system, images, lang)
 
     def begin(self, inputs: dict) -> str:
         """Checkpoint to start from, or "". One of another system, from before a change, becomes the default."""
@@ -184,13 +204,14 @@ class TrainingForm:
         mine = Path(pictures) if str(pictures).startswith(str(session.folder)) else None
         spec = jobs.JobSpec(inputs[self.system], pictures, self.begin(inputs) or None, self.recipe(inputs), owner)
         job = jobs.start(spec, upload=mine)
+        session.typed = {}
         if mine:
             session.files = []
             session.drop("files")
         return job
 
 
-def number(name: str, recipe: Recipe) -> gr.components.Component:
+def number_field(name: str, recipe: Recipe) -> gr.components.Component:
     title, hint = w.RECIPE[name]
     value, options = getattr(recipe, name), dict(label=t(title), info=t(hint), elem_id=f"train-{name}")
     if isinstance(value, bool):
@@ -198,11 +219,17 @@ def number(name: str, recipe: Recipe) -> gr.components.Component:
     return gr.Number(value, precision=0 if isinstance(value, int) else None, minimum=0, **options)
 
 
-def duration(system: str, recipe: Recipe, lang: str) -> str:
-    """Estimate of the duration, from the header of the shipped weights, and the time limit of this machine."""
+def number_text(value: float | bool, lang: str) -> str:
+    if isinstance(value, bool):
+        return (w.YES if value else w.NO).say(lang)
+    return thousands(value) if isinstance(value, int) else number(value, "g", lang)
+
+
+def duration(system: str, images: float, lang: str) -> str:
+    """Estimate of the duration of a training on so many images, from the header of the shipped weights, and the time limit of this machine."""
     said, names = "", starts(system)
     if names and (header := checkpoint.describe(catalog.locate(names[0]))).images:
-        minutes = max(1, round(recipe.images * header.minutes / header.images))
+        minutes = max(1, round(images * header.minutes / header.images))
         said = w.DURATION.say(lang, minutes=minutes)
     if limit := jobs.Limits.here().minutes:
         said += " " + w.AT_MOST.say(lang, minutes=f"{limit:g}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from genstudio.system import Recipe
 from genstudio.training.step_by_step import Stepper
 from genstudio.ui.sessions import FileSession
 
@@ -9,4 +12,6 @@ from genstudio.ui.sessions import FileSession
 class TrainSession(FileSession):
     def __init__(self) -> None:
         super().__init__()
+        self.typed: dict[str, Any] = {}  # numbers of the recipe that the visitor has set: no proposal replaces them
+        self.proposal: Recipe | None = None
         self.game: tuple[str, Stepper] | None = None  # job id, copy of the training

@@ -58,6 +58,8 @@ class TrainTab(Tab):
         for changed in (form.folder.submit, form.folder.blur, form.set.input, form.start.input):
             changed(self.on_pictures_said, inputs, outputs, **LAST)
         form.system.input(self.on_system, inputs, outputs, **LAST)
+        for name, component in form.numbers.items():
+            component.input(self.typing(name), {component, form.system}, form.duration, **LAST)
         form.go.click(self.on_go, inputs, outputs, **ONCE)
 
         follow.timer.tick(self.on_tick, inputs, [self.cards, *follow.outputs], **DRAG)
@@ -118,7 +120,7 @@ class TrainTab(Tab):
         """Update the report and the numbers after a change of the pictures or the start."""
         session, lang = self.sessions.of(request), language(request)
         if inputs[self.form.source] == "own" and not session.files and not (inputs[self.form.folder] or "").strip():
-            yield {self.form.report: ""} | self.form.proposed(inputs[self.form.system], self.form.begin(inputs), None, lang)
+            yield {self.form.report: ""} | self.form.propose(session, inputs[self.form.system], self.form.begin(inputs), None, lang)
             return
         yield from self.form.read(session, inputs, lang)
 
@@ -128,6 +130,15 @@ class TrainTab(Tab):
         inputs = inputs | {self.form.start: updates[self.form.start]["value"]}  # before Gradio modifies the update
         yield updates
         yield from self.on_pictures_said(inputs, request)
+
+    def typing(self, name: str) -> Callable:
+        @friendly
+        def on_number(inputs: dict, request: gr.Request) -> str:
+            session, form = self.sessions.of(request), self.form
+            form.type_number(session, name, inputs[form.numbers[name]])
+            return form.duration_html(session, inputs[form.system], language(request))
+
+        return on_number
 
     @friendly
     def on_go(self, inputs: dict, request: gr.Request) -> Updates:

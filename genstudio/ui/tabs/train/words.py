@@ -65,6 +65,8 @@ AT_MOST = Text("At most {minutes} min of it are run here.", "Ici, {minutes} min 
 # Numbers of the recipe: title and hint
 NUMBERS = Text("3 · Numbers", "3 · Les nombres")
 MORE = Text("More numbers", "Plus de nombres")
+PROPOSED = Text("Proposed: {value}.", "Proposé : {value}.")
+YES, NO = Text("yes", "oui"), Text("no", "non")
 RECIPE: dict[str, tuple[Text, Text]] = {
     "images": (
         Text("Training length (images)", "Durée d’entraînement (images)"),

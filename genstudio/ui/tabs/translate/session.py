@@ -21,6 +21,7 @@ class TranslateSession(FileSession):
         super().__init__()
         self.scene: dict | None = None  # on the screen; `selected` is the part in front
         self.selected = "one"
+        self.awaited: dict | None = None  # a restored recipe whose picture has yet to be opened
         self.own: InputPicture | None = None  # None: examples
         self.drawing: bytes | None = None  # PNG
         self.made: Any = None  # digest and settings of the result on the stage

@@ -156,7 +156,8 @@ class TranslateTab(SessionTab):
             raise ValueError(self.empty.say(language(request)))
         session = self.backend.sessions.of(request)
         session.own = read_input(Path(path).read_bytes())
-        yield from self.present(self.fitted(session, self.read(inputs)), self.front, request)
+        scene = self.awaited_scene(session) or self.fitted(session, self.read(inputs))
+        yield from self.present(scene, self.front, request)
 
     @property
     def pictures_opened(self) -> Text | None:
