@@ -56,8 +56,8 @@ class DCGAN(Model):
         on_fake = self.verdict(fake)
         yield "generator", {"generator": generator_non_saturating(on_fake)} | watch(fake_after=on_fake)
 
-    def verdict(self, images: Tensor) -> Tensor:
-        """Logits (n, 1) of the critic."""
+    def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (n, 1) of the critic, which has no use for labels."""
         return self.critic(self.augment(images)).float()
 
 

@@ -229,10 +229,11 @@ class StyleGAN2(Model):
             terms["path"] = self.path_every * self.path * self._path_deviation(labels[: len(labels) // 2 or 1])
         yield "generator", {"generator": generator_non_saturating(on_fake)} | terms | watch(fake_after=on_fake)
 
-    def verdict(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Logits (n, 1) of the critic for augmented images."""
+    def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (n, 1) of the critic for augmented images, by default without a class."""
         augmented = self.augment(images if self.ada is None else self.ada(images))
-        return self.critic(augmented, labels if self.classes else None)
+        none = torch.full((len(images),), self.classes, device=images.device)
+        return self.critic(augmented, (none if labels is None else labels) if self.classes else None)
 
     def _mixed(self, labels: Tensor) -> Tensor:
         """Style mixing: w (n, layers, d) of one latent up to a random layer, and of another from there on."""

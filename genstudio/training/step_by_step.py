@@ -44,6 +44,7 @@ class GameState:
     reals: np.ndarray  # uint8 (n, h, w, c), training images
     on_reals: np.ndarray  # float32 (n,)
     terms: dict[str, float]  # loss terms of the last step; empty before the first
+    norms: dict[str, float]  # gradient norm of each player in the last step
     heat: np.ndarray | None = None  # uint8 (n, h, w): |d logit / d pixel| of each fake, scaled to 255
 
 
@@ -64,11 +65,9 @@ class Stepper:
         recipe = replace(recipe, betas=tuple(recipe.betas), cosine=False, warmup=0)
         with torch.random.fork_rng():  # `Run` seeds the global random stream
             self.run = Run(system, finetune.origin(system, None, said)["arguments"], recipe, where)
-        if "critic" not in self.run.optimizers or not generates(system.model) or not judges_pictures(self.run.model):
-            raise ValueError(
-                f"{system.name} cannot be played step by step: that takes pictures from noise, and a critic of single "
-                "pictures"
-            )
+        if "critic" not in self.run.optimizers or not generates(system.model):
+            takes = "that takes pictures from noise, and a critic"
+            raise ValueError(f"{system.name} cannot be played step by step: {takes}")
         self.precision = Precision.exact(where) if exact else best_precision(where)
         if self.precision.dtype is torch.float16:  # as in training
             self.precision = Precision.exact(where)
@@ -79,11 +78,20 @@ class Stepper:
         augmentation = {"flip": recipe.flip, "jitter": recipe.jitter}
         self.batches = Batches(pictures, recipe.batch, seed=recipe.seed, seeds=said.get("seeds", 1), **augmentation)
         self.reals = from_uint8(subset(pictures.images, SHOWN)).to(where)
+        self.labels = self.real_labels = None  # classes of the fakes, one after the other, and of the real images
+        if model.classes and model.class_names and pictures.labels is not None:
+            self.labels = torch.arange(SHOWN, device=where) % len(model.class_names)
+            self.real_labels = subset(pictures.labels, SHOWN).to(where)
         self.players = tuple(self.run.optimizers)
-        self.heat, self.taken, self.terms = heat, dict.fromkeys(self.players, 0), {}
+        self.heat, self.taken, self.terms, self.norms = heat, dict.fromkeys(self.players, 0), {}, {}
         self.kept: deque[Snapshot] = deque(maxlen=UNDONE)
 
     def step(self, player: str | None = None) -> GameState:
+        """One step, as `advance`, and the state after it."""
+        self.advance(player)
+        return self.stand()
+
+    def advance(self, player: str | None = None) -> None:
         """One step of a player, on the next batch that it steps on; None: one step of all players, as in training.
 
         Raises ValueError for an unknown player, or one without a step in `SEARCHED` batches.
@@ -100,7 +108,6 @@ class Stepper:
         self.kept.append(before)
         while len(self.kept) > 1 and sum(kept.bytes for kept in self.kept) > UNDO_BYTES:
             self.kept.popleft()
-        return self.stand()
 
     def back(self) -> GameState:
         """Undo the last step, bit by bit. Raises ValueError if there is none."""
@@ -112,12 +119,16 @@ class Stepper:
     def stand(self) -> GameState:
         model = self.run.model
         with torch.no_grad(), batch_norm_only_training(model) as norms:
-            *_, frame = sample(model, Noise(range(SHOWN), self.run.device))
+            named = {} if self.labels is None else {"label": [model.class_names[i] for i in self.labels.tolist()]}
+            *_, frame = sample(model, Noise(range(SHOWN), self.run.device), **named)
             fakes = frame.images.float()
-            on_fakes, on_reals = (verdict(model, images).sigmoid().cpu().numpy() for images in (fakes, self.reals))
-            heat = gradients(model, fakes, norms) if self.heat else None
+            on_fakes, on_reals = (
+                verdict(model, *shown).sigmoid().cpu().numpy()
+                for shown in ((fakes, self.labels), (self.reals, self.real_labels))
+            )
+            heat = gradients(model, fakes, self.labels, norms) if self.heat else None
         tiles = to_uint8(fakes), on_fakes, to_uint8(self.reals), on_reals
-        return GameState(self.run.step, dict(self.taken), *tiles, self.terms, heat)
+        return GameState(self.run.step, dict(self.taken), *tiles, self.terms, self.norms, heat)
 
     def _play(self, only: str | None) -> bool:
         """One batch, as in training, but only the player `only` is updated. True if it took a step."""
@@ -125,6 +136,7 @@ class Stepper:
         source = run, self.batches, self.precision
         result = play(run, next_batch(*source), self.precision, only=only, more=source_of(*source))
         self.terms = {name: float(value) for name, value in result.terms.items()}
+        self.norms = {player: float(norm) for player, norm in result.norms.items()}
         for player, count in result.updates.items():
             self.taken[player] += count
         run.step += 1
@@ -136,7 +148,8 @@ class Snapshot:
 
     def __init__(self, stepper: Stepper, players: Sequence[str]):
         run = stepper.run
-        self.step, self.taken, self.terms, self.players = run.step, dict(stepper.taken), stepper.terms, players
+        self.step, self.taken, self.players = run.step, dict(stepper.taken), players
+        self.terms, self.norms = stepper.terms, stepper.norms
         self.buffers = copies(run.model.buffers())
         self.weights, self.without_moments = [], []
         for name in players:
@@ -150,7 +163,8 @@ class Snapshot:
         put_back(self.weights + self.buffers)
         for optimizer, weight in self.without_moments:
             optimizer.state.pop(weight, None)
-        stepper.run.step, stepper.taken, stepper.terms = self.step, self.taken, self.terms
+        stepper.run.step, stepper.taken = self.step, self.taken
+        stepper.terms, stepper.norms = self.terms, self.norms
 
     def restore_onlookers(self, stepper: Stepper) -> None:
         """Restore the other players' buffers: a forward pass updates batch-norm statistics even without a step."""
@@ -175,22 +189,28 @@ def put_back(kept: Copies) -> None:
 # The critic's outputs -------------------------------------------------------------------------------------------
 
 
-def verdict(model: Model, images: Tensor) -> Tensor:
-    """The critic's logits (n,); of a patch critic (PatchGAN), the mean over patches."""
-    return model.critic(images).float().flatten(1).mean(1)
+def verdict(model: Model, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    """The critic's logits (n,) of images as they are, without the augmentation of training."""
+    with unaugmented(model):
+        return model.verdict(images, labels).float().flatten(1).mean(1)
 
 
-def judges_pictures(model: Model) -> bool:
-    """True if the model's critic takes images alone, without conditioning, and gives one logit per image."""
-    two = torch.zeros(2, *model.image_shape, device=next(model.parameters()).device)
+@contextmanager
+def unaugmented(model: Model) -> Iterator[None]:
+    """Context in which the critic sees images as they are."""
+    augment, ada = model.augment, getattr(model, "ada", None)
+    model.augment = lambda images: images
+    if ada is not None:
+        model.ada = None
     try:
-        with torch.no_grad(), batch_norm_only_training(model):
-            return verdict(model, two).shape == (2,)
-    except (AttributeError, TypeError, RuntimeError, IndexError):
-        return False
+        yield
+    finally:
+        model.augment = augment
+        if ada is not None:
+            model.ada = ada
 
 
-def gradients(model: Model, images: Tensor, norms: Sequence[nn.Module]) -> np.ndarray:
+def gradients(model: Model, images: Tensor, labels: Tensor | None, norms: Sequence[nn.Module]) -> np.ndarray:
     """Saliency |d logit / d pixel|, summed over channels: uint8 (n, h, w), each image scaled to a maximum of 255.
 
     Batch norm would couple the images of a batch. Its statistics are fixed to those of this batch, so that each image's
@@ -198,11 +218,11 @@ def gradients(model: Model, images: Tensor, norms: Sequence[nn.Module]) -> np.nd
     """
     for norm in norms:
         norm.momentum = 1.0  # running statistics of this batch alone
-    verdict(model, images)
+    verdict(model, images, labels)
     model.eval()
     with torch.enable_grad():
         x = images.detach().requires_grad_()
-        [gradient] = torch.autograd.grad(verdict(model, x).sum(), x)
+        [gradient] = torch.autograd.grad(verdict(model, x, labels).sum(), x)
     saliency = gradient.abs().sum(1)  # (n, h, w)
     return (255 * saliency / saliency.amax((1, 2), keepdim=True).clamp_min(1e-30)).round().to(torch.uint8).cpu().numpy()
 

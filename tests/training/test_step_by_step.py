@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from genstudio.models.gan import DCGAN
-from genstudio.registry import find_system, systems
+from genstudio.registry import systems
 from genstudio.training import loop, step_by_step
 from genstudio.training.step_by_step import Stepper
+from tests import small
 from tests.training.test_loop import assert_equal, folder, one_thread, registered, tensors, tiny  # noqa: F401
 
 
@@ -191,4 +193,44 @@ def test_what_cannot_be_played_is_refused_in_words(run, tmp_path, folder):  # no
         with pytest.raises(ValueError, match=f"{name} cannot be played step by step"):
             Stepper(run, "cpu")
         (run / "run.json").write_text(said.replace(f'"{name}"', '"tiny"'))
-    assert step_by_step.judges_pictures(find_system("dcgan_avatars").build())
+
+
+def begin_small_run(name: str, data: Path, out: Path) -> None:
+    """Two steps of a small system on random pictures of three classes."""
+    channels, height, width = small.INSTANCES[name].build().image_shape
+    draw = np.random.default_rng(0)
+    for label in small.CLASSES:
+        (data / label).mkdir(parents=True)
+        for i in range(12):
+            shape = (height, width, 3) if channels == 3 else (height, width)
+            Image.fromarray(draw.integers(0, 256, shape, dtype=np.uint8)).save(data / label / f"{i}.png")
+    reports = loop.train(name, data=str(data), out=out, device="cpu", report_steps=2)
+    next(reports)
+    reports.close()
+
+
+@pytest.mark.parametrize("name", ["small_cgan", "small_biggan", "small_stylegan2", "small_stylegan2_without_classes"])
+def test_every_gan_that_draws_from_noise_is_played_with_its_classes(name, tmp_path, monkeypatch):
+    """Conditional GANs and StyleGAN2 were refused."""
+    monkeypatch.setitem(systems(), name, small.INSTANCES[name])
+    begin_small_run(name, tmp_path / "data", tmp_path / "run")
+    stepper = Stepper(tmp_path / "run", "cpu", heat=True)
+    first, after = stepper.stand(), stepper.step("generator")
+    assert after.norms["generator"] > 0 and not first.norms
+    assert after.taken == {"critic": 0, "generator": 1} and not np.array_equal(after.fakes, first.fakes)
+    for stand in (first, after):
+        assert stand.on_fakes.shape == stand.on_reals.shape == (step_by_step.SHOWN,)
+        assert ((stand.on_fakes >= 0) & (stand.on_fakes <= 1)).all() and stand.heat.max() == 255
+    model = stepper.run.model
+    assert (stepper.labels is None) == (not model.classes)
+    if model.classes:
+        assert stepper.labels.tolist()[:4] == [0, 1, 2, 0] and stepper.real_labels.shape == (step_by_step.SHOWN,)
+        for weights in model.critic.parameters():  # a class embedding may begin at 0
+            torch.nn.init.normal_(weights, 0, 0.1)
+        others = (stepper.real_labels + 1) % model.classes
+        with torch.no_grad():
+            of_own, of_others = (step_by_step.verdict(model, stepper.reals, x) for x in (stepper.real_labels, others))
+        assert not torch.equal(of_own, of_others), "the critic is told the class"
+    critic = of(stepper, "critic")
+    stepper.back()
+    assert np.array_equal(stepper.stand().fakes, first.fakes) and critic.keys() == of(stepper, "critic").keys()

@@ -4,13 +4,20 @@ stopped, and what it has made is opened where one can play with it."""
 from __future__ import annotations
 
 import io
+import json
+import time
 import zipfile
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
+from genstudio import paths
+from genstudio.registry import systems
 from genstudio.training import jobs
-from tests.ui.page import JOURNEY, go, idle, option, png, press, saved, send, shown, turn_to_tab
+from tests import small
+from tests.training.test_step_by_step import begin_small_run
+from tests.ui.page import JOURNEY, go, idle, option, png, press, saved, send, shown, turn_to_tab, turn_to_view
 
 pytestmark = JOURNEY
 SMALL, WALL = "ae2d_mnist", "#job-walls img"
@@ -156,3 +163,32 @@ def test_a_training_from_its_order_to_its_end(tab, subtests):
         tab.locator("#job-delete").click()
         tab.wait_for_selector("#jobs .empty")
         assert not jobs.list_jobs() and not job.folder.exists()
+
+
+def test_a_conditional_gan_is_played_step_by_step(tab, subtests, monkeypatch, tmp_path):
+    name = "small_cgan"
+    monkeypatch.setitem(systems(), name, small.INSTANCES[name])
+    folder = paths.jobs() / "a-small-game"
+    begin_small_run(name, tmp_path / "data", folder)
+    spec = jobs.JobSpec(name, str(tmp_path / "data"), created=time.time())
+    (folder / "job.json").write_text(json.dumps(asdict(spec)))
+    (folder / "ended.json").write_text(json.dumps({"how": jobs.PAUSED, "why": None}))
+    go(tab)
+    turn_to_tab(tab, "train")
+    press(tab, "#jobs .card[data-pick=a-small-game]")
+    turn_to_view(tab, "#train-views", "game")
+    tab.wait_for_selector("#game-table .verdicts meter")
+    before = tab.locator("#game-table .verdicts img").first.get_attribute("src")
+    with subtests.test("a step of one player"):
+        press(tab, "#game-generator")
+        said = tab.locator("#game-table .legend").inner_text()
+        assert "D 0, G 1" in said and "‖∇G‖" in said
+        assert tab.locator("#game-table .verdicts img").first.get_attribute("src") != before
+    with subtests.test("ten steps a click"):
+        press(tab, "#game-count label >> nth=1")
+        press(tab, "#game-both")
+        assert "D 10, G 11" in tab.locator("#game-table .legend").inner_text()
+        assert not tab.locator("#game-note progress").count()
+    with subtests.test("a step is taken back"):
+        press(tab, "#game-back")
+        assert "D 9, G 10" in tab.locator("#game-table .legend").inner_text()

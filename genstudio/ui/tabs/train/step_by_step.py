@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import gradio as gr
@@ -17,6 +18,7 @@ from genstudio.ui.language import t
 from genstudio.ui.tabs.train import words as w
 from genstudio.ui.tabs.train.session import TrainSession
 
+SHOW_EVERY = 0.3  # seconds between two updates
 HEATED = 0.65  # opacity of the heat map at its maximum
 
 
@@ -32,6 +34,7 @@ class StepByStep:
             }
             self.both = gr.Button(t(w.BOTH), elem_id="game-both", min_width=130)
             self.back = gr.Button(t(w.BACK), elem_id="game-back", min_width=110)
+            self.count = gr.Radio([1, 10, 50], value=1, label=t(w.STEPS_A_CLICK), elem_id="game-count", min_width=160)
             self.heat = gr.Checkbox(False, label=t(w.HEAT), elem_id="game-heat", min_width=130)
         self.table = gr.HTML(elem_id="game-table")
 
@@ -49,26 +52,34 @@ class StepByStep:
             yield {self.note: html.progress(None, w.SETTING_UP.say(lang)), self.tools: gr.update(visible=False)}
             try:
                 session.game = job.id, self.engine.turn(lambda: Stepper(job.folder, heat=True))
-            except ValueError:  # not a GAN, or its critic takes no images
-                yield {self.note: f'<p class="empty">{w.NO_GAME.say(lang)}</p>', self.table: ""}
+            except ValueError:
+                yield {self.note: f'<p class="empty">{w.NO_GAN.say(lang)}</p>', self.table: ""}
                 return
         stepper = session.game[1]
         stand = self.engine.turn(stepper.stand)
         yield {self.note: "", self.tools: gr.update(visible=True), self.table: table(stand, heat, lang)}
 
-    def step(self, session: TrainSession, what: str | None, heat: bool, lang: str) -> dict:
-        """One step of "critic" or "generator", of both (None), or "back"."""
+    def step(self, session: TrainSession, what: str | None, count: int, heat: bool, lang: str) -> Iterator[dict]:
+        """Updates during `count` steps of "critic" or "generator", of both (None), or one step "back"."""
         if session.game is None:
             raise ValueError(w.NO_GAME.say(lang))
         stepper = session.game[1]
-        stand = self.engine.turn(stepper.back if what == "back" else lambda: stepper.step(what))
-        return {self.table: table(stand, heat, lang)}
+        if what == "back":
+            self.engine.turn(stepper.back)
+        shown = 0.0
+        for done in range(0 if what == "back" else count):
+            if count > 1 and time.monotonic() - shown > SHOW_EVERY:
+                shown = time.monotonic()
+                yield {self.note: html.progress(done / count, w.STEP_OF.say(lang, done=done + 1, of=count))}
+            self.engine.turn(lambda: stepper.advance(what))
+        yield {self.note: "", self.table: table(self.engine.turn(stepper.stand), heat, lang)}
 
 
 def table(stand: GameState, heat: bool, lang: str) -> str:
     """Table of generated and real images, each with D's output as a bar from 0 (generated) to 1 (real)."""
     counts = ", ".join(f"{'D' if player == 'critic' else 'G'} {n}" for player, n in stand.taken.items())
-    terms = " · ".join(f"{name} {value:.3g}" for name, value in stand.terms.items())
+    norms = {f"‖∇{'D' if player == 'critic' else 'G'}‖": norm for player, norm in stand.norms.items()}
+    terms = " · ".join(f"{name} {number(value, '.3g', lang)}" for name, value in (stand.terms | norms).items())
     said = f"{w.TAKEN.say(lang)}: {counts}" + (f" · {terms}" if terms else "")
     fakes = heated(stand.fakes, stand.heat) if heat and stand.heat is not None else stand.fakes
     body = f'<p class="legend">{said}</p>'

@@ -75,9 +75,9 @@ class TrainTab(Tab):
         self.game_tab.select(self.on_game, inputs, outputs, **LAST)
         game.heat.input(self.on_game, inputs, outputs, **LAST)
         for player, button in game.players.items():
-            button.click(self.stepping(player), inputs, game.table, **ONCE)
-        game.both.click(self.stepping(None), inputs, game.table, **ONCE)
-        game.back.click(self.stepping("back"), inputs, game.table, **ONCE)
+            button.click(self.stepping(player), {game.count, game.heat}, [game.note, game.table], **ONCE)
+        game.both.click(self.stepping(None), {game.count, game.heat}, [game.note, game.table], **ONCE)
+        game.back.click(self.stepping("back"), {game.count, game.heat}, [game.note, game.table], **ONCE)
 
     # access ---------------------------------------------------------------------------------------------------------
 
@@ -190,8 +190,9 @@ class TrainTab(Tab):
 
     def stepping(self, what: str | None):
         @friendly
-        def on_step(inputs: dict, request: gr.Request) -> Updates:
-            return self.game.step(self.sessions.of(request), what, inputs[self.game.heat], language(request))
+        def on_step(inputs: dict, request: gr.Request) -> Iterator[Updates]:
+            session, game = self.sessions.of(request), self.game
+            yield from game.step(session, what, int(inputs[game.count]), inputs[game.heat], language(request))
 
         return on_step
 

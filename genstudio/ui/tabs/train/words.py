@@ -191,6 +191,12 @@ GAME_HINT = Text(
 NO_GAME = Text(
     "Choose a paused or finished training of a GAN above.", "Choisissez ci-dessus un entraînement de GAN en pause ou terminé."
 )
+NO_GAN = Text(
+    "This training is no game: only a GAN that draws from noise has two players.",
+    "Cet entraînement n’est pas un jeu : seul un GAN qui tire ses images du bruit a deux joueurs.",
+)
+STEPS_A_CLICK = Text("Steps a click", "Pas par clic")
+STEP_OF = Text("Step {done} of {of}…", "Pas {done} sur {of}…")
 PLAYERS = {"critic": Text("One step of D", "Un pas de D"), "generator": Text("One step of G", "Un pas de G")}
 BOTH = Text("One step of both", "Un pas des deux")
 BACK = Text("Take back", "Annuler")
