@@ -34,7 +34,7 @@ class StepByStep:
             }
             self.both = gr.Button(t(w.BOTH), elem_id="game-both", min_width=130)
             self.back = gr.Button(t(w.BACK), elem_id="game-back", min_width=110)
-            self.count = gr.Radio([1, 10, 50], value=1, label=t(w.STEPS_A_CLICK), elem_id="game-count", min_width=160)
+            self.count = gr.Radio([1, 10, 50], value=1, label=t(w.STEPS_A_CLICK), elem_id="game-count", min_width=240)
             self.heat = gr.Checkbox(False, label=t(w.HEAT), elem_id="game-heat", min_width=130)
         self.table = gr.HTML(elem_id="game-table")
 
