@@ -46,6 +46,7 @@ KIND_TITLES = {
     "weights": w.WEIGHTS_FILE,
     "critic": w.CRITIC_FILE,
     "pictures": w.PICTURES_FILE,
+    "several": w.SEVERAL_FILES,
 }
 ADVICE = {  # by kind or form
     "critic": w.CRITIC_SAYS,
@@ -108,9 +109,8 @@ class OpenFile:
         paths = [Path(path) for path in inputs[self.button]]
         try:
             if len(paths) > 1:
-                found = Found("pictures", ", ".join(p.name for p in paths)[:120], sum(p.stat().st_size for p in paths))
-                found.facts["count"] = len(paths)
-                act = self.gather(found, paths, inputs, request)
+                found = Found("several", ", ".join(p.name for p in paths)[:120], sum(p.stat().st_size for p in paths))
+                act = self.gather_files(found, paths, inputs, request)
             else:
                 found = opening.identify(paths[0])
                 acts = {"recipe": self.restore, "picture": self.start, "weights": self.take}
@@ -231,6 +231,18 @@ class OpenFile:
         if "translate" in can:
             list(self.engine.translate(path, np.full((1, 64, 64, 3), 255, np.uint8)))
 
+    def gather_files(self, found: Found, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Act:
+        """Pass those of several files that are pictures to a tab, and name the others."""
+        lang = language(request)
+        pictures = [path for path in paths if opening.identify(path).kind == "picture"]
+        if not pictures:
+            raise ValueError(w.NO_PICTURE_AMONG.say(lang, count=len(paths)))
+        found.facts["count"] = len(pictures)
+        said = yield from self.gather(found, pictures, inputs, request)
+        if others := ", ".join(path.name for path in paths if path not in pictures)[:120]:
+            return Message(f"{said.sentence} {w.NOT_PICTURES.say(lang, names=others)}", fine=False)
+        return said
+
     def gather(self, found: Found, paths: Sequence[Path], inputs: dict, request: gr.Request) -> Act:
         """Pass several pictures or a zip to the tab in front, or another one; else describe how to train on them."""
         lang = language(request)
@@ -239,7 +251,9 @@ class OpenFile:
             if said := tab.pictures_opened:
                 for updates in tab.open_pictures(paths, inputs, request):
                     yield updates | self.turned(key)
-                return Message(said.say(lang, command=train_on(found.name)))
+                learn = w.TRAIN_ON.say(lang, command=train_on(found.name))
+                others = [learn] if found.kind == "pictures" and key != "train" else []
+                return Message(" ".join([said.say(lang), *others]))
         return Message(w.TRAIN_ON.say(lang, command=train_on(found.name)))
 
     def describe(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:

@@ -92,6 +92,7 @@ PICTURE_MADE = Text("A picture with its recipe inside", "Une image qui porte sa 
 WEIGHTS_FILE = Text("Weights for GenStudio", "Des poids pour GenStudio")
 CRITIC_FILE = Text("The critic of a GAN", "Le critique d’un GAN")
 PICTURES_FILE = Text("A zip of pictures", "Un zip d’images")
+SEVERAL_FILES = Text("Several pictures", "Plusieurs images")
 FORMS = {
     "ours": Text("Weights that say they are GenStudio’s", "Des poids qui se disent de GenStudio"),
     "picture": Text("A picture", "Une image"),
@@ -158,8 +159,8 @@ BECAME_START = Text(
     "Pas de recette dans cette image : elle devient le départ.",
 )
 BECAME_BATCH = Text(
-    "They wait under Many files. To learn from them instead: {command}",
-    "Elles attendent sous Beaucoup de fichiers. Pour apprendre plutôt de ces images : {command}",
+    "They wait under Many files.",
+    "Elles attendent sous Beaucoup de fichiers.",
 )
 BECAME_LESSON = Text("They were read for a training.", "Elles ont été lues pour un entraînement.")
 TAKEN_IN = Text("Being read and tried…", "Lecture et essai en cours…")
@@ -178,6 +179,8 @@ CRITIC_SAYS = Text(
     "Only training needs it: put it beside its weights.",
     "Seul l’entraînement en a besoin : posez-le à côté de ses poids.",
 )
+NOT_PICTURES = Text("Left out, as no pictures: {names}.", "Laissés de côté, car ce ne sont pas des images : {names}.")
+NO_PICTURE_AMONG = Text("none of these {count} files is a picture", "aucun de ces {count} fichiers n’est une image")
 TRAIN_ON = Text("To learn from them: {command}", "Pour apprendre de ces images : {command}")
 NOT_READABLE = Text(
     "GenStudio does not read this kind yet. Nothing in it was run.",

@@ -359,6 +359,10 @@ class OneTab(Tab):
         self.asked.append(("open_picture", path))
         yield {}
 
+    def open_pictures(self, paths, inputs, request):
+        self.asked.append(("open_pictures", [path.name for path in paths]))
+        yield {}
+
     def add_weights(self, name, inputs, request):
         self.asked.append(("add_weights", name))
         return {"updates": True}
@@ -411,6 +415,21 @@ def test_weights_that_give_no_picture_are_not_kept(tmp_path, home, house):
     checkpoint.save(tmp_path / "a.safetensors", model, checkpoint.Header(NAME))
     asked, card = opened(house, tmp_path / "a.safetensors")
     assert not asked and "not finite" in card and not home.exists()
+
+
+def test_of_several_files_the_pictures_are_opened_and_the_others_named(tmp_path, house):
+    """They were called a zip, with a command that could not work, and a text was counted as a picture."""
+    tab = house.tabs["latent"]
+    tab.pictures_opened = w.BECAME_BATCH
+    paths = [written(tmp_path, name, body) for name, body in (("a.png", png()), ("b.png", png()), ("notes.txt", b"no"))]
+    *_, last = house.on_open({"button": [str(path) for path in paths]}, None)
+    assert tab.asked == [("open_pictures", ["a.png", "b.png"])] and not any(path.exists() for path in paths)
+    card = last["card"]
+    assert w.SEVERAL_FILES.en in card and w.BECAME_BATCH.en in card and "<dd>2</dd>" in card
+    assert "Left out, as no pictures: notes.txt." in card and "genstudio train" not in card
+    paths = [written(tmp_path, name, b"no") for name in ("a.txt", "b.txt")]
+    *_, last = house.on_open({"button": [str(path) for path in paths]}, None)
+    assert "None of these 2 files is a picture" in last["card"] and len(tab.asked) == 1
 
 
 def test_a_recipe_and_a_picture_go_to_their_tab(tmp_path, house, untrained, home):
