@@ -82,7 +82,7 @@ def add(commands: Commands) -> None:
             group.add_argument(field.option, dest=f"field_{field.name}", required=needed, **facts)
             if group is not command:
                 group.add_argument("--count", type=int, default=9, help="that many places, evenly spaced (9)")
-        if several[0].kind is PICTURE:
+        if several and several[0].kind is PICTURE:
             commands.makes_pictures(command, entry.name, "what became of each file, as JSON", ", or .zip,")
             continue
         if len(several) == 1:
@@ -244,11 +244,14 @@ class Reader:
         found: list[dict[str, Any]] = []
         for word in filter(None, (word.strip() for word in words.split(","))):
             if re.fullmatch(r"\d+-\d+", word, re.ASCII):
-                found += [{"seed": seed} for r in seed_ranges(word) for seed in itertools.islice(r, MAX_ENDS + 1)]
+                [seeds] = seed_ranges(word)
+                found += [{"seed": seed} for seed in itertools.islice(seeds, MAX_ENDS + 1)]
             else:
                 found.append(self.end(word, search))
         if len(found) > MAX_ENDS:
-            raise ValueError(f"at most {MAX_ENDS} pictures stand on a side, not {len(found)}")
+            raise ValueError(f"at most {MAX_ENDS} pictures stand on a side, not as many as {words[:80]!r} names")
+        if not found:
+            raise ValueError(f"{words[:80]!r} names no picture")
         return found
 
     def start_from(self, name: str) -> str:

@@ -289,7 +289,7 @@ class Engine:
         """Latents (n, 2) and class numbers (n,) of held-out images, for a model with a two-dimensional latent space."""
         model = self.hold(name).model
         if not hasattr(model, "map_latents"):
-            raise ValueError(f"{name} has no map: it has more than two numbers a picture")
+            raise ValueError(f"{name} has no map: it stores no latents of held-out pictures")
         labels = model.map_labels.cpu().numpy()
         return model.map_latents.float().cpu().numpy()[labels != EMPTY], labels[labels != EMPTY]
 

@@ -51,6 +51,8 @@ def check_seed(seed: Any) -> int:
 
     try:
         number = int(seed)
+        if isinstance(seed, bool) or isinstance(seed, float) and seed != number:
+            raise ValueError
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"a seed is a whole number, not {seed!r}") from None
     if not 0 <= number <= Noise.MAX_SEED:
@@ -67,9 +69,10 @@ def check_code(code: Any) -> str:
 
 def check_end(end: Any) -> dict[str, Any]:
     """Check an end of a path: {"seed": n} or {"code": base64 of float16 numbers}."""
-    if isinstance(end, dict) and "seed" in end:
+    known = {"seed", "code"} & end.keys() if isinstance(end, dict) else set()
+    if known == {"seed"}:
         check_seed(end["seed"])
-    elif isinstance(end, dict) and "code" in end:
+    elif known == {"code"}:
         check_code(end["code"])
     else:
         raise ValueError(f"an end of a path is a seed or a code, not {end!r}")
@@ -95,7 +98,7 @@ def end_from_word(word: str) -> dict[str, Any]:
     return {"code": code + "=" * (-len(code) % 4)} if kind == "code" else {"seed": from_word(word)}
 
 
-SEED = Kind(int, check_seed, file_name=lambda seed, i: f"{seed:04d}")
+SEED = Kind(int, check_seed, to_flag=lambda seed: str(int(seed)), file_name=lambda seed, i: f"{int(seed):04d}")
 CODE = Kind(str, check_code, to_flag=lambda code: f"code:{code}")
 END = Kind(dict, check_end, end_to_word, end_from_word, end_to_flag, lambda end, i: f"{i:02d}")
 STYLE_END = Kind(dict, check_end, end_to_word, end_from_word, end_to_flag, lambda end, i: f"{i:02d}")  # in W+
@@ -150,12 +153,13 @@ def check_styles_by(by: Any) -> dict[str, float]:
 
 
 def by_to_word(by: dict[str, float]) -> str:
-    return ",".join(f"{name.replace(' ', '')}:{amount:g}" for name, amount in by.items())
+    return ",".join(f"{name.replace(' ', '')}:{to_word(amount)}" for name, amount in by.items())
 
 
 def by_from_word(word: str) -> dict[str, float]:
     """effect1:2,pca3:-1 -> {"effect 1": 2.0, "pca 3": -1.0}"""
-    moves = [re.fullmatch(r"([a-z]+)(\d+):([-+.\de]+)", move) for move in word.split(",") if move]
+    number = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+    moves = [re.fullmatch(rf"([a-z]+)(\d+):({number})", move) for move in word.split(",") if move]
     if not all(moves):
         raise ValueError(f"directions are written as in effect1:2,pca3:-1, not {word[:80]!r}")
     return {f"{kind} {number}": float(amount) for kind, number, amount in (move.groups() for move in moves)}

@@ -169,7 +169,8 @@ class AttributeAccuracy(Method):
         real, device = self.reference.real, self.reference.device
         with best_precision(device).autocast():
             hits = [hits for _, hits in attribute_hits(model, real.conditions, real.images.to(device))]
-        return {"distance": average(torch.stack(hits).nanmean(0))}
+        means = torch.stack(hits).nanmean(0)
+        return {"distance": average(means[~means.isnan()])}  # an image may have no known attribute
 
 
 class PairedTranslation(Method):

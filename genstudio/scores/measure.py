@@ -144,6 +144,8 @@ def accuracy(subject: Subject) -> Scores:
     classes = subject.header.classes
     if not set(subject.test.classes) <= set(classes):
         raise ValueError(f"{subject.name} knows the classes {', '.join(classes)}, not those of {subject.data}")
+    if subject.test.labels is None:
+        raise ValueError(f"the pictures of {subject.data} have no classes to score {subject.name} on")
     labels = relabel(subject.test, classes).labels  # a fine-tuned model may have more classes, in another order
     yield "accuracy", share(in_batches(subject.model.classify, subject.held_out).argmax(1) == labels)
 
@@ -152,7 +154,8 @@ def attribute_accuracy(subject: Subject) -> Scores:
     """Accuracy of each attribute that a classifier predicts."""
     conditions = subject.test.renumbered(subject.model.attributes).conditions
     for attribute, hits in attribute_hits(subject.model, conditions, subject.held_out):
-        yield f"accuracy of {attribute}", share(hits[~hits.isnan()])
+        if len(known := hits[~hits.isnan()]):
+            yield f"accuracy of {attribute}", share(known)
 
 
 def likelihood(subject: Subject) -> Scores:

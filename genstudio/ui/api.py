@@ -64,7 +64,9 @@ def endpoint(engine: Engine, verb: Verb) -> Callable:
             value = values[field.parameter]
             if field in several:
                 bounded(len(value), field.parameter)
-                said[field.name] = [field.kind.check(part) for part in value]
+                for part in value:
+                    field.check(part)
+                said[field.name] = value
             elif field.kind is PICTURE:
                 sources["picture"] = open_picture(body := sent(value))
                 said[field.name] = [picture_name(body)]
@@ -117,7 +119,7 @@ def sent(picture: str) -> bytes:
         raise ValueError(f"too large (at most {MAX_BYTES // 10**6} MB)")
     try:
         return base64.b64decode(body, validate=True)
-    except binascii.Error:
+    except (binascii.Error, ValueError):  # the second for letters outside of ASCII
         raise ValueError("not a picture") from None
 
 

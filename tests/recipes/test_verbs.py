@@ -35,7 +35,7 @@ EXAMPLES = {
     fields.CORNERS: [{"seed": 1}, {"seed": 2}, {"seed": 3}, {"seed": 4}],
     fields.POSITION: 1 / 3,
     fields.PATH: "linear",
-    fields.DIRECTIONS_BY: {"pca 1": 1.5},
+    fields.DIRECTIONS_BY: {"pca 1": 1.23456789, "pca 2": -1e-07},
     fields.STYLES_BY: {"sefa 1": 1.5},
     fields.LAYERS: "0-1",
     fields.VIEW: "tiles",
@@ -43,9 +43,9 @@ EXAMPLES = {
     fields.DETAIL: 0.5,
 }
 WRONG = {
-    fields.SEED: (-1, "x", 2**63, [1]),
+    fields.SEED: (-1, "x", 2**63, [1], 3.7, True),
     fields.CODE: ("%%%", 5, ""),
-    fields.END: ({}, 3, {"code": "%%%"}),
+    fields.END: ({}, 3, {"code": "%%%"}, {"seed": 1, "code": "AAA="}),
     fields.STYLE_END: ({}, 3, {"seed": -1}),
     fields.CORNERS: ([], 3, [{"seed": 1}]),
     fields.POSITION: (1.01, "0.5", float("nan")),
@@ -190,6 +190,27 @@ def test_its_endpoint_makes_its_picture_with_its_recipe_inside(verb, entry, exac
     assert read_recipe(opened) == made
     image = replay.image(made, exact, visitors_picture(verb))
     np.testing.assert_array_equal(np.asarray(opened).reshape(image.shape), image)
+
+
+@each_case
+def test_its_endpoint_needs_the_required_fields_only(verb, entry, exact, tmp_path):
+    made = example(verb, entry.name, exact)
+    picture = base64.b64encode((tmp_path / fields.PICTURE_FILE).read_bytes()).decode()
+    arguments = {"system": entry.name}
+    for field in verb.fields:
+        if field.option and field.default is verbs.REQUIRED:
+            several = field.many and field.kind is not fields.PICTURE
+            value = picture if field.kind is fields.PICTURE else made[field.name]
+            arguments[field.parameter] = [value] if several else value
+    given = endpoint(exact, verb)(**arguments)
+    [uri] = given if isinstance(given, list) else [given]
+    assert recipe.check(read_recipe(open_picture(base64.b64decode(uri.partition(",")[2]))))["verb"] == verb.name
+
+
+@pytest.mark.parametrize("word", ["pca1:1-2", "pca1:", "pca1:e", "pca:1", "1:2"])
+def test_moves_that_are_no_numbers_are_refused_in_our_words(word):
+    with pytest.raises(ValueError, match="directions are written as in"):
+        fields.by_from_word(word)
 
 
 @each_verb
