@@ -45,10 +45,8 @@ def load(path: Path, critic: bool = False) -> tuple[Model, Header]:
 
     Raises ValueError if it was trained with other weights of a companion than those that are here.
     """
-    header = describe(path)
-    system = find_system(header.system)
-    model, header = checkpoint.load(path, critic, companions(system))
-    check_companions(system, model, header.companions, path.name)
+    model, header = checkpoint.load(path, critic, companions)
+    check_companions(find_system(header.system), model, header.companions, path.name)
     return model, header
 
 

@@ -11,6 +11,7 @@ import hashlib
 import inspect
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -142,12 +143,12 @@ def check_types(header: Any, like: Any, name: str) -> None:
 
 
 def load(
-    path: str | os.PathLike, critic: bool = False, companions: Companions | None = None
+    path: str | os.PathLike, critic: bool = False, companions: Callable[[System], Companions] | None = None
 ) -> tuple[Model, Header]:
     """The model in float32 and evaluation mode, and its header. `critic` also reads the file beside it.
 
-    Without `companions`, which `catalog.load` finds, it can do what it does alone. Raises ValueError if the file is
-    truncated, of another program, or does not fit the system that it names.
+    companions: finds those of a system, as `catalog.load` does; without, the model can do what it does alone. Raises
+    ValueError if the file is truncated, of another program, or does not fit the system that it names.
     """
     path = Path(path)
     system, header, arguments = check(path)
@@ -155,7 +156,7 @@ def load(
     if critic and (beside := critic_of(path)).exists():
         check(beside, critic=True)
         files.append(beside)
-    model = build(system, arguments, companions)
+    model = build(system, arguments, companions(system) if companions else None)
     dtypes = {key: tensor.dtype for key, tensor in model.state_dict().items()}
     weights: dict[str, Tensor] = {}
     for file in files:

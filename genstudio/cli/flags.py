@@ -30,7 +30,7 @@ class Commands:
 
     def __init__(self, parser: Parser, argv: Sequence[str]):
         self.subparsers = parser.add_subparsers(metavar="VERB", required=True)
-        self.asked, self.system = (*argv[:2], "", "")[:2]
+        self.command, self.system = (*argv[:2], "", "")[:2]
 
     def add(
         self, run: Callable, about: str, system: str = "a name that `list` shows, or a .safetensors file",
@@ -55,7 +55,7 @@ class Commands:
 
     def controlled(self, command: Parser, name: str, by: str = "") -> None:
         """Add the controls of the system for the verb `by`, by default `name`."""
-        if self.asked == name and self.system and not self.system.startswith("-"):
+        if self.command == name and self.system and not self.system.startswith("-"):
             add_controls(command, self.system, by or name)
 
 

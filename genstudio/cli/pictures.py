@@ -120,16 +120,11 @@ def make_pictures(
     values = {field.name: reader.read(field, words) for field in entry.fields if field.option}
     axes = [field for field in entry.fields if field.many and list(itertools.islice(values[field.name], 1)) != [None]]
 
-    def recipe_of(combination: dict[str, Any]) -> dict[str, Any]:
-        filled = entry.complete(entry.defaults | combination, loaded)
-        said = {key: filled[key] for key, value in combination.items() if value is not None}
-        return recipe.make(loaded, verb, **said, controls=controls)
-
     counts = [values[field.name].count for field in axes]
     always = len([field for field in entry.fields if field.many]) > 1
     pictures = PictureWriter(out, math.prod(counts), json, f"{entry.sheet}.png" if sheet or always else None)
     for part in chunks(combinations(entry, values)):
-        recipes = [recipe_of(combination) for combination, _ in part]
+        recipes = [recipe.fill(loaded, entry, combination, controls) for combination, _ in part]
         images = replay.images(recipes, engine, reader.picture)
         names = ["-".join(field.kind.file_name(c[field.name], at[field.name]) for field in axes) for c, at in part]
         pictures.add(images, [f"{name}.png" for name in names], recipes)
@@ -138,7 +133,7 @@ def make_pictures(
         [position] = axes
         first = next(combinations(entry, values))[0]
         way = [first | {position.name: i / (WALK - 1)} for i in range(WALK)]
-        save_film(replay.images([recipe_of(combination) for combination in way], engine), film)
+        save_film(replay.images([recipe.fill(loaded, entry, one, controls) for one in way], engine), film)
     return None
 
 
@@ -261,10 +256,9 @@ class Reader:
         return picture_name(Path(name).read_bytes())
 
     def mask(self, name: str) -> str:
-        from genstudio.images import to_array
-        from genstudio.recipes.encoding import pack_mask
+        from genstudio.recipes.encoding import mask_of, pack_mask
 
-        return pack_mask(to_array(open_named(name), (1, *self.loaded.model.image_shape[1:]))[0] > 127)
+        return pack_mask(mask_of(open_named(name), self.loaded.model.image_shape))
 
 
 def spaced(count: int) -> str:

@@ -1,6 +1,6 @@
 """The inference engine: loads models on the device and runs their verbs, for all visitors in turn.
 
-Everything is computed on one thread: torch keeps one pool of processor threads per calling thread, and a page calls
+Every verb is computed on one thread: torch keeps one pool of processor threads per calling thread, and a page calls
 from forty threads. Work is cut into frames of about a tenth of a second, and the visitors' frames alternate.
 
 Its values are NumPy arrays: latents float32 (n, d), images uint8 (n, h, w, c). Bad input raises a ValueError in one

@@ -7,6 +7,9 @@ import binascii
 from typing import Any
 
 import numpy as np
+from PIL import Image
+
+from genstudio.images import to_array
 
 
 def pack(latent: np.ndarray) -> str:
@@ -22,6 +25,11 @@ def unpack(text: Any) -> np.ndarray:
     if not len(latent) or not np.isfinite(latent).all():
         raise ValueError("the code of a picture in this recipe is damaged")
     return latent
+
+
+def mask_of(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
+    """Booleans (h, w) of a picture, resized for a model of image shape (c, h, w): True where it is white."""
+    return to_array(picture, (1, *shape[1:]))[0] > 127
 
 
 def pack_mask(mask: np.ndarray) -> str:

@@ -1,7 +1,7 @@
 """Kinds of values in a recipe's fields: each with its check, and its word in links and on the command line.
 
 A recipe is untrusted: `check` raises ValueError, in one sentence with the value, for all that it cannot use. The
-command line reads the kinds: torch and NumPy are imported inside the functions.
+command line imports this file for its help: torch and NumPy are imported inside the functions.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from genstudio import catalog, legacy
 from genstudio.controls import controls
 from genstudio.model import verbs as methods
 from genstudio.recipes.fields import from_word, to_word
-from genstudio.recipes.verbs import VERBS, Field
+from genstudio.recipes.verbs import VERBS
 
 MAX_LINK = 2000  # characters: accepted by every browser, server and chat, and readable as a QR code
 LEFT_OUT = ("genstudio", "precision", "torch")  # fields that differ on the machines of a link's readers
@@ -18,7 +18,7 @@ LEFT_OUT = ("genstudio", "precision", "torch")  # fields that differ on the mach
 def to_query(recipe: dict[str, Any]) -> str:
     """The recipe as a query string: verb=interpolate&system=vae_mnist&weights=...&from=3&to=54&position=0.5."""
     verb = VERBS[recipe["verb"]]
-    fields, defaults = _fields(verb.name), verb.defaults
+    fields, defaults = verb.by_name, verb.defaults
     said = {key: v for key, v in recipe.items() if key not in (*LEFT_OUT, "controls") and defaults.get(key, ...) != v}
     words = {key: fields[key].kind.to_word(value) if key in fields else to_word(value) for key, value in said.items()}
     words |= {key: to_word(value) for key, value in recipe.get("controls", {}).items()}
@@ -37,11 +37,11 @@ def from_query(query: str) -> dict[str, Any] | None:
     words["verb"] = legacy.VERBS.get(words["verb"], words["verb"])
     model = catalog.system_of(catalog.listed(words["system"])).model
     names = {name for method in methods(model) for name in controls(getattr(model, method))}
-    fields, said = _fields(words["verb"]), {}
+    verb, said = VERBS.get(words["verb"]), {}
+    fields, defaults = (verb.by_name, verb.defaults) if verb else ({}, {})
     for key, word in words.items():
         if key not in names:
             said[key] = fields[key].kind.from_word(word) if key in fields else from_word(word)
-    defaults = VERBS[words["verb"]].defaults if words["verb"] in VERBS else {}
     return defaults | said | {"controls": {key: from_word(word) for key, word in words.items() if key in names}}
 
 
@@ -50,7 +50,3 @@ def check_link(query: str) -> str:
     if len(query) > MAX_LINK:
         raise ValueError(f"this recipe is too long for a link ({len(query)} letters; at most {MAX_LINK})")
     return query
-
-
-def _fields(verb: str) -> dict[str, Field]:
-    return {field.name: field for field in VERBS[verb].fields} if verb in VERBS else {}

@@ -45,6 +45,13 @@ def make(loaded: LoadedModel, verb: str, **what: Any) -> dict[str, Any]:
     }
 
 
+def fill(loaded: LoadedModel, verb: verbs.Verb, given: dict[str, Any], controls: dict[str, Any]) -> dict[str, Any]:
+    """A recipe from checked fields, the others at their defaults, completed for the model. None leaves a field out."""
+    filled = verb.complete(verb.defaults | given, loaded)
+    said = {name: filled[name] for name in verb.by_name if filled.get(name) is not None}
+    return make(loaded, verb.name, **said, controls=controls)
+
+
 def companions_of(loaded: LoadedModel, recipe: dict[str, Any]) -> dict[str, str]:
     """Digests of the companions that take part in a recipe's image, by role."""
     found: dict[str, str] = {}

@@ -107,6 +107,10 @@ class Verb:
         return {field.name: field.default for field in self.fields if field.option and field.default is not REQUIRED}
 
     @property
+    def by_name(self) -> dict[str, Field]:
+        return {field.name: field for field in self.fields}
+
+    @property
     def of_picture(self) -> bool:
         """True if it needs a visitor's picture, of which a recipe has only the name."""
         return any(field.kind is PICTURE for field in self.fields)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from genstudio.model import Model
-from genstudio.scores.diffusion import generate
 from genstudio.scores.intervals import Score, average, share
 from genstudio.scores.network import FeatureNetwork, as_floats
+from genstudio.scores.samples import generate
 
 BATCH = 100
 SAMPLES = 1000  # over all classes, the same number of each

@@ -19,15 +19,15 @@ from torch import Tensor, nn
 from genstudio.controls import Text, controls
 from genstudio.data import Pictures
 from genstudio.images import from_uint8
-from genstudio.model import Batch, Model, Noise, generates, sample
+from genstudio.model import Batch, Model, generates
 from genstudio.models.fitted_prior import FittedPrior
 from genstudio.precision import best_precision
-from genstudio.scores.diffusion import generate
 from genstudio.scores.distances import kernel_distance, nearest
 from genstudio.scores.evaluation import Evaluation
 from genstudio.scores.intervals import Score, average, share
 from genstudio.scores.measure import attribute_hits, judge_of, squared_error, subset, substitute_judge
 from genstudio.scores.network import FeatureNetwork, in_batches
+from genstudio.scores.samples import generate, sample_images
 from genstudio.scores.translation import absolute_error, directions, translated
 
 SAMPLES = 256  # per evaluation
@@ -267,12 +267,8 @@ class Samples(Method):
             settings = {name: value for name, value in (("steps", STEPS), ("guidance", 1.0)) if name in known}
             return generate(model, torch.arange(SLOW_SAMPLES), device, **settings)
 
-        def of(seeds: Tensor) -> Tensor:
-            *_, frame = sample(model, Noise(seeds.tolist(), device))
-            return frame.images.float().clamp(-1, 1).cpu()
-
         with best_precision(device).autocast():
-            return torch.cat([of(seeds) for seeds in torch.arange(SAMPLES).split(100)])
+            return torch.cat([sample_images(model, seeds, device) for seeds in torch.arange(SAMPLES).split(100)])
 
 
 # The first that applies. Another score is an entry here, and its title in `evaluation.METRICS`.

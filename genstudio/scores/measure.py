@@ -23,10 +23,10 @@ from genstudio.checkpoint import Header
 from genstudio.controls import Text
 from genstudio.data import Pictures, load, named
 from genstudio.data.pictures import relabel
-from genstudio.model import Model, Noise, generates, sample
+from genstudio.model import Model, generates
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
-from genstudio.scores import conditional, diffusion
+from genstudio.scores import conditional, samples
 from genstudio.scores.distances import (
     class_shares,
     frechet,
@@ -73,13 +73,13 @@ def score(
 def measure(
     name: str, n: int = SAMPLES, data: str | None = None, device: str | None = None, features: str | None = None
 ) -> Scores:
-    """The scores that apply to a checkpoint, each with its name as soon as it is computed, in float32; samples of
-    diffusion models are drawn in the device's best precision. Those of `MEASURES`, in their order.
+    """The scores that apply to a checkpoint, each with its name as soon as it is computed, in float32; models with
+    a `sample` of their own are sampled in the device's best precision. Those of `MEASURES`, in their order.
 
     Each score from the shares of classes on names its judge: `features`, as in `judges.network`, else
-    `classifier_<data>`. Without a judge, nearest neighbours are found in pixels and the other scores are left out;
-    translations are then judged by the first classifier for images of their size. Raises ValueError if n < 8, the data
-    is not given, or the classes of model and data differ.
+    `classifier_<data>` or `judge_<data>`. Without a judge, nearest neighbours are found in pixels and the other scores
+    are left out; translations are then judged by the first classifier for images of their size. Raises ValueError if
+    n < 8, the data is not given, or the classes of model and data differ.
     """
     if n < 8:
         raise ValueError(f"scores need at least 8 samples, not {n}")
@@ -122,10 +122,6 @@ class Subject:
     @cached_property
     def training(self) -> Tensor:
         return pictures(self.data, "train", self.model.image_shape).images.to(self.device)
-
-    @cached_property
-    def samples(self) -> Tensor:
-        return generate(self.model, self.n, self.device)
 
     def has(self, *methods: str) -> bool:
         return all(hasattr(self.model, method) for method in methods)
@@ -181,9 +177,9 @@ def conditioning(subject: Subject) -> Scores:
     that of held-out images."""
     by = judge_of_classes(subject.data) if subject.features is None else None
     classifier = network(by, subject.device) if by else subject.judge
-    samples, labels = conditional.conditional_samples(subject.model, subject.model.class_names, subject.device)
-    yield f"class obeyed ({classifier.name})", conditional.class_accuracy(samples, labels, classifier)
-    varied = conditional.intra_class_diversity(samples, labels, subject.held_out, subject.test.labels)
+    drawn, labels = conditional.conditional_samples(subject.model, subject.model.class_names, subject.device)
+    yield f"class obeyed ({classifier.name})", conditional.class_accuracy(drawn, labels, classifier)
+    varied = conditional.intra_class_diversity(drawn, labels, subject.held_out, subject.test.labels)
     yield "variety within classes, of held-out pictures'", varied
 
 
@@ -205,7 +201,10 @@ MEASURES = (
     Measure(conditioned, conditioning),
     Measure(lambda s: s.has("translate"), translated),
     Measure(lambda s: s.has("encode"), lambda s: reconstruction(s.model, s.training, s.held_out)),
-    Measure(lambda s: generates(s.model), lambda s: sample_scores(s.samples, s.judge, s.training, s.held_out)),
+    Measure(
+        lambda s: generates(s.model),
+        lambda s: sample_scores(generate(s.model, s.n, s.device), s.judge, s.training, s.held_out),
+    ),
     Measure(
         lambda s: s.has("synthesize") and s.judge is not None and bool(s.judge.attributes),
         lambda s: style_mixing(s.model, s.judge, s.device),
@@ -268,14 +267,9 @@ def reconstruction(model: Model, training: Tensor, held_out: Tensor) -> Scores:
 def generate(model: Model, n: int, device: torch.device) -> Tensor:
     """Samples of seeds 0 to n - 1, (n, c, h, w) on the CPU."""
 
-    def of(seeds: Tensor) -> Tensor:
-        if hasattr(model, "sample"):
-            return diffusion.generate(model, seeds, device)
-        *_, frame = sample(model, Noise(seeds.tolist(), device))
-        return frame.images.float().clamp(-1, 1).cpu()
-
+    draw = samples.generate if hasattr(model, "sample") else samples.sample_images
     with torch.no_grad():
-        return torch.cat([of(seeds) for seeds in torch.arange(n).split(BATCH)])
+        return torch.cat([draw(model, seeds, device) for seeds in torch.arange(n).split(BATCH)])
 
 
 def sample_scores(samples: Tensor, judge: FeatureNetwork | None, training: Tensor, held_out: Tensor) -> Scores:

@@ -44,19 +44,17 @@ def translate_files(
     verb: of the recipes. settings: its fields, and the model's controls. Raises ValueError for a wrong one.
     """
     loaded, target, entry = engine.hold(system), Path(target), verbs.find(verb)
-    fields = {field.name: field for field in entry.fields}
-    said = {name: value for name, value in settings.items() if name in fields}
+    said = {name: value for name, value in settings.items() if name in entry.by_name}
     for name, value in said.items():
-        fields[name].check(value)
-    said = {name: value for name, value in (entry.defaults | said).items() if value is not None}
-    controls = {name: value for name, value in settings.items() if name not in fields}
+        entry.by_name[name].check(value)
+    controls = {name: value for name, value in settings.items() if name not in said}
     controls = check_controls(entry.method(loaded.system), controls, loaded.header.classes)
     sources = [Path(source) for source in sources]
     if any(source.resolve() == target.resolve() for source in sources if source.is_file()):
         raise ValueError(f"{target.name} is one of the files to translate: choose another name for the result")
 
     def translated(body: bytes) -> bytes:
-        made = recipe.make(loaded, verb, picture=picture_name(body), **said, controls=controls)
+        made = recipe.fill(loaded, entry, {"picture": picture_name(body)} | said, controls)
         image = replay.image(made, engine, open_picture(body))
         save_png(to_pictures(image[None])[0], stream := io.BytesIO(), made)
         return stream.getvalue()

@@ -17,10 +17,10 @@ from genstudio import catalog, legacy
 from genstudio.controls import check_controls
 from genstudio.engine import Engine
 from genstudio.engine.loaded import check_labels
-from genstudio.images import open_picture, to_array
+from genstudio.images import open_picture
 from genstudio.model import verbs as methods
 from genstudio.recipes import recipe, replay
-from genstudio.recipes.encoding import pack_mask
+from genstudio.recipes.encoding import mask_of, pack_mask
 from genstudio.recipes.fields import MASK, PICTURE, picture_name
 from genstudio.recipes.verbs import REQUIRED, TABLE, Verb
 from genstudio.ui.html import png_uri
@@ -71,21 +71,16 @@ def endpoint(engine: Engine, verb: Verb) -> Callable:
                 sources["picture"] = open_picture(body := sent(value))
                 said[field.name] = [picture_name(body)]
             elif field.kind is MASK and value is not None:
-                mask = to_array(open_picture(sent(value)), (1, *loaded.model.image_shape[1:]))[0] > 127
-                said[field.name] = [pack_mask(mask)]
+                said[field.name] = [pack_mask(mask_of(open_picture(sent(value)), loaded.model.image_shape))]
             else:
                 field.check(value)
                 said[field.name] = [value]
         bounded(math.prod(map(len, said.values())), "pictures")
         combinations = [dict(zip(said, combination, strict=True)) for combination in itertools.product(*said.values())]
-        filled = [verb.complete(verb.defaults | combination, loaded) for combination in combinations]
-        chosen = [controls] * len(filled)
+        chosen = [controls] * len(combinations)
         if labels is not None:
-            chosen = [controls | {"label": label} for label in check_labels(loaded, filled, labels)]
-        recipes = [
-            recipe.make(loaded, verb.name, **{key: one[key] for key in said if one[key] is not None}, controls=own)
-            for one, own in zip(filled, chosen, strict=True)
-        ]
+            chosen = [controls | {"label": label} for label in check_labels(loaded, combinations, labels)]
+        recipes = [recipe.fill(loaded, verb, one, own) for one, own in zip(combinations, chosen, strict=True)]
         images = replay.images(recipes, engine, **sources)
         made = [png_uri(image, one) for image, one in zip(images, recipes, strict=True)]
         return made if several else made[0]

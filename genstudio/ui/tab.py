@@ -141,6 +141,11 @@ class Tab:
         """True unless the tab needs models and there are none."""
         return bool(self.systems) or not self.needs
 
+    def check_drawn(self, request: gr.Request) -> None:
+        """Raise ValueError, with the text in place of the tab, where it is not drawn."""
+        if not self.drawn:
+            raise ValueError(self.empty.say(language(request)))
+
     def offered(self) -> dict[str, System]:
         """Available models that the tab can show."""
         return {name: system for name, system in catalog.offered(*self.needs).items() if self.suits(name, system)}

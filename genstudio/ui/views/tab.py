@@ -145,8 +145,7 @@ class ViewsTab(Tab):
 
     def open_picture(self, path: str, inputs: dict, request: gr.Request) -> Iterator[Updates]:
         """Open a picture in the first view, with updates during a search for its latents."""
-        if not self.drawn:
-            raise ValueError(self.empty.say(language(request)))
+        self.check_drawn(request)
         view = self.views[self.front]
         scene, _ = self.current_scene(view, inputs)
         for updates in view.open_picture(flatten(open_picture(path)), scene, inputs, request):

@@ -257,8 +257,7 @@ class DiffusionTab(SessionTab):
 
     def open_picture(self, path: str, inputs: dict, request: gr.Request) -> Iterator[Updates]:
         """Run img2img (SDEdit) on a visitor's picture."""
-        if not self.drawn:
-            raise ValueError(self.empty.say(language(request)))
+        self.check_drawn(request)
         session = self.backend.sessions.of(request)
         session.own, session.made = read_input(Path(path).read_bytes()), None
         if scene := self.awaited_scene(session):  # with its mask

@@ -37,7 +37,6 @@ SUBJECT = Text("Chosen", "Choisi")
 MIXED = Text("{row} with layers {layers} of {column}", "{row} avec les couches {layers} de {column}")
 KEEP = Text("Keep as a row", "Garder en ligne")
 PSI = Text("Truncation ψ from 0 to 1: click one", "Troncature ψ de 0 à 1 : cliquez-en une")
-CLASS_AND_TRUNCATION = Text("Class and truncation", "Classe et troncature")
 
 DIRECTIONS = Text("Directions", "Directions")
 BY_SEFA = Text("what the layers answer to most (SeFa)", "à quoi les couches répondent le plus (SeFa)")

@@ -141,7 +141,6 @@ LEFT = Text("{images} of {whole} pictures · {rate} pictures/s · {left} left", 
 SO_FAR = Text("{images} of {whole} pictures", "{images} images sur {whole}")
 HOURS, MINUTES, SECONDS = Text("{n} h {m} min", "{n} h {m} min"), Text("{n} min", "{n} min"), Text("{n} s", "{n} s")
 FROM_TO = Text("{data}, from {start}", "{data}, à partir de {start}")
-LEARNS = Text("as it learns", "pendant qu’il apprend")
 AVERAGE = Text("EMA weights", "Poids EMA (moyennés)")
 AVERAGE_NOTE = Text("what is kept", "ce qui est gardé")
 RAW = Text("Raw weights", "Poids bruts")

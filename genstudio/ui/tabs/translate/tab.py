@@ -152,8 +152,7 @@ class TranslateTab(SessionTab):
 
     def open_picture(self, path: str, inputs: dict, request: gr.Request) -> Iterator[Updates]:
         """Translate a visitor's picture in place of the example."""
-        if not self.drawn:
-            raise ValueError(self.empty.say(language(request)))
+        self.check_drawn(request)
         session = self.backend.sessions.of(request)
         session.own = read_input(Path(path).read_bytes())
         scene = self.awaited_scene(session) or self.fitted(session, self.read(inputs))
