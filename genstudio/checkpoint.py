@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -43,7 +44,7 @@ class Header:
     system: str
     arguments: dict[str, Any] = field(default_factory=dict)  # of the system's builder
     data: str = ""
-    learned_from: list[dict[str, Any]] = field(default_factory=list)  # each set: name, digest, images seen at its end
+    learned_from: list[dict[str, Any]] = field(default_factory=list)  # each stage: name and digest of its set, images at its end, flags
     classes: list[str] = field(default_factory=list)
     credit: str = ""  # authors of the training images, and their licence
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -62,9 +63,9 @@ class Header:
     @property
     def sets(self) -> str:
         """Training sets; if several, in order and with their digests."""
-        if len(self.learned_from) < 2:
-            return self.data
         pairs = [(str(entry.get("name")), str(entry.get("digest", ""))[:8]) for entry in self.learned_from]
+        if len(pairs := [pair for pair, _ in groupby(pairs)]) < 2:
+            return self.data
         return " → ".join(f"{name} ({digest})" if digest else name for name, digest in pairs)
 
 

@@ -234,7 +234,7 @@ def test_no_training_step_waits_for_the_card(name):
         loop.set_rates(run)
         loop.play(run, pictures.to("cuda", memory_format=best.memory_format), best)
         loop.update_average(run)
-        run.step += 1
+        run.advance()
 
     for _ in range(3):  # kernels and moments are there
         step()

@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
     computes(command)
     command.add_argument("--threads", type=int, metavar="N", help="processor threads")
     gives_json(command, "each report as a line of JSON")
-    if commands.asked == "train":
+    if commands.command == "train":
         add_recipe(command.add_argument_group("recipe", "Numbers of the run; each is the system's own unless given."))
 
 

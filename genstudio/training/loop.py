@@ -115,7 +115,7 @@ def loop(
             # Step and average.
             if result := step(session):
                 results.append(result)
-            run.step += 1
+            run.advance()
             now = clock.tick()
 
             # Sample grid.
@@ -170,7 +170,7 @@ class Clock:
     """Training time of a run: `minutes` over all sessions, and images a second in this one."""
 
     def __init__(self, run: Run):
-        self.run, self.minutes, self.first, self.started = run, run.minutes, run.step, time.monotonic()
+        self.run, self.minutes, self.first, self.started = run, run.minutes, run.images, time.monotonic()
         self.seconds = 0.0  # of this session
 
     def tick(self) -> float:
@@ -182,7 +182,7 @@ class Clock:
 
     @property
     def rate(self) -> float:
-        return (self.run.step - self.first) * self.run.recipe.batch / self.seconds
+        return (self.run.images - self.first) / self.seconds
 
 
 class SampleGrids:
@@ -274,10 +274,10 @@ def report(session: Session, results: Sequence[StepResult], rate: float, sample_
     return Report(
         run.step,
         run.steps,
-        run.step * run.recipe.batch,
+        run.images,
         rate,
         run.minutes,
-        eta=(run.steps - run.step) * run.recipe.batch / rate / 60 if rate else 0.0,
+        eta=max(0, run.recipe.images - run.images) / rate / 60 if rate else 0.0,
         terms=terms,
         sample_grid=sample_grid,
         parts=session.parts,
@@ -335,7 +335,7 @@ def play(
     """
     totals, norms, updates = {}, {}, Counter()
     players = run.model.players()
-    warming = run.step * run.recipe.batch < (run.recipe.critic_warmup or 0)
+    warming = run.images < (run.recipe.critic_warmup or 0)
     with ExitStack() as stack:
         progress = [progress_of(run, i, parts, more) for i in range(parts)]
         pairs = zip(batch.split(parts), progress, strict=True)
@@ -368,17 +368,16 @@ def play(
 
 def progress_of(run: Run, part: int, parts: int, more: More | None) -> Progress:
     """Progress of a run for one of the `parts` that a batch is split into."""
-    images, numbers = run.step * run.recipe.batch, count(1)
+    numbers = count(1)
     draw = {"draw": lambda: more(next(numbers)).split(parts)[part]} if more else {}
-    return Progress(run.step, images, run.recipe.images, **draw)
+    return Progress(run.step, run.images, run.recipe.images, **draw)
 
 
 def set_rates(run: Run) -> None:
     """Set the learning rates of this step: a linear warm-up, and a half cosine where the recipe has one."""
-    images = run.step * run.recipe.batch
-    factor = min(1.0, (images + run.recipe.batch) / run.recipe.warmup) if run.recipe.warmup else 1.0
+    factor = min(1.0, (run.images + run.recipe.batch) / run.recipe.warmup) if run.recipe.warmup else 1.0
     if run.recipe.cosine:
-        factor *= 0.5 * (1 + math.cos(math.pi * min(1.0, images / run.recipe.images)))
+        factor *= 0.5 * (1 + math.cos(math.pi * min(1.0, run.images / run.recipe.images)))
     for name, optimizer in run.optimizers.items():
         for group in optimizer.param_groups:
             group["lr"] = factor * run.recipe.rates.get(name, run.recipe.rate)

@@ -59,7 +59,7 @@ class Monitor:
                 sample_grid = save_sample_grid(average, folder / file, run.device, self.shown)
                 save_sample_grid(raw, folder / "raw" / file, run.device, self.shown)
         with precision.autocast():
-            evaluation = self.evaluator.evaluate(average, run.step, run.step * run.recipe.batch)
+            evaluation = self.evaluator.evaluate(average, run.step, run.images)
         if evaluation:
             # The weights come before the line of the evaluation, which implies that they exist.
             if best([*read_evaluations(self.out), evaluation]) is evaluation:

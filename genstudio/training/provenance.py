@@ -1,6 +1,7 @@
-"""Provenance of a run's weights: the data sets that it was trained on, in order. run.json lists them, the newest last:
+"""Provenance of a run's weights: its stages, each with one data set and one recipe. run.json lists them, the newest last:
 
-    {"data": as given, "name": of the set, "digest": SHA-256 of its pixels, "credit": ..., "images": count at its end}
+    {"data": as given, "name": of the set, "digest": SHA-256 of its pixels, "credit": ..., "images": count at its end,
+     "flags": of its recipe, where it differs from that of the stage before, or of the first, from the system's}
 
 The digest is empty in a run that began before digests were introduced.
 """
@@ -16,28 +17,36 @@ from genstudio.data import Pictures, named
 
 
 def learned_from(
-    resumed: dict[str, Any], pictures: Pictures, data: str, images: int, chosen: bool
+    resumed: dict[str, Any], pictures: Pictures, data: str, images: int, chosen: bool, flags: list[str]
 ) -> list[dict[str, Any]]:
-    """Data sets of a run that continues with these pictures after `images`. resumed: its run.json; empty if new.
+    """Stages of a run that continues with these pictures after `images`. resumed: its run.json; empty if new. flags: of
+    the recipe, where it now differs.
 
-    Raises ValueError if they differ from the pictures so far; warns instead if they were `chosen` explicitly.
+    Raises ValueError if the pictures differ from those so far; warns instead if they were `chosen` explicitly.
     """
-    now = {"data": data, "name": pictures.name, "digest": pictures.digest(), "credit": pictures.credit}
+    now = {"data": data, "name": pictures.name, "digest": pictures.digest(), "credit": pictures.credit, "flags": flags}
     if not resumed:
         return [now]
     *before, last = resumed.get("learned_from") or [
         {"data": resumed["data"], "name": name_of(resumed["data"]), "digest": "", "credit": ""}
     ]
     if last["digest"] == now["digest"] or not (last["digest"] or chosen):
-        return [*before, now]
+        if not flags:
+            return [*before, now | {"flags": last.get("flags", [])}]
+    else:
+        check_pictures(last, now, chosen)
+    return [*before, last | {"images": images}, now] if images else [now]
+
+
+def check_pictures(last: dict[str, Any], now: dict[str, Any], chosen: bool) -> None:
+    """Raise ValueError for a stage with other pictures than the last one's; warn if they were `chosen`."""
     old = f"{last['name']} ({last['digest'][:12] or 'of unknown digest'})"
     other = f"this run has learned from {old}, and {now['name']} ({now['digest'][:12]}) holds other pictures"
     if not chosen:
-        raise ValueError(f"{other}: --data {shlex.quote(data)} goes on with them all the same")
+        raise ValueError(f"{other}: --data {shlex.quote(now['data'])} goes on with them all the same")
     if not last["digest"]:
         other = f"this run has learned from {old}, which may not be {now['name']} ({now['digest'][:12]}) as it is here"
-    warnings.warn(f"{other}; it goes on with them, and its header names both", stacklevel=3)
-    return [*before, last | {"images": images}, now] if images else [now]
+    warnings.warn(f"{other}; it goes on with them, and its header names both", stacklevel=4)
 
 
 def name_of(data: str) -> str:
@@ -46,13 +55,13 @@ def name_of(data: str) -> str:
 
 
 def credit(entries: list[dict[str, Any]]) -> str:
-    """Credits of all data sets, without duplicates."""
+    """Credits of all stages' data, without duplicates."""
     return "; ".join(dict.fromkeys(entry["credit"] for entry in entries if entry["credit"]))
 
 
 def facts(entries: list[dict[str, Any]], images: int) -> list[dict[str, Any]]:
-    """Header entries: name and digest of each data set, and the image count at its end."""
+    """Header entries: name and digest of each stage's data, its flags, and the image count at its end."""
     return [
-        {"images": images} | {key: entry[key] for key in ("name", "digest", "images") if key in entry}
+        {"images": images} | {key: entry[key] for key in ("name", "digest", "images", "flags") if entry.get(key, []) != []}
         for entry in entries
     ]

@@ -60,14 +60,20 @@ class Run:
             name: optimizer_of(trainable(player), recipe, recipe.rates.get(name, recipe.rate), device)
             for name, player in self.model.players().items()
         }
-        self.step, self.minutes = 0, 0.0
+        self.step, self.images, self.minutes = 0, 0, 0.0
         self.command, self.licence = command, licence
         self.learned_from: list[dict[str, Any]] = []  # as `provenance` lists it
         self.commit = commit()  # at the start: the checkout may change while this code trains
 
     @property
     def steps(self) -> int:
-        return math.ceil(self.recipe.images / self.recipe.batch)
+        """Count of steps at the end of the run."""
+        return self.step + math.ceil(max(0, self.recipe.images - self.images) / self.recipe.batch)
+
+    def advance(self) -> None:
+        """Count a step."""
+        self.step += 1
+        self.images += self.recipe.batch
 
     def save_state(self, path: Path) -> None:
         if not all(p.isfinite().all() for p in self.model.parameters()):
@@ -75,13 +81,16 @@ class Run:
         with files.replacing(path) as file:
             torch.save(self.state(), file)
 
-    def load_state(self, path: Path) -> None:
-        self.take(torch.load(path, map_location="cpu", weights_only=True))
+    def load_state(self, path: Path, batch: int | None = None) -> None:
+        """Load a state. batch: that it was trained with, if that is another than the recipe's."""
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.take({"images": state["step"] * (batch or self.recipe.batch)} | state)  # older ones count steps alone
 
     def state(self) -> dict[str, Any]:
         """The state to save. It has no random state: each step seeds its own stream."""
         return {
             "step": self.step,
+            "images": self.images,
             "minutes": self.minutes,
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
@@ -89,7 +98,7 @@ class Run:
         }
 
     def take(self, state: dict[str, Any]) -> None:
-        self.step, self.minutes = state["step"], state["minutes"]
+        self.step, self.images, self.minutes = state["step"], state["images"], state["minutes"]
         self.model.load_state_dict(legacy.parameters(self.system.model, state["model"]))
         self.average.load_state_dict(legacy.parameters(self.system.model, state["average"]))
         for name, optimizer in self.optimizers.items():
@@ -142,12 +151,12 @@ def header_of(run: Run, pictures: Pictures) -> checkpoint.Header:
         system=run.system.name,
         arguments=run.arguments,
         data=pictures.name,
-        learned_from=provenance.facts(run.learned_from, run.step * run.recipe.batch),
+        learned_from=provenance.facts(run.learned_from, run.images),
         classes=list(pictures.classes),
         credit=provenance.credit(run.learned_from),
         recipe=run.recipe.as_dict(),
         step=run.step,
-        images=run.step * run.recipe.batch,
+        images=run.images,
         minutes=round(run.minutes, 1),
         threads=torch.get_num_threads(),
         versions=versions(),
@@ -163,18 +172,23 @@ def versions() -> dict[str, str]:
 
 
 def command_line(
-    system: System, data: str, init: str | None, network: dict[str, Any], recipe: Recipe, *others: str
+    system: System, init: str | None, network: dict[str, Any], images: int, stages: list[dict[str, Any]]
 ) -> str:
     """Shell command that reproduces this run: the system with all that differs from its own data, network and recipe,
-    then a `--resume` for each of the `others` of its data sets, in order."""
+    then a `--resume` for each later stage, as `provenance` lists them."""
+    first, *others = stages
     again = ["python", "-m", "genstudio", "train", system.name]
-    words = again + (["--data", data] if data != system.data else [])
+    words = again + (["--data", first["data"]] if first["data"] != system.data else [])
     if init:  # which also determines the network
         words += ["--init", init]
     else:
         words += [word for name, value in network.items() for word in ("--network", f"{name}={json.dumps(value)}")]
-    words += recipe.flags(system.recipe)
-    return " && ".join(map(shlex.join, [words, *([*again, "--resume", "--data", other] for other in others)]))
+    words += ["--images", str(images)] if images != system.recipe.images else []
+    commands = [words + first.get("flags", [])]
+    for before, stage in zip(stages, others, strict=False):
+        data = ["--data", stage["data"]] if stage["digest"] != before["digest"] else []
+        commands.append([*again, "--resume", *data, *stage.get("flags", [])])
+    return " && ".join(map(shlex.join, commands))
 
 
 def commit() -> str:

@@ -184,7 +184,7 @@ def read_folder(folder: Path) -> Contents:
     reports = [report for report in _rows(film.get("reports.jsonl", b"")) if report["step"] <= step]
     header.rate = float(reports[-1].get("rate", 0.0)) if reports else 0.0
     recipe, model = check(header, name)
-    header.images = step * recipe.batch
+    header.images = state.get("images", step * recipe.batch)
     names = states.parameter_names(model)
     try:
         moments = {
@@ -218,9 +218,9 @@ def write_folder(contents: Contents, folder: Path) -> None:
         player: {"state": {numbers[player][n]: found for n, found in contents.state["optimizers"][player].items()}}
         for player in numbers
     }
-    run.step = max(0, header.step - 1)
+    run.step, run.images = max(0, header.step - 1), max(0, header.images - recipe.batch)
     set_rates(run)  # a saved state has the learning rates of its last step
-    run.take(contents.state | {"step": header.step, "minutes": header.minutes, "optimizers": moments})
+    run.take(contents.state | {"step": header.step, "images": header.images, "minutes": header.minutes, "optimizers": moments})
     run.save_state(folder / "state.pt")
     said = {
         key: value
@@ -268,7 +268,7 @@ def list_() -> list[Listed]:
             recipe, line.system = Recipe.of(said.get("recipe")), str(said.get("system"))
             reports, line.of = folder / "reports.jsonl", recipe.images
             if rows := _rows(reports.read_bytes()) if reports.exists() else []:
-                line.images, line.rate = rows[-1]["step"] * recipe.batch, float(rows[-1].get("rate", 0.0))
+                line.images, line.rate = int(rows[-1].get("images", 0)), float(rows[-1].get("rate", 0.0))
             if state.exists():
                 line.bytes, line.newest = state.stat().st_size, state.stat().st_mtime
         except (ValueError, TypeError, KeyError) as error:

@@ -106,12 +106,14 @@ def begin(
     # State, after the memory format: moments have the strides of their weights.
     run.model.to(memory_format=precision.memory_format).train()
     run.average.to(memory_format=precision.memory_format)
+    before = Recipe.of(source.saved["recipe"]) if source.saved else source.system.recipe
     if rank == 0 and resumable:
-        run.load_state(out / "state.pt")
-    shown = run.step * recipe.batch
-    run.learned_from = provenance.learned_from(source.saved, pictures, source.data, shown, data is not None)
-    first, *others = (entry["data"] for entry in run.learned_from)
-    run.command = command_line(source.system, first, source.init, run.arguments, recipe, *others)
+        run.load_state(out / "state.pt", before.batch)
+    flags = replace(recipe, images=before.images).flags(before)
+    run.learned_from = provenance.learned_from(
+        source.saved, pictures, source.data, run.images, data is not None, flags
+    )
+    run.command = command_line(source.system, source.init, run.arguments, recipe.images, run.learned_from)
     if rank == 0:
         write_run(run, source, origin | {"seeds": seeds}, out)
         if not resume:

@@ -139,7 +139,7 @@ class Stepper:
         self.norms = {player: float(norm) for player, norm in result.norms.items()}
         for player, count in result.updates.items():
             self.taken[player] += count
-        run.step += 1
+        run.advance()
         return bool(result.updates)
 
 
@@ -148,7 +148,7 @@ class Snapshot:
 
     def __init__(self, stepper: Stepper, players: Sequence[str]):
         run = stepper.run
-        self.step, self.taken, self.players = run.step, dict(stepper.taken), players
+        self.step, self.images, self.taken, self.players = run.step, run.images, dict(stepper.taken), players
         self.terms, self.norms = stepper.terms, stepper.norms
         self.buffers = copies(run.model.buffers())
         self.weights, self.without_moments = [], []
@@ -163,7 +163,7 @@ class Snapshot:
         put_back(self.weights + self.buffers)
         for optimizer, weight in self.without_moments:
             optimizer.state.pop(weight, None)
-        stepper.run.step, stepper.taken = self.step, self.taken
+        stepper.run.step, stepper.run.images, stepper.taken = self.step, self.images, self.taken
         stepper.terms, stepper.norms = self.terms, self.norms
 
     def restore_onlookers(self, stepper: Stepper) -> None:

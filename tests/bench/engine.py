@@ -220,7 +220,7 @@ def training(name: str, rounds: int) -> dict:
 
     def ours() -> None:
         loop.play(run, batch.to(device, memory_format=precision.memory_format), precision)
-        run.step += 1
+        run.advance()
         loop.update_average(run)
 
     @as_torch_comes()

@@ -260,6 +260,7 @@ def test_while_a_fresh_critic_warms_up_the_generator_keeps_equal_bytes():
             assert not run.optimizers["generator"].state
         played = loop.play(run, Batch(numbers(run.step, 8, 3, 16, 16)), Precision.exact("cpu"))
         loop.update_average(run)
+        run.images += run.recipe.batch
         assert "generator" in played.terms, "its loss is shown all the same"
     assert not any(torch.equal(p, begun[name]) for name, p in run.model.named_parameters())
 
@@ -412,7 +413,8 @@ def test_what_is_proposed_can_be_run_and_is_never_longer_than_the_whole(name):
 
 def test_the_command_of_a_run_says_all_that_is_its_own():
     recipe = replace(RECIPE, freeze=2, augment=True, critic_warmup=80, rates={"critic": 4e-4, "generator": 1e-4})
-    words = shlex.split(command_line(game.system, "few", "game.mine", {"width": 8}, recipe))[3:]
+    stage = {"data": "few", "digest": "", "flags": recipe.flags(RECIPE)}
+    words = shlex.split(command_line(game.system, "game.mine", {"width": 8}, recipe.images, [stage]))[3:]
     said = vars(build_parser(words).parse_args(words))
     assert (said["init"], said["data"], said["network"]) == ("game.mine", "few", None), "weights settle their network"
     given = {name.removeprefix("recipe_"): value for name, value in said.items() if name.startswith("recipe_")}
@@ -421,7 +423,7 @@ def test_the_command_of_a_run_says_all_that_is_its_own():
 
 def test_a_network_of_another_size_is_asked_for_and_kept(start, tmp_path):
     system, asked = find_system("dcgan"), {"channels": 1, "side": 16, "latent_dim": 8, "widths": (16, 8)}
-    words = shlex.split(command_line(system, "mnist", None, asked, system.recipe))[3:]
+    words = shlex.split(command_line(system, None, asked, system.recipe.images, [{"data": "mnist", "digest": ""}]))[3:]
     given = dict(build_parser(words).parse_args(words).network)
     for options in ({"network": given, "images": 16, "batch": 8}, {"resume": True, "images": 32}):
         assert start("dcgan", **options)[-1].images == options["images"]

@@ -454,10 +454,11 @@ def test_no_average_keeps_the_last_weights():
 def test_rates_rise_over_the_warm_up_and_fall_on_a_half_cosine():
     recipe = replace(RECIPE, images=8000, warmup=800, rate=1.0, rates={"critic": 0.5}, cosine=True)
     run, seen = Run(tiny.system, {}, recipe, torch.device("cpu")), []
-    for run.step in range(run.steps):
+    for _ in range(run.steps):
         loop.set_rates(run)
         seen.append(run.optimizers["generator"].param_groups[0]["lr"])
         assert run.optimizers["critic"].param_groups[0]["lr"] == pytest.approx(0.5 * seen[-1])
+        run.advance()
     assert seen[0] == pytest.approx(0.01, rel=0.01) and 0.97 < max(seen) <= 1 and 95 <= int(np.argmax(seen)) <= 100
     assert seen[500] == pytest.approx(0.5, abs=0.01) and seen[-1] < 1e-4
     assert all(a > b for a, b in zip(seen[100:], seen[101:]))

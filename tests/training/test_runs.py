@@ -266,6 +266,23 @@ def test_a_run_from_before_digests_goes_on_with_data_and_names_both(begin, tmp_p
     assert len(json.loads((folder / "run.json").read_text())["learned_from"]) == 1
 
 
+def test_a_run_goes_on_with_another_batch_and_counts_images(begin, recwarn):
+    folder = begin()  # 48 images in steps of 8
+    state = torch.load(folder / "state.pt", weights_only=True)
+    del state["images"]  # a state of before
+    torch.save(state, folder / "state.pt")
+    go_on(folder, batch=16)
+    last = reports_of(folder)[-1]
+    assert (last["step"], last["steps"], last["images"]) == (9, 9, 96)
+    header = checkpoint.describe(folder / "tiny.safetensors")
+    assert header.images == 96 and [e["images"] for e in header.learned_from] == [48, 96]
+    assert header.command.endswith("--resume --batch 16") and header.command.count("--data") == 1
+    assert header.sets == "pictures" and not recwarn
+    assert runs.read_folder(folder).header.images == 96
+    moved, _ = runs.import_(folder, folder.with_name("moved"))
+    assert torch.load(moved / "state.pt", weights_only=True)["images"] == 96
+
+
 def test_a_digest_is_of_pixels_labels_classes_and_sources_in_order():
     images = torch.randint(0, 256, (5, 3, 4, 4), dtype=torch.uint8)
     one = data.Pictures("one", images, torch.tensor([0, 1, 0, 1, 1]), ("a", "b"))
