@@ -37,7 +37,7 @@ examples:
   python -m genstudio list
   python -m genstudio sample dcgan_avatars --seeds 0-63 --truncation 0.8 --grid
   python -m genstudio interpolate vae_mnist --from 3 --to seven.png --count 9 --strip
-  python -m genstudio mix stylegan2_avatars --rows 1-6 --columns 11-16 --layers 0-3
+  python -m genstudio mix stylegan2_faces --rows 1-6 --columns 11-16 --layers 0-3
   python -m genstudio dataset cgan_mnist --labels 3,5 --each 100
   python -m genstudio translate denoise_photo holiday.zip night.jpg --out clean.zip
   python -m genstudio train vae_mnist --max-minutes 10

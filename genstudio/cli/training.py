@@ -142,8 +142,7 @@ def train(
     print(f"The weights are in {weights}", file=where)
     print(f"To see them on the page: {shlex.join(['python', '-m', 'genstudio', 'open', str(weights)])}", file=where)
     if report.step < report.steps:
-        whole = report.images // report.step * report.steps
-        print(f"They have seen {report.images} of {whole} pictures. To go on: {again}", file=where)
+        print(f"They have seen {report.images} of {report.whole} pictures. To go on: {again}", file=where)
 
 
 def tell(report: Report, progress: ProgressLine, json: bool) -> None:

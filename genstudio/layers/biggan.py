@@ -161,6 +161,16 @@ class ConditionalBatchNorm(Statistics):
         return tuple(torch.lerp(a, b, level - low) for a, b in rows)
 
 
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm in float32: a graphics card's kernel takes no float32 features with statistics in bfloat16."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            return super().forward(x.float()).to(x.dtype)
+        means, variances = self.running_mean.float(), self.running_var.float()
+        return batch_norm(x.float(), means, variances, self.weight.float(), self.bias.float(), eps=self.eps).to(x.dtype)
+
+
 class Attention(nn.Module):
     """Self-attention with keys and values at half the resolution; initially the identity."""
 
@@ -229,7 +239,7 @@ class Generator(nn.Module):
         self.attention = nn.ModuleDict(
             {str(i): Attention(widths[i + 1]) for i, side in at.items() if side == attention_resolution}
         )
-        self.norm, self.out = nn.BatchNorm2d(widths[-1]), Conv(widths[-1], channels, 3)
+        self.norm, self.out = BatchNorm(widths[-1]), Conv(widths[-1], channels, 3)
         self.latent_dim = chunk * (1 + len(self.blocks))
 
     def forward(self, z: Tensor, embedded: Tensor, truncation: float = 1.0) -> Tensor:

@@ -283,6 +283,7 @@ def report(session: Session, results: Sequence[StepResult], rate: float, sample_
         parts=session.parts,
         norms=norms,
         rates={player: o.param_groups[0]["lr"] for player, o in run.optimizers.items()},
+        whole=run.recipe.images,
         memory=memory(run.device),
     )
 

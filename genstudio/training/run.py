@@ -39,6 +39,7 @@ class Report:
     parts: int = 1  # gradient-accumulation steps: more than one after out-of-memory
     norms: dict[str, float] = field(default_factory=dict)  # each player's gradient norm before clipping
     rates: dict[str, float] = field(default_factory=dict)  # each player's current learning rate
+    whole: int = 0  # images of the whole run
     memory: int = 0  # bytes of the process, or the peak on its graphics card; 0 if unknown
 
 

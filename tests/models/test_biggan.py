@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import batch_norm
 
 from genstudio.engine.loaded import fused
-from genstudio.layers.biggan import LEVELS, Attention, ConditionalBatchNorm, Conv, Critic, Embedding, Linear
+from genstudio.layers.biggan import LEVELS, Attention, BatchNorm, ConditionalBatchNorm, Conv, Critic, Embedding, Linear
 from genstudio.model import Batch, Noise, Progress
 from genstudio.models.biggan import BOUND, BigGAN, biggan
 from genstudio.objectives.adversarial import critic_hinge, generator_hinge
@@ -80,6 +80,18 @@ def test_without_weight_on_the_code_it_is_plain_batch_norm():
         norm.gain.folded = norm.shift.folded = True  # nothing has no largest singular value to be divided by
     x = torch.randn(5, 4, 6, 6) * 3 + 1
     torch.testing.assert_close(norm(x, torch.randn(5, 3)), batch_norm(x, None, None, training=True))
+
+
+def test_weights_in_bfloat16_normalize_features_of_either_format():
+    """A graphics card refuses float32 features with statistics in bfloat16."""
+    norm, x = BatchNorm(4), torch.randn(16, 4, 3, 3) * 3 + 1
+    norm.train()(x)
+    right = norm.eval()(x)
+    norm.to(torch.bfloat16)
+    for given in (x, x.bfloat16()):
+        made = norm(given)
+        assert made.dtype is given.dtype
+        torch.testing.assert_close(made.float(), right, rtol=0.02, atol=0.05)
 
 
 def test_the_code_says_gain_and_bias_of_each_picture():

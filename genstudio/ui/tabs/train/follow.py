@@ -209,7 +209,7 @@ def head(job: Job, lang: str) -> str:
         bar = html.progress(None, w.STARTING.say(lang))
     elif job.reports:
         now = job.reports[-1]
-        whole = now["images"] // now["step"] * now["steps"]
+        whole = now.get("whole") or now["images"] // now["step"] * now["steps"]  # older reports lack it
         numbers = {"images": thousands(now["images"]), "whole": thousands(whole), "rate": number(now['rate'], ".3g", lang), "left": time_left(now["eta"], lang)}
         said = (w.LEFT if job.state == jobs.RUNNING else w.SO_FAR).say(lang, **numbers)
         bar = html.progress(now["step"] / now["steps"], said)
