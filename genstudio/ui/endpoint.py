@@ -23,7 +23,7 @@ from genstudio.model import verbs
 from genstudio.recipes import encoding, fields
 from genstudio.ui import html
 from genstudio.ui import words as w
-from genstudio.ui.events import EACH, LAST, ONCE
+from genstudio.ui.events import EACH, LAST, ONCE, Deferred, Place, Variable, on
 from genstudio.ui.language import friendly, language, t
 
 SHOW_EVERY = 0.25  # seconds between two updates of a search
@@ -33,9 +33,10 @@ class Host(Protocol):
     """The view of an end."""
 
     engine: Engine
-    scene: str
-    inputs: set[gr.components.Component]
-    all_outputs: list[gr.components.Component]
+    scene: Variable
+    inputs: set[Place]
+    all_outputs: list[Place]
+    deferred: Deferred
 
     def read(self, inputs: dict) -> dict: ...
 
@@ -95,20 +96,23 @@ class Endpoint:
             *_, end = ends_of(view.engine, name, picture)
             return placed(inputs, end, request)
 
-        self.seed.input(on_seed, inputs | {self.seed}, outputs, **LAST)
-        self.roll.click(on_roll, inputs, outputs, **LAST)
-        search = self.upload.upload(on_picture, inputs | {self.upload}, outputs, **ONCE)
+        on(self.seed.input, on_seed, inputs | {self.seed}, outputs, **LAST)
+        on(self.roll.click, on_roll, inputs, outputs, **LAST)
+        search = view.deferred.stream(
+            self.upload.upload, on_picture, inputs | {self.upload}, [self.shown, self.stop], **ONCE
+        )
         self.cancel_with(view, search)
         if self.pad:
             # "always_last" would send the last event with the first one's data; the pad itself waits between two.
-            self.pad.input(on_drawing, inputs, outputs, **EACH)
+            on(self.pad.input, on_drawing, inputs, outputs, **EACH)
 
     def cancel_with(self, view: Host, search: gr.events.Dependency) -> None:
         """Let the stop button end a search: the view then shows the best latents so far.
 
         In two steps: the running search could still send an update that overwrites the result.
         """
-        self.stop.click(None, cancels=[search]).then(view.on_release, view.inputs, view.all_outputs, **ONCE)
+        stopped = self.stop.click(None, cancels=[search])
+        on(stopped.then, view.on_release, view.inputs, view.all_outputs, **ONCE)
 
     def filled(
         self, view: Host, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request

@@ -10,6 +10,7 @@ from genstudio.engine import Engine
 from genstudio.recipes import commands, recipe, replay
 from genstudio.ui import html
 from genstudio.ui import words as w
+from genstudio.ui.events import Variable
 from genstudio.ui.language import t
 from genstudio.ui.share import Share
 
@@ -21,7 +22,7 @@ class History:
 
     def __init__(self, engine: Engine, systems: dict, place: str = ""):
         self.engine, self.systems, self.place = engine, systems, place
-        self.entries = gr.State([])  # (picture, recipe), newest first
+        self.entries = Variable([])  # (picture, recipe), newest first
         # Restored on reload. Not secret: a fixed key, so that it outlives the server.
         self.memory = gr.BrowserState({}, storage_key=f"genstudio-{place or 'latent'}", secret="genstudio")
 

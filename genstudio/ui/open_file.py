@@ -32,7 +32,7 @@ from genstudio.recipes.verbs import VERBS
 from genstudio.scores.words import score_text
 from genstudio.ui import words as w
 from genstudio.ui.assets import asset
-from genstudio.ui.events import ANYTHING, ONCE, QUIET
+from genstudio.ui.events import ONCE, QUIET, VISITS, Place, memories, on
 from genstudio.ui.language import friendly, language, reason, t
 from genstudio.ui.tab import Tab
 
@@ -88,19 +88,31 @@ class OpenFile:
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
         self.fronts: dict[str | None, str] = {}  # tab in front by session, which takes dropped pictures
         for key, (panel, _) in tabs.items():
-            panel.select(self.arrival(key), None, None, **QUIET)
-        outputs = [*(c for tab in self.tabs.values() for c in tab.outputs), switch, self.card]
-        inputs = {self.button}.union(*(tab.inputs for tab in self.tabs.values()))
-        opened = self.button.upload(self.on_open, inputs, outputs, **ONCE)
+            on(panel.select, self.arrival(key), None, None, **QUIET)
+        front, first = [self.card, switch, *self.bells], next(iter(self.tabs.values()), None)
+        opened = on(self.button.upload, self.on_open, self.inputs | {self.button}, front, **ONCE)
         for tab in self.tabs.values():
             tab.cancel_with(opened)
             if tab.open_button:
-                tab.open_button.click(self.opening(tab), inputs - {self.button}, outputs, **ONCE)
-        self.card.input(self.on_unread, None, self.card, **ONCE)
+                on(tab.open_button.click, self.opening(tab), self.inputs, front, **ONCE)
+        on(self.card.input, self.on_unread, None, self.card, **ONCE)
         self.card.clear(None, None, self.card, js="() => ''")
         page.unload(self.on_leave)
-        memories = {tab.memory for tab in self.tabs.values() if tab.memory}
-        page.load(self.on_load, memories, outputs, **ANYTHING).then(None, js=FORGET)
+        if first and first.loaded:
+            shown = [*front, *first.loaded]
+            remembered = memories(first.inputs)
+            loaded = first.deferred.stream(page.load, self.on_load, self.inputs, shown, sends=remembered, **QUIET)
+        else:
+            loaded = on(page.load, self.on_load, self.inputs, front, **QUIET)
+        loaded.then(None, js=FORGET)
+
+    @property
+    def inputs(self) -> set[Place]:
+        return set().union(*(tab.inputs for tab in self.tabs.values()))
+
+    @property
+    def bells(self) -> list[gr.HTML]:
+        return [tab.deferred.bell for tab in self.tabs.values() if tab.drawn]
 
     # event handlers -------------------------------------------------------------------------------------------------
 
@@ -145,15 +157,16 @@ class OpenFile:
             said = said.format(most=amount(MAX_BYTES, lang), folder=paths.checkpoint_folders()[0])
         return self.tell(found, Message(said, fine=False), lang)
 
-    def on_load(self, memories: dict, request: gr.Request) -> dict:
-        """Updates of all tabs on page load, and then those of a valid recipe in the link."""
+    def on_load(self, inputs: dict, request: gr.Request) -> dict:
+        """Updates of the first tab on page load, unless a link opens a recipe."""
         updates, query = {}, urlencode(dict(request.query_params))
-        for tab in self.tabs.values():
-            updates |= tab.load(memories.get(tab.memory), request)
         if {"verb", "system"} <= set(request.query_params):
             found = Found("link", "?" + query[:100], 0)
-            for more in self.answer(found, self.follow(found, query, memories | updates, request), language(request)):
+            for more in self.answer(found, self.follow(found, query, inputs, request), language(request)):
                 updates |= more
+        [first, *_] = self.tabs.values() or [None]
+        if first and first.loaded and first.deferred.bell not in updates:
+            updates = first.load(inputs, request) | updates
         return updates
 
     # actions: each yields updates, and returns the sentence for the card ------------------------------------------
@@ -190,7 +203,7 @@ class OpenFile:
         header = loaded.header
         found.facts |= {"verb": VERBS[made["verb"]].title, "title": loaded.system.title, "licence": header.licence, "credit": header.credit}
         missing = self.tabs[key].missing(made, request)
-        yield self.tabs[key].restore(made, inputs, request) | self.turned(key)
+        yield self.turned(key, self.tabs[key].restore(made, inputs, request), request)
         return Message(missing.say(lang) if missing else restored(made, loaded, lang))
 
     def start(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
@@ -200,7 +213,7 @@ class OpenFile:
             return (yield from self.restore(found, path, inputs, request))
         key = self.fronts.get(session(request), next(iter(self.tabs)))
         for updates in self.tabs[key].open_picture(path, inputs, request):
-            yield updates | self.turned(key)
+            yield self.turned(key, updates, request)
         return Message(self.tabs[key].picture_opened.say(language(request)))
 
     def take(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
@@ -216,7 +229,7 @@ class OpenFile:
         kept = w.HERE_ALREADY if name in here else w.KEPT
         for key, tab in self.tabs.items():
             if updates := tab.add_weights(name, inputs, request):
-                yield updates | self.turned(key)
+                yield self.turned(key, updates, request)
                 return Message(f"{kept.say(lang, name=name)} {w.CHOSEN.say(lang)}")
         return Message(f"{kept.say(lang, name=name)} {w.NO_TAB.say(lang)}")
 
@@ -250,7 +263,7 @@ class OpenFile:
         for key, tab in sorted(self.tabs.items(), key=lambda item: item[0] != front):
             if said := tab.pictures_opened:
                 for updates in tab.open_pictures(paths, inputs, request):
-                    yield updates | self.turned(key)
+                    yield self.turned(key, updates, request)
                 learn = w.TRAIN_ON.say(lang, command=train_on(found.name))
                 others = [learn] if found.kind == "pictures" and key != "train" else []
                 return Message(" ".join([said.say(lang), *others]))
@@ -266,9 +279,9 @@ class OpenFile:
         advice = ADVICE.get(found.kind) or ADVICE.get(found.form, w.NOT_OPENED)
         return Message(advice.say(lang), fine=False)
 
-    def turned(self, key: str) -> dict:
-        """Bring a tab to the front; its `select` event records that."""
-        return {self.switch: gr.update(selected=key)}
+    def turned(self, key: str, updates: dict, request: gr.Request) -> dict:
+        """Bring a tab to the front, whose `select` event records that, and leave its updates to it."""
+        return {self.switch: gr.update(selected=key)} | self.tabs[key].deferred.defer(updates, request)
 
     def arrival(self, key: str) -> Callable[[gr.Request], None]:
         def on_arrival(request: gr.Request) -> None:
@@ -280,6 +293,7 @@ class OpenFile:
         self.fronts.pop(session(request), None)
         for tab in self.tabs.values():
             tab.leave(request)
+        VISITS.leave(request)
 
 
 def session(request: gr.Request | None) -> str | None:

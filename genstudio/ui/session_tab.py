@@ -11,6 +11,7 @@ import gradio as gr
 from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.system import System
+from genstudio.ui.events import Variable
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.sessions import Sessions
 from genstudio.ui.tab import Tab, Updates, merged
@@ -42,8 +43,8 @@ class SessionTab(Tab):
     part_types: ClassVar[tuple[tuple[str, Text, Callable[[Any], Part]], ...]]  # key, title, type; the first is in front
     picture_missing: Text  # said where a recipe names a picture that the visitor has not opened
 
-    system: gr.State
-    selected: gr.State
+    system: Variable
+    selected: Variable
     switch: gr.Tabs
 
     def __init__(self, engine: Engine):
@@ -60,7 +61,7 @@ class SessionTab(Tab):
     def add_states(self) -> None:
         """Create the backend, and the states of the selected model and part."""
         self.backend = self.backend_type(self.engine, self.systems)
-        self.system, self.selected = gr.State(self.showcase()), gr.State(self.front)
+        self.system, self.selected = Variable(self.showcase()), Variable(self.front)
 
     def add_parts(self, place: str) -> None:
         """Create the parts that the models have, in tabs whose element ids begin with `place`."""
@@ -104,6 +105,9 @@ class SessionTab(Tab):
 
         Gradio mounts a tab when it is selected, and loses updates that arrive meanwhile.
         """
+        if opened := self.deferred.take(request):
+            yield opened
+            return
         session = self.backend.sessions.of(request)
         yield from self.present(session.scene or self.backend.opening(self.showcase()), session.selected, request)
 

@@ -11,7 +11,7 @@ import segno
 from genstudio.recipes import links
 from genstudio.ui import words as w
 from genstudio.ui.assets import asset
-from genstudio.ui.events import QUIET
+from genstudio.ui.events import QUIET, on
 from genstudio.ui.language import friendly, t
 
 # The address is read in the browser: behind a proxy or in a tunnel the server does not know it.
@@ -28,7 +28,7 @@ class Share:
             self.link = gr.HTML(elem_id=f"{place}link", js_on_load=LINK)
             self.code = gr.HTML(elem_id=f"{place}qr")
         self.outputs = [self.link, self.code]
-        self.link.select(self.on_code, None, self.code, **QUIET)
+        on(self.link.select, self.on_code, None, self.code, **QUIET)
 
     def show(self, made: dict, lang: str) -> dict:
         """Updates that show the link of a recipe; the QR code is drawn on demand."""

@@ -14,6 +14,7 @@ from genstudio.engine.zero_gpu import Call, ZeroGPUEngine
 from genstudio.training import jobs
 from genstudio.ui import api
 from genstudio.ui import words as w
+from genstudio.ui.events import tell_values
 from genstudio.ui.language import t
 from genstudio.ui.open_file import MAX_BYTES, OpenFile
 from genstudio.ui.tab import Tab
@@ -54,6 +55,7 @@ def build(engine: Engine) -> gr.Blocks:
             button.click(None, js=TOGGLE)
         gr.Markdown(t(engine.status()), elem_id="standing", elem_classes="caption")
         api.expose(engine)
+        tell_values(page)
     page.queue(default_concurrency_limit=4, max_size=64)
     page.warm_up = lambda: warm_up(engine, [tab for _, tab in tabs.values()])
     return page

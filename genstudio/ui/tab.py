@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -17,10 +16,9 @@ from genstudio.engine import Engine
 from genstudio.system import System
 from genstudio.ui import html
 from genstudio.ui import words as w
+from genstudio.ui.events import Deferred, Place, Updates
 from genstudio.ui.language import language, t
 from genstudio.ui.panels import Panel
-
-Updates = dict[gr.components.Component, Any]
 
 
 class Tab:
@@ -39,14 +37,17 @@ class Tab:
     picture_opened: Text = w.BECAME_START  # said after `open_picture`
     pictures_opened: Text | None = None  # said after `open_pictures`; None if it opens one picture only
     memory: gr.BrowserState | None = None  # kept in the visitor's browser
+    deferred: Deferred  # for updates that a streaming handler, or one of the whole page, leaves to the tab
     open_button: gr.Button | None = None  # opens `result` as if it were an uploaded file
 
     def __init__(self, engine: Engine):
         self.engine = engine
         self.systems = dict(sorted(self.offered().items(), key=lambda item: item[1].title)) if self.needs else {}
         if self.drawn:
+            self.deferred = Deferred()
             self.render()
             self.wire()
+            self.deferred.deliver_to(self.outputs)
         else:
             gr.Markdown(t(self.empty))
 
@@ -72,17 +73,23 @@ class Tab:
     # asked by the page ----------------------------------------------------------------------------------------------
 
     @property
-    def inputs(self) -> set[gr.components.Component]:
+    def inputs(self) -> set[Place]:
         """Components that the handlers below read."""
         return set()
 
     @property
-    def outputs(self) -> list[gr.components.Component]:
+    def outputs(self) -> list[Place]:
         """Components that the handlers below update."""
         return []
 
-    def load(self, memory: dict | None, request: gr.Request) -> Updates:
-        """Updates for a page that was just opened. Few: a tab that draws itself when it is first selected is faster."""
+    @property
+    def loaded(self) -> list[Place]:
+        """Components that the first tab updates while the page loads; the other tabs draw themselves when they are first
+        selected, and so does whatever is not among these."""
+        return []
+
+    def load(self, inputs: dict, request: gr.Request) -> Updates:
+        """Updates for a page that was just opened, of a tab with components `loaded`."""
         return {}
 
     def restores(self, recipe: dict) -> bool:

@@ -27,7 +27,7 @@ from tests.ui.page import (
 )  # fmt: skip
 
 pytestmark = JOURNEY
-SUBJECT, MODELS, MODEL = "#mix-subject img", "#style-models", "stylegan2_avatars"
+SUBJECT, MODELS, MODEL = "#mix-subject img", "#style-models", "stylegan2_faces"
 FIRST_ROW = "document.querySelectorAll('#mix-matrix .head small')[5]?.innerText === 'A'"
 
 
@@ -124,8 +124,6 @@ def test_faces_are_mixed_layer_by_layer(mix, subtests):
         press_anew(mix, "#mix-psi [data-pick='0']")
         assert mix.locator("#mix-truncation input[type=number]").input_value() == "0"
         assert recipe_of(mix, "#mix-subject")["controls"]["truncation"] == 0.0
-        assert len(set(heads(mix))) <= 8, "one face a class"
-        option(mix, "#mix-label", "none")
         assert apart(heads(mix), heads(mix)[:1] * 10) < 1
         before = shown(mix, SUBJECT)
         assert key(mix, "#mix-truncation", "End") == 1.5 and shown(mix, SUBJECT) != before

@@ -9,7 +9,7 @@ import gradio as gr
 
 from genstudio.ui import html
 from genstudio.ui import words as w
-from genstudio.ui.events import ONCE
+from genstudio.ui.events import ONCE, on
 from genstudio.ui.language import t
 from genstudio.ui.tab import Updates
 
@@ -36,8 +36,8 @@ class DirectionSliders:
     def wire(self, turner: Callable[[int], Callable], on_reset: Callable, inputs: set, outputs: list) -> None:
         """Connect the buttons. turner: the handler that shows the page so many further."""
         for button, pages in ((self.back, -1), (self.on, 1)):
-            button.click(turner(pages), inputs, outputs, **ONCE)
-        self.reset.click(on_reset, inputs, outputs, **ONCE)
+            on(button.click, turner(pages), inputs, outputs, **ONCE)
+        on(self.reset.click, on_reset, inputs, outputs, **ONCE)
 
     def read(self, names: Sequence[str], by: Mapping[str, float], inputs: dict) -> dict[str, float]:
         """Amounts by direction, with those of the sliders, on which the directions `names` are."""
@@ -90,8 +90,8 @@ class NamedDirections:
         """Connect the events: a name is saved, a chip is clicked."""
         outputs = [*outputs, self.stored, self.name]
         for event in (self.save.click, self.name.submit):
-            event(on_save, inputs | {self.name}, outputs, **ONCE)
-        self.chips.select(on_pick, inputs, outputs, **ONCE)
+            on(event, on_save, inputs | {self.name}, outputs, sends=[self.name], **ONCE)
+        on(self.chips.select, on_pick, inputs, outputs, **ONCE)
 
     def of(self, inputs: dict, system: str) -> list[dict]:
         """Those of a system; malformed ones are left out."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 
 from genstudio.ui import words as w
-from genstudio.ui.events import ONCE
+from genstudio.ui.events import ONCE, on
 from genstudio.ui.language import friendly, language, t
 
 SUFFIXES = {".webp": w.WALK_WEBP, ".mp4": w.WALK_MP4}
@@ -28,7 +28,7 @@ class Film:
     def wire(self, save: Callable[[dict, Path, str], Path], inputs: set[gr.components.Component]) -> None:
         """Connect the buttons; `save(inputs, folder, suffix)` writes the film to the folder and returns its path."""
         for suffix, button in self.buttons.items():
-            button.click(self.saver(save, suffix), inputs, self.file, **ONCE)
+            on(button.click, self.saver(save, suffix), inputs, self.file, **ONCE)
 
     def saver(self, save: Callable[[dict, Path, str], Path], suffix: str) -> Callable:
         @friendly

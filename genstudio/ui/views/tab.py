@@ -10,8 +10,8 @@ import numpy as np
 from genstudio.engine import Engine
 from genstudio.images import flatten, grid, open_picture
 from genstudio.ui import html
-from genstudio.ui.events import EACH, LAST, ONCE
-from genstudio.ui.history import History
+from genstudio.ui.events import EACH, LAST, ONCE, Place, Variable, memories, on
+from genstudio.ui.history import KEPT, History
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.tab import Tab, Updates
@@ -36,7 +36,7 @@ class ViewsTab(Tab):
         first = self.showcase()
         self.front = self.view_types[0].key
         # The selected model, and the view on the screen: None before the tab is drawn.
-        self.system, self.selected = gr.State(first), gr.State(self.front if self.at_once else None)
+        self.system, self.selected = Variable(first), Variable(self.front if self.at_once else None)
         self.history = History(self.engine, self.systems, self.place)
         self.memory = self.history.memory
         self.mounted = None if self.at_once else gr.HTML(elem_id=f"{self.place}mounted", js_on_load=html.MOUNTED)
@@ -51,25 +51,36 @@ class ViewsTab(Tab):
 
     def wire(self) -> None:
         if self.mounted:
-            self.mounted.expand(self.on_first, self.inputs, self.outputs, **ONCE)
-        chosen = self.cards.select(self.on_system, self.inputs, self.outputs, **ONCE)
-        chosen.then(self.on_chosen, self.inputs, self.outputs, **ONCE)
-        self.history.shown.select(self.on_history, self.inputs, self.outputs, **EACH)  # every one of quick steps counts
+            on(self.mounted.expand, self.on_first, self.inputs, self.outputs, sends=memories(self.inputs), **ONCE)
+        chosen = on(self.cards.select, self.on_system, self.inputs, self.outputs, **ONCE)
+        on(chosen.then, self.on_chosen, self.inputs, self.outputs, **ONCE)
+        on(self.history.shown.select, self.on_history, self.inputs, self.outputs, **EACH)  # every one of quick steps counts
         for key, view in self.views.items():
             view.wire()
             inputs = view.inputs | {self.system, self.selected}
-            self.tabs[key].select(self.arrival(view), inputs, [self.selected, *view.outputs], **LAST)
+            on(self.tabs[key].select, self.arrival(view), inputs, view.outputs, sends=memories(inputs), **LAST)
 
     # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
     def on_first(self, inputs: dict, request: gr.Request) -> Updates:
-        """First selection of the tab; a link or a file may have drawn it before."""
+        """First selection of the tab; a link or a file may have been opened in it before."""
+        if waiting := self.deferred.take(request):
+            return waiting | self.with_earlier(inputs, language(request))
         if inputs[self.selected] is not None:
             return {self.selected: inputs[self.selected]}  # Gradio needs at least one update
         opened = self.opening(inputs[self.memory], request)
         view = self.views[opened[self.selected]]
         return opened | view.remembered(opened[view.scene], inputs, language(request))
+
+    def with_earlier(self, inputs: dict, lang: str) -> Updates:
+        """Updates of a history that began before the browser had sent what it remembers."""
+        history = inputs[self.history.entries]
+        if not history:
+            return {}
+        known = [found for _, found in history]
+        earlier = [entry for entry in self.history.remembered(inputs[self.memory]) if entry[1] not in known]
+        return self.history.show([*history, *earlier][:KEPT], known[0], lang)
 
     @friendly
     def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Updates:
@@ -121,8 +132,14 @@ class ViewsTab(Tab):
         shown = [component for view in self.views.values() for component in view.outputs]
         return [self.cards, self.system, self.selected, self.switch, *shown, *self.history.outputs]
 
-    def load(self, memory: dict | None, request: gr.Request) -> Updates:
-        return self.opening(memory, request) if self.drawn and self.at_once else {}
+    @property
+    def loaded(self) -> list[Place]:
+        if not (self.drawn and self.at_once):
+            return []
+        return [self.cards, self.system, self.selected, *self.views[self.front].outputs, *self.history.outputs]
+
+    def load(self, inputs: dict, request: gr.Request) -> Updates:
+        return self.opening(inputs[self.memory], request)
 
     def opening(self, memory: dict | None, request: gr.Request) -> Updates:
         """Updates that draw the tab: the newest picture of the history, or the opening one."""

@@ -7,6 +7,7 @@ recipe is made from it, and nothing else is kept between two events.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import gradio as gr
@@ -21,7 +22,7 @@ from genstudio.system import System
 from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.endpoint import Endpoint, encodes
-from genstudio.ui.events import LAST
+from genstudio.ui.events import LAST, Deferred, Variable, on
 from genstudio.ui.history import History
 from genstudio.ui.language import friendly, language
 from genstudio.ui.panels import Panel
@@ -40,7 +41,7 @@ class View:
         self.ends: dict[str, Endpoint] = {}
         self.panel: Panel | None = None  # controls of the verb, if any
         self.first = self.new_scene(first)  # scene on page load, for the components' first values
-        self.scene = gr.State(self.first)
+        self.scene = Variable(self.first)
         self.render()
 
     # to override ----------------------------------------------------------------------------------------------------
@@ -148,6 +149,13 @@ class View:
     def all_outputs(self) -> list[gr.components.Component]:
         return [*self.outputs, *self.history.outputs]
 
+    @cached_property
+    def deferred(self) -> Deferred:
+        """Updates that a streaming handler leaves to an event of their own. Created where `wire` first uses it."""
+        deferred = Deferred()
+        deferred.deliver_to(self.all_outputs)
+        return deferred
+
     def read(self, inputs: dict) -> dict:
         """The scene with the values of sliders and controls."""
         scene = inputs[self.scene]
@@ -189,7 +197,7 @@ class View:
     def redraw_after(self, slider: gr.components.Component) -> None:
         """Update the whole view when a control is released."""
         settled = slider.release if isinstance(slider, gr.Slider) else slider.input
-        settled(self.on_release, self.inputs, self.all_outputs, **LAST)
+        on(settled, self.on_release, self.inputs, self.all_outputs, **LAST)
 
 
 def figure(uri: str, label: str, filename: str, lang: str, caption: str = "", css: str = "") -> str:

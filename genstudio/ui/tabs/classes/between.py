@@ -16,7 +16,7 @@ from genstudio.images import save_walk
 from genstudio.recipes import fields, replay
 from genstudio.ui import html
 from genstudio.ui import words as page_words
-from genstudio.ui.events import DRAG, LAST, ONCE
+from genstudio.ui.events import DRAG, LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.tabs.classes import words as w
 from genstudio.ui.views.film import Film
@@ -57,11 +57,11 @@ class Between(View):
         return [self.note, self.all, self.stage, self.strip, self.film.file]
 
     def wire(self) -> None:
-        self.how_far.input(self.on_drag, self.inputs, self.stage, **DRAG)
+        on(self.how_far.input, self.on_drag, self.inputs, self.stage, **DRAG)
         for component in self.sliders.values():
             self.redraw_after(component)
-        self.strip.select(self.on_step, self.inputs, self.all_outputs, **ONCE)
-        self.dice.click(self.on_dice, self.inputs, self.all_outputs, **LAST)
+        on(self.strip.select, self.on_step, self.inputs, self.all_outputs, **ONCE)
+        on(self.dice.click, self.on_dice, self.inputs, self.all_outputs, **LAST)
         self.film.wire(self.save_way, self.inputs)
 
     # the scene ------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from genstudio.recipes import fields, recipe
 from genstudio.tasks import compare_models
 from genstudio.ui import html
 from genstudio.ui import words as page_words
-from genstudio.ui.events import ONCE
+from genstudio.ui.events import ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.tabs.classes import words as w
 from genstudio.ui.views.view import View
@@ -42,7 +42,7 @@ class Board(View):
         return [self.answers]
 
     def wire(self) -> None:
-        self.go.click(self.on_ask, self.inputs, self.outputs, **ONCE)
+        on(self.go.click, self.on_ask, self.inputs, self.outputs, **ONCE)
 
     def new_scene(self, system: str) -> dict:
         return super().new_scene(system) | {"label": catalog.classes(system)[0]}

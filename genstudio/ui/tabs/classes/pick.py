@@ -14,7 +14,7 @@ from genstudio import catalog
 from genstudio.controls import OF_CLASSES, Text, controls
 from genstudio.recipes import fields, replay
 from genstudio.ui import html
-from genstudio.ui.events import LAST, ONCE
+from genstudio.ui.events import LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.tabs.classes import words as w
@@ -63,12 +63,17 @@ class Pick(View):
 
     def wire(self) -> None:
         for event in (self.labels.input, self.each.release, self.seed.input):
-            event(self.on_change, self.inputs, self.all_outputs, **LAST)
+            on(event, self.on_change, self.inputs, self.all_outputs, **LAST)
         for knob in self.control_inputs:
-            (knob.release if isinstance(knob, gr.Slider) else knob.input)(self.on_change, self.inputs, self.all_outputs, **LAST)
-        drawing = [self.go.click(self.on_draw, self.inputs, self.all_outputs, **ONCE), self.dice.click(self.on_dice, self.inputs, self.all_outputs, **ONCE)]
-        self.stop.click(None, cancels=drawing).then(lambda: gr.update(visible=False), None, self.stop, **ONCE)
-        self.grid.select(self.on_cell, self.inputs, self.all_outputs, **LAST)
+            changed = knob.release if isinstance(knob, gr.Slider) else knob.input
+            on(changed, self.on_change, self.inputs, self.all_outputs, **LAST)
+        front = [self.grid, self.subject, self.seed, self.stop]
+        drawing = [
+            self.deferred.stream(button.click, handler, self.inputs, front, **ONCE)
+            for button, handler in ((self.go, self.on_draw), (self.dice, self.on_dice))
+        ]
+        on(self.stop.click(None, cancels=drawing).then, lambda: gr.update(visible=False), None, self.stop, **ONCE)
+        on(self.grid.select, self.on_cell, self.inputs, self.all_outputs, **LAST)
 
     # the scene ------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from genstudio.scores.intervals import Score
 from genstudio.tasks import labelled_dataset
 from genstudio.ui import html
 from genstudio.ui import words as page_words
-from genstudio.ui.events import ONCE
+from genstudio.ui.events import ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.tabs.classes import words as w
 from genstudio.ui.views.view import View
@@ -61,9 +61,10 @@ class Sets(View):
         for button, begin, stop, shown in (
             (self.go, self.on_make, self.stop, self.progress), (self.try_it, self.on_try, self.enough, self.found),
         ):  # fmt: skip
-            work = button.click(begin, self.inputs, self.outputs, **ONCE)
+            work = on(button.click, begin, self.inputs, self.outputs, **ONCE)
             # In two steps: the running handler could still send its progress.
-            stop.click(None, cancels=[work]).then(lambda: (gr.update(visible=False), ""), None, [stop, shown], **ONCE)
+            stopped = stop.click(None, cancels=[work])
+            on(stopped.then, lambda: (gr.update(visible=False), ""), None, [stop, shown], **ONCE)
 
     def new_scene(self, system: str) -> dict:
         return super().new_scene(system) | {"labels": catalog.classes(system)[:100]}

@@ -79,6 +79,11 @@ class StepByStep:
         return [*moved, self.runs, self.saved, self.command, *self.share.outputs]
 
     @property
+    def front(self) -> list[gr.components.Component]:
+        """Components that change with every step."""
+        return [self.lanes, self.stand, self.progress, self.stop]
+
+    @property
     def inputs(self) -> set[gr.components.Component]:
         return {self.scrub, self.seed, *self.panel.components.values()}
 

@@ -18,7 +18,7 @@ from genstudio.images import open_picture
 from genstudio.recipes import encoding, fields
 from genstudio.ui import html
 from genstudio.ui import words as page_words
-from genstudio.ui.events import DIRECT, DRAG, EACH, LAST, ONCE
+from genstudio.ui.events import DIRECT, DRAG, EACH, LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.session_tab import SessionTab
@@ -94,38 +94,39 @@ class DiffusionTab(SessionTab):
         self.step_by_step, self.compare, self.schedules, self.story = self.parts.values()
 
     def wire(self) -> None:
-        inputs, outputs, step_by_step = self.inputs, self.outputs, self.step_by_step
-        self.mounted.expand(self.on_first, None, outputs, **ONCE)
+        inputs, step_by_step, stream = self.inputs, self.step_by_step, self.deferred.stream
+        front = [*step_by_step.front, self.compare.grid, self.compare.stop]
+        stream(self.mounted.expand, self.on_first, None, front, **ONCE)
         # None of these waits for the current run: a new one ends it.
-        self.cards.select(self.on_system, inputs, outputs, **EACH)
-        self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **EACH)
+        stream(self.cards.select, self.on_system, inputs, front, **EACH)
+        stream(self.upload.upload, self.on_upload, inputs | {self.upload}, front, **EACH)
         for panel in self.setting_panels:
             for component in panel.components.values():
                 changed = component.release if isinstance(component, gr.Slider) else component.input
-                changed(self.on_change, inputs, outputs, **EACH)
-        self.begin.input(self.on_begin, inputs, outputs, **EACH)
-        self.seed.input(self.on_change, inputs, outputs, **LAST)
-        self.dice.click(self.on_dice, inputs, outputs, **EACH)
+                stream(changed, self.on_change, inputs, front, **EACH)
+        stream(self.begin.input, self.on_begin, inputs, front, **EACH)
+        stream(self.seed.input, self.on_change, inputs, front, **LAST)
+        stream(self.dice.click, self.on_dice, inputs, front, **EACH)
         # "always_last" would send the last event with the first one's data; the canvas itself waits between two.
-        self.sheet.input(self.on_paint, inputs, outputs, **EACH)
+        stream(self.sheet.input, self.on_paint, inputs, front, **EACH)
         for key, tab in self.tabs.items():
-            tab.select(self.arrival(key), inputs, outputs, **LAST)
-        step_by_step.start.click(self.on_change, inputs, outputs, **EACH)
-        step_by_step.stop.click(self.on_cancel("run"), None, None, **DIRECT)
-        step_by_step.scrub.input(self.on_scrub, step_by_step.scrub, [step_by_step.lanes, step_by_step.stand], **DRAG)
-        step_by_step.scrub.release(self.on_rest, step_by_step.scrub, [step_by_step.lanes, step_by_step.stand, step_by_step.strip], **LAST)
+            stream(tab.select, self.arrival(key), inputs, front, **LAST)
+        stream(step_by_step.start.click, self.on_change, inputs, front, **EACH)
+        on(step_by_step.stop.click, self.on_cancel("run"), None, None, **DIRECT)
+        on(step_by_step.scrub.input, self.on_scrub, step_by_step.scrub, [step_by_step.lanes, step_by_step.stand], **DRAG)
+        on(step_by_step.scrub.release, self.on_rest, step_by_step.scrub, [step_by_step.lanes, step_by_step.stand, step_by_step.strip], **LAST)
         step_by_step.play.click(None, js=PLAY)
-        step_by_step.strip.select(self.on_place, None, [step_by_step.lanes, step_by_step.stand, step_by_step.strip, step_by_step.scrub], **EACH)
-        step_by_step.branch.click(self.on_branch, inputs, outputs, **EACH)
-        step_by_step.runs.select(self.on_kept, inputs, outputs, **EACH)
+        on(step_by_step.strip.select, self.on_place, None, [step_by_step.lanes, step_by_step.stand, step_by_step.strip, step_by_step.scrub], **EACH)
+        stream(step_by_step.branch.click, self.on_branch, inputs, front, **EACH)
+        on(step_by_step.runs.select, self.on_kept, inputs, self.outputs, **EACH)
         for suffix, button in step_by_step.savers.items():
-            button.click(self.saver(suffix), None, step_by_step.saved, **ONCE)
-        self.compare.start.click(self.on_compare, inputs, self.compare.outputs, **ONCE)
-        self.compare.stop.click(self.on_cancel("grid"), None, None, **DIRECT)
-        self.compare.grid.select(self.on_cell, inputs, outputs, **EACH)
-        self.schedules.time.input(self.on_time, inputs | {self.schedules.time}, self.schedules.stage, **DRAG)
-        self.schedules.time.release(self.on_time_rest, inputs | {self.schedules.time}, self.schedules.outputs, **LAST)
-        self.schedules.strip.select(self.on_time_pick, inputs, self.schedules.outputs, **EACH)
+            on(button.click, self.saver(suffix), None, step_by_step.saved, **ONCE)
+        on(self.compare.start.click, self.on_compare, inputs, self.compare.outputs, **ONCE)
+        on(self.compare.stop.click, self.on_cancel("grid"), None, None, **DIRECT)
+        stream(self.compare.grid.select, self.on_cell, inputs, front, **EACH)
+        on(self.schedules.time.input, self.on_time, inputs | {self.schedules.time}, self.schedules.stage, **DRAG)
+        on(self.schedules.time.release, self.on_time_rest, inputs | {self.schedules.time}, self.schedules.outputs, **LAST)
+        on(self.schedules.strip.select, self.on_time_pick, inputs, self.schedules.outputs, **EACH)
 
     # event handlers -------------------------------------------------------------------------------------------------
 

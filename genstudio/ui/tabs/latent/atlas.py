@@ -18,7 +18,7 @@ from genstudio.images import grid
 from genstudio.recipes import encoding, fields, recipe
 from genstudio.system import System
 from genstudio.ui import html
-from genstudio.ui.events import DRAG, EACH, LAST, ONCE
+from genstudio.ui.events import DRAG, EACH, LAST, ONCE, on
 from genstudio.ui.history import History
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.sessions import Drags
@@ -81,10 +81,10 @@ class Atlas(View):
     def wire(self) -> None:
         for name, field in self.fields.items():
             dragged, placed = self.handlers(name)
-            field.input(dragged, self.inputs, self.stages[name], **DRAG | EACH)
-            field.release(placed, self.inputs, [self.scene, self.stages[name], *self.history.outputs], **EACH)
-        self.sheet.input(self.on_view, self.inputs, self.outputs, **LAST)
-        self.dice.click(self.on_dice, self.inputs, self.outputs, **ONCE)
+            on(field.input, dragged, self.inputs, self.stages[name], **DRAG | EACH)
+            on(field.release, placed, self.inputs, [self.scene, self.stages[name], *self.history.outputs], **EACH)
+        on(self.sheet.input, self.on_view, self.inputs, self.outputs, **LAST)
+        on(self.dice.click, self.on_dice, self.inputs, self.outputs, **ONCE)
 
     # the scene ------------------------------------------------------------------------------------------------------
 

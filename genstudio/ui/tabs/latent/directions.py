@@ -14,7 +14,7 @@ from genstudio.recipes.latents import steered
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.endpoint import Endpoint
-from genstudio.ui.events import DRAG, LAST, ONCE
+from genstudio.ui.events import DRAG, LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.tabs.latent import words as w
 from genstudio.ui.views.direction_controls import (
@@ -77,12 +77,12 @@ class Directions(View):
 
     def wire(self) -> None:
         for slider in (*self.directions.steps, self.amount, *self.control_inputs):
-            slider.input(self.on_drag, self.inputs, self.stage, **DRAG)
+            on(slider.input, self.on_drag, self.inputs, self.stage, **DRAG)
             self.redraw_after(slider)
-        self.kind.input(self.on_kind, self.inputs, self.all_outputs, **LAST)
+        on(self.kind.input, self.on_kind, self.inputs, self.all_outputs, **LAST)
         self.directions.wire(self.pager, self.on_reset, self.inputs, self.all_outputs)
-        self.strip.select(self.on_tick, self.inputs, self.all_outputs, **ONCE)
-        self.dice.click(self.on_dice, self.inputs, self.all_outputs, **LAST)
+        on(self.strip.select, self.on_tick, self.inputs, self.all_outputs, **ONCE)
+        on(self.dice.click, self.on_dice, self.inputs, self.all_outputs, **LAST)
         self.named.wire(self.on_save, self.on_named, self.inputs, self.all_outputs)
         for end in self.ends.values():
             end.wire(self)

@@ -18,7 +18,7 @@ from genstudio.recipes import fields
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.endpoint import Endpoint
-from genstudio.ui.events import DRAG, LAST, ONCE
+from genstudio.ui.events import DRAG, LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.tabs.latent import words as w
 from genstudio.ui.views.film import Film
@@ -67,10 +67,10 @@ class Interpolation(View):
 
     def wire(self) -> None:
         for slider in (self.position, *self.control_inputs):
-            slider.input(self.on_drag, self.inputs, self.stage, **DRAG)
+            on(slider.input, self.on_drag, self.inputs, self.stage, **DRAG)
             self.redraw_after(slider)
-        self.strip.select(self.on_step, self.inputs, self.all_outputs, **ONCE)
-        self.dice.click(self.on_dice, self.inputs, self.all_outputs, **LAST)
+        on(self.strip.select, self.on_step, self.inputs, self.all_outputs, **ONCE)
+        on(self.dice.click, self.on_dice, self.inputs, self.all_outputs, **LAST)
         for end in self.ends.values():
             end.wire(self)
         self.film.wire(self.save_walk, self.inputs | {self.walk_path})

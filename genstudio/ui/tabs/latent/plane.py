@@ -13,7 +13,7 @@ from genstudio.latent.paths import within
 from genstudio.recipes import fields
 from genstudio.ui import html
 from genstudio.ui.endpoint import Endpoint
-from genstudio.ui.events import DRAG, EACH, LAST
+from genstudio.ui.events import DRAG, EACH, LAST, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.sessions import Drags
 from genstudio.ui.tabs.latent import words as w
@@ -54,11 +54,11 @@ class Plane(View):
 
     def wire(self) -> None:
         self.drags = Drags()
-        self.field.input(self.on_drag, self.inputs, self.stage, **DRAG | EACH)
-        self.field.release(self.on_place, self.inputs, self.all_outputs, **EACH)
+        on(self.field.input, self.on_drag, self.inputs, self.stage, **DRAG | EACH)
+        on(self.field.release, self.on_place, self.inputs, self.all_outputs, **EACH)
         for slider in self.control_inputs:
             self.redraw_after(slider)
-        self.dice.click(self.on_dice, self.inputs, self.all_outputs, **LAST)
+        on(self.dice.click, self.on_dice, self.inputs, self.all_outputs, **LAST)
         for end in self.ends.values():
             end.wire(self)
 

@@ -18,7 +18,7 @@ from genstudio.recipes import encoding, fields, mixing
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.endpoint import searched, searching
-from genstudio.ui.events import DRAG, LAST, ONCE
+from genstudio.ui.events import DRAG, LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.tabs.style import pieces
@@ -103,19 +103,19 @@ class Mixing(View):
     def wire(self) -> None:
         for slider in (*self.directions.steps, *self.control_inputs):
             if isinstance(slider, gr.Slider):
-                slider.input(self.on_drag, self.inputs, self.subject, **DRAG)
+                on(slider.input, self.on_drag, self.inputs, self.subject, **DRAG)
             self.redraw_after(slider)
         choose = {self.taken: self.chooser("layers"), self.moved: self.chooser("moved")}
         for shown, handler in (choose | {self.matrix: self.on_cell, self.strip: self.on_psi}).items():
-            shown.select(handler, self.inputs, self.all_outputs, **LAST)
+            on(shown.select, handler, self.inputs, self.all_outputs, **LAST)
         for key, box in self.sides.items():
             for event in (box.submit, box.blur):
-                event(self.reader(key), self.inputs | {box}, self.all_outputs, **ONCE)
-        self.dice.click(self.on_dice, self.inputs, self.all_outputs, **LAST)
-        self.keep.click(self.on_keep, self.inputs, self.all_outputs, **ONCE)
-        search = self.upload.upload(self.on_pictures, self.inputs | {self.upload}, self.all_outputs, **ONCE)
-        self.cancel_with(search)
-        self.kind.input(self.turner(None), self.inputs, self.all_outputs, **LAST)
+                on(event, self.reader(key), self.inputs | {box}, self.all_outputs, **ONCE)
+        on(self.dice.click, self.on_dice, self.inputs, self.all_outputs, **LAST)
+        on(self.keep.click, self.on_keep, self.inputs, self.all_outputs, **ONCE)
+        reads, front = self.inputs | {self.upload}, [self.search, self.stop]
+        self.cancel_with(self.deferred.stream(self.upload.upload, self.on_pictures, reads, front, **ONCE))
+        on(self.kind.input, self.turner(None), self.inputs, self.all_outputs, **LAST)
         self.directions.wire(self.turner, self.on_reset, self.inputs, self.all_outputs)
         self.named.wire(self.on_name, self.on_named, self.inputs, self.all_outputs)
         self.film.wire(self.save_walk, self.inputs)
@@ -261,7 +261,7 @@ class Mixing(View):
 
     def cancel_with(self, search: gr.events.Dependency) -> None:
         """In two steps: the running search could still send an update that overwrites the result."""
-        self.stop.click(None, cancels=[search]).then(self.on_release, self.inputs, self.all_outputs, **ONCE)
+        on(self.stop.click(None, cancels=[search]).then, self.on_release, self.inputs, self.all_outputs, **ONCE)
 
     def turner(self, pages: int | None):
         @friendly

@@ -25,6 +25,7 @@ from genstudio.training.monitor import read_evaluations
 from genstudio.training.sample_grid import makes_pictures
 from genstudio.ui import html
 from genstudio.ui import words as page_words
+from genstudio.ui.events import Variable
 from genstudio.ui.language import t
 from genstudio.ui.open_file import PUBLIC, amount
 from genstudio.ui.sessions import url
@@ -76,7 +77,7 @@ class Follow:
         self.grids = gr.HTML(elem_id="job-walls")
         self.snapshot = gr.Slider(0, 1, 1, step=1, label=t(w.SNAPSHOT), info=t(w.SNAPSHOT_HINT), visible=False, elem_id="job-snapshot")
         self.curves = gr.HTML(elem_id="job-curves")
-        self.shown = gr.State(NOTHING)
+        self.shown = Variable(NOTHING)
         self.timer = gr.Timer(EVERY, active=False)
 
     @property

@@ -16,7 +16,7 @@ from genstudio.training import jobs
 from genstudio.training.jobs import Job
 from genstudio.ui import html
 from genstudio.ui import words as page_words
-from genstudio.ui.events import DRAG, EACH, LAST, ONCE
+from genstudio.ui.events import DRAG, EACH, LAST, ONCE, Variable, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.open_file import PUBLIC
 from genstudio.ui.sessions import Sessions
@@ -39,7 +39,8 @@ class TrainTab(Tab):
         self.sessions = Sessions(TrainSession)
         # The visitor's id on a Space, and the selected training, restored on reload
         self.memory = gr.BrowserState({}, storage_key="genstudio-train", secret="genstudio")
-        self.job = gr.State("")
+        self.job = Variable("")
+        self.mounted = gr.HTML(elem_id="train-mounted", js_on_load=html.MOUNTED)
         self.cards = gr.HTML(elem_id="jobs", js_on_load=html.PICK)
         with gr.Tabs(elem_id="train-views", selected="order") as self.switch:
             with gr.Tab(t(w.NEW), id="order", elem_id="train-order"):
@@ -52,32 +53,35 @@ class TrainTab(Tab):
 
     def wire(self) -> None:
         form, follow, game, inputs, outputs = self.form, self.follow, self.game, self.inputs, self.outputs
-        self.cards.select(self.on_card, inputs, outputs, **EACH)
-        form.source.input(self.on_source, inputs, outputs, **LAST)
-        form.upload.upload(self.on_upload, inputs | {form.upload}, outputs, **ONCE)
+        stream, reading = self.deferred.stream, [self.form.report, self.form.go]
+        on(self.mounted.expand, self.on_first, inputs, outputs, sends=[self.memory], **ONCE)
+        on(self.cards.select, self.on_card, inputs, outputs, **EACH)
+        stream(form.source.input, self.on_source, inputs, reading, **LAST)
+        stream(form.upload.upload, self.on_upload, inputs | {form.upload}, reading, **ONCE)
         for changed in (form.folder.submit, form.folder.blur, form.set.input, form.start.input):
-            changed(self.on_pictures_said, inputs, outputs, **LAST)
-        form.system.input(self.on_system, inputs, outputs, **LAST)
+            stream(changed, self.on_pictures_said, inputs, reading, **LAST)
+        stream(form.system.input, self.on_system, inputs, reading, **LAST)
         for name, component in form.numbers.items():
-            component.input(self.typing(name), {component, form.system}, form.duration, **LAST)
-        form.go.click(self.on_go, inputs, outputs, **ONCE)
+            on(component.input, self.typing(name), {component, form.system}, form.duration, **LAST)
+        on(form.go.click, self.on_go, inputs, outputs, **ONCE)
 
-        follow.timer.tick(self.on_tick, inputs, [self.cards, *follow.outputs], **DRAG)
-        follow.snapshot.input(self.on_snapshot, {self.job, follow.snapshot}, follow.grids, **DRAG)
-        follow.snapshot.release(self.on_snapshot, {self.job, follow.snapshot}, follow.grids, **DRAG)
+        on(follow.timer.tick, self.on_tick, inputs, [self.cards, *follow.outputs], **DRAG)
+        on(follow.snapshot.input, self.on_snapshot, {self.job, follow.snapshot}, follow.grids, **DRAG)
+        on(follow.snapshot.release, self.on_snapshot, {self.job, follow.snapshot}, follow.grids, **DRAG)
         for button, ask in ((follow.pause, jobs.pause), (follow.resume, jobs.resume), (follow.stop, jobs.stop)):
-            button.click(self.asking(ask), inputs, outputs, **ONCE)
+            on(button.click, self.asking(ask), inputs, outputs, **ONCE)
         sure = "(...given) => { if (!confirm(MESSAGE)) throw new Error('kept'); return given; }"
-        follow.delete.click(self.on_delete, inputs, outputs, js=sure.replace("MESSAGE", repr(w.SURE.en)), **ONCE)
-        follow.which.input(self.on_which, inputs, follow.saved, **LAST)
-        follow.push.click(self.on_push, inputs | {follow.repo, follow.private}, follow.pushed, **ONCE)
+        on(follow.delete.click, self.on_delete, inputs, outputs, js=sure.replace("MESSAGE", repr(w.SURE.en)), **ONCE)
+        on(follow.which.input, self.on_which, inputs, follow.saved, **LAST)
+        pushes = inputs | {follow.repo, follow.private}
+        on(follow.push.click, self.on_push, pushes, follow.pushed, sends=[follow.repo], **ONCE)
 
-        self.game_tab.select(self.on_game, inputs, outputs, **LAST)
-        game.heat.input(self.on_game, inputs, outputs, **LAST)
+        on(self.game_tab.select, self.on_game, inputs, game.outputs, **LAST)
+        on(game.heat.input, self.on_game, inputs, game.outputs, **LAST)
         for player, button in game.players.items():
-            button.click(self.stepping(player), {game.count, game.heat}, [game.note, game.table], **ONCE)
-        game.both.click(self.stepping(None), {game.count, game.heat}, [game.note, game.table], **ONCE)
-        game.back.click(self.stepping("back"), {game.count, game.heat}, [game.note, game.table], **ONCE)
+            on(button.click, self.stepping(player), {game.count, game.heat}, [game.note, game.table], **ONCE)
+        on(game.both.click, self.stepping(None), {game.count, game.heat}, [game.note, game.table], **ONCE)
+        on(game.back.click, self.stepping("back"), {game.count, game.heat}, [game.note, game.table], **ONCE)
 
     # access ---------------------------------------------------------------------------------------------------------
 
@@ -100,6 +104,22 @@ class TrainTab(Tab):
         return job
 
     # event handlers -------------------------------------------------------------------------------------------------
+
+    @friendly
+    def on_first(self, inputs: dict, request: gr.Request) -> Updates:
+        """First selection of the tab: the form, and the training that was selected before a reload.
+
+        Pictures, or a training's weights, may have been opened before.
+        """
+        lang, memory = language(request), dict(inputs[self.memory] or {})
+        if PUBLIC and not memory.get("owner"):
+            memory["owner"] = secrets.token_urlsafe(18)
+        inputs = inputs | {self.memory: memory, self.job: memory.get("job", "")}
+        opened = self.deferred.take(request)
+        updates = self.form.opening(self.sessions.of(request), lang)
+        mine = self.jobs_of(inputs)
+        job = self.find_job(inputs) or next(iter(mine), None)
+        return updates | self.select(job, inputs, request, turn=job is not None) | opened
 
     @friendly
     def on_card(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Updates:
@@ -207,16 +227,6 @@ class TrainTab(Tab):
     def outputs(self) -> list[gr.components.Component]:
         own = [self.memory, self.job, self.cards, self.switch]
         return [*own, *self.form.outputs, *self.follow.outputs, *self.game.outputs]
-
-    def load(self, memory: dict | None, request: gr.Request) -> Updates:
-        lang, memory = language(request), dict(memory or {})
-        if PUBLIC and not memory.get("owner"):
-            memory["owner"] = secrets.token_urlsafe(18)
-        inputs = {self.memory: memory, self.job: memory.get("job", "")}
-        updates = self.form.opening(self.sessions.of(request), lang)
-        mine = self.jobs_of(inputs)
-        job = self.find_job(inputs) or next(iter(mine), None)
-        return updates | self.select(job, inputs, request, turn=job is not None)
 
     def open_picture(self, path: str, inputs: dict, request: gr.Request) -> Iterator[Updates]:
         yield from self.open_pictures([Path(path)], inputs, request)

@@ -16,7 +16,7 @@ from genstudio.controls import Text
 from genstudio.images import flatten
 from genstudio.ui import html
 from genstudio.ui import words as page_words
-from genstudio.ui.events import DIRECT, EACH, LAST, ONCE
+from genstudio.ui.events import DIRECT, EACH, LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.session_tab import SessionTab
@@ -68,27 +68,29 @@ class TranslateTab(SessionTab):
         return key != "draw" or any(self.backend.draws(name) for name in self.systems)
 
     def wire(self) -> None:
-        inputs, outputs = self.inputs, self.outputs
-        self.knows.expand(self.on_first, None, outputs, **ONCE)
+        inputs, stream = self.inputs, self.deferred.stream
+        drawn = self.sheet.outputs if self.sheet else []
+        front = [self.one.stage, self.one.progress, self.one.cancel, *self.several.outputs, *drawn]
+        stream(self.knows.expand, self.on_first, None, front, **ONCE)
         # None of these waits for the current run: a new one ends it.
-        self.cards.select(self.on_system, inputs, outputs, **EACH)
-        self.upload.upload(self.on_upload, inputs | {self.upload}, outputs, **EACH)
-        self.forget.click(self.on_forget, inputs, outputs, **EACH)
+        stream(self.cards.select, self.on_system, inputs, front, **EACH)
+        stream(self.upload.upload, self.on_upload, inputs | {self.upload}, front, **EACH)
+        stream(self.forget.click, self.on_forget, inputs, front, **EACH)
         for slider in self.settings.sliders:
-            slider.input(self.on_drag, inputs, [self.one.stage, *(self.sheet.outputs if self.sheet else [])], **LAST)
-            slider.release(self.on_settings, inputs, outputs, **LAST)
+            on(slider.input, self.on_drag, inputs, [self.one.stage, *drawn], **LAST)
+            stream(slider.release, self.on_settings, inputs, front, **LAST)
         for other in self.settings.others:
-            other.input(self.on_settings, inputs, outputs, **LAST)
+            stream(other.input, self.on_settings, inputs, front, **LAST)
         for key, tab in self.tabs.items():
-            tab.select(self.arrival(key), inputs, outputs, **LAST)
-        self.one.cancel.click(self.on_cancel("one"), None, None, **DIRECT)
+            stream(tab.select, self.arrival(key), inputs, front, **LAST)
+        on(self.one.cancel.click, self.on_cancel("one"), None, None, **DIRECT)
         if self.sheet:
             # "always_last" would send the last event with the first one's data; the canvas itself waits between two.
-            self.sheet.pad.input(self.on_drawing, inputs, self.sheet.drawn, **EACH)
-        self.several.grid.select(self.on_system, inputs, outputs, **EACH)
-        self.many.upload.upload(self.on_files, inputs | {self.many.upload}, outputs, **ONCE)
-        self.many.start.click(self.on_many, inputs, self.many.outputs, **ONCE)
-        self.many.stop.click(self.on_cancel("many"), None, None, **DIRECT)
+            on(self.sheet.pad.input, self.on_drawing, inputs, self.sheet.drawn, **EACH)
+        stream(self.several.grid.select, self.on_system, inputs, front, **EACH)
+        on(self.many.upload.upload, self.on_files, inputs | {self.many.upload}, self.outputs, **ONCE)
+        on(self.many.start.click, self.on_many, inputs, self.many.outputs, **ONCE)
+        on(self.many.stop.click, self.on_cancel("many"), None, None, **DIRECT)
 
     # event handlers -------------------------------------------------------------------------------------------------
 
