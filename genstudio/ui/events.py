@@ -75,7 +75,9 @@ READ: WeakSet[Place] = WeakSet()  # what handlers read
 SENT: WeakSet[Block] = WeakSet()  # components of which an event sends each change
 
 
-def on(listener: Callable, handler: Callable, reads: Any = (), updates: Any = (), **options: Any) -> gr.events.Dependency:
+def on(
+    listener: Callable, handler: Callable, reads: Any = (), updates: Any = (), **options: Any
+) -> gr.events.Dependency:
     """Connect a handler to an event, as Gradio does: `on(button.click, handler, {seed}, [picture], **ONCE)`.
 
     reads: a set, which the handler takes as a dictionary, or one or several places, which it takes in order.
@@ -85,7 +87,7 @@ def on(listener: Callable, handler: Callable, reads: Any = (), updates: Any = ()
 
 
 def memories(reads: Collection[Place]) -> list[gr.BrowserState]:
-    """What the browser remembers, among the places that a handler reads. It is known once its tab is mounted."""
+    """Places that the browser remembers, of those that a handler reads. Their values are known once their tab is mounted."""
     return [place for place in reads if isinstance(place, gr.BrowserState)]
 
 
@@ -141,8 +143,8 @@ def _connect(
     listener: Callable, handler: Callable, reads: Any, updates: list[Place] | None, outputs: list[Place],
     deferred: Deferred | None, options: dict[str, Any],
 ) -> gr.events.Dependency:  # fmt: skip
-    named = isinstance(reads, (set, frozenset))
-    places = list(reads) if named else as_list(reads)
+    by_name = isinstance(reads, (set, frozenset))
+    places = list(reads) if by_name else as_list(reads)
     READ.update(places)
     source = getattr(listener, "__self__", None)
     sent = [*dict.fromkeys([*([source] if source in places else []), *options.pop("sends", ())])]
@@ -157,11 +159,12 @@ def _connect(
         visit = VISITS.of(request)
         visit.values |= zip(sent, values, strict=True)
         found = {place: visit.value(place) for place in places}
-        first = ([found] if places else []) if named else list(found.values())
+        first = ([found] if places else []) if by_name else list(found.values())
         return first, {name: special[name] for name in wanted}, request
 
     def answer(result: Any, request: gr.Request) -> Any:
-        found = result if is_updates(result) else dict(zip(updates or [], as_list(result, len(updates or [])), strict=False))
+        named = updates or []
+        found = result if is_updates(result) else dict(zip(named, as_list(result, len(named)), strict=False))
         VISITS.of(request).record(found)
         found = {place: update for place, update in found.items() if isinstance(place, Block)}
         if deferred:

@@ -16,7 +16,6 @@ from tests.ui.page import (
     idle,
     key,
     opened,
-    option,
     png,
     press,
     recipe_of,
