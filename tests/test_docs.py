@@ -175,6 +175,11 @@ def test_training_figures_of_the_gallery_are_those_of_the_header(name):
     assert (int(row[1]), int(row[2])) == (round(header.minutes), header.threads)
 
 
+def test_the_model_in_ten_lines_is_the_one_that_is_there():
+    [lines] = re.findall(r"(?ms)^```python\n(@system.*?)^```", README.read_text("utf-8"))
+    assert lines in (ROOT / "genstudio/models/vae.py").read_text("utf-8")
+
+
 def test_the_table_of_tabs_names_every_tab():
     from genstudio.ui.studio import TABS
 

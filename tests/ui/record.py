@@ -1,8 +1,8 @@
 """The animation at the head of the README: `python -m tests.ui.record docs/page.webp`.
 
 Chromium drags the position in Latent space, picks cells and drags the truncation in Style mixing, and watches a run of
-Diffusion. Each frame of a drag waits for its image, so that a busy machine records the same drag; the run is recorded at
-the speed of the machine.
+Diffusion. Each frame of a drag waits for its image, so that a busy machine records the same drag; the run is recorded
+at the speed of the machine.
 """
 
 from __future__ import annotations
