@@ -87,7 +87,7 @@ def on(
 
 
 def memories(reads: Collection[Place]) -> list[gr.BrowserState]:
-    """Places that the browser remembers, of those that a handler reads. Their values are known once their tab is mounted."""
+    """Places that the browser remembers, of those that a handler reads. Gradio knows them once their tab is mounted."""
     return [place for place in reads if isinstance(place, gr.BrowserState)]
 
 
@@ -185,7 +185,8 @@ def _connect(
             return answer(handler(*first, **special), request)
 
     special_types = {"event": gr.EventData, "request": gr.Request}
-    names = [*(f"value_{i}" for i in range(len(sent))), *(name for name in special_types if name in (*wanted, "request"))]
+    special = [name for name in special_types if name in (*wanted, "request")]
+    names = [*(f"value_{i}" for i in range(len(sent))), *special]
     run.__name__, run.__qualname__ = (getattr(handler, word, "handler") for word in ("__name__", "__qualname__"))
     run.__annotations__ = {name: special_types[name] for name in names if name in special_types}
     ordered = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]

@@ -56,6 +56,8 @@ def build(engine: Engine) -> gr.Blocks:
         gr.Markdown(t(engine.status()), elem_id="standing", elem_classes="caption")
         api.expose(engine)
         tell_values(page)
+    # On a Space, Gradio's page would ask huggingface.co for a header over ours, and Google for the header's fonts.
+    page.space_id = None
     page.queue(default_concurrency_limit=4, max_size=64)
     page.warm_up = lambda: warm_up(engine, [tab for _, tab in tabs.values()])
     return page

@@ -51,31 +51,74 @@
   addEventListener('keydown', event => {
     const typing = event.target.closest(
       'input:not([type=range]), textarea, button, select, a, summary, [contenteditable]');
-    if (event.code !== 'Space' || typing || event.repeat) return;
+    if (event.code !== 'Space' || typing && !cell(event.target) || event.repeat) return;
     const dice = [...document.querySelectorAll('#dice, .dice')].find(front);
     if (dice) { event.preventDefault(); dice.click(); }
   });
+  addEventListener('keyup', event => {  // in Firefox, the end of the key presses a button
+    if (event.code === 'Space' && cell(event.target)) event.preventDefault();
+  });
+  addEventListener('keydown', event => {  // along a row of tabs, which Gradio leaves to the tab key
+    const tab = event.target.closest('[role=tab]'), tabs = tab && [...tab.parentElement.querySelectorAll('[role=tab]')];
+    const at = tab && {ArrowLeft: tabs.indexOf(tab) - 1, ArrowRight: tabs.indexOf(tab) + 1, Home: 0, End: -1}[event.key];
+    if (at === undefined || at === null) return;
+    event.preventDefault();
+    const next = tabs.at(at % tabs.length);
+    next.focus();
+    next.click();
+  });
 
+  // Present mode. The arrow keys move one thing of the front view: a field, a table of pictures, a slider, a comparison.
+  const TABLES = ['.matrix', '.classes-by-seeds'], CELLS = TABLES.map(table => table + ' [data-pick]').join();
+  const MOVED = ['[data-field]', CELLS, 'input[type=range]', '[data-compare]'];
   const container = () => document.querySelector('.gradio-container');
   const presenting = () => container() && container().classList.contains('presenting');
+  const seen = element => element.offsetParent !== null;
+  const cell = element => presenting() && element.closest(CELLS);
+  let chosen = null;  // cell that was picked last: the server's answer may replace the table
+  const moved = () => {
+    const held = document.activeElement;
+    if (held && held.matches(MOVED.join()) && seen(held)) return held;
+    for (const kind of MOVED) {
+      const all = [...document.querySelectorAll(kind)].filter(seen);
+      if (all.length) return all.find(e => e.dataset.pick === chosen) || all.find(e => e.ariaCurrent) || all[0];
+    }
+    return null;
+  };
+  const focus = () => { const found = moved(); if (found) found.focus({preventScroll: true}); return found; };
   const show = on => {
     if (!container() || on === presenting()) return;
     container().classList.toggle('presenting', on);
     place = 0;
-    if (document.activeElement) document.activeElement.blur();
-    if (on && document.documentElement.requestFullscreen) document.documentElement.requestFullscreen().catch(() => {});
-    if (!on && document.fullscreenElement) document.exitFullscreen();
+    chosen = null;
+    if (on) {
+      scrollTo(0, 0);
+      if (document.documentElement.requestFullscreen) document.documentElement.requestFullscreen().catch(() => {});
+      if (document.activeElement) document.activeElement.blur();
+      focus();
+    } else {
+      if (document.fullscreenElement) document.exitFullscreen();
+      document.getElementById('present').focus({preventScroll: true});
+    }
   };
-  const seen = element => element.offsetParent !== null;
-  const move = by => {
-    const sliders = [...document.querySelectorAll('input[type=range]')].filter(seen);
-    const slider = sliders.find(s => s === document.activeElement) || sliders[0];
-    const pair = [...document.querySelectorAll('[data-compare]')].find(seen);
-    if (pair && !slider) pair.dispatchEvent(new CustomEvent('genstudio:move', {detail: by, bubbles: true}));
-    if (!slider) return;
+  const slide = (slider, by) => {
     const steps = Math.max(1, Math.round((slider.max - slider.min) / (slider.step || 1) / 50));
     by > 0 ? slider.stepUp(steps) : slider.stepDown(steps);
     slider.dispatchEvent(new Event('input', {bubbles: true}));
+  };
+  const walk = (from, across, down) => {  // to the nearest cell in that direction
+    const middle = e => { const box = e.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; };
+    const [x, y] = middle(from);
+    let next = null, least = Infinity;
+    for (const other of from.closest(TABLES.join()).querySelectorAll('[data-pick]')) {
+      const [dx, dy] = [middle(other)[0] - x, middle(other)[1] - y];
+      const far = dx * across + dy * down, aside = Math.abs(dx * down) + Math.abs(dy * across);
+      if (far > 4 && far + 4 * aside < least) [next, least] = [other, far + 4 * aside];
+    }
+    if (!next) return;
+    chosen = next.dataset.pick;
+    next.focus({preventScroll: true});
+    next.click();
   };
   let place = 0;  // index in the history, newest first
   const turn = by => {
@@ -88,15 +131,57 @@
     const next = row[row.findIndex(b => b.classList.contains('here')) + by];
     if (next) next.click();
   };
-  const keys = {
-    ArrowLeft: () => move(-1), ArrowRight: () => move(1), ArrowUp: () => turn(-1), ArrowDown: () => turn(1),
-    Escape: () => show(false),
+  const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+  const steer = event => {
+    const held = document.activeElement, target = focus(), [across, down] = ARROWS[event.key];
+    const own = target && target.matches('[data-field], [data-compare]');
+    if (own && target === held) return;  // these know their keys
+    event.preventDefault();
+    if (own) {
+      event.stopPropagation();
+      target.dispatchEvent(new KeyboardEvent('keydown', {key: event.key, shiftKey: event.shiftKey, bubbles: true, cancelable: true}));
+    } else if (target && target.matches(CELLS)) walk(target, across, down);
+    else if (down) turn(down);
+    else if (target) slide(target, across);
   };
   addEventListener('genstudio:present', () => show(!presenting()));
   addEventListener('fullscreenchange', () => { if (!document.fullscreenElement) show(false); });
   addEventListener('keydown', event => {
     if (!presenting() || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === 'Escape') { event.preventDefault(); show(false); }
     if (event.code === 'Space') place = 0;
-    if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
+    if (ARROWS[event.key] && !event.target.closest('input:not([type=range]), textarea, select, [contenteditable]')) steer(event);
   }, true);
+
+  // What Gradio leaves out, as it draws: the chosen card in sight, names of groups, in present mode the focus.
+  const middle = new ResizeObserver(rows => {
+    for (const {target} of rows) {
+      const card = target.querySelector('[aria-pressed=true]');
+      if (card) target.scrollLeft = card.offsetLeft - target.offsetLeft - (target.clientWidth - card.offsetWidth) / 2;
+    }
+  });
+  let names = 0;
+  new MutationObserver(changes => {
+    for (const {addedNodes} of changes) for (const added of addedNodes) {
+      if (added.nodeType !== Node.ELEMENT_NODE) continue;
+      for (const row of added.querySelectorAll('.cards')) middle.observe(row);
+      if (added.matches('.cards')) middle.observe(added);
+      for (const group of added.querySelectorAll('fieldset:not([aria-labelledby])')) {
+        const name = group.querySelector('[data-testid=block-info]');
+        if (!name) continue;
+        name.id = name.id || `name-${++names}`;
+        group.setAttribute('role', group.querySelector('[type=radio]') ? 'radiogroup' : 'group');
+        group.setAttribute('aria-labelledby', name.id);
+      }
+    }
+    if (presenting() && document.activeElement === document.body) focus();
+  }).observe(document, {childList: true, subtree: true});
+  addEventListener('click', event => {  // the link past the head: to the view in front
+    if (!event.target.closest('#skip')) return;
+    event.preventDefault();
+    const panel = [...document.querySelectorAll('[role=tabpanel]')].filter(seen).pop();
+    if (!panel) return;
+    panel.tabIndex = -1;
+    panel.focus();
+  });
 })();

@@ -198,7 +198,8 @@ class Pick(View):
                 uri = html.png_uri(images[row * each + column])
                 body += f'<button data-pick="{row},{column}" aria-label="{said}" title="{said}">{html.picture(uri, "")}</button>'
         label = w.GRID.say(lang, classes=len(scene["labels"]), each=each)
-        return f'<div class="grid-of-runs classes-by-seeds" role="group" aria-label="{label}" style="--columns:{each}">{body}</div>'
+        sides = f"--columns:{each};--rows:{len(scene['labels'])}"
+        return f'<div class="grid-of-runs classes-by-seeds" role="group" aria-label="{label}" style="{sides}">{body}</div>'
 
     def subject_html(self, scene: dict, image: np.ndarray, made: dict, lang: str) -> str:
         note = w.NOTE.say(lang, label=made["controls"]["label"], seed=made["seed"])

@@ -228,13 +228,13 @@ def lanes(step: Step, made: dict | None, scene: dict, lang: str) -> str:
 def stand(step: Step, schedule: Any, lang: str) -> str:
     """Position of a step on the noise schedule: alpha_bar(t) and signal-to-noise ratio."""
     if step.time < 0:
-        said, mark = w.CLEAN.say(lang, step=step.step, steps=step.steps), 0.0
+        said, mark = w.CLEAN.say(lang, step=step.step, steps=step.steps), 1.0
     else:
         ratio = 10 * np.log10(schedule.signal_to_noise(step.time))
         numbers = {"left": number(schedule.alpha_bar(step.time), ".3f", lang), "ratio": number(ratio, ".1f", lang)}
         said = w.STAND.say(lang, step=step.step, steps=step.steps, time=step.time, **numbers)
-        mark = step.time / (schedule.steps - 1)
-    times = np.linspace(0, schedule.steps - 1, 61).astype(int)
+        mark = 1 - step.time / (schedule.steps - 1)
+    times = np.linspace(schedule.steps - 1, 0, 61).astype(int)  # as the slider below runs: from noise to the picture
     alpha = [schedule.alpha_bar(int(t)) for t in times]
     note = w.ALPHA.say(lang)
     return f'<p class="stand"><output>{said}</output></p>{html.curve([("spherical", alpha)], mark, 0.5, note)}<p class="legend">{note}</p>'

@@ -67,8 +67,8 @@ STAND = Text(
 )
 CLEAN = Text("step {step} of {steps} · no noise is left", "pas {step} sur {steps} · il ne reste aucun bruit")
 ALPHA = Text(
-    "ᾱ: how much of the picture is left, from clean (left) to noise (right); the line is where we are",
-    "ᾱ : ce qui reste de l’image, du net (à gauche) au bruit (à droite) ; le trait marque où nous sommes",
+    "ᾱ: how much of the picture is left, from noise (left) to clean (right); the line is where we are",
+    "ᾱ : ce qui reste de l’image, du bruit (à gauche) au net (à droite) ; le trait marque où nous sommes",
 )
 
 # Branches

@@ -63,6 +63,15 @@ class Mixing(View):
                 gr.Markdown(t(w.UPLOAD_HINT), elem_classes="caption")
                 self.search = gr.HTML(elem_id="mix-search")
                 self.stop = gr.Button(t(page_words.STOP_SEARCH), visible=False, elem_id="mix-stop", size="sm", variant="stop")
+                with gr.Accordion(t(w.DIRECTIONS), open=False, elem_id="mix-directions"), gr.Row(elem_classes="beside"):
+                    with gr.Column(scale=6, min_width=220):
+                        titles = [(t(label), kind) for kind, label in DIRECTION_TITLES.items()]
+                        self.kind = gr.Radio(titles, value="sefa", label=t(w.KIND), info=t(w.KIND_HINT), elem_id="mix-kind")
+                        self.moved = gr.HTML(elem_id="mix-moved", js_on_load=html.PICK)
+                        gr.Markdown(t(w.NAMES_HINT), elem_classes="caption")
+                        self.named.render("mix", "mix-names")
+                    with gr.Column(scale=7, min_width=260):
+                        self.directions = DirectionSliders("mix", "mix-direction", REACH)
             with gr.Column(scale=6, min_width=300, elem_classes="subject-column"):
                 self.subject = gr.HTML(html.WAITING_ONE, elem_id="mix-subject")
                 gr.Markdown(t(w.PSI), elem_classes="caption")
@@ -70,16 +79,6 @@ class Mixing(View):
                 with gr.Row(elem_classes="tools"):
                     self.keep = gr.Button(t(w.KEEP), elem_id="mix-keep", size="sm", min_width=120)
                 self.panel = Panel(self.systems, "sample", "mix")
-        with gr.Accordion(t(w.DIRECTIONS), open=False, elem_id="mix-directions"), gr.Row(elem_classes="mixing"):
-            with gr.Column(scale=6, min_width=300):
-                self.kind = gr.Radio(
-                    [(t(label), kind) for kind, label in DIRECTION_TITLES.items()], value="sefa", label=t(w.KIND), info=t(w.KIND_HINT), elem_id="mix-kind",
-                )  # fmt: skip
-                self.moved = gr.HTML(elem_id="mix-moved", js_on_load=html.PICK)
-                gr.Markdown(t(w.NAMES_HINT), elem_classes="caption")
-                self.named.render("mix", "mix-names")
-            with gr.Column(scale=9, min_width=340):
-                self.directions = DirectionSliders("mix", "mix-direction", REACH)
         with gr.Accordion(t(w.WALK), open=False, elem_id="mix-walk"), gr.Row(elem_classes="tools"):
             self.film = Film("mix-walk")
 

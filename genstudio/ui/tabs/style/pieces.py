@@ -30,7 +30,7 @@ def matrix(
     for i, uri in enumerate(heads[0]):
         body += cell(i, None, uri, rows[i]) + "".join(cell(i, j, mixture) for j, mixture in enumerate(cells[i]))
     label = w.MATRIX.say(lang, rows=len(rows), columns=len(columns))
-    return f'<div class="matrix" role="group" aria-label="{label}" style="--columns:{len(columns) + 1}">{body}</div>'
+    return f'<div class="matrix" role="group" aria-label="{label}" style="--columns:{len(columns) + 1};--rows:{len(rows) + 1}">{body}</div>'
 
 
 def layers(groups: Sequence[Group], sides: Sequence[int], chosen: Collection[int], title: str, lang: str) -> str:
