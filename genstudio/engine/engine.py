@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from genstudio import catalog
-from genstudio.controls import Text, check_controls
+from genstudio.controls import Refusal, Text, check_controls
 from genstudio.engine import arrays, tiling
 from genstudio.engine.arrays import to_numbers
 from genstudio.engine.cache import ModelCache, memory_budget
@@ -188,7 +188,7 @@ class Engine:
         """Model, seeds and controls of a stepwise verb. Raises ValueError where one of them does not fit."""
         loaded, seeds = self.hold(name), list(seeds)
         if not hasattr(loaded.model, "denoise_from"):
-            raise ValueError(f"{name} does not come about step by step")
+            raise Refusal(f"{name} does not come about step by step", f"les images de {name} ne naissent pas pas à pas")
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
         return loaded, seeds, check_controls(find_verb(loaded.system, verb), controls, loaded.header.classes)
@@ -312,14 +312,15 @@ class Engine:
             path = path.resolve(strict=True)
             changed = path.stat().st_mtime
         except (FileNotFoundError, NotADirectoryError):
-            raise ValueError(f"{path.name} does not exist") from None
+            raise Refusal(f"{path.name} does not exist", f"{path.name} n’existe pas") from None
         exact = self.exact if exact is None else exact
         try:
             return self._loaded.get(
                 (path, changed, exact), lambda: load(name, path, self.device, self._precision(exact), exact)
             )
         except torch.OutOfMemoryError:
-            raise ValueError(f"the graphics card has no memory left for {name}") from None
+            said = f"the graphics card has no memory left for {name}", f"la carte graphique est pleine : {name} n’y va pas"
+            raise Refusal(*said) from None
 
     def _precision(self, exact: bool) -> Precision:
         return Precision.exact(self.device) if exact else best_precision(self.device)

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from genstudio.controls import Refusal
 from genstudio.engine import Engine
 from genstudio.recipes import commands, recipe, replay
 from genstudio.ui import html
@@ -68,13 +69,16 @@ class History:
     def picked(self, history: list, index: Any) -> dict:
         """Recipe at an index of the history."""
         if not 0 <= int(index) < len(history):
-            raise ValueError("this picture is no longer in the history")
+            raise Refusal("this picture is no longer in the history", "cette image n’est plus dans l’historique")
         return history[int(index)][1]
 
     def checked(self, found: dict) -> dict:
         """Check an untrusted recipe. The system's name comes first: it must not lead to other files."""
         if found.get("system") not in self.systems:
-            raise ValueError(f"the model {found.get('system')!r} of this recipe is not here")
+            raise Refusal(
+                f"the model {found.get('system')!r} of this recipe is not here",
+                f"le modèle {found.get('system')!r} de cette recette n’est pas ici",
+            )
         return recipe.check(found)
 
     def thumbnail(self, found: dict) -> str:

@@ -20,7 +20,7 @@ import gradio as gr
 import numpy as np
 
 from genstudio import catalog, paths
-from genstudio.controls import Text, number, thousands
+from genstudio.controls import Refusal, Text, number, thousands
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel
 from genstudio.importers import identify as opening
@@ -260,7 +260,7 @@ class OpenFile:
         """Advice on a file that cannot be opened, in one sentence."""
         lang = language(request)
         if found.reason:
-            raise ValueError(found.reason)
+            raise Refusal(*found.reason)
         if found.kind == "pictures":
             return (yield from self.gather(found, [Path(path)], inputs, request))
         advice = ADVICE.get(found.kind) or ADVICE.get(found.form, w.NOT_OPENED)

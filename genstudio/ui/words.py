@@ -220,9 +220,4 @@ LINK_TOO_LONG = Text(
 )
 NO_LINK = Text("this is no address of a page", "ce n’est pas l’adresse d’une page")
 
-# Reasons to refuse a picture, as raised by `images.open_picture`
-NOT_A_PICTURE = Text("not a picture", "ce n’est pas une image")
-BROKEN_PICTURE = Text("truncated or broken", "tronquée ou abîmée")
-TOO_LARGE = Text("too large", "trop grande")
-
 TABLE = gr.I18n(**{language: {} for language in Text._fields})

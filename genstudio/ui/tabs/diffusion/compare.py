@@ -9,6 +9,7 @@ from html import escape
 
 import gradio as gr
 
+from genstudio.controls import Refusal
 from genstudio.samplers import SAMPLERS
 from genstudio.ui import html
 from genstudio.ui.html import progress
@@ -78,5 +79,5 @@ def picked(word: str) -> dict:
     """Sampler and steps of a cell, as controls."""
     sampler, _, count = str(word).partition(" ")
     if sampler not in SAMPLERS or not count.isdecimal() or int(count) not in COUNTS:
-        raise ValueError(f"the grid has no cell {word!r}")
+        raise Refusal(f"the grid has no cell {word!r}", f"la grille n’a pas de case {word!r}")
     return {"sampler": sampler, "steps": int(count)}

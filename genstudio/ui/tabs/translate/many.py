@@ -98,7 +98,7 @@ def listed(lines: Sequence[Outcome], lang: str) -> str:
     """Report with a line per file, newest first. File names are untrusted."""
     rows = "".join(
         f'<li class="{"refused" if line.trouble else ""}"><span>{escape(line.name)}</span>'
-        f"<span>{escape(line.trouble or w.WRITTEN.say(lang))}</span></li>"
+        f"<span>{escape((line.trouble or w.WRITTEN).say(lang))}</span></li>"
         for line in reversed(lines[-LISTED:])
     )
     return f'<ol class="report">{rows}</ol>'
