@@ -59,7 +59,7 @@ class Engine:
     def status(self, name: str | None = None) -> Text:
         """Device and precision, with the reason for them, in both languages; those of a model, where one is named."""
         loaded = self.hold(name) if name else None
-        sentences = [loaded.precision.reason if loaded else self._precision(self.exact).reason]
+        sentences = [loaded.precision.reason if loaded else self.precision(self.exact).reason]
         sentences += [self.trouble] if self.trouble else []
         sentences += [room_for(loaded.max_batch)] if loaded and loaded.max_batch else []
         return Text(*(" ".join(language) for language in zip(*sentences, strict=True)))
@@ -316,13 +316,13 @@ class Engine:
         exact = self.exact if exact is None else exact
         try:
             return self._loaded.get(
-                (path, changed, exact), lambda: load(name, path, self.device, self._precision(exact), exact)
+                (path, changed, exact), lambda: load(name, path, self.device, self.precision(exact), exact)
             )
         except torch.OutOfMemoryError:
-            said = f"the graphics card has no memory left for {name}", f"la carte graphique est pleine : {name} n’y va pas"
+            said = f"the graphics card has no memory left for {name}", f"plus de mémoire graphique pour {name}"
             raise Refusal(*said) from None
 
-    def _precision(self, exact: bool) -> Precision:
+    def precision(self, exact: bool) -> Precision:
         return Precision.exact(self.device) if exact else best_precision(self.device)
 
     # frames -------------------------------------------------------------------------------------------------------

@@ -52,7 +52,9 @@ def build(engine: Engine) -> gr.Blocks:
         door.listen(page, switch, tabs)
         for button in (present, leave):
             button.click(None, js=TOGGLE)
-        gr.Markdown(t(engine.status()), elem_id="standing", elem_classes="caption")
+        short, whole = t(engine.precision(engine.exact).summary), t(engine.status())
+        folded = f"<details><summary>{short}</summary>{whole}</details>"
+        gr.Markdown(folded, elem_id="standing", elem_classes="caption")
         api.expose(engine)
     page.queue(default_concurrency_limit=4, max_size=64)
     page.warm_up = lambda: warm_up(engine, [tab for _, tab in tabs.values()])
