@@ -117,6 +117,12 @@ class Choice(Kind):
 
     options: tuple[str, ...]
     numbered: tuple[str, ...] = ()  # options that may also be given by index, from 0
+    titles: tuple[Text, ...] = ()  # of the options, on the page; empty for names
+
+    @property
+    def titled(self) -> dict[str, Text]:
+        """Title of each option that has one."""
+        return dict(zip(self.options, self.titles, strict=False))
 
     @property
     def metavar(self) -> str:
@@ -232,7 +238,7 @@ Label = Annotated[
         title=Text("Class", "Classe"),
         hint=Text(
             "What to draw. «any» draws a class for each seed, «none» leaves it to the model.",
-            "Que dessiner. « any » tire une classe par graine, « none » laisse faire le modèle.",
+            "Que dessiner. « au hasard » tire une classe par graine, « aucune » laisse faire le modèle.",
         ),
     ),
 ]

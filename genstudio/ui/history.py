@@ -29,7 +29,7 @@ class History:
     def render(self) -> None:
         gr.Markdown(t(w.HISTORY), elem_classes="caption")
         self.shown = gr.HTML(elem_id=f"{self.place}history", elem_classes="trail", js_on_load=html.PICK)
-        with gr.Accordion(t(w.RECIPE), open=False, elem_id=f"{self.place}recipe", elem_classes="recipe"):
+        with gr.Accordion(t(w.COMMAND), open=False, elem_id=f"{self.place}recipe", elem_classes="recipe"):
             gr.Markdown(t(w.RECIPE_HINT))
             self.command = gr.Code(language="shell", interactive=False, show_label=False, lines=1, wrap_lines=True)
         self.share = Share(self.place)

@@ -89,7 +89,7 @@ def test_a_walk_in_french(page, subtests):
         assert not [word for word in words if word in text]
 
     with subtests.test("the page"):
-        says("Espace latent", "Départ", "Sphérique", "Une autre", "visages dessinés", "Historique")
+        says("Espace latent", "Départ", "Sphérique", "Nouvelle graine", "visages dessinés", "Historique")
         spares("Start")
 
     with subtests.test("the views"):

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from genstudio.controls import number
 from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.events import ONCE
@@ -54,6 +55,15 @@ class DirectionSliders:
             label = name.partition(" ")[2]
             updates[slider] = gr.update(visible=bool(name), label=label, value=value, minimum=-reach, maximum=reach)
         return updates
+
+
+def moves(by: Mapping[str, float], most: int, lang: str) -> str:
+    """The first moves along directions, in a language: "effect 1 +2.00 · pca 3 -0.50 …"."""
+    said = []
+    for name, amount in list(by.items())[:most]:
+        method, _, place = name.partition(" ")
+        said.append(f"{w.METHODS[method].say(lang)} {place} {number(amount, '+.2f', lang)}")
+    return " · ".join(said) + (" …" if len(by) > most else "")
 
 
 def names_of(method: str, first: int, count: int) -> list[str]:

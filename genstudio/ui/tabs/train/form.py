@@ -233,9 +233,9 @@ def duration(system: str, images: float, lang: str) -> str:
     said, names = "", starts(system)
     if names and (header := checkpoint.describe(catalog.locate(names[0]))).images:
         minutes = max(1, round(images * header.minutes / header.images))
-        said = w.DURATION.say(lang, minutes=minutes)
+        said = w.DURATION.say(lang, minutes=thousands(minutes))
     if limit := jobs.Limits.here().minutes:
-        said += " " + w.AT_MOST.say(lang, minutes=f"{limit:g}")
+        said += " " + w.AT_MOST.say(lang, minutes=number(limit, "g", lang))
     return f'<p class="legend">{said}</p>'
 
 
@@ -245,8 +245,8 @@ def duration(system: str, images: float, lang: str) -> str:
 def report(found: Survey, lang: str) -> str:
     sizes = [f"{width} × {height}" + (f" ({n})" if len(found.sizes) > 1 else "") for (width, height), n in found.sizes.items()]
     rows = {
-        w.USABLE: f"{found.count}",
-        w.HELD_OUT: f"{found.held_out}",
+        w.USABLE: thousands(found.count),
+        w.HELD_OUT: thousands(found.held_out),
         w.SIZES: few(sizes, w.OTHER_SIZES, lang),
         w.CLASSES: few([f"{escape(name or '/')} ({n})" for name, n in found.classes.items()], w.OTHERS, lang),
         w.DUPLICATES: few([escape(" = ".join(group)) for group in found.duplicates], w.OTHERS, lang),
