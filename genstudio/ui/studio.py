@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.engine.zero_gpu import Call, ZeroGPUEngine
 from genstudio.training import jobs
@@ -52,13 +53,17 @@ def build(engine: Engine) -> gr.Blocks:
         door.listen(page, switch, tabs)
         for button in (present, leave):
             button.click(None, js=TOGGLE)
-        short, whole = t(engine.precision(engine.exact).summary), t(engine.status())
-        folded = f"<details><summary>{short}</summary>{whole}</details>"
-        gr.Markdown(folded, elem_id="standing", elem_classes="caption")
+        gr.Markdown(t(standing(engine)), elem_id="standing", elem_classes="caption")
         api.expose(engine)
     page.queue(default_concurrency_limit=4, max_size=64)
     page.warm_up = lambda: warm_up(engine, [tab for _, tab in tabs.values()])
     return page
+
+
+def standing(engine: Engine) -> Text:
+    """Device and number format, with the reason for them folded. One text: Gradio translates one of a component."""
+    short, whole = engine.precision(engine.exact).summary, engine.status()
+    return Text(*(f"<details><summary>{a}</summary>{b}</details>" for a, b in zip(short, whole, strict=True)))
 
 
 def warm_up(engine: Engine, tabs: Sequence[Tab]) -> None:

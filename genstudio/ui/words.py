@@ -61,6 +61,7 @@ METHODS = {
 }
 MOVED = Text("Moved", "Déplacée")
 RESET = Text("All to zero", "Tout à zéro")
+OWN_LABEL = Text("Name of the direction", "Nom de la direction")
 OWN_NAME = Text("smile, beard, …", "sourire, barbe, …")
 OWN_EMPTY = Text("None named yet.", "Aucune direction nommée.")
 OWN_NOTHING = Text("move a slider and type a name first", "déplacez d’abord un curseur et donnez un nom")

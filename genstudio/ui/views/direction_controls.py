@@ -90,8 +90,8 @@ class NamedDirections:
         """Create the components; `chips` is the id of the list, `place` prefixes the others."""
         with gr.Row(elem_classes="tools"):
             self.name = gr.Textbox(
-                placeholder=t(w.OWN_NAME), show_label=False, container=False, max_lines=1, elem_id=f"{place}-name",
-                min_width=120,
+                placeholder=t(w.OWN_NAME), label=t(w.OWN_LABEL), show_label=False, container=False, max_lines=1,
+                elem_id=f"{place}-name", min_width=120,
             )  # fmt: skip
             self.save = gr.Button(t(w.SAVE), elem_id=f"{place}-save", size="sm", scale=0, min_width=90)
         self.chips = gr.HTML(elem_id=chips, js_on_load=html.PICK)

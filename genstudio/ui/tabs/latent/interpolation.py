@@ -50,7 +50,8 @@ class Interpolation(View):
                     self.dice = gr.Button(t(page_words.NEW_SEED_KEY), elem_id="dice", variant="primary", scale=0, min_width=170)
                 with gr.Accordion(t(page_words.SAVE_FILM), open=False, elem_id="walk"), gr.Row(elem_classes="tools"):
                     self.walk_path = gr.Radio(
-                        [(t(NAMES[path][0]), path) for path in PATHS], value="spherical", show_label=False, container=False
+                        [(t(NAMES[path][0]), path) for path in PATHS],
+                        value="spherical", label=t(w.PATH), show_label=False, container=False,
                     )
                     self.film = Film("walk")
             with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
