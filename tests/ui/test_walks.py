@@ -94,7 +94,7 @@ def test_a_walk_in_french(page, subtests):
 
     with subtests.test("the views"):
         turn_to_view(page, "#views", "directions")
-        says("Entre quatre", "plus grand effet", "Tout à zéro", "Aucune direction nommée", "Calcul en")
+        says("Entre quatre", "plus grand effet", "Tout à zéro", "Aucune direction nommée", "ce processeur")
         spares("None named")
 
     with subtests.test("the Style mixing tab"):

@@ -69,7 +69,7 @@ class Follow:
             with gr.Accordion(t(w.HUB), open=False, visible=not PUBLIC, elem_id="job-hub"):
                 gr.Markdown(t(w.HUB_HINT), elem_classes="caption")
                 with gr.Row(elem_classes="tools"):
-                    self.repo = gr.Textbox(label=t(w.REPO), placeholder="owner/name", elem_id="job-repo", max_lines=1)
+                    self.repo = gr.Textbox(label=t(w.REPO), placeholder=t(w.REPO_FORM), elem_id="job-repo", max_lines=1)
                     self.private = gr.Checkbox(True, label=t(w.PRIVATE), elem_id="job-private", min_width=140)
                     self.push = gr.Button(t(w.PUSH), elem_id="job-push", min_width=110, scale=0)
                 self.pushed = gr.HTML(elem_id="job-pushed")

@@ -200,6 +200,7 @@ HUB_HINT = Text(
     "Avec le jeton de connexion de cette machine, ou de HF_TOKEN ; il n’est ni demandé ni gardé ici.",
 )
 REPO = Text("Repository", "Dépôt")
+REPO_FORM = Text("owner/name", "propriétaire/nom")
 PRIVATE = Text("for your eyes only", "pour vos yeux seulement")
 PUSH = Text("Push", "Envoyer")
 PUSHED = Text("It is there: {url}", "C’est en ligne : {url}")
