@@ -9,7 +9,7 @@ from pathlib import Path
 
 from genstudio import checkpoint, paths
 from genstudio.checkpoint import Header, check, describe, digest
-from genstudio.controls import Text
+from genstudio.controls import Refusal, Text
 from genstudio.model import Companions, Model, verbs
 from genstudio.registry import find_system
 from genstudio.sharing import hub_cache
@@ -28,15 +28,21 @@ def locate(name: str) -> Path:
             return path
     find_system(name.partition(".")[0])  # an unknown name is the likelier mistake, and gets its own sentence
     if (left := paths.runs() / name / f"{name}.safetensors").exists():
-        raise ValueError(f"{name} has trained here: `python -m genstudio open {left}` takes its weights in")
-    raise ValueError(f"there are no weights of {name} yet: train them with `python -m genstudio train {name}`")
+        raise Refusal(
+            f"{name} has trained here: `python -m genstudio open {left}` takes its weights in",
+            f"{name} s’est entraîné ici : `python -m genstudio open {left}` reprend ses poids",
+        )
+    raise Refusal(
+        f"there are no weights of {name} yet: train them with `python -m genstudio train {name}`",
+        f"il n’y a pas encore de poids de {name} : entraînez-les avec `python -m genstudio train {name}`",
+    )
 
 
 def listed(name: str) -> str:
     """The name, if `available` lists it: visitors of the page choose among these, never a path. Raises ValueError."""
     if name not in available():
         find_system(str(name).partition(".")[0])
-        raise ValueError(f"there are no weights of {name} here")
+        raise Refusal(f"there are no weights of {name} here", f"il n’y a pas de poids de {name} ici")
     return name
 
 
@@ -68,9 +74,15 @@ def check_companions(system: System, model: Model, trained: Mapping[str, str], w
     for role in model.trained_with:
         here, then, name = model.companions.digests.get(role), trained.get(role), system.companions[role]
         if here is None:
-            raise ValueError(f"{what} is trained with {name}, and it is not here")
+            raise Refusal(
+                f"{what} is trained with {name}, and it is not here",
+                f"{what} est entraîné avec {name}, qui n’est pas ici",
+            )
         if here != then:
-            raise ValueError(f"{what} was trained with {name}, weights {then}, and weights {here} of it are here")
+            raise Refusal(
+                f"{what} was trained with {name}, weights {then}, and weights {here} of it are here",
+                f"{what} a été entraîné avec {name}, poids {then}, et ce sont ses poids {here} qui sont ici",
+            )
 
 
 def classes(name: str) -> list[str]:

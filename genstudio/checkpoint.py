@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from genstudio import legacy
+from genstudio.controls import Refusal
 from genstudio.model import Companions, Model
 from genstudio.registry import build, find_system
 from genstudio.system import System
@@ -114,21 +115,30 @@ def _open(path: str | os.PathLike) -> tuple[Header, dict[str, tuple[int, ...]]]:
     """Header of a checkpoint, and the shapes of its tensors."""
     path = Path(path)
     if not path.exists():
-        raise ValueError(f"{path.name} does not exist")
+        raise Refusal(f"{path.name} does not exist", f"{path.name} n’existe pas")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path.name} is not a whole safetensors file") from error
+        raise Refusal(
+            f"{path.name} is not a whole safetensors file",
+            f"{path.name} n’est pas un fichier safetensors entier",
+        ) from error
     try:
         entries = json.loads(metadata[KEY])
         known = {f.name for f in fields(Header)}
         header = Header(**{k: v for k, v in entries.items() if k in known})
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        raise ValueError(f"{path.name} was not written by GenStudio: it does not say which system it is") from None
+        raise Refusal(
+            f"{path.name} was not written by GenStudio: it does not say which system it is",
+            f"{path.name} n’a pas été écrit par GenStudio : il ne dit pas de quel système il est",
+        ) from None
     if not isinstance(header.format, int) or header.format > FORMAT:
-        raise ValueError(f"{path.name} has format {header.format}; this GenStudio reads up to {FORMAT}: please update")
+        raise Refusal(
+            f"{path.name} has format {header.format}; this GenStudio reads up to {FORMAT}: please update",
+            f"{path.name} est au format {header.format} ; ce GenStudio lit jusqu’au {FORMAT} : mettez-le à jour",
+        )
     check_types(header, Header(system=""), path.name)
     header.arguments = legacy.arguments(header.arguments)
     return header, shapes
@@ -140,7 +150,10 @@ def check_types(header: Any, like: Any, name: str) -> None:
         types, value = ((int, float) if isinstance(default, float) else type(default)), getattr(header, key)
         inner = {"classes": str, "learned_from": dict}.get(key, object)
         if not isinstance(value, types) or isinstance(value, list) and not all(isinstance(v, inner) for v in value):
-            raise ValueError(f"{name} is damaged: its {key} is {str(value)[:80]!r}")
+            raise Refusal(
+                f"{name} is damaged: its {key} is {str(value)[:80]!r}",
+                f"{name} est abîmé : {key} y est {str(value)[:80]!r}",
+            )
 
 
 def load(
@@ -182,15 +195,24 @@ def check(path: Path, critic: bool = False) -> tuple[System, Header, dict[str, A
     expected = {key: tuple(t.shape) for key, t in whole.items() if key.startswith(CRITIC) == critic}
     for key, shape in expected.items():
         if shapes.get(key) != shape:
-            raise ValueError(f"{path.name} does not fit {system.name}: {key} should be {shape}, is {shapes.get(key)}")
+            raise Refusal(
+                f"{path.name} does not fit {system.name}: {key} should be {shape}, is {shapes.get(key)}",
+                f"{path.name} ne va pas à {system.name} : {key} devrait être {shape}, et est {shapes.get(key)}",
+            )
     if extra := set(shapes) - set(expected):
-        raise ValueError(f"{path.name} does not fit {system.name}: {min(extra)} has no place in it")
+        raise Refusal(
+            f"{path.name} does not fit {system.name}: {min(extra)} has no place in it",
+            f"{path.name} ne va pas à {system.name} : {min(extra)} n’y a pas de place",
+        )
     return system, header, arguments
 
 
 def check_size(tensors: dict[str, Tensor], name: str) -> None:
     if sum(t.numel() for t in tensors.values()) > MAX_PARAMETERS:
-        raise ValueError(f"{name} asks for more than {MAX_PARAMETERS // 10**9} billion parameters")
+        raise Refusal(
+            f"{name} asks for more than {MAX_PARAMETERS // 10**9} billion parameters",
+            f"{name} demande plus de {MAX_PARAMETERS // 10**9} milliards de paramètres",
+        )
 
 
 def shell(system: System, arguments: dict[str, Any]) -> Model:
@@ -201,7 +223,10 @@ def shell(system: System, arguments: dict[str, Any]) -> Model:
             return build(system, arguments)
     except Exception as error:  # any error of layers whose sizes do not match
         reason = str(error)[:120] or type(error).__name__
-        raise ValueError(f"no {system.name} can be built of {str(arguments)[:120]}: {reason}") from None
+        raise Refusal(
+            f"no {system.name} can be built of {str(arguments)[:120]}: {reason}",
+            f"aucun {system.name} ne se construit avec {str(arguments)[:120]} : {reason}",
+        ) from None
 
 
 class Unfilled(TorchFunctionMode):
@@ -225,10 +250,16 @@ def check_arguments(system: System, arguments: Any) -> dict[str, Any]:
     known, hints = inspect.signature(system.build).parameters, get_type_hints(system.build, include_extras=True)
     arguments = legacy.arguments(arguments)
     if not isinstance(arguments, dict):
-        raise ValueError(f"the arguments of {system.name} must be named, not {arguments!r}")
+        raise Refusal(
+            f"the arguments of {system.name} must be named, not {arguments!r}",
+            f"les arguments de {system.name} doivent être nommés, et non {arguments!r}",
+        )
     for name, value in arguments.items():
         if name not in known:
-            raise ValueError(f"{system.name} has no argument {name!r}: it takes {', '.join(known) or 'none'}")
+            raise Refusal(
+                f"{system.name} has no argument {name!r}: it takes {', '.join(known) or 'none'}",
+                f"{system.name} n’a pas d’argument {name!r} : il prend {', '.join(known) or 'rien'}",
+            )
         fits, due = _fits(value, hints[name])
         if not fits:
             raise ValueError(f"{name} of {system.name} must be {due}, not {str(value)[:80]!r}")

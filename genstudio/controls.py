@@ -20,10 +20,34 @@ class Text(NamedTuple):
         return sentence.format(**values) if values else sentence
 
 
+class Refusal(ValueError):
+    """Mistake of a visitor, in a sentence in each language of the page. As text it is English, as commands say it."""
+
+    def __init__(self, en: str, fr: str):
+        super().__init__(en, fr)  # both are arguments, so that it can be pickled
+
+    def __str__(self) -> str:
+        return self.args[0]
+
+    @property
+    def text(self) -> Text:
+        return Text(*self.args)
+
+
+def sentence(error: BaseException) -> Text:
+    """Sentence of any error. One from elsewhere, as of Python or torch, is the same in each language."""
+    return error.text if isinstance(error, Refusal) else Text(str(error), str(error))
+
+
 def number(value: float, form: str, lang: str) -> str:
     """A number in the format `form`, with the decimal mark of the language."""
     shown = f"{value:{form}}"
     return shown.replace(".", ",") if lang == "fr" else shown
+
+
+def french(value: Any) -> str:
+    """A value as a French sentence names it: numbers have their decimal comma."""
+    return str(value).replace(".", ",") if isinstance(value, (int, float)) else str(value)
 
 
 def thousands(number: int) -> str:
@@ -73,9 +97,14 @@ class Slider(Kind):
         try:
             number = kind(value)
         except (TypeError, ValueError, OverflowError):
-            raise ValueError(f"{name} must be a number, not {value!r}") from None
+            raise Refusal(
+                f"{name} must be a number, not {value!r}", f"« {self.title.fr} » : un nombre, et non {value!r}"
+            ) from None
         if not self.low <= number <= self.high:  # also refuses NaN
-            raise ValueError(f"{name} must lie between {self.low} and {self.high}, not {value}")
+            raise Refusal(
+                f"{name} must lie between {self.low} and {self.high}, not {value}",
+                f"« {self.title.fr} » : de {french(self.low)} à {french(self.high)}, et non {french(value)}",
+            )
         return number
 
 
@@ -88,6 +117,12 @@ class Choice(Kind):
 
     options: tuple[str, ...]
     numbered: tuple[str, ...] = ()  # options that may also be given by index, from 0
+    titles: tuple[Text, ...] = ()  # of the options, on the page; empty for names
+
+    @property
+    def titled(self) -> dict[str, Text]:
+        """Title of each option that has one."""
+        return dict(zip(self.options, self.titles, strict=False))
 
     @property
     def metavar(self) -> str:
@@ -103,7 +138,10 @@ class Choice(Kind):
         if word.isdecimal() and len(word) < 7 and int(word) < len(self.numbered):
             return self.numbered[int(word)]
         shown = self.options if len(self.options) <= 24 else (*self.options[:20], f"... ({len(self.options)} in all)")
-        raise ValueError(f"{name} must be one of {', '.join(shown)}, not {str(value)[:80]!r}")
+        raise Refusal(
+            f"{name} must be one of {', '.join(shown)}, not {str(value)[:80]!r}",
+            f"« {self.title.fr} » : l’un de {', '.join(shown)}, et non {str(value)[:80]!r}",
+        )
 
 
 @dataclass(frozen=True)
@@ -128,7 +166,10 @@ class Toggle(Kind):
             return value
         if isinstance(value, str) and value in self.WORDS:
             return self.WORDS[value]
-        raise ValueError(f"{name} must be {ANY}, yes or no, not {str(value)[:80]!r}")
+        raise Refusal(
+            f"{name} must be {ANY}, yes or no, not {str(value)[:80]!r}",
+            f"« {self.title.fr} » : {ANY}, yes ou no, et non {str(value)[:80]!r}",
+        )
 
     def word(self, value: bool | None) -> str:
         return word_of(value)
@@ -169,7 +210,9 @@ def check_controls(verb: Callable, values: dict[str, Any], classes: Sequence[str
     for name in values:
         if name not in known:
             has = ", ".join(known) or "no controls"
-            raise ValueError(f"unknown control {name!r}; this model has {has}")
+            raise Refusal(
+                f"unknown control {name!r}; this model has {has}", f"réglage inconnu : {name!r} ; ce modèle a {has}"
+            )
     return {name: c.kind.check(name, values.get(name, c.default)) for name, c in known.items()}
 
 
@@ -195,7 +238,7 @@ Label = Annotated[
         title=Text("Class", "Classe"),
         hint=Text(
             "What to draw. «any» draws a class for each seed, «none» leaves it to the model.",
-            "Que dessiner. « any » tire une classe par graine, « none » laisse faire le modèle.",
+            "Que dessiner. « au hasard » tire une classe par graine, « aucune » laisse faire le modèle.",
         ),
     ),
 ]

@@ -17,6 +17,8 @@ import torch
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
+from genstudio.controls import Refusal
+
 MAX_PIXELS = 64_000_000  # a 64 megapixel photograph decodes to 192 MB; nothing here needs more
 Image.init()
 FORMATS = [  # of photographs and drawings alone: EPS would start Ghostscript
@@ -39,7 +41,10 @@ def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
         picture = Image.open(stream, formats=FORMATS)
     if picture.width * picture.height > MAX_PIXELS:
         size = f"{picture.width} x {picture.height}"
-        raise ValueError(f"too large ({size} pixels; at most {MAX_PIXELS // 10**6} million)")
+        raise Refusal(
+            f"too large ({size} pixels; at most {MAX_PIXELS // 10**6} million)",
+            f"trop grande ({size} pixels ; au plus {MAX_PIXELS // 10**6} millions)",
+        )
     with decoding():
         picture.load()
         return ImageOps.exif_transpose(picture)
@@ -53,13 +58,16 @@ def decoding() -> Iterator[None]:
     except MemoryError:
         raise
     except Image.DecompressionBombError:
-        raise ValueError(f"too large (at most {MAX_PIXELS // 10**6} million pixels)") from None
+        raise Refusal(
+            f"too large (at most {MAX_PIXELS // 10**6} million pixels)",
+            f"trop grande (au plus {MAX_PIXELS // 10**6} millions de pixels)",
+        ) from None
     except UnidentifiedImageError:
-        raise ValueError("not a picture") from None
+        raise Refusal("not a picture", "ce n’est pas une image") from None
     except FileNotFoundError:
-        raise ValueError("not found") from None
+        raise Refusal("not found", "introuvable") from None
     except Exception:
-        raise ValueError("truncated or broken") from None
+        raise Refusal("truncated or broken", "tronquée ou abîmée") from None
 
 
 def flatten(picture: Image.Image, background: str = "white") -> Image.Image:

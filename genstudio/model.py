@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genstudio.controls import ANY, NONE
+from genstudio.controls import ANY, NONE, Refusal
 
 # Randomness -----------------------------------------------------------------------------------------------------
 
@@ -34,7 +34,10 @@ class Noise:
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu"):
         for seed in seeds:
             if not 0 <= int(seed) <= self.MAX_SEED:
-                raise ValueError(f"a seed is a whole number from 0 to {self.MAX_SEED}, not {seed}")
+                raise Refusal(
+                    f"a seed is a whole number from 0 to {self.MAX_SEED}, not {seed}",
+                    f"une graine est un entier de 0 à {self.MAX_SEED}, et non {seed}",
+                )
         self.seeds = [int(seed) for seed in seeds]
         self.device = device
         self.streams = [torch.Generator().manual_seed(seed) for seed in self.seeds]
@@ -192,7 +195,10 @@ class Model(nn.Module):
     def companion(self, role: str) -> Model:
         """The companion of that role. Raises ValueError if its weights are not here."""
         if role not in self.companions:
-            raise ValueError(f"this needs the weights of its {role}, which are not here")
+            raise Refusal(
+                f"this needs the weights of its {role}, which are not here",
+                f"il y faut les poids de son {role}, qui ne sont pas ici",
+            )
         return self.companions[role]
 
     def companions_of(self, controls: Mapping[str, Any]) -> dict[str, str]:

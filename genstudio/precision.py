@@ -46,6 +46,11 @@ class Precision:
     def name(self) -> str:
         return str(self.dtype).removeprefix("torch.")
 
+    @property
+    def summary(self) -> Text:
+        """Number format and device alone."""
+        return Text(*(f"{self.name} · {where}" for where in name_of(self.device)))
+
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.device, self.dtype, enabled=self.dtype is not torch.float32)
 

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from genstudio import models
+from genstudio.controls import Refusal
 from genstudio.model import Companions, Model, verbs
 from genstudio.system import System
 
@@ -37,7 +38,7 @@ def find_system(name: str) -> System:
     except KeyError:
         near = difflib.get_close_matches(name, systems(), n=3, cutoff=0.4)
         advice = f"did you mean {', '.join(near)}?" if near else "`python -m genstudio list` names them all"
-        raise ValueError(f"no system is called {name!r}; {advice}") from None
+        raise Refusal(f"no system is called {name!r}; {advice}", f"aucun système ne s’appelle {name!r}") from None
 
 
 def build(system: System, arguments: dict[str, Any] | None = None, companions: Companions | None = None) -> Model:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, get_type_hints
 
-from genstudio.controls import Text
+from genstudio.controls import Refusal, Text
 from genstudio.model import Model
 
 OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
@@ -96,7 +96,10 @@ def check_recipe(changes: dict[str, Any]) -> None:
         least = 1 if name in ("images", "batch") else 0
         for number in value.values() if isinstance(value, dict) else [value]:
             if not (number >= least and number < 2**63):  # refuses NaN too
-                raise ValueError(f"{name} must be at least {least}, not {number}")
+                raise Refusal(
+                    f"{name} must be at least {least}, not {number}",
+                    f"{name} : au moins {least}, et non {number}",
+                )
 
 
 @dataclass(frozen=True)

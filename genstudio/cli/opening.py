@@ -28,7 +28,7 @@ def open_(file: Path, name: str | None, json: bool) -> None:
         raise ValueError(f"{file} does not exist")
     found = identify.identify(file)
     if found.kind != "weights":
-        raise ValueError(f"{file.name}: {found.reason or 'there are no weights in it that are read here'}")
+        raise ValueError(f"{file.name}: {found.reason.en if found.reason else 'there are no weights in it that are read here'}")
     if name:
         found.name = f"{found.facts['system']}.{name}.safetensors" if found.reading is None else name
     with keep.as_ours(file, found) as ours:

@@ -172,13 +172,13 @@ def each_file(
         for outcome in work:
             outcomes.append(outcome)
             if outcome.trouble:
-                progress.note(f"{outcome.name}: {outcome.trouble}")
+                progress.note(f"{outcome.name}: {outcome.trouble.en}")
             progress.count(outcome.done, outcome.of, "files")
     if not outcomes:
         raise ValueError(f"there are no files in {', '.join(sources)}")
     written = sum(bool(outcome.written) for outcome in outcomes)
     if json:
-        print_json([{"name": o.name, "written": o.written, "trouble": o.trouble} for o in outcomes])
+        print_json([{"name": o.name, "written": o.written, "trouble": o.trouble.en if o.trouble else ""} for o in outcomes])
     else:
         refused = f", {len(outcomes) - written} refused" if written < len(outcomes) else ""
         print(f"{written} translated{refused}, in {out}")

@@ -20,6 +20,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from genstudio.controls import Refusal, Text, sentence
 from genstudio.data.pictures import Original, Pictures
 from genstudio.images import fit, open_picture, to_array
 
@@ -46,21 +47,36 @@ def entries(source: Path) -> Iterator[Entry]:
     try:
         archive = zipfile.ZipFile(source)
     except FileNotFoundError:
-        raise ValueError(f"{source} does not exist") from None
+        raise Refusal(f"{source} does not exist", f"{source} n’existe pas") from None
     except (zipfile.BadZipFile, OSError):
-        raise ValueError(f"{source.name} is neither a folder nor a zip of pictures") from None
+        raise Refusal(
+            f"{source.name} is neither a folder nor a zip of pictures",
+            f"{source.name} n’est ni un dossier ni un zip d’images",
+        ) from None
     with archive:
         members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)  # as in a folder
         if len(members) > MAX_FILES:
-            raise ValueError(f"{source.name} holds {len(members)} files; at most {MAX_FILES} are read")
+            raise Refusal(
+                f"{source.name} holds {len(members)} files; at most {MAX_FILES} are read",
+                f"{source.name} contient {len(members)} fichiers ; {MAX_FILES} au plus sont lus",
+            )
         if sum(m.file_size for m in members) > MAX_BYTES:
-            raise ValueError(f"{source.name} would unpack to more than {MAX_BYTES >> 30} GiB")
+            raise Refusal(
+                f"{source.name} would unpack to more than {MAX_BYTES >> 30} GiB",
+                f"{source.name} décompressé ferait plus de {MAX_BYTES >> 30} Gio",
+            )
         for m in members:
             path = PurePosixPath(m.filename.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
-                raise ValueError(f"{source.name} is refused: {m.filename!r} points outside the archive")
+                raise Refusal(
+                    f"{source.name} is refused: {m.filename!r} points outside the archive",
+                    f"{source.name} est refusé : {m.filename!r} mène hors de l’archive",
+                )
             if m.file_size > 1_000_000 and m.file_size > MAX_RATIO * max(1, m.compress_size):
-                raise ValueError(f"{source.name} is refused: {m.filename!r} unpacks to {m.file_size} bytes, a zip bomb")
+                raise Refusal(
+                    f"{source.name} is refused: {m.filename!r} unpacks to {m.file_size} bytes, a zip bomb",
+                    f"{source.name} est refusé : {m.filename!r} décompressé fait {m.file_size} octets, une bombe",
+                )
         for m in members:
             yield Entry(m.filename.replace("\\", "/"), partial(_read, partial(archive.read, m)))
 
@@ -69,7 +85,10 @@ def _read(read: Callable[[], bytes]) -> bytes:
     try:
         return read()
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError) as error:
-        raise ValueError(f"cannot be read ({error})") from None  # RuntimeError: a password, or an unknown compression
+        raise Refusal(
+            f"cannot be read ({error})",
+            f"illisible ({error})",
+        ) from None  # RuntimeError: a password, or an unknown compression
 
 
 def read_pictures(
@@ -104,10 +123,19 @@ def read_pictures(
             arrays.append(array)
             names.append(entry.name)
             originals.append(was)
-    refused = [f"image {i} of {len(chosen)}, {name}: {error}" for i, name, error in refused]
+    refused = [
+        Text(
+            f"image {i} of {len(chosen)}, {name}: {sentence(error).en}",
+            f"image {i} sur {len(chosen)}, {name} : {sentence(error).fr}",
+        )
+        for i, name, error in refused
+    ]
     if not arrays:
-        reason = f"; {refused[0]}" if refused else ""
-        raise ValueError(f"{source.name} holds no picture that can be used{reason}")
+        reason = Text(f"; {refused[0].en}", f" ; {refused[0].fr}") if refused else Text("", "")
+        raise Refusal(
+            f"{source.name} holds no picture that can be used{reason.en}",
+            f"{source.name} ne contient aucune image utilisable{reason.fr}",
+        )
     class_names = [str(metadata.get(n, {}).get(label, PurePosixPath(n).parent)) for n in names]
     classes = tuple(sorted(set(class_names)))
     labels = torch.tensor([classes.index(name) for name in class_names]) if len(classes) > 1 else None
@@ -167,7 +195,10 @@ def _metadata(entry: Entry) -> dict[str, dict]:
         try:
             row = json.loads(line) if line.strip() else {}
         except (ValueError, RecursionError):
-            raise ValueError(f"{entry.name}, line {i}, is not JSON") from None
+            raise Refusal(
+                f"{entry.name}, line {i}, is not JSON",
+                f"{entry.name}, ligne {i}, n’est pas du JSON",
+            ) from None
         if isinstance(row, dict) and isinstance(row.get("file_name"), str):
             rows[(folder / row["file_name"]).as_posix()] = row
     return rows

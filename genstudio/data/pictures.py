@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from genstudio.controls import Text
 from genstudio.images import from_uint8
 from genstudio.model import Batch
 
@@ -34,7 +35,7 @@ class Pictures:
     conditions: dict[str, Tensor] = field(default_factory=dict)  # (n,): booleans, or indices into `values`, -1: unknown
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)  # names of a condition's values; empty: a boolean
     credit: str = ""
-    refused: list[str] = field(default_factory=list)  # skipped files, with reasons
+    refused: list[Text] = field(default_factory=list)  # skipped files, with reasons
     ignored: list[str] = field(default_factory=list)  # files without an image suffix
     names: tuple[str, ...] = ()  # file names
     originals: tuple[Original, ...] = ()  # original properties; empty where the images were not fitted

@@ -45,7 +45,7 @@ class Survey:
     transparent: int  # among the grey and the coloured
     duplicates: list[tuple[str, ...]]  # names of pictures that are equal at the training resolution
     near: list[tuple[str, ...]]  # names of near-duplicates
-    refused: list[str]  # "image 17 of 200, cats/17.png: truncated or broken"
+    refused: list[Text]  # "image 17 of 200, cats/17.png: truncated or broken"
     ignored: list[str]  # files without an image suffix
     treatment: list[Text]  # preprocessing
     warnings: list[Text]

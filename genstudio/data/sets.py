@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from genstudio import paths
+from genstudio.controls import Refusal
 from genstudio.data import pixels
 from genstudio.data.archives import read_pictures
 from genstudio.data.drawings import FACE_LICENCES
@@ -24,7 +25,7 @@ from genstudio.data.pictures import Original, Pictures
 def _local(name: str, advice: str) -> Path:
     path = paths.data() / name
     if not path.exists():
-        raise ValueError(f"{path} is not there: {advice}")
+        raise Refusal(f"{path} is not there: {advice}", f"{path} n’est pas là : {advice}")
     return path
 
 
@@ -32,7 +33,10 @@ def _downloaded(fetch: Callable[[], Any], name: str, root: Path) -> Any:
     try:
         return fetch()
     except (RuntimeError, OSError) as error:
-        raise ValueError(f"{name} is not in {root} and could not be downloaded: {error}") from None
+        raise Refusal(
+            f"{name} is not in {root} and could not be downloaded: {error}",
+            f"{name} n’est pas dans {root} et n’a pu être téléchargé : {error}",
+        ) from None
 
 
 DOWNLOADED = {"mnist": ["MNIST/raw/train-images-idx3-ubyte"], "cifar10": ["cifar10.zip", "cifar-10-batches-py"]}
@@ -193,13 +197,19 @@ def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = N
         if split == "train":
             return _at_shape(Pictures(**pixels.load(packed)), shape)
         if not reader:
-            raise ValueError(f"{packed.name} holds pictures to train on alone")
+            raise Refusal(
+                f"{packed.name} holds pictures to train on alone",
+                f"{packed.name} ne contient que des images d’entraînement",
+            )
     if reader:
         return _at_shape(reader(split, shape), shape)
     whole = load_whole(name, shape)
     chosen = every_tenth(len(whole)) == (split == "test")
     if not chosen.any():
-        raise ValueError(f"{Path(name).name} holds {len(whole)} pictures, too few to hold one in ten out")
+        raise Refusal(
+            f"{Path(name).name} holds {len(whole)} pictures, too few to hold one in ten out",
+            f"{Path(name).name} contient {len(whole)} images, trop peu pour en tenir une sur dix à l’écart",
+        )
     return whole.part(chosen)
 
 
@@ -207,7 +217,10 @@ def load_whole(name: str, shape: tuple[int, int, int] | None) -> Pictures:
     """All pictures of a folder or zip, both splits together."""
     source = Path(name).expanduser()
     if not source.exists():
-        raise ValueError(f"{name!r} is neither a folder nor a zip, nor one of the sets {', '.join(SETS)}")
+        raise Refusal(
+            f"{name!r} is neither a folder nor a zip, nor one of the sets {', '.join(SETS)}",
+            f"{name!r} n’est ni un dossier, ni un zip, ni l’un des ensembles {', '.join(SETS)}",
+        )
     if shape is None:
         raise ValueError("a folder or zip needs a shape (channels, height, width)")
     return read_pictures(source, shape)

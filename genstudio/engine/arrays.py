@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from genstudio.controls import Refusal
 from genstudio.engine.loaded import LoadedModel, find_verb
 from genstudio.images import MAX_PIXELS, to_tensor
 from genstudio.model import to_device
@@ -19,10 +20,16 @@ def check_latents(loaded: LoadedModel, latents: np.ndarray) -> Tensor:
     """Latents (n, d) of the model, on the CPU."""
     latents = np.asarray(latents, np.float32)
     if latents.ndim != 2 or not np.isfinite(latents).all():
-        raise ValueError("codes must be finite numbers, one row for each picture")
+        raise Refusal(
+            "codes must be finite numbers, one row for each picture",
+            "les codes sont des nombres finis, une ligne par image",
+        )
     if (due := loaded.latent_dim) not in (None, latents.shape[1]):
-        numbers = f"a code of {loaded.name} has {due} numbers, not {latents.shape[1]}"
-        raise ValueError(f"{numbers}: it belongs to another model")
+        given = latents.shape[1]
+        raise Refusal(
+            f"a code of {loaded.name} has {due} numbers, not {given}: it belongs to another model",
+            f"un code de {loaded.name} a {due} nombres, et non {given} : il est d’un autre modèle",
+        )
     return torch.from_numpy(latents)
 
 
@@ -31,10 +38,14 @@ def check_styles(loaded: LoadedModel, w: np.ndarray) -> Tensor:
     find_verb(loaded.system, "styles")
     w, shape = np.asarray(w, np.float32), (loaded.model.layers, loaded.model.latent_dim)
     if w.shape[1:] != shape:
-        due = f"{shape[0]} layers of {shape[1]} numbers"
-        raise ValueError(f"styles of {loaded.name} are {due}, not {w.shape[1:]}: these are another model's")
+        layers, numbers = shape
+        raise Refusal(
+            f"styles of {loaded.name} are {layers} layers of {numbers} numbers, not {w.shape[1:]}: these are another model's",
+            f"les styles de {loaded.name} sont {layers} couches de {numbers} nombres, et non {w.shape[1:]} : ils sont d’un autre "
+            "modèle",
+        )
     if not np.isfinite(w).all():
-        raise ValueError("styles must be finite numbers")
+        raise Refusal("styles must be finite numbers", "les styles sont des nombres finis")
     return torch.from_numpy(w)
 
 
@@ -72,7 +83,10 @@ def check_images(loaded: LoadedModel, images: np.ndarray) -> Tensor:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
         raise ValueError("pictures to translate are bytes (n, height, width, 3)")
     if images.shape[1] * images.shape[2] * loaded.model.scale**2 > MAX_PIXELS:
-        raise ValueError(f"the result would have more than {MAX_PIXELS // 10**6} million pixels")
+        raise Refusal(
+            f"the result would have more than {MAX_PIXELS // 10**6} million pixels",
+            f"le résultat aurait plus de {MAX_PIXELS // 10**6} millions de pixels",
+        )
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 

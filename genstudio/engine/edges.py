@@ -7,6 +7,7 @@ import math
 import numpy as np
 from PIL import Image
 
+from genstudio.controls import Refusal
 from genstudio.images import flatten
 
 SIDE = 64  # resolution for a network that works at any scale
@@ -21,7 +22,7 @@ def outlines(picture: Image.Image, detail: float = 0.5, side: int | None = None)
     import cv2
 
     if not 0 <= detail <= 1:
-        raise ValueError(f"detail must lie between 0 and 1, not {detail}")
+        raise Refusal(f"detail must lie between 0 and 1, not {detail}", f"les traits vont de 0 à 1, et non {detail}")
     rgb = picture.convert("RGB")
     factor = min(1.0, DRAWN / max(rgb.size))
     rgb = rgb.resize([max(1, round(length * factor)) for length in rgb.size], Image.Resampling.LANCZOS)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from genstudio import catalog
-from genstudio.controls import Text, check_controls
+from genstudio.controls import Refusal, Text, check_controls
 from genstudio.engine import arrays, tiling
 from genstudio.engine.arrays import to_numbers
 from genstudio.engine.cache import ModelCache, memory_budget
@@ -59,7 +59,7 @@ class Engine:
     def status(self, name: str | None = None) -> Text:
         """Device and precision, with the reason for them, in both languages; those of a model, where one is named."""
         loaded = self.hold(name) if name else None
-        sentences = [loaded.precision.reason if loaded else self._precision(self.exact).reason]
+        sentences = [loaded.precision.reason if loaded else self.precision(self.exact).reason]
         sentences += [self.trouble] if self.trouble else []
         sentences += [room_for(loaded.max_batch)] if loaded and loaded.max_batch else []
         return Text(*(" ".join(language) for language in zip(*sentences, strict=True)))
@@ -188,7 +188,7 @@ class Engine:
         """Model, seeds and controls of a stepwise verb. Raises ValueError where one of them does not fit."""
         loaded, seeds = self.hold(name), list(seeds)
         if not hasattr(loaded.model, "denoise_from"):
-            raise ValueError(f"{name} does not come about step by step")
+            raise Refusal(f"{name} does not come about step by step", f"les images de {name} ne naissent pas pas à pas")
         if not seeds:
             raise ValueError("there is nothing to compute: give at least one seed")
         return loaded, seeds, check_controls(find_verb(loaded.system, verb), controls, loaded.header.classes)
@@ -312,16 +312,17 @@ class Engine:
             path = path.resolve(strict=True)
             changed = path.stat().st_mtime
         except (FileNotFoundError, NotADirectoryError):
-            raise ValueError(f"{path.name} does not exist") from None
+            raise Refusal(f"{path.name} does not exist", f"{path.name} n’existe pas") from None
         exact = self.exact if exact is None else exact
         try:
             return self._loaded.get(
-                (path, changed, exact), lambda: load(name, path, self.device, self._precision(exact), exact)
+                (path, changed, exact), lambda: load(name, path, self.device, self.precision(exact), exact)
             )
         except torch.OutOfMemoryError:
-            raise ValueError(f"the graphics card has no memory left for {name}") from None
+            said = f"the graphics card has no memory left for {name}", f"plus de mémoire graphique pour {name}"
+            raise Refusal(*said) from None
 
-    def _precision(self, exact: bool) -> Precision:
+    def precision(self, exact: bool) -> Precision:
         return Precision.exact(self.device) if exact else best_precision(self.device)
 
     # frames -------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from genstudio import catalog, checkpoint
-from genstudio.controls import ANY, controls
+from genstudio.controls import ANY, Refusal, controls
 from genstudio.engine.cuda_graph import GraphedVerb
 from genstudio.model import Frame, Model, Noise
 from genstudio.precision import Precision, without_float16
@@ -87,7 +87,7 @@ def sampling_method(system: System) -> Callable:
 
 def find_verb(system: System, verb: str) -> Callable:
     if not hasattr(system.model, verb):
-        raise ValueError(f"{system.name} cannot {verb}")
+        raise Refusal(f"{system.name} cannot {verb}", f"{system.name} n’a pas le verbe {verb}")
     return getattr(system.model, verb)
 
 
@@ -109,12 +109,18 @@ def fused(model: Model) -> Model:
 def check_labels(loaded: LoadedModel, seeds: Sequence[int], labels: Sequence[str | int]) -> list[str]:
     """Class names, one per seed. Raises ValueError for a model without class conditioning, or on a bad label."""
     if "label" not in (known := controls(sampling_method(loaded.system), loaded.header.classes)):
-        raise ValueError(f"{loaded.system.name} draws no classes that could be asked for")
+        raise Refusal(
+            f"{loaded.system.name} draws no classes that could be asked for",
+            f"{loaded.system.name} ne dessine pas de classes que l’on puisse demander",
+        )
     if len(labels) != len(seeds):
-        raise ValueError(f"there are {len(labels)} labels for {len(seeds)} seeds")
+        raise Refusal(
+            f"there are {len(labels)} labels for {len(seeds)} seeds",
+            f"il y a {len(labels)} classes pour {len(seeds)} graines",
+        )
     names = [known["label"].kind.check("label", label) for label in labels]
     if ANY in names:
-        raise ValueError("each picture needs a class of its own, or none")
+        raise Refusal("each picture needs a class of its own, or none", "il faut à chaque image une classe, ou none")
     return names
 
 

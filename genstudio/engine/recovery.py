@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from genstudio.controls import Text
+from genstudio.controls import Refusal, Text
 from genstudio.engine.loaded import LoadedModel
 
 Item = TypeVar("Item")
@@ -47,7 +47,10 @@ def _recover(loaded: LoadedModel, unit: str, size: int, least: int, dtype: torch
     """
     if isinstance(error, torch.OutOfMemoryError):
         if size // 2 < least:
-            raise ValueError("the graphics card has no memory left for even one picture") from None
+            raise Refusal(
+                "the graphics card has no memory left for even one picture",
+                "la carte graphique n’a plus de mémoire, même pour une image",
+            ) from None
         loaded.fits[unit] = size // 2
         return loaded.fits[unit]
     if dtype is not torch.float16:  # of the attempt: another visitor's work may have left float16 in the meantime

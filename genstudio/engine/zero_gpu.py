@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from genstudio.controls import Text
+from genstudio.controls import Refusal, Text, sentence
 from genstudio.engine.engine import Engine
 from genstudio.engine.loaded import LoadedModel
 
@@ -37,10 +37,10 @@ NOTE = Text("What takes long is computed on a graphics card that is lent for it.
 
 
 class Done(NamedTuple):
-    """Last item of a call: its duration in seconds, and a ValueError's message, which `on_gpu` would not pass on."""
+    """Last item of a call: its duration in seconds, and a ValueError's sentence, which `on_gpu` would not pass on."""
 
     seconds: float
-    complaint: str = ""
+    complaint: Text | None = None
 
 
 @dataclass
@@ -62,14 +62,14 @@ class Call:
         """Yield the verb's items, then `Done`. In another process they are pickled to bytes: tensors would travel in
         shared memory, and be lost if the process ended before they are read."""
         pack = pickle.dumps if self.engine is None else lambda item: item
-        started, complaint = time.perf_counter(), ""
+        started, complaint = time.perf_counter(), None
         try:
             engine = self.engine or local_engine(self.exact)
             with closing(getattr(Engine, self.verb)(engine, self.name, *self.arguments, **self.controls)) as items:
                 for item in items:
                     yield pack(item)
         except ValueError as error:
-            complaint = str(error)
+            complaint = sentence(error)
         yield pack(Done(time.perf_counter() - started, complaint))
 
 
@@ -164,7 +164,7 @@ class ZeroGPUEngine(Engine):
                 if not isinstance(item, Done):
                     yield item
                 elif item.complaint:
-                    raise ValueError(item.complaint)
+                    raise Refusal(*item.complaint)
                 else:
                     loaded.seconds[f"{call.verb} through the door"] = item.seconds / count
 

@@ -43,7 +43,10 @@ class Reading:
         try:
             return checkpoint.shell(system, checkpoint.check_arguments(system, self.arguments))
         except ValueError as error:
-            raise Refused(f"it asks for a network that cannot be built: {error}") from None
+            raise Refused(
+                f"it asks for a network that cannot be built: {error}",
+                f"il demande un réseau impossible à construire : {error}",
+            ) from None
 
     @property
     def count(self) -> int:
@@ -57,13 +60,19 @@ class Reading:
         self.has_critic = any(key.startswith(checkpoint.CRITIC) for key in state)
         for key, shape in shapes.items():
             if key in state and tuple(state[key].shape) != shape:
-                raise Refused(f"its {key} should be {shape}, and is {tuple(state[key].shape)}")
+                raise Refused(
+                    f"its {key} should be {shape}, and is {tuple(state[key].shape)}",
+                    f"son {key} devrait être {shape}, et est {tuple(state[key].shape)}",
+                )
         if extra := set(state) - set(shapes):
-            raise Refused(f"its {min(extra)} has no place in {self.system}")
+            raise Refused(
+                f"its {min(extra)} has no place in {self.system}",
+                f"son {min(extra)} n’a pas de place dans {self.system}",
+            )
         model = find_system(self.system).build(**checkpoint.check_arguments(find_system(self.system), self.arguments))
         missing = model.load_state_dict(state, strict=False).missing_keys
         if missing := [key for key in missing if not key.startswith(checkpoint.CRITIC)]:
-            raise Refused(f"its {min(missing)} is not there")
+            raise Refused(f"its {min(missing)} is not there", f"son {min(missing)} n’y est pas")
         model.class_names = tuple(self.classes)
         return model.eval()
 
@@ -78,10 +87,16 @@ def recognise(path: str | os.PathLike) -> Reading:
             continue
         count = sum(t.numel() for key, t in found.shell.state_dict().items() if not key.startswith(checkpoint.CRITIC))
         if count > min(ALMOST * available + 10**6, checkpoint.MAX_PARAMETERS):
-            raise Refused(f"it holds {available} numbers, and asks for a network of {count}")
+            raise Refused(
+                f"it holds {available} numbers, and asks for a network of {count}",
+                f"il contient {available} nombres, et demande un réseau de {count}",
+            )
         found.file = file
         return found
-    raise Refused(f"its weights are of no architecture that is known here: {excerpt(file)}")
+    raise Refused(
+        f"its weights are of no architecture that is known here: {excerpt(file)}",
+        f"ses poids ne sont d’aucune architecture connue ici : {excerpt(file)}",
+    )
 
 
 def excerpt(file: WeightFile) -> str:

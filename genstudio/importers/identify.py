@@ -17,6 +17,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from genstudio import checkpoint, data
+from genstudio.controls import Refusal, Text, sentence
 from genstudio.images import RECIPE_KEY, open_picture, read_recipe
 from genstudio.importers.convert import Reading, recognise
 from genstudio.importers.lazy_tensor import Refused
@@ -38,7 +39,7 @@ class Found:
     form: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] | None = None  # unchecked
-    reason: str = ""  # of damage, or why weights of another project cannot be read
+    reason: Text | None = None  # of damage, or why weights of another project cannot be read
     reading: Reading | None = None  # of weights of another project
 
 
@@ -122,7 +123,7 @@ def identify(path: str | os.PathLike) -> Found:
     try:
         readers.get(found.form, lambda path, found: None)(path, found)
     except ValueError as error:
-        found.kind, found.reason = "broken", str(error)
+        found.kind, found.reason = "broken", sentence(error)
     return found
 
 
@@ -151,7 +152,10 @@ def _is_picture(path: Path) -> bool:
 
 def _zip(path: Path, found: Found) -> None:
     if _directory_bytes(path) > MAX_DIRECTORY:
-        raise ValueError(f"holds more than the {data.MAX_FILES} files that are read")
+        raise Refusal(
+            f"holds more than the {data.MAX_FILES} files that are read",
+            f"contient plus que les {data.MAX_FILES} fichiers qui sont lus",
+        )
     names = [entry.name for entry in data.entries(path)]
     endings = [PurePosixPath(name).suffix.lower() for name in names]
     pictures = [PurePosixPath(n) for n, ending in zip(names, endings, strict=True) if ending in data.SUFFIXES]
@@ -175,7 +179,7 @@ def _directory_bytes(path: Path) -> int:
         tail = file.read()
     ends = [tail.rfind(b"PK\x05\x06"), tail.rfind(b"PK\x06\x06")]
     if ends[0] < 0:
-        raise ValueError("truncated or broken")
+        raise Refusal("truncated or broken", "tronqué ou abîmé")
     sizes = [int.from_bytes(tail[ends[0] + 12 : ends[0] + 16], "little")]
     if ends[1] >= 0:
         sizes.append(int.from_bytes(tail[ends[1] + 40 : ends[1] + 48], "little"))
@@ -188,7 +192,7 @@ def _safetensors(path: Path, found: Found) -> None:
             metadata = file.metadata() or {}
             shapes = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118 (it is no dict)
     except (SafetensorError, OSError):
-        raise ValueError("truncated or broken") from None
+        raise Refusal("truncated or broken", "tronqué ou abîmé") from None
     found.facts["parameters"] = sum(math.prod(shape) for shape in shapes.values())
     if checkpoint.KEY in metadata:
         _ours(path, found)
@@ -220,7 +224,7 @@ def _theirs(path: Path, found: Found) -> None:
     try:
         found.reading = reading = recognise(path)
     except Refused as error:
-        found.reason = str(error)
+        found.reason = sentence(error)
         return
     system, shape = find_system(reading.system), reading.shell.image_shape
     found.kind = "weights"
@@ -239,7 +243,7 @@ def _words(path: Path, found: Found) -> None:
         said, _ = json.JSONDecoder().raw_decode(text, text.index("{"))
     except (ValueError, RecursionError):
         if path.suffix.lower() == ".json":
-            raise ValueError("not whole JSON") from None
+            raise Refusal("not whole JSON", "ce n’est pas du JSON entier") from None
         return
     if isinstance(said, dict) and "verb" in said:
         found.kind, found.recipe = "recipe", said

@@ -10,9 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genstudio.controls import Refusal
 
-class Refused(ValueError):
-    """The reason why a file is not read, as the end of a sentence that begins with its name."""
+
+class Refused(Refusal):
+    """The reason why a file is not read, as the end of a sentence that begins with its name.
+
+    What concerns a field of one format alone has the one sentence in English, as its documentation.
+    """
+
+    def __init__(self, en: str, fr: str = ""):
+        super().__init__(en, fr or en)
 
 
 @dataclass
@@ -27,12 +35,18 @@ class Storage:
         """A strided view of the storage. Raises Refused if it is malformed or reaches beyond it."""
         numbers = (offset, *shape, *strides) if isinstance(shape, tuple) and isinstance(strides, tuple) else ("",)
         if not all(type(n) is int and 0 <= n < 2**48 for n in numbers) or len(shape) != len(strides) or len(shape) > 8:
-            raise Refused(f"it has a tensor of shape {shown(shape)}, which is none")
+            raise Refused(
+                f"it has a tensor of shape {shown(shape)}, which is none",
+                f"il a un tenseur de forme {shown(shape)}, qui n’en est pas une",
+            )
         last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
         count = math.prod(shape)
         # Strides of 0 can expand a small storage to a tensor of any size.
         if count and (last >= self.count or count > self.count):
-            raise Refused(f"it has a tensor of shape {shown(shape)}, for which it holds too few numbers")
+            raise Refused(
+                f"it has a tensor of shape {shown(shape)}, for which it holds too few numbers",
+                f"il a un tenseur de forme {shown(shape)}, pour lequel il a trop peu de nombres",
+            )
 
         def read() -> Tensor:
             raw = bytearray(self.read()) if self.read else bytearray()

@@ -91,7 +91,7 @@ def scalar(dtype: Any, raw: Any = b"") -> float | int | bool | None:
 
 def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Stored:
     if not isinstance(storage, Storage):
-        raise Refused("it has a tensor without numbers")
+        raise Refused("it has a tensor without numbers", "il a un tenseur sans nombres")
     return storage.tensor(offset, shape, strides)
 
 
@@ -134,11 +134,15 @@ class Reader(pickle.Unpickler):
         try:
             return self.known[f"{module}.{name}"]
         except KeyError:
-            raise Refused(f"it asks for {shown(f'{module}.{name}')}, which weights have no need of") from None
+            asked = shown(f"{module}.{name}")
+            raise Refused(
+                f"it asks for {asked}, which weights have no need of",
+                f"il demande {asked}, dont des poids n’ont pas besoin",
+            ) from None
 
     def persistent_load(self, id: Any) -> Any:
         if self.persistent is None:
-            raise Refused("it points at something that is not in it")
+            raise Refused("it points at something that is not in it", "il renvoie à ce qu’il ne contient pas")
         return self.persistent(id)
 
 
@@ -150,7 +154,7 @@ class Bounded:
 
     def read(self, count: int = -1) -> bytes:
         if count > self.size - self.file.tell():
-            raise Refused("it ends too early")
+            raise Refused("it ends too early", "il finit trop tôt")
         return self.file.read(count)
 
     def readline(self) -> bytes:
@@ -164,12 +168,18 @@ def unpickled(file: BinaryIO, size: int, depth: int, persistent: Callable[[Any],
     """Load the next pickle of a file, and position the file behind it. Its opcodes are scanned first, so that one too
     long or broken is refused before any object is created."""
     if depth > NESTED:
-        raise Refused("it has pickles within pickles within pickles")
+        raise Refused(
+            "it has pickles within pickles within pickles",
+            "il a des pickles dans des pickles dans des pickles",
+        )
     bounded, start = Bounded(file, size), file.tell()
     try:
         for count, _ in enumerate(pickletools.genops(bounded)):
             if count > MAX_OPERATIONS:
-                raise Refused(f"it takes more than {MAX_OPERATIONS} steps to read")
+                raise Refused(
+                    f"it takes more than {MAX_OPERATIONS} steps to read",
+                    f"il faut plus de {MAX_OPERATIONS} pas pour le lire",
+                )
         end = file.tell()
         file.seek(start)
         made = Reader(bounded, depth, persistent).load()
@@ -178,7 +188,7 @@ def unpickled(file: BinaryIO, size: int, depth: int, persistent: Callable[[Any],
     except (Refused, MemoryError):
         raise
     except Exception:  # a broken pickle raises any type of exception
-        raise Refused("it is truncated or broken") from None
+        raise Refused("it is truncated or broken", "il est tronqué ou abîmé") from None
 
 
 # The three formats ----------------------------------------------------------------------------------------------
@@ -198,19 +208,28 @@ def read_zip(path: Path) -> Any:
         members = {info.filename: info for info in archive.infolist()}
         program = next((name for name in members if name.endswith("data.pkl")), None)
         if program is None:
-            raise Refused("it is a zip without the pickle that PyTorch's have")
+            raise Refused(
+                "it is a zip without the pickle that PyTorch's have",
+                "c’est un zip sans le pickle qu’ont ceux de PyTorch",
+            )
         if members[program].file_size > MAX_PROGRAM:
-            raise Refused(f"its pickle has more than {MAX_PROGRAM >> 20} MiB")
+            raise Refused(
+                f"its pickle has more than {MAX_PROGRAM >> 20} MiB",
+                f"son pickle fait plus de {MAX_PROGRAM >> 20} Mio",
+            )
         raw, folder = archive.read(program), program.removesuffix("data.pkl")
         order = folder + "byteorder"
         if order in members and archive.read(order) != b"little":
-            raise Refused("its numbers are big-endian")
+            raise Refused("its numbers are big-endian", "ses nombres sont gros-boutistes")
 
     def storage(id: Any) -> Storage:
         dtype, key, count = storage_id(id)
         info = members.get(f"{folder}data/{key}")
         if info is None or info.compress_type != zipfile.ZIP_STORED or info.file_size < count * dtype.itemsize:
-            raise Refused(f"the numbers of its storage {shown(key)} are not there")
+            raise Refused(
+                f"the numbers of its storage {shown(key)} are not there",
+                f"les nombres de sa réserve {shown(key)} n’y sont pas",
+            )
 
         def read() -> bytes:
             with zipfile.ZipFile(path) as archive:
@@ -228,10 +247,10 @@ def stream(file: BinaryIO, size: int, depth: int, path: Path | None = None) -> A
     if loaded != MAGIC:
         return loaded
     if unpickled(file, size, depth) != STREAM:
-        raise Refused("it is of a PyTorch that is not known")
+        raise Refused("it is of a PyTorch that is not known", "il est d’un PyTorch inconnu")
     facts = unpickled(file, size, depth)
     if not (isinstance(facts, dict) and facts.get("little_endian", True)):
-        raise Refused("its numbers are big-endian")
+        raise Refused("its numbers are big-endian", "ses nombres sont gros-boutistes")
     storages: dict[str, Storage] = {}
 
     def storage(id: Any) -> Storage:
@@ -243,22 +262,28 @@ def stream(file: BinaryIO, size: int, depth: int, path: Path | None = None) -> A
         known = storages.get(str(key))
         count = int.from_bytes(file.read(8), "little")
         if known is None or known.count != count or count * known.dtype.itemsize > size - file.tell():
-            raise Refused(f"the numbers of its storage {shown(key)} are not there")
+            raise Refused(
+                f"the numbers of its storage {shown(key)} are not there",
+                f"les nombres de sa réserve {shown(key)} n’y sont pas",
+            )
         start, length = file.tell(), count * known.dtype.itemsize
         known.read = reading(path, start, length) if path else holding(file.read(length))
         file.seek(start + length)
     if missing := [key for key, known in storages.items() if known.read is None]:
-        raise Refused(f"the numbers of its storage {shown(missing[0])} are not there")
+        raise Refused(
+            f"the numbers of its storage {shown(missing[0])} are not there",
+            f"les nombres de sa réserve {shown(missing[0])} n’y sont pas",
+        )
     return made
 
 
 def storage_id(id: Any) -> tuple[torch.dtype, str, int]:
     """Dtype, key and count of a PyTorch persistent id: ("storage", dtype, key, device, count, ...)."""
     if not (isinstance(id, tuple) and len(id) >= 5 and id[0] == "storage" and isinstance(id[1], torch.dtype)):
-        raise Refused("it points at something that is no storage")
+        raise Refused("it points at something that is no storage", "il renvoie à ce qui n’est pas une réserve")
     count = id[4]
     if type(count) is not int or not 0 <= count < 2**48:
-        raise Refused(f"it has a storage of {shown(count)} numbers")
+        raise Refused(f"it has a storage of {shown(count)} numbers", f"il a une réserve de {shown(count)} nombres")
     return id[1], str(id[2]), count
 
 

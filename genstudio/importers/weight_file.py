@@ -73,9 +73,9 @@ def read(path: Path) -> WeightFile:
             return read_folder(path)
         return read_packed(path) if is_packed(path) else WeightFile(read_file(path))
     except RecursionError:
-        raise Refused("it is nested too deep") from None
+        raise Refused("it is nested too deep", "il est imbriqué trop profond") from None
     except MemoryError:
-        raise Refused("it asks for more memory than there is") from None
+        raise Refused("it asks for more memory than there is", "il demande plus de mémoire qu’il n’y en a") from None
 
 
 def read_folder(path: Path) -> WeightFile:
@@ -83,7 +83,10 @@ def read_folder(path: Path) -> WeightFile:
     inner = path / "unet" if (path / "unet").is_dir() else path
     file = next((inner / name for name in FILES if (inner / name).is_file()), None)
     if file is None:
-        raise Refused(f"it is a folder without weights: {' or '.join(FILES)}")
+        raise Refused(
+            f"it is a folder without weights: {' or '.join(FILES)}",
+            f"c’est un dossier sans poids : {' ou '.join(FILES)}",
+        )
     more = {}
     for folder in (path, path / "scheduler"):
         if (folder / "scheduler_config.json").is_file():
@@ -116,7 +119,7 @@ def read_packed(path: Path) -> WeightFile:
                 continue
             left -= info.file_size
             if left < 0:
-                raise Refused("it unpacks to far more than it is")
+                raise Refused("it unpacks to far more than it is", "décompressé, il est bien plus grand qu’il ne l’est")
             target = Path(folder.name) / name.relative_to(top)
             target.parent.mkdir(exist_ok=True)
             with archive.open(info) as source, open(target, "wb") as file:
@@ -128,11 +131,11 @@ def read_packed(path: Path) -> WeightFile:
 
 def settings_of(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_SETTINGS:
-        raise Refused(f"its {path.name} is too large")
+        raise Refused(f"its {path.name} is too large", f"son {path.name} est trop grand")
     try:
         said = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError):
-        raise Refused(f"its {path.name} is not JSON") from None
+        raise Refused(f"its {path.name} is not JSON", f"son {path.name} n’est pas du JSON") from None
     return said if isinstance(said, dict) else {}
 
 
@@ -143,13 +146,16 @@ def read_file(path: Path) -> dict[str, StateDict]:
         return {"": StateDict(read_safetensors(path, int.from_bytes(head[:8], "little")))}
     found = dict(networks(read_pickle(path)))
     if not found:
-        raise Refused("there are no tensors in it")
+        raise Refused("there are no tensors in it", "il ne contient pas de tenseurs")
     return found
 
 
 def read_safetensors(path: Path, header: int) -> dict[str, Stored]:
     if header > MAX_HEADER:
-        raise Refused(f"its header says that it has {header / 2**20:.0f} MiB; at most {MAX_HEADER >> 20} are read")
+        raise Refused(
+            f"its header says that it has {header / 2**20:.0f} MiB; at most {MAX_HEADER >> 20} are read",
+            f"son en-tête dit faire {header / 2**20:.0f} Mio ; {MAX_HEADER >> 20} au plus sont lus",
+        )
     floats = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
     dtypes = floats | {"I64": torch.int64}
 
@@ -165,7 +171,7 @@ def read_safetensors(path: Path, header: int) -> dict[str, Stored]:
             slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 (it is no dict)
             return {key: stored(key, part.get_shape(), part.get_dtype()) for key, part in slices.items()}
     except (SafetensorError, OSError):
-        raise Refused("it is truncated or broken") from None
+        raise Refused("it is truncated or broken", "il est tronqué ou abîmé") from None
 
 
 # Networks of a pickle -----------------------------------------------------------------------------------------------
@@ -203,7 +209,7 @@ def network_of(module: Module) -> StateDict:
                 if isinstance(value, (Stored, Array)):
                     tensors[f"{prefix}{key}"] = value if isinstance(value, Stored) else of_array(value)
         if depth > MAX_DEPTH or len(tensors) > MAX_TENSORS:
-            raise Refused("it is nested too deep")
+            raise Refused("it is nested too deep", "il est imbriqué trop profond")
         for key, inner in dict_of(part.state, "_modules").items():
             if isinstance(inner, Module):
                 stack.append((f"{prefix}{key}.", inner, depth + 1))
@@ -215,7 +221,7 @@ def of_array(array: Array) -> Stored:
     sound = isinstance(array.shape, tuple) and all(type(n) is int and n >= 0 for n in array.shape)
     shape = array.shape if sound else (-1,)
     if array.code != "f4" or math.prod(shape) * 4 != len(array.raw):
-        raise Refused("it has an array that is not whole")
+        raise Refused("it has an array that is not whole", "il a un tableau qui n’est pas entier")
 
     def read() -> torch.Tensor:
         return torch.frombuffer(bytearray(array.raw), dtype=torch.float32).reshape(shape)

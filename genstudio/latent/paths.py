@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genstudio.controls import Refusal
+
 
 def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """(1 - t) a + t b. a, b: (d,); t: (n,) in [0, 1]; returns (n, d)."""
@@ -50,10 +52,16 @@ def bilinear(
 def between(ends: tuple[np.ndarray, np.ndarray], positions: Sequence[float], path: str) -> np.ndarray:
     """Latents (n, d) at `positions` in [0, 1] on the path between two latents (d,)."""
     if path not in tuple(PATHS):
-        raise ValueError(f"path must be one of {', '.join(PATHS)}, not {path!r}")
+        raise Refusal(
+            f"path must be one of {', '.join(PATHS)}, not {path!r}",
+            f"path : l’un de {', '.join(PATHS)}, et non {path!r}",
+        )
     a, b = (torch.as_tensor(end, dtype=torch.float32) for end in ends)
     if a.shape != b.shape or a.dim() != 1:
-        raise ValueError(f"the two ends have {a.numel()} and {b.numel()} numbers: they belong to different models")
+        raise Refusal(
+            f"the two ends have {a.numel()} and {b.numel()} numbers: they belong to different models",
+            f"les deux bouts ont {a.numel()} et {b.numel()} nombres : ils sont de modèles différents",
+        )
     return PATHS[path](a, b, torch.as_tensor(list(positions), dtype=torch.float32)).numpy()
 
 
@@ -62,7 +70,10 @@ def within(
 ) -> np.ndarray:
     """Latents (n, d) between four corners (d,), row by row from the top left, at x and y in [0, 1] from there."""
     if len({len(corner) for corner in corners}) > 1:
-        raise ValueError("the corners have codes of different lengths: they belong to different models")
+        raise Refusal(
+            "the corners have codes of different lengths: they belong to different models",
+            "les coins ont des codes de longueurs différentes : ils sont de modèles différents",
+        )
     position = [torch.as_tensor(list(axis), dtype=torch.float32) for axis in (x, y)]
     return bilinear(torch.as_tensor(np.stack(corners)), *position, PATHS[path]).numpy()
 
@@ -78,10 +89,16 @@ def along(start: np.ndarray, by: dict[str, float], directions: Callable[[str], n
         method, _, number = direction.partition(" ")
         steps = directions(method)
         if int(number) > len(steps):
-            raise ValueError(f"{name} has {len(steps)} directions of this kind, not {number}")
+            raise Refusal(
+                f"{name} has {len(steps)} directions of this kind, not {number}",
+                f"{name} a {len(steps)} directions de cette sorte, et non {number}",
+            )
         if start.shape[-1] != steps.shape[1]:
             dim, given = steps.shape[1], start.shape[-1]
-            raise ValueError(f"a code of {name} has {dim} numbers, not {given}: it belongs to another model")
+            raise Refusal(
+                f"a code of {name} has {dim} numbers, not {given}: it belongs to another model",
+                f"un code de {name} a {dim} nombres, et non {given} : il est d’un autre modèle",
+            )
         start = start + np.float32(amount) * steps[int(number) - 1]
     return start
 

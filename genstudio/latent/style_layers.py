@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genstudio.controls import Text
+from genstudio.controls import Refusal, Text
 from genstudio.latent.paths import principal_components, signed
 
 MAX_LAYERS = 64
@@ -51,10 +51,16 @@ def layers_of(word: Any, count: int = MAX_LAYERS) -> tuple[int, ...]:
         if not (found := re.fullmatch(r"\s*(\d{1,3})(?:-(\d{1,3}))?\s*", part, re.ASCII)):
             if not part.strip():
                 continue
-            raise ValueError(f"layers are written like 0-3,7, not {str(word)[:80]!r}")
+            raise Refusal(
+                f"layers are written like 0-3,7, not {str(word)[:80]!r}",
+                f"les couches s’écrivent comme 0-3,7, et non {str(word)[:80]!r}",
+            )
         layers |= set(range(int(found[1]), int(found[2] or found[1]) + 1))
     if layers and max(layers) >= count:
-        raise ValueError(f"layers are counted from 0 to {count - 1}; {max(layers)} is not one of them")
+        raise Refusal(
+            f"layers are counted from 0 to {count - 1}; {max(layers)} is not one of them",
+            f"les couches se comptent de 0 à {count - 1} ; {max(layers)} n’en est pas une",
+        )
     return tuple(sorted(layers))
 
 

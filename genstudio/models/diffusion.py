@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import torch
 from torch import Tensor
 
-from genstudio.controls import ANY, Label, Text
+from genstudio.controls import ANY, Label, Refusal, Text
 from genstudio.layers.unet import DenoisingUNet
 from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
 from genstudio.objectives import denoising
@@ -211,12 +211,21 @@ class Diffusion(Model):
     def _likelihood(self, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
         """log p(label | image) (n,) of the classifier. Raises ValueError without a classifier of the same classes."""
         if "judge" not in self.companions or labels is None:
-            raise ValueError("classifier guidance needs a classifier of the same pictures, and there is none here")
+            raise Refusal(
+                "classifier guidance needs a classifier of the same pictures, and there is none here",
+                "le guidage par classifieur demande un classifieur des mêmes images, et il n’y en a pas ici",
+            )
         if bool((labels == self.classes).any()):
-            raise ValueError("classifier guidance needs a class to be asked for")
+            raise Refusal(
+                "classifier guidance needs a class to be asked for",
+                "le guidage par classifieur demande une classe à suivre",
+            )
         judge = self.companion("judge")
         if judge.class_names and tuple(judge.class_names) != tuple(self.class_names):
-            raise ValueError("classifier guidance needs a classifier of the same classes, and this one knows others")
+            raise Refusal(
+                "classifier guidance needs a classifier of the same classes, and this one knows others",
+                "le guidage par classifieur demande un classifieur des mêmes classes, et celui-ci en connaît d’autres",
+            )
         return lambda x: judge.classify(x).float().log_softmax(1).gather(1, labels[:, None]).squeeze(1)
 
     # training

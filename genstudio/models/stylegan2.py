@@ -64,6 +64,7 @@ NoiseMode = Annotated[
             "The noise on each pixel: the same for all pictures, drawn anew for each seed, or none.",
             "Le bruit sur chaque pixel : le même pour toutes les images, tiré pour chaque graine, ou aucun.",
         ),
+        titles=(Text("fixed", "fixe"), Text("new", "nouveau"), Text("off", "aucun")),
     ),
 ]
 

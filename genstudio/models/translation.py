@@ -129,6 +129,7 @@ Direction = Annotated[
             "Two networks were trained together: one goes there, the other comes back.",
             "Deux réseaux ont appris ensemble : l’un fait l’aller, l’autre le retour.",
         ),
+        titles=(Text("there", "aller"), Text("back", "retour")),
     ),
 ]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from genstudio.controls import Refusal
 from genstudio.images import to_array
 
 
@@ -21,9 +22,15 @@ def unpack(text: Any) -> np.ndarray:
     try:
         latent = np.frombuffer(base64.b64decode(text, altchars=b"-_", validate=True), "<f2").astype(np.float32)
     except (binascii.Error, TypeError, ValueError):
-        raise ValueError("the code of a picture in this recipe is damaged") from None
+        raise Refusal(
+            "the code of a picture in this recipe is damaged",
+            "le code d’une image de cette recette est abîmé",
+        ) from None
     if not len(latent) or not np.isfinite(latent).all():
-        raise ValueError("the code of a picture in this recipe is damaged")
+        raise Refusal(
+            "the code of a picture in this recipe is damaged",
+            "le code d’une image de cette recette est abîmé",
+        )
     return latent
 
 
@@ -40,7 +47,10 @@ def pack_mask(mask: np.ndarray) -> str:
 def unpack_mask(text: str, shape: tuple[int, int]) -> np.ndarray:
     bits = np.unpackbits(np.frombuffer(base64.b64decode(check_mask(text), altchars=b"-_"), np.uint8))
     if not 0 <= len(bits) - shape[0] * shape[1] < 8:
-        raise ValueError("the mask in this recipe is for pictures of another size")
+        raise Refusal(
+            "the mask in this recipe is for pictures of another size",
+            "le masque de cette recette est pour des images d’une autre taille",
+        )
     return bits[: shape[0] * shape[1]].reshape(shape).astype(bool)
 
 
@@ -50,4 +60,4 @@ def check_mask(text: Any) -> str | None:
             base64.b64decode(text, altchars=b"-_", validate=True)
         return text
     except (binascii.Error, TypeError, ValueError):
-        raise ValueError("the mask in this recipe is damaged") from None
+        raise Refusal("the mask in this recipe is damaged", "le masque de cette recette est abîmé") from None

@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from genstudio.controls import Refusal
+
 # Words of values that have no form of their own -----------------------------------------------------------------
 
 
@@ -54,9 +56,15 @@ def check_seed(seed: Any) -> int:
         if isinstance(seed, bool) or isinstance(seed, float) and seed != number:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"a seed is a whole number, not {seed!r}") from None
+        raise Refusal(
+            f"a seed is a whole number, not {seed!r}",
+            f"une graine est un nombre entier, et non {seed!r}",
+        ) from None
     if not 0 <= number <= Noise.MAX_SEED:
-        raise ValueError(f"a seed is a whole number from 0 to {Noise.MAX_SEED}, not {number}")
+        raise Refusal(
+            f"a seed is a whole number from 0 to {Noise.MAX_SEED}, not {number}",
+            f"une graine est un entier de 0 à {Noise.MAX_SEED}, et non {number}",
+        )
     return number
 
 
@@ -75,13 +83,16 @@ def check_end(end: Any) -> dict[str, Any]:
     elif known == {"code"}:
         check_code(end["code"])
     else:
-        raise ValueError(f"an end of a path is a seed or a code, not {end!r}")
+        raise Refusal(
+            f"an end of a path is a seed or a code, not {end!r}",
+            f"un bout de chemin est une graine ou un code, et non {end!r}",
+        )
     return end
 
 
 def check_corners(corners: Any) -> list[dict[str, Any]]:
     if not isinstance(corners, list) or len(corners) != 4:
-        raise ValueError(f"a plane has four corners, not {corners!r}")
+        raise Refusal(f"a plane has four corners, not {corners!r}", f"un plan a quatre coins, et non {corners!r}")
     return [check_end(corner) for corner in corners]
 
 
@@ -115,7 +126,10 @@ CORNERS = Kind(
 
 def check_position(position: Any) -> float:
     if not isinstance(position, (int, float)) or not 0 <= position <= 1:
-        raise ValueError(f"a position lies between 0 and 1, not {position!r}")
+        raise Refusal(
+            f"a position lies between 0 and 1, not {position!r}",
+            f"une position est entre 0 et 1, et non {position!r}",
+        )
     return float(position)
 
 
@@ -123,7 +137,10 @@ def check_path(path: Any) -> str:
     from genstudio.latent.paths import PATHS
 
     if path not in tuple(PATHS):
-        raise ValueError(f"path must be one of {', '.join(PATHS)}, not {path!r}")
+        raise Refusal(
+            f"path must be one of {', '.join(PATHS)}, not {path!r}",
+            f"path : l’un de {', '.join(PATHS)}, et non {path!r}",
+        )
     return path
 
 
@@ -136,13 +153,22 @@ def check_by(by: Any, methods: Collection[str] = ()) -> dict[str, float]:
 
     methods = methods or tuple(DIRECTIONS)
     if not isinstance(by, dict) or len(by) > 64:
-        raise ValueError(f"directions are given by name, at most 64 of them, not {str(by)[:80]!r}")
+        raise Refusal(
+            f"directions are given by name, at most 64 of them, not {str(by)[:80]!r}",
+            f"les directions se donnent par leur nom, 64 au plus, et non {str(by)[:80]!r}",
+        )
     for name, amount in by.items():
         method, _, number = str(name).partition(" ")
         if method not in methods or not number.isdecimal() or not 1 <= int(number) <= 4096:
-            raise ValueError(f"a direction is called {', '.join(f'{m} 1' for m in methods)} and so on, not {name!r}")
+            raise Refusal(
+                f"a direction is called {', '.join(f'{m} 1' for m in methods)} and so on, not {name!r}",
+                f"une direction s’appelle {', '.join(f'{m} 1' for m in methods)} et ainsi de suite, et non {name!r}",
+            )
         if not isinstance(amount, (int, float)) or not -20 <= amount <= 20:
-            raise ValueError(f"{name} must move by -20 to 20 standard deviations, not {amount!r}")
+            raise Refusal(
+                f"{name} must move by -20 to 20 standard deviations, not {amount!r}",
+                f"{name} se déplace de -20 à 20 écarts-types, et non {amount!r}",
+            )
     return by
 
 
@@ -161,7 +187,10 @@ def by_from_word(word: str) -> dict[str, float]:
     number = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
     moves = [re.fullmatch(rf"([a-z]+)(\d+):({number})", move) for move in word.split(",") if move]
     if not all(moves):
-        raise ValueError(f"directions are written as in effect1:2,pca3:-1, not {word[:80]!r}")
+        raise Refusal(
+            f"directions are written as in effect1:2,pca3:-1, not {word[:80]!r}",
+            f"les directions s’écrivent comme effect1:2,pca3:-1, et non {word[:80]!r}",
+        )
     return {f"{kind} {number}": float(amount) for kind, number, amount in (move.groups() for move in moves)}
 
 
@@ -190,7 +219,10 @@ def picture_name(body: bytes) -> str:
 
 def check_picture(digest: Any) -> str:
     if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{16}", digest):
-        raise ValueError(f"a picture is named by the first 16 digits of its SHA-256, not {str(digest)[:80]!r}")
+        raise Refusal(
+            f"a picture is named by the first 16 digits of its SHA-256, not {str(digest)[:80]!r}",
+            f"une image se nomme par les 16 premiers chiffres de son SHA-256, et non {str(digest)[:80]!r}",
+        )
     return digest
 
 
@@ -204,7 +236,10 @@ def check_view(view: Any) -> str:
     from genstudio.engine.engine import VIEWS
 
     if view not in tuple(VIEWS):
-        raise ValueError(f"view must be one of {', '.join(VIEWS)}, not {str(view)[:80]!r}")
+        raise Refusal(
+            f"view must be one of {', '.join(VIEWS)}, not {str(view)[:80]!r}",
+            f"view : l’un de {', '.join(VIEWS)}, et non {str(view)[:80]!r}",
+        )
     return view
 
 
@@ -214,7 +249,10 @@ def check_background(colour: Any) -> str:
     try:
         ImageColor.getrgb(colour)
     except (ValueError, AttributeError, TypeError):
-        raise ValueError(f"background is a colour like white or #ffcc00, not {str(colour)[:80]!r}") from None
+        raise Refusal(
+            f"background is a colour like white or #ffcc00, not {str(colour)[:80]!r}",
+            f"le fond est une couleur comme white ou #ffcc00, et non {str(colour)[:80]!r}",
+        ) from None
     return colour
 
 
@@ -222,7 +260,10 @@ def check_detail(detail: Any) -> float | None:
     """Check the amount of detail of an edge drawing, 0 to 1; None for the picture itself."""
     number = isinstance(detail, (int, float)) and not isinstance(detail, bool)
     if detail is not None and not (number and 0 <= detail <= 1):
-        raise ValueError(f"detail must lie between 0 and 1, not {detail!r}")
+        raise Refusal(
+            f"detail must lie between 0 and 1, not {detail!r}",
+            f"les traits vont de 0 à 1, et non {detail!r}",
+        )
     return detail
 
 
@@ -242,13 +283,22 @@ def check_branches(branches: Any) -> list[dict[str, Any]]:
     if branches is None:
         return []
     if not isinstance(branches, list) or len(branches) > MAX_BRANCHES:
-        raise ValueError(f"branches are a list of at most {MAX_BRANCHES}, not {str(branches)[:80]!r}")
+        raise Refusal(
+            f"branches are a list of at most {MAX_BRANCHES}, not {str(branches)[:80]!r}",
+            f"les prolongements sont une liste, {MAX_BRANCHES} au plus, et non {str(branches)[:80]!r}",
+        )
     for branch in branches:
         if not isinstance(branch, dict) or not isinstance(branch.get("controls"), dict):
-            raise ValueError(f"a branch has at, seed and controls, not {str(branch)[:80]!r}")
+            raise Refusal(
+                f"a branch has at, seed and controls, not {str(branch)[:80]!r}",
+                f"un prolongement a at, seed et controls, et non {str(branch)[:80]!r}",
+            )
         check_seed(branch.get("seed"))
         if type(branch.get("at")) is not int or not 0 <= branch["at"] < 10_000:
-            raise ValueError(f"a branch leaves at a step, not at {str(branch.get('at'))[:80]!r}")
+            raise Refusal(
+                f"a branch leaves at a step, not at {str(branch.get('at'))[:80]!r}",
+                f"un prolongement part d’un pas, et non de {str(branch.get('at'))[:80]!r}",
+            )
     return branches
 
 

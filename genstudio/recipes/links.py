@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from genstudio import catalog, legacy
-from genstudio.controls import controls
+from genstudio.controls import Refusal, controls
 from genstudio.model import verbs as methods
 from genstudio.recipes.fields import from_word, to_word
 from genstudio.recipes.verbs import VERBS
@@ -48,5 +48,8 @@ def from_query(query: str) -> dict[str, Any] | None:
 def check_link(query: str) -> str:
     """The query itself. Raises ValueError if it is too long for a link, as several latents may make it."""
     if len(query) > MAX_LINK:
-        raise ValueError(f"this recipe is too long for a link ({len(query)} letters; at most {MAX_LINK})")
+        raise Refusal(
+            f"this recipe is too long for a link ({len(query)} letters; at most {MAX_LINK})",
+            f"cette recette est trop longue pour un lien ({len(query)} lettres ; au plus {MAX_LINK})",
+        )
     return query

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genstudio.controls import controls
+from genstudio.controls import Refusal, controls
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel, find_verb
 from genstudio.latent import style_layers
@@ -75,5 +75,8 @@ def unpack_styles(text: Any, shape: tuple[int, int]) -> np.ndarray:
     w = unpack(text)
     if len(w) != shape[0] * shape[1]:
         due = f"{shape[0]} layers of {shape[1]}"
-        raise ValueError(f"the styles of a picture in this recipe are {len(w)} numbers, not {due}")
+        raise Refusal(
+            f"the styles of a picture in this recipe are {len(w)} numbers, not {due}",
+            f"les styles d’une image de cette recette sont {len(w)} nombres, et non {shape[0]} couches de {shape[1]}",
+        )
     return w.reshape(shape)

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 from genstudio import __version__, catalog, checkpoint, legacy
-from genstudio.controls import check_controls
+from genstudio.controls import Refusal, check_controls
 from genstudio.engine.loaded import LoadedModel, find_verb
 from genstudio.recipes import verbs
 from genstudio.registry import find_system
@@ -70,12 +70,18 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
         field.check(recipe.get(field.name, None if field.default is verbs.REQUIRED else field.default))
     controls = recipe.get("controls") or {}
     if not isinstance(controls, dict):
-        raise ValueError(f"the recipe's controls must be named, not {controls!r}")
+        raise Refusal(
+            f"the recipe's controls must be named, not {controls!r}",
+            f"les réglages de la recette doivent être nommés, et non {controls!r}",
+        )
     checked = check_controls(verb.method(system), controls, header.classes)
     recipe |= {"controls": {name: checked[name] for name in controls}} if controls else {}
     companions = recipe.get("companions") or {}
     if not isinstance(companions, dict) or not all(isinstance(w, str) for w in (*companions, *companions.values())):
-        raise ValueError(f"the recipe's companions are digests by role, not {str(companions)[:80]!r}")
+        raise Refusal(
+            f"the recipe's companions are digests by role, not {str(companions)[:80]!r}",
+            f"les compagnons de la recette sont des empreintes par rôle, et non {str(companions)[:80]!r}",
+        )
     for branch in recipe.get("branches") or ():
         check_controls(find_verb(system, "denoise_from"), branch["controls"], header.classes)
     return recipe

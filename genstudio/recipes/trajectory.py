@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from genstudio.controls import Refusal
 from genstudio.engine import Engine
 from genstudio.engine.trajectory import Step, after
 from genstudio.recipes.encoding import unpack_mask
@@ -37,7 +38,10 @@ def steps(
                     break
                 yield step
         if start is None:
-            raise ValueError("a run without noise has no step to branch from")
+            raise Refusal(
+                "a run without noise has no step to branch from",
+                "un trajet sans bruit n’a pas de pas d’où repartir",
+            )
         continued = engine.denoise_from(
             name, start.x, start.time, [branch["seed"]], picture, mask, **branch["controls"]
         )

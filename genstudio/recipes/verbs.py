@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from genstudio.controls import Text
+from genstudio.controls import Refusal, Text
 from genstudio.recipes.fields import (
     BACKGROUND,
     BRANCHES,
@@ -339,5 +339,8 @@ VERBS = {verb.name: verb for verb in TABLE}
 def find(name: Any) -> Verb:
     """The verb of a recipe. Raises ValueError if there is none of that name."""
     if not isinstance(name, str) or name not in VERBS:
-        raise ValueError(f"the recipe's verb must be one of {', '.join(VERBS)}, not {name!r}")
+        raise Refusal(
+            f"the recipe's verb must be one of {', '.join(VERBS)}, not {name!r}",
+            f"le verbe de la recette : l’un de {', '.join(VERBS)}, et non {name!r}",
+        )
     return VERBS[name]

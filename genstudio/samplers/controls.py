@@ -111,5 +111,6 @@ StartNoise = Annotated[
             "Tiré de la graine, ou trouvé en remontant DDIM depuis votre image : "
             "elle revient alors presque telle quelle.",
         ),
+        titles=(Text("drawn", "tiré"), Text("found", "trouvé")),
     ),
 ]

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from genstudio import catalog
 from genstudio.checkpoint import Header
-from genstudio.controls import Text
+from genstudio.controls import Text, number
 from genstudio.data import Pictures, load, named
 from genstudio.data.pictures import relabel
 from genstudio.model import Model, generates
@@ -344,14 +344,15 @@ def notes(found: Mapping[str, Score]) -> list[Text]:
                 "qu’à d’autres sur autant d’images, ou prenez la distance à noyau, qui n’a pas ce biais.",
             )
         )
-    close = [number.value for what, number in found.items() if what.startswith(NEAREST) and number.value < COPIED]
+    close = [score.value for what, score in found.items() if what.startswith(NEAREST) and score.value < COPIED]
     if close:
         cautions.append(
             Text(
                 "Generated pictures lie much nearer to training pictures than held-out ones do, at "
                 f"{min(close):.2f} of their distance: the model may have learned some by heart.",
                 "Les images produites sont bien plus proches de celles de l’entraînement que ne le sont des images "
-                f"inédites, à {min(close):.2f} de leur distance : le modèle en a peut-être appris par cœur.",
+                f"inédites, à {number(min(close), '.2f', 'fr')} de leur distance : le modèle en a peut-être appris par "
+                "cœur.",
             )
         )
     return cautions

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from genstudio import paths
+from genstudio.controls import Refusal, Text
 from genstudio.sharing.hub_cache import CONFIG, Name, is_commit
 
 SECONDS = 10.0  # timeout of a request
@@ -178,13 +179,19 @@ def push(files: dict[str, bytes | Path], repo: str, private: bool) -> str:
             info = api.model_info(repo, timeout=SECONDS)
             there = {sibling.rfilename for sibling in info.siblings or ()}
             if private and not info.private:
-                raise ValueError(f"{repo} is there already, and public: choose another name, or change it on the Hub")
+                raise Refusal(
+                    f"{repo} is there already, and public: choose another name, or change it on the Hub",
+                    f"{repo} est déjà là, et public : choisissez un autre nom, ou changez-le sur le Hub",
+                )
         except RepositoryNotFoundError:
             pass
         [stem] = [file.removesuffix(".safetensors") for file in files if is_weights(file)]
         ours = {*files, f"{stem}.critic.safetensors", f"{stem}.webp"}
         if strange := there - ours - {".gitattributes", ".gitignore", "LICENSE"}:
-            raise ValueError(f"{repo} holds {min(strange)}, which is not of this checkpoint: choose another repository")
+            raise Refusal(
+                f"{repo} holds {min(strange)}, which is not of this checkpoint: choose another repository",
+                f"{repo} contient {min(strange)}, qui n’est pas de ces poids : choisissez un autre dépôt",
+            )
         api.create_repo(repo, private=private or None, exist_ok=True)
         operations: list[Any] = [CommitOperationAdd(file, content) for file, content in files.items()]
         operations += [CommitOperationDelete(file) for file in sorted((ours - {*files}) & there)]  # of an earlier push
@@ -205,24 +212,38 @@ def plainly(repo: str) -> Iterator[None]:
         yield
         return
     except errors.OfflineModeIsEnabled:
-        said = "HF_HUB_OFFLINE is set: the Hub is not asked"
+        said = Text("HF_HUB_OFFLINE is set: the Hub is not asked", "HF_HUB_OFFLINE est posé : le Hub n’est pas interrogé")
     except errors.GatedRepoError:
-        said = f"{repo} is open only to those whom its owner admits: ask for access on its page"
+        said = Text(
+            f"{repo} is open only to those whom its owner admits: ask for access on its page",
+            f"{repo} n’est ouvert qu’à ceux que son propriétaire admet : demandez l’accès sur sa page",
+        )
     except errors.RepositoryNotFoundError:
-        said = f"there is no {repo} on the Hub, or it is private: then log in with `hf auth login`, or set HF_TOKEN"
+        said = Text(
+            f"there is no {repo} on the Hub, or it is private: then log in with `hf auth login`, or set HF_TOKEN",
+            f"il n’y a pas de {repo} sur le Hub, ou il est privé : connectez-vous avec `hf auth login`, ou posez HF_TOKEN",
+        )
     except errors.RevisionNotFoundError:
-        said = f"{repo} has no such revision"
+        said = Text(f"{repo} has no such revision", f"{repo} n’a pas cette révision")
     except errors.HfHubHTTPError as error:
         said = refusal(repo, error.response.status_code if error.response is not None else None)
     except (errors.HTTPError, OSError, RuntimeError):  # the first is httpx's, of whichever version huggingface_hub has
-        said = "the Hub cannot be reached: is this machine online?"
-    raise ValueError(said)
+        said = OUT_OF_REACH
+    raise Refusal(*said)
 
 
-def refusal(repo: str, status: int | None) -> str:
+OUT_OF_REACH = Text(
+    "the Hub cannot be reached: is this machine online?", "le Hub est hors d’atteinte : cette machine est-elle en ligne ?"
+)
+
+
+def refusal(repo: str, status: int | None) -> Text:
     if status in (401, 403):
-        return f"the Hub refuses access to {repo} ({status}): log in with `hf auth login`, or set HF_TOKEN"
+        return Text(
+            f"the Hub refuses access to {repo} ({status}): log in with `hf auth login`, or set HF_TOKEN",
+            f"le Hub refuse l’accès à {repo} ({status}) : connectez-vous avec `hf auth login`, ou posez HF_TOKEN",
+        )
     if status is None:
-        return "the Hub cannot be reached: is this machine online?"
+        return OUT_OF_REACH
     phrase = http.HTTPStatus(status).phrase if status in tuple(http.HTTPStatus) else "unknown"
-    return f"the Hub answers {status} ({phrase}) for {repo}"
+    return Text(f"the Hub answers {status} ({phrase}) for {repo}", f"le Hub répond {status} ({phrase}) pour {repo}")

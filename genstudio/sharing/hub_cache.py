@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genstudio import paths
+from genstudio.controls import Refusal
 
 PREFIX = "hf:"
 CONFIG = "config.json"
@@ -27,7 +28,10 @@ def parse(word: str) -> Name:
     part = r"[A-Za-z0-9](?:[\w.-]{0,94}\w)?"
     found = re.fullmatch(rf"(?:hf:)?({part}/{part})(?:@(\w[\w./-]*))?", word, re.ASCII)
     if not found or ".." in word:
-        raise ValueError(f"a checkpoint on the Hub is written owner/name or owner/name@revision, not {word!r}")
+        raise Refusal(
+            f"a checkpoint on the Hub is written owner/name or owner/name@revision, not {word!r}",
+            f"un modèle du Hub s’écrit propriétaire/nom ou propriétaire/nom@révision, et non {word!r}",
+        )
     return Name(found[1], found[2])
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from genstudio.controls import Refusal
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel, check_labels
 from genstudio.images import save_png, to_pictures
@@ -43,9 +44,15 @@ def drawn(
     loaded = engine.hold(name)
     total = each * len(labels)
     if not labels or each < 1:
-        raise ValueError("name at least one class, and at least one picture of it")
+        raise Refusal(
+            "name at least one class, and at least one picture of it",
+            "nommez au moins une classe, et au moins une image de celle-ci",
+        )
     if total > MAX_IMAGES:
-        raise ValueError(f"{total} pictures are asked for; at most {MAX_IMAGES} make a set")
+        raise Refusal(
+            f"{total} pictures are asked for; at most {MAX_IMAGES} make a set",
+            f"{total} images sont demandées ; un jeu en a {MAX_IMAGES} au plus",
+        )
     fields.check_seed(seed + total - 1)
     labels = check_labels(loaded, labels, labels)
     jobs = [(label, seed + i * each + k) for i, label in enumerate(labels) for k in range(each)]
@@ -99,7 +106,10 @@ def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:
     classes, real = list(loaded.header.classes), compare_models.training(loaded)
     if real is None or list(real.classes) != classes:
         data = loaded.header.data
-        raise ValueError(f"the real pictures ({data}) are not on this machine, so there is nothing to compare with")
+        raise Refusal(
+            f"the real pictures ({data}) are not on this machine, so there is nothing to compare with",
+            f"les images réelles ({data}) ne sont pas sur cette machine : il n’y a rien à quoi comparer",
+        )
     images, labels = [], []
     for part in drawn(engine, name, classes, -(-count // len(classes)), **loaded.model.preview):
         images.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))

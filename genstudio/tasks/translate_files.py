@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from genstudio.controls import check_controls
+from genstudio.controls import Refusal, Text, check_controls, sentence
 from genstudio.data import Entry, entries
 from genstudio.engine import Engine
 from genstudio.images import open_picture, save_png, to_pictures
@@ -23,13 +23,15 @@ from genstudio.recipes.fields import picture_name
 MAX_FILE = 400 * 2**20  # bytes: 64 million pixels of three 16-bit channels, almost uncompressed
 MAX_PART = 60  # characters of a folder's or file's name: at most 240 bytes, where most file systems allow 255
 
+NO_ROOM = Text("there is too little memory for it", "il n’y a pas assez de mémoire")
+
 
 class Outcome(NamedTuple):
     """Result of one file."""
 
     name: str  # relative to its folder or zip
     written: str = ""  # name of the result in the target
-    trouble: str = ""  # the error, if there is no result
+    trouble: Text | None = None  # the error, if there is no result
     done: int = 0  # files so far, this one included
     of: int = 0
 
@@ -76,9 +78,10 @@ def each(translated: Callable[[bytes], bytes], sources: Sequence[Path], target: 
                     out.write(place, body)
                     outcome = Outcome(name, written=place)
                 except (ValueError, ArithmeticError, MemoryError) as error:
-                    outcome = Outcome(name, trouble=str(error) or "there is too little memory for it")
+                    outcome = Outcome(name, trouble=sentence(error) if str(error) else NO_ROOM)
                 except OSError as error:
-                    outcome = Outcome(name, trouble=f"cannot be written ({error.strerror or error})")
+                    why = error.strerror or error
+                    outcome = Outcome(name, trouble=Text(f"cannot be written ({why})", f"ne peut être écrit ({why})"))
                 yield outcome._replace(done=done, of=max(done, count))
 
 
@@ -101,12 +104,15 @@ def contents(source: Path) -> Iterator[Entry]:
 def of_file(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_FILE:
-            raise ValueError(f"too large ({path.stat().st_size} bytes; at most {MAX_FILE >> 20} MiB)")
+            raise Refusal(
+                f"too large ({path.stat().st_size} bytes; at most {MAX_FILE >> 20} MiB)",
+                f"trop grand ({path.stat().st_size} octets ; au plus {MAX_FILE >> 20} Mio)",
+            )
         return path.read_bytes()
     except FileNotFoundError:
-        raise ValueError("not found") from None
+        raise Refusal("not found", "introuvable") from None
     except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror or error})") from None
+        raise Refusal(f"cannot be read ({error.strerror or error})", f"illisible ({error.strerror or error})") from None
 
 
 def refuse(error: ValueError) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 from torch import nn
 
 from genstudio import catalog, checkpoint
+from genstudio.controls import Refusal
 from genstudio.data import Pictures
 from genstudio.data.pictures import relabel
 from genstudio.model import Model
@@ -62,7 +63,10 @@ def freeze(model: Model, count: int) -> None:
             if not found and isinstance(player, nn.ModuleDict):
                 continue  # the image buffer
             if count >= len(found):
-                raise ValueError(f"freeze must be less than the {len(found)} layers of the {name}, not {count}")
+                raise Refusal(
+                    f"freeze must be less than the {len(found)} layers of the {name}, not {count}",
+                    f"couches gelées : moins que les {len(found)} de {name}, et non {count}",
+                )
             for parameters in found[:count]:
                 for parameter in parameters:
                     parameter.requires_grad_(False)
@@ -81,7 +85,10 @@ def prepare(model: Model, recipe: Recipe) -> None:
     if recipe.augment:
         # A model without a critic would learn to generate the augmented images.
         if "critic" not in players:
-            raise ValueError("augment changes what a critic sees, and this system has none: flip and jitter are for it")
+            raise Refusal(
+                "augment changes what a critic sees, and this system has none: flip and jitter are for it",
+                "l’augmentation change ce que voit un critique, et ce système n’en a pas : miroir et décalage lui vont",
+            )
         model.augment = augmentation.augment
     freeze(model, recipe.freeze)
 
@@ -143,7 +150,10 @@ def settled(recipe: Recipe, model: Model, init: str | None) -> Recipe:
     """The recipe with a critic warm-up where the initial weights come without a critic, unless it sets one itself."""
     if init and "critic" in model.players() and not has_critic(init):
         if recipe.freeze:
-            raise ValueError(f"{init} comes without its critic: freeze would keep layers that have learned nothing")
+            raise Refusal(
+                f"{init} comes without its critic: freeze would keep layers that have learned nothing",
+                f"{init} vient sans son critique : geler garderait des couches qui n’ont rien appris",
+            )
         if recipe.critic_warmup is None:
             return replace(recipe, critic_warmup=min(CRITIC_WARMUP, recipe.images // 20))
     return recipe
@@ -156,7 +166,10 @@ def begin(model: Model, average: Model, init: str) -> tuple[str, ...]:
         model.load_state_dict(start.state_dict())
         average.load_state_dict(start.state_dict())
     except RuntimeError:
-        raise ValueError(f"{init} holds weights of {header.system}, which do not fit here") from None
+        raise Refusal(
+            f"{init} holds weights of {header.system}, which do not fit here",
+            f"{init} contient des poids de {header.system}, qui ne vont pas ici",
+        ) from None
     return tuple(header.classes)
 
 
@@ -170,7 +183,10 @@ def slots(former: Sequence[str], wanted: Sequence[str], count: int) -> tuple[str
     former class does not occur any more. Raises ValueError if there are too many.
     """
     if len(wanted) > count:
-        raise ValueError(f"the pictures are of {len(wanted)} classes, and this model has room for {count}")
+        raise Refusal(
+            f"the pictures are of {len(wanted)} classes, and this model has room for {count}",
+            f"les images sont de {len(wanted)} classes, et ce modèle a de la place pour {count}",
+        )
     names: list[str | None] = [*former[:count], *[None] * (count - len(former))]
     free = sorted((i for i, name in enumerate(names) if name not in wanted), key=lambda i: names[i] is not None)
     for name, i in zip((name for name in wanted if name not in names), free, strict=False):
@@ -188,7 +204,10 @@ def placed(pictures: Pictures, model: Model, former: Sequence[str]) -> Pictures:
     if not model.classes:
         return pictures
     if pictures.labels is None and hasattr(model, "classify"):
-        raise ValueError(f"a classifier learns from pictures in class folders, and {pictures.name} has none")
+        raise Refusal(
+            f"a classifier learns from pictures in class folders, and {pictures.name} has none",
+            f"un classifieur apprend d’images rangées en dossiers de classes, et {pictures.name} n’en a pas",
+        )
     if pictures.labels is None:
         return pictures
     model.class_names = slots(former, pictures.classes, model.classes)

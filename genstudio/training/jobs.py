@@ -31,7 +31,7 @@ import psutil
 from filelock import FileLock
 
 from genstudio import paths, registry
-from genstudio.controls import Text
+from genstudio.controls import Refusal, Text, sentence
 from genstudio.training import worker
 from genstudio.training.jsonl import rows
 from genstudio.training.worker import (  # the states of jobs are read here
@@ -60,6 +60,9 @@ KILLED = Text(
 CRASHED = Text(
     "Its process broke off ({signal}): that is a fault of the machine or of a library, not of your pictures.",
     "Son processus s’est interrompu ({signal}) : la faute en est à la machine ou à une bibliothèque, non à vos images.",
+)
+TOO_EARLY = Text(
+    "this training has not come far enough to leave weights", "cet entraînement ne peut pas encore laisser de poids"
 )
 VANISHED = Text(
     "Its process is gone without a word: it was killed, or the machine was restarted.",
@@ -208,10 +211,13 @@ def _check_room(owner: str) -> None:
     limits, jobs = Limits.here(), list_jobs()
     mine = sum(job.state in (*ACTIVE, WAITING) and job.spec.owner == owner for job in jobs)
     if mine >= limits.each:
-        raise ValueError(f"you have {mine} unfinished here, and {limits.each} is all that one visitor may have")
+        raise Refusal(
+            f"you have {mine} unfinished here, and {limits.each} is all that one visitor may have",
+            f"vous en avez {mine} en cours ici, et un visiteur peut en avoir {limits.each}",
+        )
     running, waiting = sum(job.state in ACTIVE for job in jobs), sum(job.state == WAITING for job in jobs)
     if running + waiting >= limits.at_once + limits.waiting:
-        raise ValueError(f"{waiting} trainings are waiting already: please come back later")
+        raise Refusal(f"{waiting} trainings are waiting already: please come back later", f"{waiting} attendent déjà")
 
 
 def pause(id: str) -> Job:
@@ -232,11 +238,11 @@ def _ask(id: str, what: str, then: str) -> Job:
         elif job.state in ACTIVE:
             worker.write(job.folder / "wish", what)
         elif not (job.state in (PAUSED, FAILED) and then == STOPPED):
-            raise ValueError(f"this training is {job.state} already")
+            raise Refusal(f"this training is {job.state} already", "cet entraînement est déjà arrêté ou va l’être")
         elif (job.folder / "state.pt").exists():  # no process is left: a new one has to export the weights
             _again(job, STOP)
         else:
-            raise ValueError("this training has not come far enough to leave weights")
+            raise Refusal(*TOO_EARLY)
     schedule()
     return find_job(id)
 
@@ -246,12 +252,12 @@ def resume(id: str) -> Job:
     with _lock():
         job = find_job(id)
         if job.state == DONE:
-            raise ValueError("this training has come to its end")
+            raise Refusal("this training has come to its end", "cet entraînement est arrivé à sa fin")
         if job.state in (PAUSED, STOPPED, FAILED):
             _check_room(job.spec.owner)
             _again(job)
         elif job.state in (PAUSING, STOPPING):
-            raise ValueError(f"this training is {job.state}: a moment, please")
+            raise Refusal(f"this training is {job.state}: a moment, please", "cet entraînement s’arrête : un instant")
     schedule()
     return find_job(id)
 
@@ -310,7 +316,7 @@ def schedule() -> None:
                     _begin(job, limits)
                     running += 1
                 except (OSError, ValueError, TypeError) as error:  # a fault of this job alone: start the others
-                    worker.record_end(job.folder, FAILED, Text(str(error), str(error)))
+                    worker.record_end(job.folder, FAILED, sentence(error))
             elif job.state not in (WAITING, *ACTIVE) and limits.hours and _quiet(job.folder) > 3600 * limits.hours:
                 _remove(job)
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from genstudio.controls import Refusal
 from genstudio.data import Batches, load
 from genstudio.images import from_uint8, to_uint8
 from genstudio.model import Model, Noise, generates, sample
@@ -103,7 +104,10 @@ class Stepper:
             took = any(self._play(player) for _ in range(SEARCHED))
         if not took:
             before.restore(self)
-            raise ValueError(f"the {player} had no turn in {SEARCHED} batches")
+            raise Refusal(
+                f"the {player} had no turn in {SEARCHED} batches",
+                f"{player} n’a pas eu son tour en {SEARCHED} lots",
+            )
         before.restore_onlookers(self)
         self.kept.append(before)
         while len(self.kept) > 1 and sum(kept.bytes for kept in self.kept) > UNDO_BYTES:
@@ -112,7 +116,7 @@ class Stepper:
     def back(self) -> GameState:
         """Undo the last step, bit by bit. Raises ValueError if there is none."""
         if not self.kept:
-            raise ValueError("there is no step to take back")
+            raise Refusal("there is no step to take back", "il n’y a pas de pas à annuler")
         self.kept.pop().restore(self)
         return self.stand()
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import psutil
 from filelock import FileLock, Timeout
 
-from genstudio.controls import Text
+from genstudio.controls import Text, sentence
 
 WAITING, RUNNING, PAUSING, STOPPING = "waiting", "running", "pausing", "stopping"
 PAUSED, STOPPED, DONE, FAILED = "paused", "stopped", "done", "failed"
@@ -61,8 +61,10 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            said = str(error) or type(error).__name__
-            record_end(folder, FAILED if isinstance(error, Exception) else PAUSED, Text(said, said))
+            said = sentence(error)
+            if not said.en:
+                said = Text(type(error).__name__, type(error).__name__)
+            record_end(folder, FAILED if isinstance(error, Exception) else PAUSED, said)
             raise
 
 

@@ -15,7 +15,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio.controls import Text
+from genstudio.controls import Text, number
 from genstudio.engine import Engine
 from genstudio.images import border, centre_ink, error_map, fit, flatten, invert, open_picture
 from genstudio.latent.projection import Projection
@@ -56,7 +56,7 @@ class Endpoint:
                 seed, precision=0, minimum=0, label=t(w.SEED), elem_id=f"{name}-seed", min_width=90,
                 info=t(w.SEED_HINT) if draw else None,
             )  # fmt: skip
-            self.roll = gr.Button(t(w.DICE_END), elem_id=f"{name}-roll", min_width=70, scale=0)
+            self.roll = gr.Button(t(w.NEW_SEED), elem_id=f"{name}-roll", min_width=110, scale=0)
         self.upload = gr.UploadButton(t(w.UPLOAD), file_types=["image"], elem_id=f"{name}-upload", size="sm")
         self.stop = gr.Button(t(w.STOP_SEARCH), visible=False, elem_id=f"{name}-stop", size="sm", variant="stop")
         self.draw = self.pad = None
@@ -153,7 +153,7 @@ def compared(end: dict, lang: str) -> str:
     for key, label in figures:
         said = label.say(lang)
         body += f"<figure>{html.picture(end[key], said)}<figcaption>{said}</figcaption></figure>"
-    error = f"{w.SQUARED_ERROR.say(lang)}<br><output>{end['error']:.4f}</output>"
+    error = f"{w.SQUARED_ERROR.say(lang)}<br><output>{number(end['error'], '.4f', lang)}</output>"
     return f'<div class="pair">{body}<p class="legend">{error}</p></div>'
 
 

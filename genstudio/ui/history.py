@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from genstudio.controls import Refusal
 from genstudio.engine import Engine
 from genstudio.recipes import commands, recipe, replay
 from genstudio.ui import html
@@ -29,7 +30,7 @@ class History:
     def render(self) -> None:
         gr.Markdown(t(w.HISTORY), elem_classes="caption")
         self.shown = gr.HTML(elem_id=f"{self.place}history", elem_classes="trail", js_on_load=html.PICK)
-        with gr.Accordion(t(w.RECIPE), open=False, elem_id=f"{self.place}recipe", elem_classes="recipe"):
+        with gr.Accordion(t(w.COMMAND), open=False, elem_id=f"{self.place}recipe", elem_classes="recipe"):
             gr.Markdown(t(w.RECIPE_HINT))
             self.command = gr.Code(language="shell", interactive=False, show_label=False, lines=1, wrap_lines=True)
         self.share = Share(self.place)
@@ -69,13 +70,16 @@ class History:
     def picked(self, history: list, index: Any) -> dict:
         """Recipe at an index of the history."""
         if not 0 <= int(index) < len(history):
-            raise ValueError("this picture is no longer in the history")
+            raise Refusal("this picture is no longer in the history", "cette image n’est plus dans l’historique")
         return history[int(index)][1]
 
     def checked(self, found: dict) -> dict:
         """Check an untrusted recipe. The system's name comes first: it must not lead to other files."""
         if found.get("system") not in self.systems:
-            raise ValueError(f"the model {found.get('system')!r} of this recipe is not here")
+            raise Refusal(
+                f"the model {found.get('system')!r} of this recipe is not here",
+                f"le modèle {found.get('system')!r} de cette recette n’est pas ici",
+            )
         return recipe.check(found)
 
     def thumbnail(self, found: dict) -> str:

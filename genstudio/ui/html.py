@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from genstudio.controls import Refusal
 from genstudio.images import save_png, to_pictures
 from genstudio.ui.assets import asset
 
@@ -52,7 +53,7 @@ def read_uri(uri: Any) -> bytes:
     """Decode a PNG data URI. Raises ValueError if it is not one."""
     head, _, body = str(uri).partition(",")
     if head != "data:image/png;base64" or len(body) > 2_000_000:
-        raise ValueError("not a picture")
+        raise Refusal("not a picture", "ce n’est pas une image")
     return base64.b64decode(body)
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import gradio as gr
 
-from genstudio.controls import Text
-from genstudio.ui.words import BROKEN_PICTURE, NO_LINK, NOT_A_PICTURE, TABLE, TOO_LARGE
+from genstudio.controls import Text, sentence
+from genstudio.ui.words import TABLE
 
 
 def t(text: Text):
@@ -28,11 +28,9 @@ def language(request: gr.Request | None) -> str:
 
 
 def reason(error: Exception, lang: str) -> str:
-    """Sentence of an error, in the visitor's language if the table has it."""
-    sentence = str(error)
-    for text in (NOT_A_PICTURE, BROKEN_PICTURE, TOO_LARGE, NO_LINK):
-        sentence = sentence.replace(text.en, text.say(lang))
-    return sentence[:1].upper() + sentence[1:]
+    """Sentence of an error, in the visitor's language if it is a `Refusal`."""
+    said = sentence(error).say(lang)
+    return said[:1].upper() + said[1:]
 
 
 def friendly(handler: Callable) -> Callable:

@@ -20,7 +20,7 @@ import gradio as gr
 import numpy as np
 
 from genstudio import catalog, paths
-from genstudio.controls import Text, number, thousands
+from genstudio.controls import Refusal, Text, number, thousands
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel
 from genstudio.importers import identify as opening
@@ -29,7 +29,7 @@ from genstudio.importers.identify import Found
 from genstudio.model import verbs
 from genstudio.recipes import links, recipe
 from genstudio.recipes.verbs import VERBS
-from genstudio.scores.words import score_text
+from genstudio.scores.words import score_text, score_title
 from genstudio.ui import words as w
 from genstudio.ui.assets import asset
 from genstudio.ui.events import ONCE, QUIET, VISITS, Place, memories, on
@@ -273,7 +273,7 @@ class OpenFile:
         """Advice on a file that cannot be opened, in one sentence."""
         lang = language(request)
         if found.reason:
-            raise ValueError(found.reason)
+            raise Refusal(*found.reason)
         if found.kind == "pictures":
             return (yield from self.gather(found, [Path(path)], inputs, request))
         advice = ADVICE.get(found.kind) or ADVICE.get(found.form, w.NOT_OPENED)
@@ -343,8 +343,9 @@ def card(found: Found, said: Message, lang: str) -> str:
 def fact(key: str, value: Any, lang: str) -> str:
     """Format a fact from an untrusted file, cut short."""
     if key == "scores" and isinstance(value, dict):
-        best = [(str(n)[:60], s) for n, s in value.items() if not str(n).startswith("share of")]
-        return "; ".join(f"{name}: {score_text(score)}" for name, score in best[:4])
+        best = [(str(n), s) for n, s in value.items() if not str(n).startswith("share of")]
+        shown = [(score_title(name, lang)[:90], score_text(score, lang)) for name, score in best[:4]]
+        return "; ".join(w.SCORE_OF.say(lang, name=name, score=score) for name, score in shown)
     if isinstance(value, Text):
         return value.say(lang)
     if isinstance(value, tuple):

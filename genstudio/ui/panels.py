@@ -86,6 +86,6 @@ def titled(options: Iterable[str], titles: Mapping[str, Text]) -> list:
 Properties = Callable[[Any, Mapping[str, Text]], dict]
 COMPONENTS: dict[type[Kind], tuple[type[gr.components.Component], Properties]] = {
     Slider: (gr.Slider, lambda kind, _: {"minimum": kind.low, "maximum": kind.high, "step": kind.step}),
-    Choice: (gr.Dropdown, lambda kind, meant: {"choices": titled(kind.options, meant)}),
+    Choice: (gr.Dropdown, lambda kind, meant: {"choices": titled(kind.options, kind.titled | meant)}),
     Toggle: (gr.Radio, lambda kind, _: {"choices": titled(kind.options, kind.options)}),
 }

@@ -15,6 +15,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from PIL import Image
 
+from genstudio.controls import Refusal
 from genstudio.images import open_picture
 from genstudio.recipes import fields
 
@@ -96,7 +97,10 @@ class FileSession(Session):
             try:
                 self.files.append(Path(shutil.move(path, place / str(i) / path.name)))
             except FileNotFoundError:
-                raise ValueError(f"{path.name} was lost on the way: please send it once more") from None
+                raise Refusal(
+                    f"{path.name} was lost on the way: please send it once more",
+                    f"{path.name} s’est perdu en route : envoyez-le encore une fois",
+                ) from None
 
     def place(self, name: str) -> Path:
         """Path of a new result, which replaces the previous one."""

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import segno
 
+from genstudio.controls import Refusal
 from genstudio.recipes import links
 from genstudio.ui import words as w
 from genstudio.ui.assets import asset
@@ -51,5 +52,5 @@ class Share:
 def qr(link: Any) -> str:
     """QR code of a link as SVG, dark on light in either theme, as cameras need it."""
     if not isinstance(link, str) or not link.startswith(("http://", "https://")) or len(link) > links.MAX_LINK + 300:
-        raise ValueError(w.NO_LINK.en)
+        raise Refusal(*w.NO_LINK)
     return segno.make(link, error="l", micro=False).svg_inline(border=4, omitsize=True, light="white", svgclass="qr")

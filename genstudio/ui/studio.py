@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.engine.zero_gpu import Call, ZeroGPUEngine
 from genstudio.training import jobs
@@ -53,7 +54,7 @@ def build(engine: Engine) -> gr.Blocks:
         door.listen(page, switch, tabs)
         for button in (present, leave):
             button.click(None, js=TOGGLE)
-        gr.Markdown(t(engine.status()), elem_id="standing", elem_classes="caption")
+        gr.Markdown(t(standing(engine)), elem_id="standing", elem_classes="caption")
         api.expose(engine)
         tell_values(page)
     # On a Space, Gradio's page would ask huggingface.co for a header over ours, and Google for the header's fonts.
@@ -61,6 +62,12 @@ def build(engine: Engine) -> gr.Blocks:
     page.queue(default_concurrency_limit=4, max_size=64)
     page.warm_up = lambda: warm_up(engine, [tab for _, tab in tabs.values()])
     return page
+
+
+def standing(engine: Engine) -> Text:
+    """Device and number format, with the reason for them folded. One text: Gradio translates one of a component."""
+    short, whole = engine.precision(engine.exact).summary, engine.status()
+    return Text(*(f"<details><summary>{a}</summary>{b}</details>" for a, b in zip(short, whole, strict=True)))
 
 
 def warm_up(engine: Engine, tabs: Sequence[Tab]) -> None:

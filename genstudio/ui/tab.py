@@ -11,7 +11,7 @@ from pathlib import Path
 import gradio as gr
 
 from genstudio import catalog
-from genstudio.controls import Text
+from genstudio.controls import Refusal, Text
 from genstudio.engine import Engine
 from genstudio.system import System
 from genstudio.ui import html
@@ -164,7 +164,7 @@ class Tab:
     def check_system(self, name: str) -> str:
         """The name itself. Raises ValueError if it is none of this tab's models."""
         if name not in self.systems:
-            raise ValueError(f"no model is called {name!r}")
+            raise Refusal(f"no model is called {name!r}", f"aucun modèle ne s’appelle {name!r}")
         return name
 
     def card(self, name: str, lang: str) -> tuple[str, str, str]:

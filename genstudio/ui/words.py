@@ -23,8 +23,15 @@ NO_CLASS = Text("none", "aucune")
 MODEL = Text("Model", "Modèle")
 SEED = Text("Seed", "Graine")
 SEED_HINT = Text("Same seed, same picture.", "Même graine, même image.")
-DICE = Text("Another one  ␣", "Une autre  ␣")
-DICE_END = Text("Roll", "Tirer")
+# What all tabs have is called the same on all: a new seed, Run, the history, a film, the command.
+NEW_SEED = Text("New seed", "Nouvelle graine")
+NEW_SEED_KEY = Text(*(f"{said}  ␣" for said in NEW_SEED))  # of the button that the space bar presses
+RUN = Text("Run", "Lancer")
+STOP = Text("Stop", "Arrêter")
+SAVE_FILM = Text("Save a film", "Enregistrer un film")
+AS_WEBP = Text("Film as WebP", "Film en WebP")
+AS_MP4 = Text("Film as MP4", "Film en MP4")
+COMMAND = Text("Command", "Commande")
 UPLOAD = Text("Your picture", "Votre image")
 DRAW = Text("Draw", "Dessiner")
 DROP_HERE = Text("or drop a picture here", "ou déposez une image ici")
@@ -41,15 +48,20 @@ STOP_SEARCH = Text("Stop, keep the best", "Arrêter, garder la meilleure")
 POSITION = Text("Position t: from start to end", "Position t : du départ à l’arrivée")
 LINEAR = Text("Linear", "Linéaire")
 DOWNLOAD = Text("Download", "Télécharger")
+DOWNLOAD_FILE = Text("Download: {kind}, {size}", "Télécharger : {kind}, {size}")
 STRIP = Text("The way in nine steps: click one to go there", "Le chemin en neuf pas : cliquez pour y aller")
-WALK = Text("Save this walk as a film", "Enregistrer ce parcours en film")
-WALK_WEBP = Text("Film as WebP", "Film en WebP")
-WALK_MP4 = Text("Film as MP4", "Film en MP4")
 
 
 BY_PCA = Text("principal components of the codes", "composantes principales des codes")
+METHODS = {
+    "effect": Text("effect", "effet"),
+    "pca": Text("component", "composante"),
+    "dimension": Text("dimension", "dimension"),
+    "sefa": Text("SeFa", "SeFa"),
+}
 MOVED = Text("Moved", "Déplacée")
 RESET = Text("All to zero", "Tout à zéro")
+OWN_LABEL = Text("Name of the direction", "Nom de la direction")
 OWN_NAME = Text("smile, beard, …", "sourire, barbe, …")
 OWN_EMPTY = Text("None named yet.", "Aucune direction nommée.")
 OWN_NOTHING = Text("move a slider and type a name first", "déplacez d’abord un curseur et donnez un nom")
@@ -67,14 +79,13 @@ NO_FILM = Text("No film lies beside this model.", "Aucun film n’accompagne ce 
 LEARNED_FROM = Text("Learned from", "A appris sur")
 IMAGES_SEEN = Text("Pictures seen", "Images vues")
 MINUTES = Text("Minutes", "Minutes")
-COMMAND = Text("Command", "Commande")
 COMMIT = Text("Commit", "Commit")
 LICENCE = Text("Licence", "Licence")
+SCORE_OF = Text("{name}: {score}", "{name} : {score}")
 SCORES = Text("Scores, with 95 % intervals", "Mesures, avec intervalles à 95 %")
 
 HISTORY = Text("History: click a picture to return to it", "Historique : cliquez sur une image pour y revenir")
 HISTORY_EMPTY = Text("What you make is kept here.", "Ce que vous faites est gardé ici.")
-RECIPE = Text("Make this picture again", "Refaire cette image")
 RECIPE_HINT = Text(
     "The recipe is inside the picture: drop it back on this page and everything returns. On the command line:",
     "La recette est dans l’image : déposez-la sur cette page et tout revient. En ligne de commande :",
@@ -219,10 +230,5 @@ LINK_TOO_LONG = Text(
     "Le code de votre image rend la recette trop longue pour un lien. Transmettez l’image téléchargée : elle la porte.",
 )
 NO_LINK = Text("this is no address of a page", "ce n’est pas l’adresse d’une page")
-
-# Reasons to refuse a picture, as raised by `images.open_picture`
-NOT_A_PICTURE = Text("not a picture", "ce n’est pas une image")
-BROKEN_PICTURE = Text("truncated or broken", "tronquée ou abîmée")
-TOO_LARGE = Text("too large", "trop grande")
 
 TABLE = gr.I18n(**{language: {} for language in Text._fields})

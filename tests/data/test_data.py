@@ -113,7 +113,7 @@ def test_bad_items_are_refused_by_number_name_and_reason_and_the_rest_is_used(so
     files |= {"cat/17.png": whole[:-40], "cat/20.png": b"I am a cat"}
     found = read_pictures(source(files), SHAPE)
     assert len(found) == 28
-    assert found.refused == [
+    assert [line.en for line in found.refused] == [
         "image 18 of 30, cat/17.png: truncated or broken",
         "image 21 of 30, cat/20.png: not a picture",
     ]
@@ -188,7 +188,7 @@ def test_a_member_that_unpacks_to_other_than_it_says_is_refused_by_name(tmp_path
     body[at : at + 20] = b"\xff" * 20
     path.write_bytes(body)
     found = read_pictures(path, SHAPE)
-    assert found.images[:, 0, 0, 0].tolist() == [1, 3] and found.refused[0].startswith("image 2 of 3, b.png: cannot be read")
+    assert found.images[:, 0, 0, 0].tolist() == [1, 3] and found.refused[0].en.startswith("image 2 of 3, b.png: cannot be read")
 
 
 def test_a_member_behind_a_password_is_refused_by_name(tmp_path):
@@ -197,7 +197,7 @@ def test_a_member_behind_a_password_is_refused_by_name(tmp_path):
     body[body.rindex(b"PK\x01\x02") + 8] |= 1  # the flag of encryption in b's entry of the directory
     path.write_bytes(body)
     found = read_pictures(path, SHAPE)
-    assert len(found) == 1 and "b.png: cannot be read" in found.refused[0]
+    assert len(found) == 1 and "b.png: cannot be read" in found.refused[0].en
 
 
 def test_a_link_out_of_a_folder_is_not_followed(tmp_path):

@@ -164,7 +164,8 @@ def test_the_survey_and_the_loading_agree(tmp_path):
     place = str(pack(tmp_path / "set.zip", files))
     found, kept, held = report.survey(place, SHAPE), data.load(place, "train", SHAPE), data.load(place, "test", SHAPE)
     assert found.count == len(kept) + len(held) == 42 and found.held_out == len(held) == 4
-    assert found.refused == kept.refused == [
+    assert found.refused == kept.refused
+    assert [line.en for line in found.refused] == [
         "image 18 of 44, cat/017.png: truncated or broken",
         "image 34 of 44, dog/03.png: not a picture",
     ]

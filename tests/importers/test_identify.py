@@ -194,7 +194,7 @@ def test_a_truncated_file_is_still_told_in_words(tmp_path, name):
         found = identify.identify(written(tmp_path, name, content[:length]))
         assert open_file.card(found, open_file.Message("so"), "fr")
         if found.kind == "broken":
-            assert 3 < len(found.reason) < 200
+            assert 3 < len(found.reason.en) < 200
 
 
 def test_bytes_at_random_are_never_more_than_a_file(tmp_path):
@@ -238,7 +238,7 @@ def test_bytes_at_random_are_never_more_than_a_file(tmp_path):
 )
 def test_a_bad_file_gets_its_reason(tmp_path, name, content, words):
     found = identify.identify(written(tmp_path, name, content))
-    assert found.kind == "broken" and words in found.reason
+    assert found.kind == "broken" and words in found.reason.en
 
 
 def test_a_picture_of_too_many_pixels_is_not_decoded(tmp_path):
@@ -246,7 +246,7 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(tmp_path):
     content[16:24] = struct.pack(">II", 100_000, 100_000)  # in the header, with its checksum
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     found = identify.identify(written(tmp_path, "a.png", bytes(content)))
-    assert found.kind == "broken" and found.reason.startswith("too large")
+    assert found.kind == "broken" and found.reason.en.startswith("too large")
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(tmp_path):
 def test_weights_that_say_they_are_ours_are_checked(tmp_path, header, words):
     save_file({"a": torch.zeros(2)}, tmp_path / "a.safetensors", {checkpoint.KEY: json.dumps(header)})
     found = identify.identify(tmp_path / "a.safetensors")
-    assert found.kind == "broken" and words in found.reason
+    assert found.kind == "broken" and words in found.reason.en
 
 
 def test_the_card_shows_what_a_file_says_and_lets_none_of_it_act():

@@ -145,7 +145,7 @@ def test_of_sixty_odd_broken_and_hostile_files_the_good_ones_are_translated(sour
     assert [o.done for o in outcomes] == list(range(1, 61)) and {o.of for o in outcomes} == {60}
     assert {o.name for o in outcomes if o.written} == set(good), [o for o in outcomes if o.name in good and o.trouble]
     assert {o.name for o in outcomes if o.trouble} == set(bad)
-    assert all(o.trouble.count("\n") == 0 and len(o.trouble) < 200 for o in outcomes)
+    assert all(o.trouble.en.count("\n") == 0 and len(o.trouble.en) < 200 for o in outcomes if o.trouble)
     written = read(tmp_path / result)
     assert sorted(written) == sorted(o.written for o in outcomes if o.written)
     for outcome in outcomes:
@@ -224,7 +224,7 @@ def test_several_sources_go_into_one_target_and_none_hides_another(fast, denoise
     (tmp_path / "x.webp").write_bytes(encoded(photograph(), "WEBP"))
     outcomes = list(translate_files(fast, denoiser, [*sources, tmp_path / "x.webp", tmp_path / "gone.png"], tmp_path / "out.zip"))
     assert [(o.name, o.written) for o in outcomes[:3]] == [("x.png", "x.png"), ("x.jpg", "x 2.png"), ("x.webp", "x 3.png")]
-    assert outcomes[3].trouble == "not found" and outcomes[3].done == outcomes[3].of == 4
+    assert outcomes[3].trouble.en == "not found" and outcomes[3].done == outcomes[3].of == 4
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_hostile_archive_costs_a_line(files, reason, fast, denoiser, tmp_path)
                 archive.writestr(name, body)
     (tmp_path / "good.png").write_bytes(encoded(photograph()))
     refused, written = translate_files(fast, denoiser, [hostile, tmp_path / "good.png"], tmp_path / "out")
-    assert refused.name == "x.zip" and reason in refused.trouble
+    assert refused.name == "x.zip" and reason in refused.trouble.en
     assert written.written == "good.png" and sorted(p.name for p in (tmp_path / "out").iterdir()) == ["good.png"]
 
 
@@ -303,7 +303,7 @@ def test_what_cannot_translate_says_so(fast, untrained, tmp_path):
 def test_a_file_too_large_to_be_a_picture_is_not_read(fast, denoiser, tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "MAX_FILE", 100)
     [outcome] = translate_files(fast, denoiser, [write(tmp_path / "in", {"a.png": bytes(101)})], tmp_path / "out")
-    assert outcome.trouble.startswith("too large (101 bytes")
+    assert outcome.trouble.en.startswith("too large (101 bytes")
 
 
 def test_what_the_system_put_there_is_no_picture_and_no_trouble(source, fast, denoiser, tmp_path):

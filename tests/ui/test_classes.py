@@ -71,7 +71,7 @@ def test_classes_are_picked(tab, subtests):
 
     with subtests.test("a denoiser is asked first and shows how its pictures come about"):
         choose(tab, "ddpm_mnist", MODELS)
-        assert tab.locator(GRID).count() == 0 and "press Draw" in tab.locator("#class-grid").inner_text()
+        assert tab.locator(GRID).count() == 0 and "press Run" in tab.locator("#class-grid").inner_text()
         tab.evaluate("""window.seen = new Set();
             new MutationObserver(() => seen.add(document.querySelector('#class-grid img')?.src)).observe(
                 document.querySelector('#class-grid'), {childList: true, subtree: true, attributes: true});""")

@@ -89,12 +89,12 @@ def test_a_walk_in_french(page, subtests):
         assert not [word for word in words if word in text]
 
     with subtests.test("the page"):
-        says("Espace latent", "Départ", "Sphérique", "Une autre", "visages dessinés", "Historique")
+        says("Espace latent", "Départ", "Sphérique", "Nouvelle graine", "visages dessinés", "Historique")
         spares("Start")
 
     with subtests.test("the views"):
         turn_to_view(page, "#views", "directions")
-        says("Entre quatre", "plus grand effet", "Tout à zéro", "Aucune direction nommée", "Calcul en")
+        says("Entre quatre", "plus grand effet", "Tout à zéro", "Aucune direction nommée", "ce processeur")
         spares("None named")
 
     with subtests.test("the Style mixing tab"):

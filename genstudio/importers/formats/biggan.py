@@ -25,7 +25,10 @@ def recognise(file: WeightFile) -> Reading | None:
     if network is None or not all(key in network.tensors for key in OWN):
         return None
     if "layers" not in file.settings:
-        raise Refused("beside it is no config.json that says which blocks double the picture: give the folder of both")
+        raise Refused(
+            "beside it is no config.json that says which blocks double the picture: give the folder of both",
+            "il n’y a pas à côté de config.json qui dise quels blocs doublent l’image : donnez le dossier des deux",
+        )
     blocks, attended = blocks_of(file.settings["layers"]), file.settings.get("attention_layer_position")
     embedding, classes = two(network, "embeddings.weight")
     rows, narrowest = two(network, "generator.bn.running_means")
@@ -99,7 +102,7 @@ def translated(network: StateDict, blocks: int, attended: int, eps: float) -> di
 
     def read(key: str) -> Tensor:
         if key not in network.tensors:
-            raise Refused(f"its {key} is not there")
+            raise Refused(f"its {key} is not there", f"son {key} n’y est pas")
         return network.read(key).float()
 
     def weight(key: str) -> Tensor:

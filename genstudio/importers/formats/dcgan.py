@@ -22,7 +22,10 @@ def recognise(file: WeightFile) -> Reading | None:
         if found := generator(network):
             return found
     if any(map(is_critic, networks)):
-        raise Refused("it is a critic: its generator is what draws")
+        raise Refused(
+            "it is a critic: its generator is what draws",
+            "c’est un critique : c’est son générateur qui dessine",
+        )
     return None
 
 

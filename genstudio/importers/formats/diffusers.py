@@ -59,7 +59,10 @@ def recognise(file: WeightFile) -> Reading | None:
     if len(network.shape("time_embedding.linear_1.weight")) != 2:
         return None
     if not file.settings:
-        raise Refused("it does not say how it was built: it has to be a folder, with its config.json")
+        raise Refused(
+            "it does not say how it was built: it has to be a folder, with its config.json",
+            "il ne dit pas comment il est construit : il faut un dossier, avec son config.json",
+        )
     noise = file.more.get("scheduler", {})
     arguments = layout(file.settings, network) | noising(noise)
     if noise.get("variance_type") == "learned_range" and not arguments["learned_variance"]:

@@ -37,7 +37,10 @@ def recognise(file: WeightFile) -> Reading | None:
     if generator is None or "mapping.fc0.weight" not in generator.tensors:
         return None
     if "synthesis.input.freqs" in generator.tensors:
-        raise Refused("it is a StyleGAN3, and there is only StyleGAN2 here")
+        raise Refused(
+            "it is a StyleGAN3, and there is only StyleGAN2 here",
+            "c’est un StyleGAN3, et il n’y a ici que StyleGAN2",
+        )
     if "synthesis.b4.const" not in generator.tensors:
         return None
     found = Generator(generator)
@@ -68,7 +71,7 @@ def recognise(file: WeightFile) -> Reading | None:
 def given(network: StateDict, key: str, dimensions: int) -> tuple[int, ...]:
     """Shape of a required tensor. Raises Refused if it is missing or too large."""
     if key not in network.tensors:
-        raise Refused(f"its {key} is not there")
+        raise Refused(f"its {key} is not there", f"son {key} n’y est pas")
     shape = network.shape(key)
     if len(shape) != dimensions or not all(1 <= n <= MAX_SIZE for n in shape):
         raise Refused(f"its {key} has the shape {shown(shape)}")
@@ -157,7 +160,7 @@ class Generator:
             due |= {"mapping.embed.weight", "mapping.embed.bias"}
         keys = {key for key in self.network.tensors if not key.endswith(FILTERS)}
         if missing := due - keys:
-            raise Refused(f"its {min(missing)} is not there")
+            raise Refused(f"its {min(missing)} is not there", f"son {min(missing)} n’y est pas")
         if extra := keys - due:
             raise Refused(f"its {shown(min(extra))} has no place in a StyleGAN2")
         given(self.network, "synthesis.b4.const", 3)

@@ -29,7 +29,10 @@ def recognise(file: WeightFile) -> Reading | None:
         if found := resnet(network) or unet(network):
             return found
     if any(map(is_critic, file.networks.values())):
-        raise Refused("it is a critic: the generator beside it is what translates")
+        raise Refused(
+            "it is a critic: the generator beside it is what translates",
+            "c’est un critique : c’est le générateur, à côté, qui traduit",
+        )
     return None
 
 

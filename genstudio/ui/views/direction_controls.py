@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from genstudio.controls import number
 from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.events import ONCE, on
@@ -56,6 +57,15 @@ class DirectionSliders:
         return updates
 
 
+def moves(by: Mapping[str, float], most: int, lang: str) -> str:
+    """The first moves along directions, in a language: "effect 1 +2.00 · pca 3 -0.50 …"."""
+    said = []
+    for name, amount in list(by.items())[:most]:
+        method, _, place = name.partition(" ")
+        said.append(f"{w.METHODS[method].say(lang)} {place} {number(amount, '+.2f', lang)}")
+    return " · ".join(said) + (" …" if len(by) > most else "")
+
+
 def names_of(method: str, first: int, count: int) -> list[str]:
     """Names of the directions of a page that begins at `first`, of `count` in all: "pca 7", "pca 8", ..."""
     return [f"{method} {i + 1}" for i in range(first, min(count, first + AT_ONCE))]
@@ -80,8 +90,8 @@ class NamedDirections:
         """Create the components; `chips` is the id of the list, `place` prefixes the others."""
         with gr.Row(elem_classes="tools"):
             self.name = gr.Textbox(
-                placeholder=t(w.OWN_NAME), show_label=False, container=False, max_lines=1, elem_id=f"{place}-name",
-                min_width=120,
+                placeholder=t(w.OWN_NAME), label=t(w.OWN_LABEL), show_label=False, container=False, max_lines=1,
+                elem_id=f"{place}-name", min_width=120,
             )  # fmt: skip
             self.save = gr.Button(t(w.SAVE), elem_id=f"{place}-save", size="sm", scale=0, min_width=90)
         self.chips = gr.HTML(elem_id=chips, js_on_load=html.PICK)

@@ -11,8 +11,9 @@ import gradio as gr
 from genstudio.ui import words as w
 from genstudio.ui.events import ONCE, on
 from genstudio.ui.language import friendly, language, t
+from genstudio.ui.open_file import amount
 
-SUFFIXES = {".webp": w.WALK_WEBP, ".mp4": w.WALK_MP4}
+SUFFIXES = {".webp": w.AS_WEBP, ".mp4": w.AS_MP4}
 
 
 class Film:
@@ -34,7 +35,8 @@ class Film:
         @friendly
         def on_save(inputs: dict, request: gr.Request) -> dict:
             film = save(inputs, Path(tempfile.mkdtemp(prefix="walk-")), suffix)
-            label = f"{w.DOWNLOAD.say(language(request))}: {suffix[1:].upper()}, {film.stat().st_size // 1000} kB"
+            lang = language(request)
+            label = w.DOWNLOAD_FILE.say(lang, kind=suffix[1:].upper(), size=amount(film.stat().st_size, lang))
             return gr.update(value=str(film), label=label, visible=True)
 
         return on_save

@@ -8,8 +8,8 @@ from html import escape
 import gradio as gr
 
 from genstudio import catalog, checkpoint
-from genstudio.controls import Text, thousands
-from genstudio.scores.words import score_text
+from genstudio.controls import Text, number, thousands
+from genstudio.scores.words import score_text, score_title
 from genstudio.ui import words as w
 from genstudio.ui.language import language, t
 from genstudio.ui.views.view import View
@@ -52,13 +52,16 @@ def story(name: str, lang: str) -> str:
 def facts(header: checkpoint.Header, lang: str) -> str:
     """Table of the facts of a header, which is untrusted."""
     said = {
-        w.LEARNED_FROM: f"{header.sets} · {header.credit}" if header.credit else header.sets,
+        w.LEARNED_FROM: escape(f"{header.sets} · {header.credit}" if header.credit else header.sets),
         w.IMAGES_SEEN: thousands(header.images),
-        w.MINUTES: f"{header.minutes:g}",
-        w.COMMAND: header.command,
-        w.COMMIT: header.commit,
-        w.LICENCE: header.licence,
+        w.MINUTES: number(header.minutes, "g", lang),
+        w.COMMAND: header.command and f"<code>{escape(header.command)}</code>",
+        w.COMMIT: escape(header.commit),
+        w.LICENCE: escape(header.licence),
     }
-    rows = "".join(f"<tr><th>{k.say(lang)}</th><td>{escape(str(v))}</td></tr>" for k, v in said.items() if v)
-    scores = "".join(f"<tr><th>{escape(str(k))}</th><td>{escape(score_text(v))}</td></tr>" for k, v in header.scores.items())
+    rows = "".join(f"<tr><th>{k.say(lang)}</th><td>{v}</td></tr>" for k, v in said.items() if v)
+    scores = "".join(
+        f"<tr><th>{escape(score_title(str(k), lang))}</th><td>{escape(score_text(v, lang))}</td></tr>"
+        for k, v in header.scores.items()
+    )
     return f"<table>{rows}</table>" + (f"<h4>{w.SCORES.say(lang)}</h4><table>{scores}</table>" if scores else "")

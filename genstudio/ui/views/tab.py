@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import gradio as gr
 import numpy as np
 
+from genstudio.controls import Refusal
 from genstudio.engine import Engine
 from genstudio.images import flatten, grid, open_picture
 from genstudio.ui import html
@@ -191,7 +192,10 @@ class ViewsTab(Tab):
         """Updates that restore a checked recipe."""
         able = [view for view in self.views.values() if recipe["verb"] in view.verbs and view.supports(recipe["system"])]
         if not able:
-            raise ValueError(f"no view shows what the recipe's verb {recipe['verb']!r} makes")
+            raise Refusal(
+                f"no view shows what the recipe's verb {recipe['verb']!r} makes",
+                f"aucune vue ne montre ce que fait le verbe {recipe['verb']!r} de la recette",
+            )
         view = min(able, key=lambda view: len(view.verbs))  # the map before interpolation, which takes any latents
         kept = self.history.keep(recipe, history, lang) if keep else self.history.show(history, recipe, lang)
         front = self.select(recipe["system"], lang) | self.select_view(view.key)

@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 
 from genstudio import catalog
-from genstudio.controls import controls
+from genstudio.controls import controls, number
 from genstudio.images import save_walk
 from genstudio.recipes import fields, replay
 from genstudio.ui import html
@@ -44,8 +44,8 @@ class Between(View):
                 self.start = gr.Dropdown(names, value=self.first["label"], label=t(w.FIRST), elem_id="between-first", min_width=140)
                 self.end = gr.Dropdown(names, value=self.first["towards"], label=t(w.SECOND), elem_id="between-second", min_width=140)
                 self.seed = gr.Number(3, precision=0, minimum=0, label=t(page_words.SEED), elem_id="between-seed", min_width=100)
-                self.dice = gr.Button(t(page_words.DICE), elem_classes="dice", variant="primary", scale=0, min_width=150)
-            with gr.Accordion(t(w.FILM), open=False, elem_id="between-walk"), gr.Row(elem_classes="tools"):
+                self.dice = gr.Button(t(page_words.NEW_SEED_KEY), elem_classes="dice", variant="primary", scale=0, min_width=150)
+            with gr.Accordion(t(page_words.SAVE_FILM), open=False, elem_id="between-walk"), gr.Row(elem_classes="tools"):
                 self.film = Film("between")
 
     @property
@@ -134,7 +134,7 @@ class Between(View):
     def stage_html(self, scene: dict, lang: str) -> str:
         made = self.recipe_of(scene)
         said = f"{scene['label']} → {scene['towards']}"
-        caption = f"<output>{scene['blend']:.2f}</output>"
+        caption = f"<output>{number(scene['blend'], '.2f', lang)}</output>"
         uri = html.png_uri(replay.image(made, self.engine), made)
         name = f"{scene['system']}-{scene['label']}-{scene['towards']}.png"
         return f'<div class="stage one">{figure(uri, escape(said), escape(name, quote=True), lang, caption)}</div>'

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from genstudio import catalog
+from genstudio.controls import number
 from genstudio.recipes import fields, recipe
 from genstudio.tasks import compare_models
 from genstudio.ui import html
@@ -30,7 +31,7 @@ class Board(View):
         with gr.Row(elem_classes="tools"):
             self.label = gr.Dropdown(self.names(), value=self.first["label"], label=t(w.WISH), elem_id="board-label", filterable=True, min_width=160)
             self.seed = gr.Number(7, precision=0, minimum=0, label=t(page_words.SEED), elem_id="board-seed", min_width=100)
-            self.go = gr.Button(t(w.ASK), elem_id="board-ask", variant="primary", scale=0, min_width=150)
+            self.go = gr.Button(t(page_words.RUN), elem_id="board-ask", variant="primary", scale=0, min_width=150)
         self.answers = gr.HTML(elem_id="board-answers")
 
     @property
@@ -89,12 +90,12 @@ class Board(View):
             prediction = f'<span class="{"" if predicted == label else "amiss"}">{said}</span>'
         near = f'<p class="legend">{w.NOT_AT_HAND.say(lang)}</p>'
         if answer.original is not None:
-            apart = w.APART.say(lang, apart=f"{answer.apart:.2f}")
+            apart = w.APART.say(lang, apart=number(answer.apart, ".2f", lang))
             original = html.picture(html.png_uri(answer.original), w.NEAREST.say(lang))
             near = f"<figure>{original}<figcaption>{w.NEAREST.say(lang)}, {apart}</figcaption></figure>"
         facts = {
-            w.TOOK: f"{answer.seconds:.2f} s".replace(".", "," if lang == "fr" else "."),
-            w.PARAMETERS: f"{answer.parameters / 1e6:.2f} M".replace(".", "," if lang == "fr" else "."),
+            w.TOOK: number(answer.seconds, ".2f", lang) + " s",
+            w.PARAMETERS: number(answer.parameters / 1e6, ".2f", lang) + " M",
             w.SEEN: prediction,
         }
         rows = "".join(f"<div><dt>{name.say(lang)}</dt><dd>{said}</dd></div>" for name, said in facts.items())

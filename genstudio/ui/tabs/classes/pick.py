@@ -14,6 +14,7 @@ from genstudio import catalog
 from genstudio.controls import OF_CLASSES, Text, controls
 from genstudio.recipes import fields, replay
 from genstudio.ui import html
+from genstudio.ui import words as page_words
 from genstudio.ui.events import LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
@@ -36,9 +37,9 @@ class Pick(View):
                 self.grid = gr.HTML(elem_id="class-grid", js_on_load=html.PICK, min_height=240)
                 gr.Markdown(t(w.CLICK), elem_classes="caption")
                 with gr.Row(elem_classes="tools"):
-                    self.go = gr.Button(t(w.DRAW), elem_id="class-draw", scale=0, min_width=120)
-                    self.stop = gr.Button(t(w.STOP), elem_id="class-stop", variant="stop", scale=0, min_width=110, visible=False)
-                    self.dice = gr.Button(t(w.OTHERS), elem_classes="dice", variant="primary", scale=0, min_width=150)
+                    self.go = gr.Button(t(page_words.RUN), elem_id="class-draw", scale=0, min_width=120)
+                    self.stop = gr.Button(t(page_words.STOP), elem_id="class-stop", variant="stop", scale=0, min_width=110, visible=False)
+                    self.dice = gr.Button(t(page_words.NEW_SEED_KEY), elem_classes="dice", variant="primary", scale=0, min_width=150)
             with gr.Column(scale=6, min_width=300, elem_classes="subject-column"):
                 self.subject = gr.HTML(elem_id="class-subject")
                 self.labels = gr.Dropdown(

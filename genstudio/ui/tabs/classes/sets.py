@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from genstudio import catalog
-from genstudio.controls import Text
+from genstudio.controls import Text, number
 from genstudio.scores.augmentation import SOURCES
 from genstudio.scores.intervals import Score
 from genstudio.tasks import labelled_dataset
@@ -20,6 +20,7 @@ from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.events import ONCE, on
 from genstudio.ui.language import friendly, language, t
+from genstudio.ui.open_file import amount
 from genstudio.ui.tabs.classes import words as w
 from genstudio.ui.views.view import View
 
@@ -39,14 +40,14 @@ class Sets(View):
         with gr.Row(elem_classes="tools"):
             self.each = gr.Slider(1, MAX_EACH, 20, step=1, label=t(w.EACH), elem_id="set-each")
             self.go = gr.Button(t(w.MAKE), elem_id="set-make", variant="primary", scale=0, min_width=150)
-            self.stop = gr.Button(t(w.STOP), elem_id="set-stop", variant="stop", scale=0, min_width=110, visible=False)
+            self.stop = gr.Button(t(page_words.STOP), elem_id="set-stop", variant="stop", scale=0, min_width=110, visible=False)
             self.file = gr.DownloadButton(visible=False, elem_id="set-file", variant="primary", scale=0)
         self.progress = gr.HTML(elem_id="set-progress")
         with gr.Accordion(t(w.HELPS), open=False, elem_id="set-study"):
             gr.Markdown(t(Text(*(said.format(n=STUDIED) for said in w.HELPS_HINT))), elem_classes="caption")
             with gr.Row(elem_classes="tools"):
-                self.try_it = gr.Button(t(w.STUDY), elem_id="set-try", variant="primary", scale=0, min_width=120)
-                self.enough = gr.Button(t(w.STOP), elem_id="set-enough", variant="stop", scale=0, min_width=110, visible=False)
+                self.try_it = gr.Button(t(page_words.RUN), elem_id="set-try", variant="primary", scale=0, min_width=120)
+                self.enough = gr.Button(t(page_words.STOP), elem_id="set-enough", variant="stop", scale=0, min_width=110, visible=False)
             self.found = gr.HTML(elem_id="set-found")
 
     @property
@@ -82,7 +83,7 @@ class Sets(View):
             for part in parts:
                 note = w.MADE.say(lang, done=part.done, of=part.of)
                 yield {self.progress: html.progress(part.done / part.of, note)}
-        label = f"{page_words.DOWNLOAD.say(lang)}: ZIP, {target.stat().st_size // 1000} kB"
+        label = page_words.DOWNLOAD_FILE.say(lang, kind="ZIP", size=amount(target.stat().st_size, lang))
         yield {self.stop: gr.update(visible=False), self.file: gr.update(value=str(target), label=label, visible=True)}
 
     @friendly
@@ -121,7 +122,8 @@ def bars(accuracies: dict[str, Score], lang: str) -> str:
     rows = ""
     for source, score in accuracies.items():
         name = w.SOURCES[source].say(lang)
-        said = f"{100 * score.value:.1f} % ({100 * score.low:.1f}–{100 * score.high:.1f})".replace(".", "," if lang == "fr" else ".")
+        value, low, high = (number(100 * share, ".1f", lang) for share in (score.value, score.low, score.high))
+        said = f"{value} % ({low}–{high})"
         rows += (
             f'<div class="bar"><span>{name}</span><i style="--low:{score.low:.4f};--at:{score.value:.4f};'
             f'--high:{score.high:.4f}"></i><output>{escape(said)}</output></div>'

@@ -16,13 +16,10 @@ CLASSES_HINT = Text("Type to search; as many as you like, up to {most}.", "Tapez
 EACH = Text("Of each class", "De chaque classe")
 EACH_HINT = Text("A column is a seed: the same one for every class.", "Une colonne est une graine, la même pour toutes les classes.")
 SEED = Text("First seed", "Première graine")
-DRAW = Text("Draw", "Dessiner")
-STOP = Text("Stop", "Arrêter")
-OTHERS = Text("Others  ␣", "D’autres  ␣")
 GRID = Text("{classes} classes, {each} of each", "{classes} classes, {each} de chaque")
 LONG = Text(
-    "Its pictures come about step by step, which takes seconds: press Draw.",
-    "Ses images naissent pas à pas, ce qui prend des secondes : appuyez sur Dessiner.",
+    "Its pictures come about step by step, which takes seconds: press Run.",
+    "Ses images naissent pas à pas, ce qui prend des secondes : appuyez sur Lancer.",
 )
 CHOSEN = Text("Chosen", "Choisie")
 CLICK = Text("Click a picture to see it large.", "Cliquez une image pour la voir en grand.")
@@ -40,7 +37,6 @@ NOTHING_BETWEEN = Text(
 FIRST, SECOND = Text("From class", "De la classe"), Text("To class", "À la classe")
 HOW_FAR = Text("How far", "Jusqu’où")
 IN_NINE = Text("In nine steps: click one to go there", "En neuf pas : cliquez-en un pour y aller")
-FILM = Text("Save it as a film", "L’enregistrer en film")
 
 BOARD = Text("The board", "Le tableau")
 BOARD_HINT = Text(
@@ -50,8 +46,7 @@ BOARD_HINT = Text(
     "l’image d’entraînement dont elle est la plus proche.",
 )
 WISH = Text("Class", "Classe")
-ASK = Text("Ask them all", "Les interroger tous")
-BOARD_EMPTY = Text("Choose a class and ask: each model answers in turn.", "Choisissez une classe et demandez : chaque modèle répond à son tour.")
+BOARD_EMPTY = Text("Choose a class and press Run: each model answers in turn.", "Choisissez une classe et appuyez sur Lancer : chaque modèle répond à son tour.")
 TOOK = Text("Time", "Temps")
 PARAMETERS = Text("Parameters", "Paramètres")
 SEEN = Text("The judge sees", "Le juge voit")
@@ -76,7 +71,6 @@ HELPS_HINT = Text(
     "Trois petits apprennent aussi longtemps : de {n} images réelles, d’autant de dessinées, et des deux. On les interroge sur des "
     "images réelles mises de côté.",
 )
-STUDY = Text("Try it", "Essayer")
 LEARNING = {
     "real": Text("learning from real pictures", "apprend des images réelles"),
     "generated": Text("learning from drawn pictures", "apprend des images dessinées"),

@@ -9,8 +9,10 @@ from html import escape
 
 import gradio as gr
 
+from genstudio.controls import Refusal, number
 from genstudio.samplers import SAMPLERS
 from genstudio.ui import html
+from genstudio.ui import words as page_words
 from genstudio.ui.html import progress
 from genstudio.ui.language import t
 from genstudio.ui.tabs.diffusion import words as w
@@ -25,8 +27,8 @@ class Compare:
         self.backend = backend
         gr.Markdown(t(w.COMPARE_HINT), elem_classes="caption")
         with gr.Row(elem_classes="tools"):
-            self.start = gr.Button(t(w.COMPARE_GO), elem_id="grid-run", variant="primary", scale=0, min_width=140)
-            self.stop = gr.Button(t(w.STOP), elem_id="grid-stop", variant="stop", scale=0, min_width=110, visible=False)
+            self.start = gr.Button(t(page_words.RUN), elem_id="grid-run", variant="primary", scale=0, min_width=140)
+            self.stop = gr.Button(t(page_words.STOP), elem_id="grid-stop", variant="stop", scale=0, min_width=110, visible=False)
         self.progress = gr.HTML(elem_id="grid-progress")
         self.grid = gr.HTML(elem_id="sampler-grid", js_on_load=html.PICK)
 
@@ -65,11 +67,11 @@ class Compare:
                     body += '<i class="blank"></i>'
                     continue
                 uri, seconds = cells[sampler, count]
-                took = f"{seconds:.2f} s"
+                took = number(seconds, ".2f", lang) + " s"
                 name = f"{sampler}, {w.STEPS.say(lang, steps=count)}"
                 body += (
                     f'<button data-pick="{escape(sampler)} {count}" aria-label="{escape(name, quote=True)}">'
-                    f"{html.picture(uri, '')}<small>{took.replace('.', ',') if lang == 'fr' else took}</small></button>"
+                    f"{html.picture(uri, '')}<small>{took}</small></button>"
                 )
         return f'<div class="grid-of-runs" style="--columns:{len(COUNTS)}">{body}</div>'
 
@@ -78,5 +80,5 @@ def picked(word: str) -> dict:
     """Sampler and steps of a cell, as controls."""
     sampler, _, count = str(word).partition(" ")
     if sampler not in SAMPLERS or not count.isdecimal() or int(count) not in COUNTS:
-        raise ValueError(f"the grid has no cell {word!r}")
+        raise Refusal(f"the grid has no cell {word!r}", f"la grille n’a pas de case {word!r}")
     return {"sampler": sampler, "steps": int(count)}

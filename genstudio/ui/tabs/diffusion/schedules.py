@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 import numpy as np
 
+from genstudio.controls import number
 from genstudio.engine.trajectory import noised
 from genstudio.samplers.schedule import Schedule
 from genstudio.ui import html
@@ -41,11 +42,11 @@ class Schedules:
         for kind, label in PLANS:
             plan = Schedule(kind)
             [image] = noised(picture, plan, [time], scene["seed"])
-            said = f"ᾱ = {plan.alpha_bar(time):.3f}"
+            said = "ᾱ = " + number(plan.alpha_bar(time), ".3f", lang)
             shown = f'<div class="frame">{html.picture(html.png_uri(image), label.say(lang))}</div>'
             figures += (
                 f'<figure class="{COLOURS[kind]}">{shown}<figcaption><b>{label.say(lang)}</b>'
-                f"<output>{said.replace('.', ',') if lang == 'fr' else said}</output></figcaption></figure>"
+                f"<output>{said}</output></figcaption></figure>"
             )
             alphas.append((COLOURS[kind], [plan.alpha_bar(t) for t in times]))
             ratios.append((COLOURS[kind], [float(np.clip(10 * np.log10(plan.signal_to_noise(t)), -FLOOR, FLOOR)) for t in times]))

@@ -25,7 +25,8 @@ from genstudio.ui import words as page_words
 from genstudio.ui.assets import asset
 from genstudio.ui.html import progress
 from genstudio.ui.language import t
-from genstudio.ui.panels import Panel
+from genstudio.ui.open_file import amount
+from genstudio.ui.panels import MEANT, Panel
 from genstudio.ui.share import Share
 from genstudio.ui.tabs.diffusion import words as w
 from genstudio.ui.tabs.diffusion.backend import DiffusionBackend
@@ -50,8 +51,8 @@ class StepByStep:
         with gr.Row(elem_classes="tools"):
             self.scrub = gr.Slider(0, 20, 20, step=1, label=t(w.SCRUB), info=t(w.SCRUB_HINT), elem_id="scrub")
             self.play = gr.Button(t(w.PLAY), elem_id="play", scale=0, min_width=110)
-            self.start = gr.Button(t(w.RUN), elem_id="run", variant="primary", scale=0, min_width=110)
-            self.stop = gr.Button(t(w.STOP), elem_id="run-stop", variant="stop", scale=0, min_width=110, visible=False)
+            self.start = gr.Button(t(page_words.RUN), elem_id="run", variant="primary", scale=0, min_width=110)
+            self.stop = gr.Button(t(page_words.STOP), elem_id="run-stop", variant="stop", scale=0, min_width=110, visible=False)
         self.progress = gr.HTML(elem_id="run-progress")
         gr.Markdown(t(w.STRIP), elem_classes="caption")
         self.strip = gr.HTML(elem_id="run-strip", js_on_load=html.PICK)
@@ -61,15 +62,15 @@ class StepByStep:
                 self.seed = gr.Number(1, precision=0, minimum=0, label=t(page_words.SEED), elem_id="branch-seed", min_width=100)
                 self.panel = Panel(backend.systems, "denoise_from", "branch", BRANCHES_BY, hints=False)
                 self.branch = gr.Button(t(w.BRANCH_GO), elem_id="branch-go", variant="primary", scale=0, min_width=140)
-        gr.Markdown(t(w.RUNS), elem_classes="caption")
+        gr.Markdown(t(page_words.HISTORY), elem_classes="caption")
         self.runs = gr.HTML(elem_id="runs", js_on_load=html.PICK)
-        with gr.Accordion(t(w.KEEP), open=False, elem_id="run-save"), gr.Row(elem_classes="tools"):
+        with gr.Accordion(t(page_words.SAVE_FILM), open=False, elem_id="run-save"), gr.Row(elem_classes="tools"):
             self.savers = {
                 suffix: gr.Button(t(label), elem_id=f"run-{suffix[1:]}", size="sm", scale=0, min_width=140)
-                for suffix, label in ((".png", w.AS_STRIP), (".webp", w.AS_WEBP), (".mp4", w.AS_MP4))
+                for suffix, label in ((".png", w.AS_STRIP), (".webp", page_words.AS_WEBP), (".mp4", page_words.AS_MP4))
             }
             self.saved = gr.DownloadButton(visible=False, elem_id="run-file", size="sm", variant="primary", scale=0)
-        with gr.Accordion(t(w.RECIPE), open=False, elem_id="run-recipe"):
+        with gr.Accordion(t(page_words.COMMAND), open=False, elem_id="run-recipe"):
             self.command = gr.Code(language="shell", interactive=False, show_label=False, lines=1, wrap_lines=True)
         self.share = Share("run-")
 
@@ -180,9 +181,10 @@ class StepByStep:
         for run in session.runs:
             said = [w.LEFT_AT.say(lang, at=branch["at"]) for branch in run.scene["branches"]]
             label = run.scene["branches"][-1]["controls"].get("label") if said else run.scene["controls"].get("label")
-            title = " · ".join([f"{page_words.SEED.say(lang)} {run.scene['seed']}", *([str(label)] if label else []), *said])
-            items.append((html.png_uri(run.steps[-1].x_0[0]), title))
-        return html.thumbnails(items, w.RUNS_EMPTY.say(lang))
+            label = MEANT[label].say(lang) if label in MEANT else str(label or "")
+            titles = [f"{page_words.SEED.say(lang)} {run.scene['seed']}", *([label] if label else []), *said]
+            items.append((html.png_uri(run.steps[-1].x_0[0]), " · ".join(titles)))
+        return html.thumbnails(items, page_words.HISTORY_EMPTY.say(lang))
 
     def save(self, run: RecordedRun, suffix: str, lang: str) -> Any:
         """Save a run: its strip as PNG, or all of it as a film."""
@@ -194,7 +196,7 @@ class StepByStep:
             sheets = np.stack([np.concatenate([getattr(s, lane)[0] for lane, _, _ in LANES], 1) for s in run.steps])
             frames = enlarged(sheets, 3 * FILM_SIDE)
             save_loop(frames + frames[-1:] * max(1, round(LAST_FRAME * len(frames))), path, FILM_SECONDS)
-        label = f"{page_words.DOWNLOAD.say(lang)}: {suffix[1:].upper()}, {max(1, path.stat().st_size // 1000)} kB"
+        label = page_words.DOWNLOAD_FILE.say(lang, kind=suffix[1:].upper(), size=amount(path.stat().st_size, lang))
         return gr.update(value=str(path), label=label, visible=True)
 
 

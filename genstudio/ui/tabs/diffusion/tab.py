@@ -85,7 +85,7 @@ class DiffusionTab(SessionTab):
                     self.seed = gr.Number(
                         4, precision=0, minimum=0, label=t(page_words.SEED), info=t(w.SEED_HINT), elem_id="run-seed", min_width=90
                     )
-                    self.dice = gr.Button(t(page_words.DICE_END), elem_id="run-dice", elem_classes="dice", min_width=70, scale=0)
+                    self.dice = gr.Button(t(page_words.NEW_SEED_KEY), elem_id="run-dice", elem_classes="dice", min_width=130, scale=0)
                 with gr.Accordion(t(w.MORE), open=False, elem_id="run-more"):
                     others = {name for system in self.systems.values() for name in controls(system.model.sample)} - {*MAIN}
                     self.more = Panel(self.systems, "sample", "diffusion", others)

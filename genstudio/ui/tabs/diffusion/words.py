@@ -33,8 +33,6 @@ SEED_HINT = Text("Same seed, same noise.", "Même graine, même bruit.")
 MORE = Text("More controls", "Plus de réglages")
 
 # The run
-RUN = Text("Run", "Lancer")
-STOP = Text("Stop", "Arrêter")
 STARTING = Text("Starting…", "Démarrage…")
 RUNNING = Text("Step {step} of {steps}, about {left} s left", "Pas {step} sur {steps}, encore {left} s environ")
 STOPPED = Text(
@@ -78,8 +76,6 @@ BRANCH_HINT = Text(
     "Le trajet est quitté là où est le curseur, et repart avec une autre graine, classe, guidage ou échantillonneur.",
 )
 BRANCH_GO = Text("Branch here", "Prolonger d’ici")
-RUNS = Text("Runs of this visit: click one to have it back", "Trajets de cette visite : cliquez pour en retrouver un")
-RUNS_EMPTY = Text("Nothing yet.", "Rien encore.")
 LEFT_AT = Text("left at step {at}", "quitté au pas {at}")
 NOT_NOISED = Text("there is no noise at this step: choose an earlier one", "il n’y a pas de bruit à ce pas : choisissez-en un plus tôt")
 NO_RUN = Text("there is no run yet", "il n’y a pas encore de trajet")
@@ -87,18 +83,13 @@ GONE = Text("this run is no longer kept", "ce trajet n’est plus gardé")
 TOO_MANY = Text("a run can be left {most} times, not more", "un trajet peut être quitté {most} fois, pas plus")
 
 # Export
-KEEP = Text("Save the run", "Enregistrer le trajet")
 AS_STRIP = Text("Strip as PNG", "Bande en PNG")
-AS_WEBP = Text("Film as WebP", "Film en WebP")
-AS_MP4 = Text("Film as MP4", "Film en MP4")
-RECIPE = Text("This picture as a command", "Cette image en une commande")
 
 # Samplers
 COMPARE_HINT = Text(
     "One seed, one row a sampler, one column a number of steps: each cell costs one run. Click one to watch it.",
     "Une graine, une ligne par échantillonneur, une colonne par nombre de pas : chaque case coûte un trajet. Cliquez pour la voir.",
 )
-COMPARE_GO = Text("Fill the grid", "Remplir la grille")
 COMPARE_PROGRESS = Text("{done} of {of} runs", "{done} trajets sur {of}")
 STEPS = Text("{steps} steps", "{steps} pas")
 

@@ -12,12 +12,13 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from genstudio.controls import Text
+from genstudio.controls import Text, number
 from genstudio.engine import Engine
 from genstudio.images import grid
 from genstudio.recipes import encoding, fields, recipe
 from genstudio.system import System
 from genstudio.ui import html
+from genstudio.ui import words as page_words
 from genstudio.ui.events import DRAG, EACH, LAST, ONCE, on
 from genstudio.ui.history import History
 from genstudio.ui.language import friendly, language, t
@@ -52,7 +53,7 @@ class Atlas(View):
         with gr.Row(elem_classes="tools"):
             self.sheet = gr.Checkbox(False, label=t(w.SHOW_SHEET), elem_id="map-sheet", visible=bool(self.flat))
             self.dice = gr.Button(
-                t(w.OTHER_CODES), elem_id="map-dice", elem_classes="dice", variant="primary", scale=0, min_width=200,
+                t(page_words.NEW_SEED_KEY), elem_id="map-dice", elem_classes="dice", variant="primary", scale=0, min_width=200,
                 visible=bool(self.flat),
             )  # fmt: skip
         self.fields, self.stages, self.rows = {}, {}, {}
@@ -184,7 +185,8 @@ class Atlas(View):
     def stage_html(self, scene: dict, name: str, lang: str) -> str:
         code = self.code_at(scene, name)
         [image] = self.engine.decode(name, code[None])
-        caption = f"<output>z = ({code[0]:.2f}, {code[1]:.2f})</output>"
+        first, second = (number(value, ".2f", lang) for value in code)
+        caption = f"<output>z = ({first}{' ;' if lang == 'fr' else ','} {second})</output>"
         uri = html.png_uri(image, self.made_at(name, code))
         return figure(uri, w.HERE.say(lang), f"{name}-map.png", lang, caption)
 

@@ -21,6 +21,7 @@ from genstudio.ui.views.direction_controls import (
     AT_ONCE,
     DirectionSliders,
     NamedDirections,
+    moves,
     names_of,
     page_at,
     picked,
@@ -48,7 +49,7 @@ class Directions(View):
                 self.strip = gr.HTML(elem_id="directions-strip", js_on_load=html.PICK)
                 with gr.Row(elem_classes="tools"):
                     self.add_panel()
-                    self.dice = gr.Button(t(page_words.DICE), elem_classes="dice", variant="primary", scale=0, min_width=170)
+                    self.dice = gr.Button(t(page_words.NEW_SEED_KEY), elem_classes="dice", variant="primary", scale=0, min_width=170)
             with gr.Column(scale=6, min_width=260, elem_classes="end-column wide"):
                 self.kind = gr.Radio(
                     [(t(label), kind) for kind, label in DIRECTION_TITLES.items()], value="effect", label=t(w.DIRECTIONS_KIND),
@@ -191,8 +192,7 @@ class Directions(View):
         by = self.moved_by(scene)
         code = steered(self.code(scene, "from"), by, self.engine, scene["system"])
         [uri] = self.pictures(scene, code[None], [self.recipe_of(scene)])
-        said = " · ".join(f"{name} {amount:+.2f}" for name, amount in list(by.items())[:4])
-        caption = f"<output>{said}{' …' if len(by) > 4 else ''}</output>"
+        caption = f"<output>{moves(by, 4, lang)}</output>"
         moved = figure(uri, page_words.MOVED.say(lang), f"{scene['system']}-steered.png", lang, caption)
         return f'<div class="stage one">{moved}</div>'
 

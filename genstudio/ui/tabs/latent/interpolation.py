@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio.controls import Text
+from genstudio.controls import Text, number
 from genstudio.images import save_walk
 from genstudio.latent.paths import PATHS, between
 from genstudio.recipes import fields
@@ -47,10 +47,11 @@ class Interpolation(View):
                 self.strip = gr.HTML(elem_id="strip", js_on_load=html.PICK, min_height=100)
                 with gr.Row(elem_classes="tools"):
                     self.add_panel()
-                    self.dice = gr.Button(t(page_words.DICE), elem_id="dice", variant="primary", scale=0, min_width=170)
-                with gr.Accordion(t(page_words.WALK), open=False, elem_id="walk"), gr.Row(elem_classes="tools"):
+                    self.dice = gr.Button(t(page_words.NEW_SEED_KEY), elem_id="dice", variant="primary", scale=0, min_width=170)
+                with gr.Accordion(t(page_words.SAVE_FILM), open=False, elem_id="walk"), gr.Row(elem_classes="tools"):
                     self.walk_path = gr.Radio(
-                        [(t(NAMES[path][0]), path) for path in PATHS], value="spherical", show_label=False, container=False
+                        [(t(NAMES[path][0]), path) for path in PATHS],
+                        value="spherical", label=t(w.PATH), show_label=False, container=False,
                     )
                     self.film = Film("walk")
             with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
@@ -145,10 +146,10 @@ class Interpolation(View):
         figures, lines = "", []
         for (path, (label, note)), uri, code in zip(NAMES.items(), uris, latents, strict=True):
             lines.append((path, np.linalg.norm(between(ends, fine, path), axis=1)))
-            caption = f"<span>{note.say(lang)}</span><output>‖z‖ = {np.linalg.norm(code):.2f}</output>"
+            caption = f"<span>{note.say(lang)}</span><output>‖z‖ = {number(np.linalg.norm(code), '.2f', lang)}</output>"
             figures += figure(uri, label.say(lang), f"{scene['system']}-{path}.png", lang, caption, path)
         typical = float(np.sqrt(len(ends[0])))
-        legend = f"{w.NORM.say(lang)} ‖z‖ · {w.TYPICAL.say(lang)} = {typical:.1f}"
+        legend = f"{w.NORM.say(lang)} ‖z‖ · {w.TYPICAL.say(lang)} = {number(typical, '.1f', lang)}"
         return (
             f'<div class="stage" data-position="{position:g}">{figures}</div>{html.curve(lines, position, typical, legend)}'
             f'<p class="legend"><i class="linear"></i>{page_words.LINEAR.say(lang)} <i class="spherical"></i>'

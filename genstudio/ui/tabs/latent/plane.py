@@ -7,11 +7,12 @@ import random
 import gradio as gr
 import numpy as np
 
-from genstudio.controls import Text
+from genstudio.controls import Text, number
 from genstudio.images import grid
 from genstudio.latent.paths import within
 from genstudio.recipes import fields
 from genstudio.ui import html
+from genstudio.ui import words as page_words
 from genstudio.ui.endpoint import Endpoint
 from genstudio.ui.events import DRAG, EACH, LAST, on
 from genstudio.ui.language import friendly, language, t
@@ -43,7 +44,7 @@ class Plane(View):
                     self.stage = gr.HTML(elem_id="plane-stage")
                 with gr.Row(elem_classes="tools"):
                     self.add_panel()
-                    self.dice = gr.Button(t(w.FOUR_OTHERS), elem_classes="dice", variant="primary", scale=0, min_width=170)
+                    self.dice = gr.Button(t(page_words.NEW_SEED_KEY), elem_classes="dice", variant="primary", scale=0, min_width=170)
             with gr.Column(scale=2, min_width=150, elem_classes="end-column"):
                 corner("ne")
                 corner("se")
@@ -111,7 +112,8 @@ class Plane(View):
     def stage_html(self, scene: dict, lang: str) -> str:
         code = within(self.corners(scene), [scene["x"]], [scene["y"]])
         [uri] = self.pictures(scene, code, [self.recipe_of(scene)])
-        caption = f"<output>x = {scene['x']:.2f} · y = {scene['y']:.2f} · ‖z‖ = {np.linalg.norm(code):.2f}</output>"
+        x, y, norm = (number(value, ".2f", lang) for value in (scene["x"], scene["y"], np.linalg.norm(code)))
+        caption = f"<output>x = {x} · y = {y} · ‖z‖ = {norm}</output>"
         return figure(uri, w.HERE.say(lang), f"{scene['system']}-plane.png", lang, caption)
 
     def corners(self, scene: dict) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ TAB = Text("Latent space", "Espace latent")
 FROM = Text("Start", "Départ")
 TO = Text("End", "Arrivée")
 POSITION_HINT = Text("Drag, or use the arrow keys.", "Faites glisser, ou utilisez les flèches du clavier.")
+PATH = Text("Path", "Chemin")
 SPHERICAL = Text("Spherical", "Sphérique")
 LINEAR_NOTE = Text("the straight line (1−t)·a + t·b", "la droite (1−t)·a + t·b")
 SPHERICAL_NOTE = Text("along the sphere, where it learned", "sur la sphère, où il a appris")
@@ -24,7 +25,6 @@ PLANE_HINT = Text(
     "Faites glisser sur la planche, ou cliquez dessus et utilisez les flèches (avec Maj : à plus grands pas).",
 )
 HERE = Text("Here", "Ici")
-FOUR_OTHERS = Text("Four others  ␣", "Quatre autres  ␣")
 BY_EFFECT = Text("largest effect on the picture", "plus grand effet sur l’image")
 BY_DIMENSION = Text("single numbers of the code", "nombres isolés du code")
 DIRECTIONS_KIND = Text("Directions", "Directions")
@@ -49,7 +49,6 @@ NO_MAP = Text(
     "Aucun modèle à deux nombres par image n’est encore là. Entraînez-en un : python -m genstudio train vae2d_mnist",
 )
 SHOW_SHEET = Text("Show the picture of every place", "Montrer l’image de chaque endroit")
-OTHER_CODES = Text("Other random codes  ␣", "D’autres codes au hasard  ␣")
 RANDOM_CODES = Text("Random codes, decoded", "Des codes au hasard, décodés")
 DRAWN_CODES = Text("random codes", "codes au hasard")
 WHY_NOT = Text(

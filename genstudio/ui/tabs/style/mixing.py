@@ -24,7 +24,7 @@ from genstudio.ui.panels import Panel
 from genstudio.ui.tabs.style import pieces
 from genstudio.ui.tabs.style import words as w
 from genstudio.ui.tabs.style.faces import end_of, faces_of, name_of, with_face, within_reach
-from genstudio.ui.views.direction_controls import DirectionSliders, NamedDirections, names_of, page_at, picked
+from genstudio.ui.views.direction_controls import DirectionSliders, NamedDirections, moves, names_of, page_at, picked
 from genstudio.ui.views.film import Film
 from genstudio.ui.views.view import View, figure
 
@@ -57,7 +57,7 @@ class Mixing(View):
                         key: gr.Textbox(label=t(title), elem_id=f"mix-{key}", max_lines=1, min_width=150)
                         for key, title in (("rows", w.ROWS), ("columns", w.COLUMNS))
                     }
-                    self.dice = gr.Button(t(w.OTHERS), elem_classes="dice", variant="primary", scale=0, min_width=170)
+                    self.dice = gr.Button(t(page_words.NEW_SEED_KEY), elem_classes="dice", variant="primary", scale=0, min_width=170)
                 gr.Markdown(t(w.SEEDS_HINT), elem_classes="caption")
                 self.upload = gr.UploadButton(t(w.UPLOAD), file_types=["image"], file_count="multiple", elem_id="mix-upload", size="sm")
                 gr.Markdown(t(w.UPLOAD_HINT), elem_classes="caption")
@@ -79,7 +79,7 @@ class Mixing(View):
                 with gr.Row(elem_classes="tools"):
                     self.keep = gr.Button(t(w.KEEP), elem_id="mix-keep", size="sm", min_width=120)
                 self.panel = Panel(self.systems, "sample", "mix")
-        with gr.Accordion(t(w.WALK), open=False, elem_id="mix-walk"), gr.Row(elem_classes="tools"):
+        with gr.Accordion(t(page_words.SAVE_FILM), open=False, elem_id="mix-walk"), gr.Row(elem_classes="tools"):
             self.film = Film("mix-walk")
 
     @property
@@ -326,7 +326,7 @@ class Mixing(View):
             self.moved: pieces.layers(grouped, sides, layers_of(scene["moved"]), w.MOVED.say(lang), lang),
             self.matrix: self.matrix_html(scene, lang),
             self.subject: self.subject_html(scene, lang),
-            self.strip: self.strip_html(scene),
+            self.strip: self.strip_html(scene, lang),
             self.kind: scene["kind"],
             self.search: "",
             self.stop: gr.update(visible=False),
@@ -376,10 +376,9 @@ class Mixing(View):
         said = names[0]
         if len(names) == 2 and scene["layers"]:
             said = w.MIXED.say(lang, row=names[0], layers=scene["layers"], column=names[1])
-        moves = " · ".join(f"{name} {amount:+.2f}" for name, amount in list(scene["by"].items())[:3])
-        return f"<span>{said}</span><output>{moves}{' …' if len(scene['by']) > 3 else ''}</output>"
+        return f"<span>{said}</span><output>{moves(scene['by'], 3, lang)}</output>"
 
-    def strip_html(self, scene: dict) -> str:
+    def strip_html(self, scene: dict, lang: str) -> str:
         """Strip of the selected face at several truncations: styles are linear in it, so two are computed."""
         made, name = self.recipe_of(scene), scene["system"]
         here = self.controls(scene)
@@ -389,7 +388,7 @@ class Mixing(View):
         w = np.stack([none + np.float32(psi) * (whole - none) for psi in TICKS])
         seed = mixing.noise_seed(made["from"])
         images = self.engine.synthesize(name, w, [seed] * len(TICKS), noise_mode=here["noise_mode"])
-        return pieces.truncations([html.png_uri(image) for image in images], TICKS, here["truncation"])
+        return pieces.truncations([html.png_uri(image) for image in images], TICKS, here["truncation"], lang)
 
 
 def check_named(own: dict) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from html import escape
 
+from genstudio.controls import number
 from genstudio.latent.style_layers import Group, word_of
 from genstudio.ui import html
 from genstudio.ui.tabs.style import words as w
@@ -56,10 +57,10 @@ def layers(groups: Sequence[Group], sides: Sequence[int], chosen: Collection[int
     return f'<div class="layers" role="group" aria-label="{escape(title, quote=True)}"><b>{escape(title)}</b>{body}</div>'
 
 
-def truncations(uris: Sequence[str], ticks: Sequence[float], psi: float) -> str:
+def truncations(uris: Sequence[str], ticks: Sequence[float], psi: float, lang: str) -> str:
     cells = "".join(
         f'<button data-pick="{tick:g}" aria-label="ψ = {tick:g}"{" class=here" if abs(tick - psi) < 1e-6 else ""}>'
-        f"{html.picture(uri, '')}<small>{tick:g}</small></button>"
+        f"{html.picture(uri, '')}<small>{number(tick, 'g', lang)}</small></button>"
         for tick, uri in zip(ticks, uris, strict=True)
     )
     return f'<div class="strip psi"><div class="row">{cells}</div></div>'

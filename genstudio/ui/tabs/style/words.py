@@ -24,7 +24,6 @@ LAYER = Text("layer {n}, {side} × {side} pixels", "couche {n}, {side} × {side}
 ROWS = Text("Rows", "Lignes")
 COLUMNS = Text("Columns", "Colonnes")
 SEEDS_HINT = Text("Seeds, and letters of faces that you keep: 1 to 8.", "Des graines, et les lettres des visages gardés : 1 à 8.")
-OTHERS = Text("Other faces  ␣", "D’autres visages  ␣")
 MATRIX = Text("Mixtures of {rows} and {columns} faces", "Mélanges de {rows} et {columns} visages")
 CELL = Text("row {row}, column {column}", "ligne {row}, colonne {column}")
 UPLOAD = Text("Your pictures, as rows", "Vos images, en lignes")
@@ -48,7 +47,6 @@ NAMES_HINT = Text(
     "What the sliders add up to can be kept under a name, in this browser.",
     "Ce que donnent les curseurs peut être gardé sous un nom, dans ce navigateur.",
 )
-WALK = Text("Save a walk through the rows as a film", "Enregistrer un parcours des lignes en film")
 
 NO_SEED = Text("{word} is neither a seed nor a face that you keep", "{word} n’est ni une graine ni un visage gardé")
 NO_FACES = Text("name at least one face", "nommez au moins un visage")

@@ -70,7 +70,7 @@ class Follow:
             with gr.Accordion(t(w.HUB), open=False, visible=not PUBLIC, elem_id="job-hub"):
                 gr.Markdown(t(w.HUB_HINT), elem_classes="caption")
                 with gr.Row(elem_classes="tools"):
-                    self.repo = gr.Textbox(label=t(w.REPO), placeholder="owner/name", elem_id="job-repo", max_lines=1)
+                    self.repo = gr.Textbox(label=t(w.REPO), placeholder=t(w.REPO_FORM), elem_id="job-repo", max_lines=1)
                     self.private = gr.Checkbox(True, label=t(w.PRIVATE), elem_id="job-private", min_width=140)
                     self.push = gr.Button(t(w.PUSH), elem_id="job-push", min_width=110, scale=0)
                 self.pushed = gr.HTML(elem_id="job-pushed")
@@ -155,9 +155,10 @@ class Follow:
         if (film := job.weights.with_suffix(".webp")).exists():
             body = target.with_suffix(".webp")
             shutil.copyfile(film, body)
-            links += f'<a class="save" href="{url(body)}" download="{body.name}">{w.FILM.say(lang)}</a>'
+            links += f'<a class="save" href="{url(body)}" download="{body.name}">{page_words.SAVE_FILM.say(lang)}</a>'
         command = checkpoint.describe(weights).command
-        return f'<div class="done">{links}</div><p class="legend">{w.COMMAND.say(lang)}: <code>{escape(command)}</code></p>'
+        made_by = f"{page_words.COMMAND.say(lang)} <code>{escape(command)}</code>"
+        return f'<div class="done">{links}</div><p class="legend">{made_by}</p>'
 
     def share(self, job: Job, which: str, repo: str, private: bool, lang: str) -> Iterator[dict]:
         weights, name = chosen(job, which, lang), hub_cache.parse(repo.strip())
@@ -230,7 +231,8 @@ def time_left(minutes: float, lang: str) -> str:
 def card(job: Job, lang: str) -> tuple[str, str, str]:
     """Card of a job: id, title with state, picture."""
     done = share_done(job)
-    how = f"{done:.0%}" if done is not None and job.state in jobs.ACTIVE else w.STATES[job.state].say(lang).split(";")[0]
+    running = done is not None and job.state in jobs.ACTIVE
+    how = f"{100 * done:.0f} %" if running else w.STATES[job.state].say(lang).split(";")[0]
     return job.id, f"{title(job, lang)} · {how}", thumbnail(job)
 
 
@@ -259,12 +261,13 @@ def curves(job: Job, found: Sequence[evaluation.Evaluation], lang: str) -> str:
     panels = [scores(found, lang)] if found else []
     if any("D(real)" in term for term in terms):
         names = ("D(fake)", "D(real)")
-        panels.append(panel(w.VERDICTS.say(lang), {name: series(terms, name) for name in names}, lang, reference=0.5))
+        verdicts = {w.term(name, lang): series(terms, name) for name in names}
+        panels.append(panel(w.VERDICTS.say(lang), verdicts, lang, reference=0.5))
     names = list(dict.fromkeys(name for term in terms for name in term if not name.startswith("D(")))
-    panels += [panel(name, {"": series(terms, name)}, lang) for name in names]
+    panels += [panel(w.term(name, lang), {"": series(terms, name)}, lang) for name in names]
     norms = [row.get("norms", {}) for row in rows]
     if players := list(dict.fromkeys(name for norm in norms for name in norm))[: len(LINES)]:
-        named = {name if len(players) > 1 else "": series(norms, name) for name in players}
+        named = {w.term(name, lang) if len(players) > 1 else "": series(norms, name) for name in players}
         panels.append(panel(w.NORMS.say(lang), named, lang))
     rates = [row.get("rates", {}) for row in rows]
     if names := list(dict.fromkeys(name for rate in rates for name in rate))[:1]:

@@ -11,13 +11,13 @@ from typing import Any
 import gradio as gr
 
 from genstudio import catalog, checkpoint, data, paths
-from genstudio.controls import number, thousands
+from genstudio.controls import Refusal, Text, number, thousands
 from genstudio.data.report import Survey, survey
 from genstudio.registry import find_system, systems
 from genstudio.system import Recipe, check_recipe
 from genstudio.training import finetune, jobs
 from genstudio.ui import html
-from genstudio.ui.language import t
+from genstudio.ui.language import reason, t
 from genstudio.ui.open_file import PUBLIC, amount
 from genstudio.ui.sessions import Sessions
 from genstudio.ui.tabs.train import words as w
@@ -40,7 +40,8 @@ def allowed(word: str) -> str:
     """Check a path from a visitor. Raises ValueError with the reason if it may not be read."""
     path = Path(word.strip()).expanduser().resolve()
     if not any(path.is_relative_to(root) for root in roots()):
-        raise ValueError(w.OUTSIDE.en.format(path=path, roots=", ".join(map(str, roots()))))
+        facts = {"path": path, "roots": ", ".join(map(str, roots()))}
+        raise Refusal(*(w.OUTSIDE.say(lang, **facts) for lang in Text._fields))
     return str(path)
 
 
@@ -138,8 +139,7 @@ class TrainingForm:
             found = survey(self.pictures(session, inputs, lang), finetune.image_shape(find_system(inputs[self.system]), self.begin(inputs)))
             yield {self.report: report(found, lang)}
         except ValueError as error:
-            said = str(error)
-            yield {self.report: f'<p class="warning">{escape(said[:1].upper() + said[1:])}</p>'}
+            yield {self.report: f'<p class="warning">{escape(reason(error, lang))}</p>'}
         yield {self.go: gr.update(interactive=found is not None)} | self.propose(
             session, inputs[self.system], self.begin(inputs), found.count if found else None, lang
         )
@@ -183,7 +183,7 @@ class TrainingForm:
         if said in ("", *names):
             return said
         if said not in catalog.available():
-            raise ValueError(f"no checkpoint is called {said!r}")
+            raise Refusal(f"no checkpoint is called {said!r}", f"aucun fichier de poids ne s’appelle {said!r}")
         return names[0] if names else ""
 
     def recipe(self, inputs: dict) -> dict[str, Any]:
@@ -194,7 +194,10 @@ class TrainingForm:
             try:
                 chosen[name] = convert(inputs[component])
             except (TypeError, ValueError, OverflowError):
-                raise ValueError(f"{w.RECIPE[name][0].en} must be a number, not {inputs[component]!r}") from None
+                title, value = w.RECIPE[name][0], inputs[component]
+                raise Refusal(
+                    f"{title.en} must be a number, not {value!r}", f"{title.fr} : un nombre, et non {value!r}"
+                ) from None
         check_recipe(chosen)
         return {name: value for name, value in chosen.items() if value != getattr(own, name)}
 
@@ -230,9 +233,9 @@ def duration(system: str, images: float, lang: str) -> str:
     said, names = "", starts(system)
     if names and (header := checkpoint.describe(catalog.locate(names[0]))).images:
         minutes = max(1, round(images * header.minutes / header.images))
-        said = w.DURATION.say(lang, minutes=minutes)
+        said = w.DURATION.say(lang, minutes=thousands(minutes))
     if limit := jobs.Limits.here().minutes:
-        said += " " + w.AT_MOST.say(lang, minutes=f"{limit:g}")
+        said += " " + w.AT_MOST.say(lang, minutes=number(limit, "g", lang))
     return f'<p class="legend">{said}</p>'
 
 
@@ -242,13 +245,13 @@ def duration(system: str, images: float, lang: str) -> str:
 def report(found: Survey, lang: str) -> str:
     sizes = [f"{width} × {height}" + (f" ({n})" if len(found.sizes) > 1 else "") for (width, height), n in found.sizes.items()]
     rows = {
-        w.USABLE: f"{found.count}",
-        w.HELD_OUT: f"{found.held_out}",
+        w.USABLE: thousands(found.count),
+        w.HELD_OUT: thousands(found.held_out),
         w.SIZES: few(sizes, w.OTHER_SIZES, lang),
         w.CLASSES: few([f"{escape(name or '/')} ({n})" for name, n in found.classes.items()], w.OTHERS, lang),
         w.DUPLICATES: few([escape(" = ".join(group)) for group in found.duplicates], w.OTHERS, lang),
         w.NEAR: few([escape(" ≈ ".join(group)) for group in found.near], w.OTHERS, lang),
-        w.REFUSED: few([escape(line) for line in found.refused], w.OTHERS, lang),
+        w.REFUSED: few([escape(line.say(lang)) for line in found.refused], w.OTHERS, lang),
         w.IGNORED: few([escape(name) for name in found.ignored], w.OTHERS, lang),
         w.WILL_BE_DONE: "<br>".join(escape(line.say(lang)) for line in found.treatment),
     }

@@ -79,8 +79,9 @@ def table(stand: GameState, heat: bool, lang: str) -> str:
     """Table of generated and real images, each with D's output as a bar from 0 (generated) to 1 (real)."""
     counts = ", ".join(f"{'D' if player == 'critic' else 'G'} {n}" for player, n in stand.taken.items())
     norms = {f"‖∇{'D' if player == 'critic' else 'G'}‖": norm for player, norm in stand.norms.items()}
-    terms = " · ".join(f"{name} {number(value, '.3g', lang)}" for name, value in (stand.terms | norms).items())
-    said = f"{w.TAKEN.say(lang)}: {counts}" + (f" · {terms}" if terms else "")
+    found = (stand.terms | norms).items()
+    terms = " · ".join(f"{w.term(name, lang)} {number(value, '.3g', lang)}" for name, value in found)
+    said = w.TAKEN.say(lang, counts=counts) + (f" · {terms}" if terms else "")
     fakes = heated(stand.fakes, stand.heat) if heat and stand.heat is not None else stand.fakes
     body = f'<p class="legend">{said}</p>'
     for name, pictures, verdicts in ((w.MADE, fakes, stand.on_fakes), (w.REAL, stand.reals, stand.on_reals)):

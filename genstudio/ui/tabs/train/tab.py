@@ -5,6 +5,7 @@ A training is a job of the server (`training/jobs.py`): the page only starts, fo
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -70,8 +71,9 @@ class TrainTab(Tab):
         on(follow.snapshot.release, self.on_snapshot, {self.job, follow.snapshot}, follow.grids, **DRAG)
         for button, ask in ((follow.pause, jobs.pause), (follow.resume, jobs.resume), (follow.stop, jobs.stop)):
             on(button.click, self.asking(ask), inputs, outputs, **ONCE)
-        sure = "(...given) => { if (!confirm(MESSAGE)) throw new Error('kept'); return given; }"
-        on(follow.delete.click, self.on_delete, inputs, outputs, js=sure.replace("MESSAGE", repr(w.SURE.en)), **ONCE)
+        said = f"navigator.language.startsWith('fr') ? {json.dumps(w.SURE.fr)} : {json.dumps(w.SURE.en)}"
+        sure = f"(...given) => {{ if (!confirm({said})) throw new Error('kept'); return given; }}"
+        on(follow.delete.click, self.on_delete, inputs, outputs, js=sure, **ONCE)
         on(follow.which.input, self.on_which, inputs, follow.saved, **LAST)
         pushes = inputs | {follow.repo, follow.private}
         on(follow.push.click, self.on_push, pushes, follow.pushed, sends=[follow.repo], **ONCE)

@@ -160,6 +160,30 @@ MEMORY = Text("Memory", "Mémoire")
 SCORE = Text("Score: {title}", "Note : {title}")
 BEST = Text("best {value}, after {images} pictures", "meilleure : {value}, après {images} images")
 BETWEEN = Text("95 %: {low} to {high}", "95 % : de {low} à {high}")
+# Of losses, by the names of models and players; those of mathematics, as L1 and r1, are the same in all languages.
+TERMS = {
+    "critic": Text("critic", "critique"),
+    "critic there": Text("critic there", "critique à l’aller"),
+    "critic back": Text("critic back", "critique au retour"),
+    "generator": Text("generator", "générateur"),
+    "model": Text("model", "modèle"),
+    "there": Text("there", "aller"),
+    "back": Text("back", "retour"),
+    "cycle": Text("cycle", "cycle"),
+    "identity": Text("identity", "identité"),
+    "path": Text("path length", "longueur de chemin"),
+    "reconstruction": Text("reconstruction", "reconstruction"),
+    "cross entropy": Text("cross entropy", "entropie croisée"),
+    "squared error": Text("squared error", "erreur quadratique"),
+    "accuracy": Text("accuracy", "taux de réussite"),
+    "denoising": Text("denoising", "débruitage"),
+    "bound": Text("bound", "borne"),
+    "mouth": Text("mouth", "bouche"),
+    "glasses": Text("glasses", "lunettes"),
+    "D(real)": Text("D(real)", "D(vraies)"),
+    "D(fake)": Text("D(made)", "D(faites)"),
+    "D(fake_after)": Text("D(made) after the step", "D(faites) après le pas"),
+}
 VARIETY = Text("Variety, 1 is as real pictures", "Variété, 1 comme les vraies images")
 
 # Results
@@ -170,14 +194,13 @@ LAST = Text("the last", "les derniers")
 BEST_WEIGHTS = Text("the best by their score", "les meilleurs selon leur note")
 NO_WEIGHTS = Text("This training has not left any weights yet.", "Cet entraînement n’a pas encore laissé de poids.")
 DOWNLOAD = Text("Weights, {size}", "Poids, {size}")
-FILM = Text("Film", "Film")
-COMMAND = Text("As a command", "En une commande")
 HUB = Text("Share on the Hugging Face Hub", "Partager sur le Hub de Hugging Face")
 HUB_HINT = Text(
     "With the token of this machine's login or of HF_TOKEN; it is neither asked for nor kept here.",
     "Avec le jeton de connexion de cette machine, ou de HF_TOKEN ; il n’est ni demandé ni gardé ici.",
 )
 REPO = Text("Repository", "Dépôt")
+REPO_FORM = Text("owner/name", "propriétaire/nom")
 PRIVATE = Text("for your eyes only", "pour vos yeux seulement")
 PUSH = Text("Push", "Envoyer")
 PUSHED = Text("It is there: {url}", "C’est en ligne : {url}")
@@ -203,4 +226,9 @@ HEAT = Text("where D looks", "où D regarde")
 SETTING_UP = Text("Setting up the game…", "Mise en place du jeu…")
 MADE = Text("Made by G, and how real D finds them", "Faites par G, et à quel point D les croit réelles")
 REAL = Text("Real pictures, and how real D finds them", "Vraies images, et à quel point D les croit réelles")
-TAKEN = Text("Steps since the pause", "Pas depuis la pause")
+TAKEN = Text("Steps since the pause: {counts}", "Pas depuis la pause : {counts}")
+
+
+def term(name: str, lang: str) -> str:
+    """Name of a loss term or a player in a language."""
+    return TERMS[name].say(lang) if name in TERMS else name

@@ -12,6 +12,7 @@ import gradio as gr
 
 from genstudio.tasks.translate_files import Outcome, translate_files
 from genstudio.ui import html
+from genstudio.ui import words as page_words
 from genstudio.ui.language import t
 from genstudio.ui.open_file import amount
 from genstudio.ui.sessions import url
@@ -29,7 +30,7 @@ class Many:
         self.waiting = gr.HTML(elem_id="files", elem_classes="drop")
         with gr.Row(elem_classes="tools"):
             self.upload = gr.UploadButton(t(w.CHOOSE_FILES), elem_id="files-upload", file_count="multiple", min_width=140)
-            self.start = gr.Button(t(w.TRANSLATE_ALL), elem_id="files-start", variant="primary", interactive=False, min_width=140)
+            self.start = gr.Button(t(page_words.RUN), elem_id="files-start", variant="primary", interactive=False, min_width=140)
             self.stop = gr.Button(t(w.KEEP), elem_id="files-stop", variant="stop", visible=False, min_width=140)
         self.report = gr.HTML(elem_id="files-report")
         gr.Markdown(t(w.NOT_KEPT), elem_classes="caption")
@@ -98,7 +99,7 @@ def listed(lines: Sequence[Outcome], lang: str) -> str:
     """Report with a line per file, newest first. File names are untrusted."""
     rows = "".join(
         f'<li class="{"refused" if line.trouble else ""}"><span>{escape(line.name)}</span>'
-        f"<span>{escape(line.trouble or w.WRITTEN.say(lang))}</span></li>"
+        f"<span>{escape((line.trouble or w.WRITTEN).say(lang))}</span></li>"
         for line in reversed(lines[-LISTED:])
     )
     return f'<ol class="report">{rows}</ol>'

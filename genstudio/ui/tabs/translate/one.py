@@ -32,7 +32,7 @@ class One:
         self.progress = gr.HTML(elem_id="translate-progress")
         self.cancel = gr.Button(t(w.CANCEL), visible=False, elem_id="translate-cancel", size="sm", variant="stop")
         self.tiles = gr.HTML(elem_id="translate-tiles")
-        with gr.Accordion(t(w.MORE), open=False, elem_id="translate-recipe"):
+        with gr.Accordion(t(words.COMMAND), open=False, elem_id="translate-recipe"):
             gr.Markdown(t(w.MORE_HINT))
             self.command = gr.Code(language="shell", interactive=False, show_label=False, lines=1, wrap_lines=True)
             self.script = gr.Code(language="python", interactive=False, show_label=False, lines=1, wrap_lines=True)

@@ -73,7 +73,6 @@ START = Text("your picture", "votre image")
 THERE = Text("there: {direction}", "aller : {direction}")
 BACK = Text("back: {direction}", "retour : {direction}")
 LOST = Text("what the round trip lost", "ce que l’aller-retour a perdu")
-MORE = Text("Make this picture again", "Refaire cette image")
 MORE_HINT = Text(
     "The settings are inside the downloaded picture, the picture that went in is not: drop both here and it comes again. Or:",
     "Les réglages sont dans l’image téléchargée, l’image de départ n’y est pas : déposez les deux ici et elle revient. Ou bien :",
@@ -96,7 +95,6 @@ CHOOSE_FILES = Text("Choose files", "Choisir des fichiers")
 NO_FILES = Text("Drop them here.", "Déposez-les ici.")
 WAITING_ONE = Text("{name}, {size}", "{name}, {size}")
 WAITING_MANY = Text("{count} files, {size}", "{count} fichiers, {size}")
-TRANSLATE_ALL = Text("Translate all", "Tout traduire")
 KEEP = Text("Stop, keep what is done", "Arrêter, garder ce qui est fait")
 COUNTED = Text("{done} of {of}, about {left} s left", "{done} sur {of}, encore {left} s environ")
 DONE = Text("{written} translated, {refused} refused.", "{written} traduites, {refused} refusées.")
