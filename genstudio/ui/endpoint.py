@@ -50,7 +50,7 @@ class Endpoint:
 
     def __init__(self, name: str, which: str, title: Text, seed: int, draw: bool = True):
         self.which, self.title = which, title
-        self.shown = gr.HTML(elem_id=name, elem_classes="drop", min_height=150)
+        self.shown = gr.HTML(elem_id=name, elem_classes="drop")
         with gr.Row(elem_classes="tools"):
             self.seed = gr.Number(
                 seed, precision=0, minimum=0, label=t(w.SEED), elem_id=f"{name}-seed", min_width=90,

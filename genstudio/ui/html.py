@@ -13,6 +13,7 @@ import numpy as np
 from genstudio.controls import Refusal
 from genstudio.images import save_png, to_pictures
 from genstudio.ui.assets import asset
+from genstudio.ui.words import COLOURS
 
 # A click on an element with data-pick triggers the component's `select` event with that value. A browser sends no click
 # if the element is replaced between press and release, so both are handled here; keys send a click alone.
@@ -26,11 +27,11 @@ MOUNTED = "setTimeout(() => trigger('expand'), 30);"
 PAD = asset("pad.js")
 # A square to drag in by mouse, finger or arrow keys: `input` sends {x, y} in [0, 1] from the top left, then `release`.
 FIELD = asset("field.js")
-COLOURS = ("#111111", "#7c4a2d", "#e8b796", "#d9a441", "#c0392b", "#2e6fb7", "#3c8c5a", "#ffffff")
+PENS = ("#111111", "#7c4a2d", "#e8b796", "#d9a441", "#c0392b", "#2e6fb7", "#3c8c5a", "#ffffff")
 
 
 def pad(
-    clear: str, colours: Sequence[str] = COLOURS, width: float = 20 / 280, every: int = 300, start: str = "", behind: str = ""
+    clear: str, colours: Sequence[str] = PENS, width: float = 20 / 280, every: int = 300, start: str = "", behind: str = ""
 ) -> str:
     """Canvas with its colours and a button that clears it.
 
@@ -39,7 +40,8 @@ def pad(
     """
     paper, style = ("", f' style="background: center / 100% 100% url({behind})"') if behind else ("#ffffff", "")
     swatches = "".join(
-        f'<button data-colour="{c}" aria-label="{c}" aria-pressed="{str(not i).lower()}" style="background:{c}"></button>'
+        f'<button data-colour="{c}" aria-label="{COLOURS[c].en}" data-fr="{COLOURS[c].fr}" aria-pressed="{str(not i).lower()}"'
+        f' style="background:{c}"></button>'
         for i, c in enumerate(colours)
     )
     return (

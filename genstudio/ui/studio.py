@@ -35,6 +35,7 @@ TABS: tuple[type[Tab], ...] = (LatentTab, StyleTab, ClassesTab, TranslateTab, Di
 def build(engine: Engine) -> gr.Blocks:
     """Build the page for an engine."""
     with gr.Blocks(title="GenStudio", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+        gr.Button(t(w.SKIP), link="#tabs", link_target="_self", elem_id="skip", elem_classes="skip", size="sm")
         with gr.Row(elem_classes="masthead"):
             with gr.Column(min_width=120):
                 gr.Markdown("# GenStudio")

@@ -17,6 +17,20 @@ OPEN_HINT = Text(
 )
 PRESENT = Text("Present", "Présenter")
 LEAVE = Text("Leave · Esc", "Quitter · Échap")
+SKIP = Text("Skip to the pictures", "Aller aux images")
+
+COLOURS = {  # of the pens
+    "#000000": Text("black", "noir"),
+    "#111111": Text("black", "noir"),
+    "#7c4a2d": Text("brown", "brun"),
+    "#e8b796": Text("skin", "chair"),
+    "#d9a441": Text("ochre", "ocre"),
+    "#c0392b": Text("red", "rouge"),
+    "#e11d48": Text("red", "rouge"),
+    "#2e6fb7": Text("blue", "bleu"),
+    "#3c8c5a": Text("green", "vert"),
+    "#ffffff": Text("white", "blanc"),
+}
 
 ANY_CLASS = Text("any", "au hasard")
 NO_CLASS = Text("none", "aucune")

@@ -33,6 +33,8 @@ const begin = () => {  // also after an update from the server
     start.onload = () => ink.drawImage(start, 0, 0, sheet.width, sheet.height);
     start.src = sheet.dataset.start;
   }
+  if (navigator.language.startsWith('fr'))  // most pads are drawn before the server knows the visitor's language
+    element.querySelectorAll('[data-fr]').forEach(pen => pen.setAttribute('aria-label', pen.dataset.fr));
   ink.lineCap = ink.lineJoin = 'round';
   sheet.addEventListener('pointerdown', event => { sheet.setPointerCapture(event.pointerId); last = at(event); draw(event); });
   sheet.addEventListener('pointermove', event => last && draw(event));

@@ -34,14 +34,14 @@ class Pick(View):
     def render(self) -> None:
         with gr.Row(elem_classes="mixing"):
             with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
-                self.grid = gr.HTML(elem_id="class-grid", js_on_load=html.PICK, min_height=240)
+                self.grid = gr.HTML(elem_id="class-grid", js_on_load=html.PICK)
                 gr.Markdown(t(w.CLICK), elem_classes="caption")
                 with gr.Row(elem_classes="tools"):
                     self.go = gr.Button(t(page_words.RUN), elem_id="class-draw", scale=0, min_width=120)
                     self.stop = gr.Button(t(page_words.STOP), elem_id="class-stop", variant="stop", scale=0, min_width=110, visible=False)
                     self.dice = gr.Button(t(page_words.NEW_SEED_KEY), elem_classes="dice", variant="primary", scale=0, min_width=150)
             with gr.Column(scale=6, min_width=300, elem_classes="subject-column"):
-                self.subject = gr.HTML(elem_id="class-subject")
+                self.subject = gr.HTML(html.WAITING_ONE, elem_id="class-subject")
                 self.labels = gr.Dropdown(
                     catalog.classes(self.first["system"]), value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="class-labels",
                     info=t(Text(*(said.format(most=MAX_CLASSES) for said in w.CLASSES_HINT))),

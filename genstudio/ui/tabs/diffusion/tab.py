@@ -67,7 +67,7 @@ class DiffusionTab(SessionTab):
 
     def render(self) -> None:
         self.add_states()
-        self.cards = gr.HTML(elem_id="denoisers", js_on_load=html.PICK, min_height=70)
+        self.cards = gr.HTML(elem_id="denoisers", js_on_load=html.PICK)
         self.mounted = gr.HTML(elem_id="diffusion-mounted", js_on_load=html.MOUNTED)
         with gr.Row(elem_classes="latent"):
             with gr.Column(scale=3, min_width=250, elem_classes="end-column wide"):

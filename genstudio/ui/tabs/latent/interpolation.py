@@ -44,7 +44,7 @@ class Interpolation(View):
                     0, 1, 0.5, step=0.005, label=t(page_words.POSITION), info=t(w.POSITION_HINT), elem_id="position"
                 )
                 gr.Markdown(t(page_words.STRIP), elem_classes="caption")
-                self.strip = gr.HTML(elem_id="strip", js_on_load=html.PICK, min_height=100)
+                self.strip = gr.HTML(elem_id="strip", js_on_load=html.PICK)
                 with gr.Row(elem_classes="tools"):
                     self.add_panel()
                     self.dice = gr.Button(t(page_words.NEW_SEED_KEY), elem_id="dice", variant="primary", scale=0, min_width=170)

@@ -51,7 +51,7 @@ class Mixing(View):
             with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
                 self.taken = gr.HTML(elem_id="mix-layers", js_on_load=html.PICK)
                 gr.Markdown(t(w.TAKEN_HINT), elem_classes="caption")
-                self.matrix = gr.HTML(elem_id="mix-matrix", js_on_load=html.PICK, min_height=300)
+                self.matrix = gr.HTML(elem_id="mix-matrix", js_on_load=html.PICK)
                 with gr.Row(elem_classes="tools"):
                     self.sides = {
                         key: gr.Textbox(label=t(title), elem_id=f"mix-{key}", max_lines=1, min_width=150)

@@ -48,11 +48,11 @@ class TranslateTab(SessionTab):
 
     def render(self) -> None:
         self.add_states()
-        self.cards = gr.HTML(elem_id="translators", js_on_load=html.PICK, min_height=70)
+        self.cards = gr.HTML(elem_id="translators", js_on_load=html.PICK)
         self.knows = gr.HTML(elem_id="knows", js_on_load=html.MOUNTED)
         with gr.Row(elem_classes="latent"):
             with gr.Column(scale=3, min_width=240, elem_classes="end-column wide"):
-                self.source = gr.HTML(elem_id="picture", elem_classes="drop", min_height=150)
+                self.source = gr.HTML(elem_id="picture", elem_classes="drop")
                 self.upload = gr.UploadButton(
                     t(w.CHOOSE), file_types=["image"], elem_id="picture-upload", size="md", variant="primary"
                 )
