@@ -10,6 +10,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -347,6 +348,7 @@ class OneTab(Tab):
 
     def __init__(self):
         self.asked = []
+        self.deferred = SimpleNamespace(defer=lambda updates, request: updates)
 
     def restores(self, recipe):
         return recipe["system"] == NAME
