@@ -90,6 +90,12 @@ def classes(name: str) -> list[str]:
     return describe(locate(name)).classes
 
 
+def shell(name: str) -> Model:
+    """A checkpoint's model on the meta device: its facts, without its weights."""
+    header = describe(locate(name))
+    return checkpoint.shell(find_system(header.system), header.arguments)
+
+
 def system_of(name: str) -> System:
     """System of a checkpoint, given by name or path."""
     return find_system(describe(locate(name)).system)

@@ -87,10 +87,15 @@ class Slider(Kind):
     low: float
     high: float
     step: float
+    most: str = ""  # attribute of the model that bounds it, where that is less than `high`
 
     @property
     def metavar(self) -> str:
         return f"{self.low}-{self.high}"
+
+    def within(self, model: Any) -> Slider:
+        """The control of a model: of 10 layers no more than 10 can be chosen."""
+        return replace(self, high=min(self.high, getattr(model, self.most))) if self.most else self
 
     def check(self, name: str, value: Any) -> float | int:
         kind = int if isinstance(self.step, int) else float

@@ -48,10 +48,10 @@ Cutoff = Annotated[
         1,
         title=Text("Layers that are truncated", "Couches tronquées"),
         hint=Text(
-            "Counted from the coarsest: the first few hold the shape, the last the colours. 18 is all of them.",
-            "Comptées depuis la plus grossière : les premières tiennent la forme, les dernières les couleurs. "
-            "18 : toutes.",
+            "Counted from the coarsest: the first few hold the shape, the last the colours.",
+            "Comptées depuis la plus grossière : les premières tiennent la forme, les dernières les couleurs.",
         ),
+        most="layers",
     ),
 ]
 FIXED, NEW, OFF = "fixed", "new", "off"

@@ -82,13 +82,15 @@ class OpenFile:
 
     def draw_card(self) -> None:
         self.card = gr.HTML("", elem_id="opened", js_on_load=CARD)
+        # Key of the tab in front, to which a reload comes back
+        self.memory = gr.BrowserState("", storage_key="genstudio-front", secret="genstudio")
 
     def listen(self, page: gr.Blocks, switch: gr.Tabs, tabs: Mapping[str, tuple[gr.Tab, Tab]]) -> None:
         """Connect `tabs`, by id with the front one first. Without tabs, files are only described."""
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
         self.fronts: dict[str | None, str] = {}  # tab in front by session, which takes dropped pictures
         for key, (panel, _) in tabs.items():
-            on(panel.select, self.arrival(key), None, None, **QUIET)
+            on(panel.select, self.arrival(key), None, self.memory, **QUIET)
         front, first = [self.card, switch, *self.bells], next(iter(self.tabs.values()), None)
         opened = on(self.button.upload, self.on_open, self.inputs | {self.button}, front, **ONCE)
         for tab in self.tabs.values():
@@ -100,8 +102,8 @@ class OpenFile:
         page.unload(self.on_leave)
         if first and first.loaded:
             shown = [*front, *first.loaded]
-            remembered = memories(first.inputs)
-            loaded = first.deferred.stream(page.load, self.on_load, self.inputs, shown, sends=remembered, **QUIET)
+            reads, remembered = self.inputs | {self.memory}, [self.memory, *memories(first.inputs)]
+            loaded = first.deferred.stream(page.load, self.on_load, reads, shown, sends=remembered, **QUIET)
         else:
             loaded = on(page.load, self.on_load, self.inputs, front, **QUIET)
         loaded.then(None, js=FORGET)
@@ -167,6 +169,8 @@ class OpenFile:
         [first, *_] = self.tabs.values() or [None]
         if first and first.loaded and first.deferred.bell not in updates:
             updates = first.load(inputs, request) | updates
+        if self.switch not in updates and inputs.get(self.memory) in self.tabs:
+            updates[self.switch] = gr.update(selected=inputs[self.memory])
         return updates
 
     # actions: each yields updates, and returns the sentence for the card ------------------------------------------
@@ -283,9 +287,10 @@ class OpenFile:
         """Bring a tab to the front, whose `select` event records that, and leave its updates to it."""
         return {self.switch: gr.update(selected=key)} | self.tabs[key].deferred.defer(updates, request)
 
-    def arrival(self, key: str) -> Callable[[gr.Request], None]:
-        def on_arrival(request: gr.Request) -> None:
+    def arrival(self, key: str) -> Callable[[gr.Request], str]:
+        def on_arrival(request: gr.Request) -> str:
             self.fronts[session(request)] = key
+            return key
 
         return on_arrival
 

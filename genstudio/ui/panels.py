@@ -9,6 +9,7 @@ import gradio as gr
 
 from genstudio import catalog
 from genstudio.controls import ANY, NONE, OF_CLASSES, Choice, Control, Kind, Slider, Text, Toggle, controls
+from genstudio.model import Model
 from genstudio.system import System
 from genstudio.ui import words as w
 from genstudio.ui.language import t
@@ -38,6 +39,8 @@ class Panel:
         classes = catalog.classes(name)
         found = controls(getattr(system.model, self.verb), classes)
         wanted = found if self.only is None else self.only
+        if any(bounded(control) for control in found.values()):
+            found = {key: within(control, catalog.shell(name)) if bounded(control) else control for key, control in found.items()}
         return {key: control for key, control in found.items() if key in wanted and (classes or key not in OF_CLASSES)}
 
     def offer(self, name: str, system: System) -> None:
@@ -49,7 +52,7 @@ class Panel:
     def values(self, system: str, inputs: dict) -> dict:
         """Values of the system's controls from a handler's inputs, converted to the declared types: a browser sends 1
         for 1.0, which would change the recipe."""
-        return {name: control.kind.check(name, inputs[self.components[name]]) for name, control in self.of[system].items()}
+        return {name: value_of(control, name, inputs[self.components[name]]) for name, control in self.of[system].items()}
 
     def show(self, system: str, values: dict | None = None) -> dict:
         """Updates that show the system's controls, at `values` or their defaults."""
@@ -60,14 +63,34 @@ class Panel:
             return gr.update(visible=False)
         facts = described(self.of[system][name].kind, MEANT | self.systems[system].options, self.hints)
         if name in values:
-            facts["value"] = self.of[system][name].kind.word(values[name])
+            facts["value"] = shown_value(self.of[system][name].kind, values[name])
         return gr.update(visible=True, **facts)
+
+
+def bounded(control: Control) -> bool:
+    return isinstance(control.kind, Slider) and bool(control.kind.most)
+
+
+def within(control: Control, model: Model) -> Control:
+    """A bounded slider in the range of a model."""
+    return Control(control.kind.within(model), control.default)
+
+
+def value_of(control: Control, name: str, value: Any) -> Any:
+    """Checked value of a component. The end of a bounded slider is the default of all models, where that is beyond."""
+    checked = control.kind.check(name, value)
+    return max(checked, control.default) if bounded(control) and checked == control.kind.high else checked
+
+
+def shown_value(kind: Kind, value: Any) -> Any:
+    """Value of a component for one of a recipe."""
+    return kind.word(min(value, kind.high) if isinstance(kind, Slider) else value)
 
 
 def component(control: Control, elem_id: str, meant: Mapping[str, Text], hints: bool) -> gr.components.Component:
     """Component of a control. `meant`: titles of options."""
     component, _ = COMPONENTS[type(control.kind)]
-    value = control.kind.word(control.default)
+    value = shown_value(control.kind, control.default)
     return component(value=value, elem_id=elem_id, **described(control.kind, meant, hints))
 
 

@@ -10,6 +10,7 @@ import gradio as gr
 
 from genstudio.controls import Text
 from genstudio.engine import Engine
+from genstudio.recipes import recipe
 from genstudio.system import System
 from genstudio.ui.events import Variable
 from genstudio.ui.language import friendly, language, t
@@ -62,6 +63,8 @@ class SessionTab(Tab):
         """Create the backend, and the states of the selected model and part."""
         self.backend = self.backend_type(self.engine, self.systems)
         self.system, self.selected = Variable(self.showcase()), Variable(self.front)
+        # Restored on reload. Not secret: a fixed key, so that it outlives the server.
+        self.memory = gr.BrowserState({}, storage_key=f"genstudio-{self.key}", secret="genstudio")
 
     def add_parts(self, place: str) -> None:
         """Create the parts that the models have, in tabs whose element ids begin with `place`."""
@@ -79,6 +82,10 @@ class SessionTab(Tab):
 
     def read(self, inputs: dict) -> dict:
         """The scene with the values of the settings."""
+        raise NotImplementedError
+
+    def recipe_of(self, session: Any, scene: dict) -> dict:
+        """Recipe of a scene's picture."""
         raise NotImplementedError
 
     def scene_on(self, name: str, inputs: dict, request: gr.Request) -> tuple[dict, str]:
@@ -100,8 +107,8 @@ class SessionTab(Tab):
     # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
-    def on_first(self, request: gr.Request) -> Iterator[Updates]:
-        """First selection of the tab: show an example, or the file or link opened meanwhile.
+    def on_first(self, inputs: dict, request: gr.Request) -> Iterator[Updates]:
+        """First selection of the tab: show the file or link opened meanwhile, what was here before a reload, or an example.
 
         Gradio mounts a tab when it is selected, and loses updates that arrive meanwhile.
         """
@@ -109,7 +116,8 @@ class SessionTab(Tab):
             yield opened
             return
         session = self.backend.sessions.of(request)
-        yield from self.present(session.scene or self.backend.opening(self.showcase()), session.selected, request)
+        scene = session.scene or self.remembered(inputs[self.memory]) or self.backend.opening(self.showcase())
+        yield from self.present(scene, session.selected, request)
 
     @friendly
     def on_system(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
@@ -141,22 +149,22 @@ class SessionTab(Tab):
 
     # asked by the page ----------------------------------------------------------------------------------------------
 
-    def missing(self, recipe: dict, request: gr.Request) -> Text | None:
+    def missing(self, found: dict, request: gr.Request) -> Text | None:
         own = self.backend.sessions.of(request).own
-        here = "picture" not in recipe or own and own.digest == recipe["picture"]
+        here = "picture" not in found or own and own.digest == found["picture"]
         return None if here else self.picture_missing
 
-    def restore(self, recipe: dict, inputs: dict, request: gr.Request) -> Updates:
+    def restore(self, found: dict, inputs: dict, request: gr.Request) -> Updates:
         """Restore a checked recipe, on the current picture if it begins with one; its own may follow."""
-        updates = merged(self.present(self.backend.scene_of(recipe), self.front, request))
+        updates = merged(self.present(self.backend.scene_of(found), self.front, request))
         session = self.backend.sessions.of(request)
-        session.awaited = recipe if self.missing(recipe, request) else None
+        session.awaited = found if self.missing(found, request) else None
         return updates
 
     def awaited_scene(self, session: Any) -> dict | None:
         """Scene of a restored recipe whose picture the visitor has now opened, or None."""
-        recipe = session.awaited
-        return self.backend.scene_of(recipe) if recipe and session.own.digest == recipe["picture"] else None
+        awaited = session.awaited
+        return self.backend.scene_of(awaited) if awaited and session.own.digest == awaited["picture"] else None
 
     def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
         self.backend.systems = self.systems
@@ -179,4 +187,16 @@ class SessionTab(Tab):
         """Updates of the cards and the settings for a scene."""
         session.scene, name = scene, scene["system"]
         cards = {self.system: name, self.cards: self.cards_html(name, lang)}
-        return cards | self.show_settings(session, scene, lang)
+        return cards | self.show_settings(session, scene, lang) | self.remember(session, scene)
+
+    def remember(self, session: Any, scene: dict) -> Updates:
+        """Update of what the browser remembers."""
+        return {self.memory: {"recipe": self.recipe_of(session, scene)}}
+
+    def remembered(self, memory: Any) -> dict | None:
+        """Scene that the browser remembers (untrusted), with an example for a picture of the visitor's; None without."""
+        try:
+            found = memory["recipe"]
+            return self.backend.scene_of(recipe.check(found)) if self.restores(found) else None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None

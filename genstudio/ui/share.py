@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from functools import cache
 from html import escape
 from typing import Any
 
@@ -38,15 +41,31 @@ class Share:
         except ValueError:
             return {self.link: f'<p class="legend">{w.LINK_TOO_LONG.say(lang)}</p>', self.code: ""}
         copy, code, copied = (text.say(lang) for text in (w.COPY_LINK, w.QR_CODE, w.COPIED))
+        network = network_host()
+        note = w.LINK_IN_NETWORK.say(lang, host=network) if network else w.LINK_HERE_ONLY.say(lang)
         shown = (
-            f'<div class="link" data-query="{query}"><code>?{query}</code>'
+            f'<div class="link" data-query="{query}" data-network="{network}"><code>?{query}</code>'
             f'<button data-copied="{copied}">{copy}</button><button data-code>{code}</button></div>'
+            f'<p class="legend of-here">{escape(note)}</p>'
         )
         return {self.link: shown, self.code: ""}
 
     @friendly
     def on_code(self, event: gr.EventData, request: gr.Request) -> str:
         return qr(event._data.get("link"))
+
+
+@cache
+def network_host() -> str:
+    """Address of this machine in the local network if the server listens there, else ""."""
+    if os.environ.get("GRADIO_SERVER_NAME") not in ("0.0.0.0", "::"):
+        return ""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(("192.0.2.1", 9))  # an address for documentation: nothing is sent
+            return probe.getsockname()[0]
+    except OSError:
+        return ""
 
 
 def qr(link: Any) -> str:

@@ -243,6 +243,15 @@ LINK_TOO_LONG = Text(
     "The code of your picture makes this recipe too long for a link. Pass the downloaded picture on: it carries it.",
     "Le code de votre image rend la recette trop longue pour un lien. Transmettez l’image téléchargée : elle la porte.",
 )
+LINK_HERE_ONLY = Text(
+    "This link opens on this machine only. For others in your network, start the page with GRADIO_SERVER_NAME=0.0.0.0.",
+    "Ce lien ne s’ouvre que sur cette machine. Pour les autres de votre réseau, lancez la page avec "
+    "GRADIO_SERVER_NAME=0.0.0.0.",
+)
+LINK_IN_NETWORK = Text(
+    "The link names {host}, the address of this machine in your network.",
+    "Le lien donne {host}, l’adresse de cette machine dans votre réseau.",
+)
 NO_LINK = Text("this is no address of a page", "ce n’est pas l’adresse d’une page")
 
 TABLE = gr.I18n(**{language: {} for language in Text._fields})

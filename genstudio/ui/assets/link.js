@@ -1,6 +1,11 @@
+// An address of this machine alone is of no use on another: the one in the local network takes its place, if there is one.
+const here = /^(localhost|127\.|\[::1\])/.test(location.hostname);
+element.classList.toggle('here-only', here);
 element.addEventListener('click', async event => {
   const share = element.querySelector('[data-query]');
-  const link = share && location.origin + location.pathname + '?' + share.dataset.query;
+  const {network} = share?.dataset ?? {}, {protocol, port} = location;
+  const origin = here && network ? `${protocol}//${network}${port && ':' + port}` : location.origin;
+  const link = share && origin + location.pathname + '?' + share.dataset.query;
   const copy = event.target.closest('[data-copied]');
   if (event.target.closest('[data-code]')) trigger('select', {link});
   if (!copy) return;

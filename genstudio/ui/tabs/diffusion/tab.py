@@ -95,8 +95,8 @@ class DiffusionTab(SessionTab):
 
     def wire(self) -> None:
         inputs, step_by_step, stream = self.inputs, self.step_by_step, self.deferred.stream
-        front = [*step_by_step.front, self.compare.grid, self.compare.stop]
-        stream(self.mounted.expand, self.on_first, None, front, **ONCE)
+        front = [*step_by_step.front, self.compare.grid, self.memory]
+        stream(self.mounted.expand, self.on_first, {self.memory}, front, sends=[self.memory], **ONCE)
         # None of these waits for the current run: a new one ends it.
         stream(self.cards.select, self.on_system, inputs, front, **EACH)
         stream(self.upload.upload, self.on_upload, inputs | {self.upload}, front, **EACH)
@@ -239,7 +239,7 @@ class DiffusionTab(SessionTab):
             return []
         knobs = [c for panel in self.setting_panels for c in panel.components.values()]
         shown = [component for part in self.parts.values() for component in part.outputs]
-        chosen = [self.system, self.selected, self.cards, self.switch, self.begin, self.of_picture, self.photo, self.sheet, self.seed]
+        chosen = [self.system, self.selected, self.memory, self.cards, self.switch, self.begin, self.of_picture, self.photo, self.sheet, self.seed]
         return [*chosen, *knobs, *shown]
 
     @property
@@ -286,6 +286,9 @@ class DiffusionTab(SessionTab):
         scene = self.backend.opening(name, begin)
         return scene | {"seed": fields.check_seed(inputs[self.seed]), "controls": {key: values[key] for key in known}}
 
+    def recipe_of(self, session: DiffusionSession, scene: dict) -> dict:
+        return self.backend.recipe(session, scene)
+
     def scene_on(self, name: str, inputs: dict, request: gr.Request) -> tuple[dict, str]:
         self.backend.sessions.of(request).mask = None
         scene = self.backend.opening(name, inputs[self.begin])
@@ -299,6 +302,7 @@ class DiffusionTab(SessionTab):
 
     def run_part(self, key: str, session: DiffusionSession, scene: dict, lang: str) -> Iterator[Updates]:
         session.scene = scene
+        yield self.remember(session, scene)
         if key == "watch":
             yield from self.step_by_step.run(session, scene, lang)
         elif key == "compare":

@@ -6,7 +6,6 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,15 +127,14 @@ class Follow:
         }
 
     def stage(self, job: Job, grids: Sequence[Path], place: float, lang: str) -> str:
-        """Sample grids of a snapshot: EMA weights, and raw weights if available."""
+        """Sample grids of a snapshot: EMA weights, and raw weights of the same step, which are drawn less often."""
         if not grids:
             awaited = makes_pictures(find_system(job.spec.system).model)
             return f'<p class="empty">{w.NO_WALL.say(lang)}</p>' if awaited else ""
         at = min(len(grids) - 1, max(0, int(place)))
-        shown = [(grids[at], w.AVERAGE, w.AVERAGE_NOTE)]
-        # Raw weights are sampled less often: the newest grid so far.
-        raw = (path.parent / "raw" / path.name for path in reversed(grids[: at + 1]))
-        shown += [(path, w.RAW, w.RAW_NOTE) for path in islice(filter(Path.exists, raw), 1)]
+        shown, raw = [(grids[at], w.AVERAGE, w.AVERAGE_NOTE)], grids[at].parent / "raw" / grids[at].name
+        if raw.exists():
+            shown.append((raw, w.RAW, w.RAW_NOTE))
         figures = "".join(
             f'<figure><div class="frame">{html.picture(uri(grid), title.say(lang))}</div><figcaption>'
             f"<b>{title.say(lang)}</b>{note.say(lang)}"

@@ -70,8 +70,8 @@ class TranslateTab(SessionTab):
     def wire(self) -> None:
         inputs, stream = self.inputs, self.deferred.stream
         drawn = self.sheet.outputs if self.sheet else []
-        front = [self.one.stage, self.one.progress, self.one.cancel, *self.several.outputs, *drawn]
-        stream(self.knows.expand, self.on_first, None, front, **ONCE)
+        front = [self.one.stage, self.one.progress, self.one.cancel, *self.several.outputs, *drawn, self.memory]
+        stream(self.knows.expand, self.on_first, {self.memory}, front, sends=[self.memory], **ONCE)
         # None of these waits for the current run: a new one ends it.
         stream(self.cards.select, self.on_system, inputs, front, **EACH)
         stream(self.upload.upload, self.on_upload, inputs | {self.upload}, front, **EACH)
@@ -95,11 +95,11 @@ class TranslateTab(SessionTab):
     # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
-    def on_first(self, request: gr.Request) -> Iterator[Updates]:
+    def on_first(self, inputs: dict, request: gr.Request) -> Iterator[Updates]:
         session = self.backend.sessions.of(request)
         if session.selected == "many":  # files that were opened before the tab was drawn
             yield self.many.show(session, language(request))
-        yield from super().on_first(request)
+        yield from super().on_first(inputs, request)
 
     @friendly
     def on_forget(self, inputs: dict, request: gr.Request) -> Iterator[Updates]:
@@ -111,7 +111,9 @@ class TranslateTab(SessionTab):
         """Update the part in front after a setting has changed."""
         session, scene, lang = self.backend.sessions.of(request), self.read(inputs), language(request)
         session.scene = scene
-        yield {self.settings.detail: gr.update(visible=scene["detail"] is not None), self.source: self.source_html(session, scene, lang)}
+        detail = gr.update(visible=scene["detail"] is not None)
+        yield {self.settings.detail: detail, self.source: self.source_html(session, scene, lang)}
+        yield self.remember(session, scene)
         yield from self.run_part(inputs[self.selected], session, scene, lang)
 
     @friendly
@@ -149,7 +151,7 @@ class TranslateTab(SessionTab):
         if not self.drawn:
             return []
         shown = [component for part in self.parts.values() for component in part.outputs]
-        chosen = [self.system, self.selected, self.cards, self.knows, self.switch]
+        chosen = [self.system, self.selected, self.memory, self.cards, self.knows, self.switch]
         return [*chosen, self.source, self.camera, self.forget, *self.settings.components, *shown]
 
     def open_picture(self, path: str, inputs: dict, request: gr.Request) -> Iterator[Updates]:
@@ -182,6 +184,9 @@ class TranslateTab(SessionTab):
 
     def read(self, inputs: dict) -> dict:
         return self.settings.read(inputs[self.system], inputs)
+
+    def recipe_of(self, session: TranslateSession, scene: dict) -> dict:
+        return self.backend.recipe(scene, self.backend.picture(session, scene["system"]).digest)
 
     def scene_on(self, name: str, inputs: dict, request: gr.Request) -> tuple[dict, str]:
         part = inputs[self.selected]
