@@ -141,6 +141,19 @@ def test_a_run_is_looked_through_left_and_kept(tab, server, subtests):
             assert runs(tab) and opened(saved(tab, "#lanes .download")).tobytes() == opened(body).tobytes()
 
 
+def test_a_reload_comes_back_to_the_tab_and_its_scene(tab):
+    tab.locator("#run-seed input").fill("77")
+    tab.keyboard.press("Tab")
+    idle(tab)
+    made = recipe_of(tab, "#lanes")
+    assert made["seed"] == 77
+    go(tab)
+    assert tab.locator("#tabs > .tab-wrapper button[role=tab][aria-selected=true]").get_attribute("data-tab-id") == "diffusion"
+    tab.wait_for_selector("#lanes .download")
+    idle(tab)
+    assert recipe_of(tab, "#lanes") == made and tab.locator("#run-seed input").input_value() == "77"
+
+
 def test_a_run_is_stopped_and_starts_from_a_picture(tab, subtests):
     with subtests.test("a run that is stopped keeps what there is"):
         # A run of digits may be over before the page shows its third step.
