@@ -136,7 +136,12 @@ class TrainingForm:
         yield {self.report: html.progress(None, w.READING.say(lang)), self.go: gr.update(interactive=False)}
         found = None
         try:
-            found = survey(self.pictures(session, inputs, lang), finetune.image_shape(find_system(inputs[self.system]), self.begin(inputs)))
+            pictures = self.pictures(session, inputs, lang)
+            shape = finetune.image_shape(find_system(inputs[self.system]), self.begin(inputs))
+            key = pictures, Path(pictures).stat().st_mtime_ns if Path(pictures).exists() else 0, shape
+            if session.survey is None or session.survey[0] != key:
+                session.survey = key, survey(pictures, shape)
+            found = session.survey[1]
             yield {self.report: report(found, lang)}
         except ValueError as error:
             yield {self.report: f'<p class="warning">{escape(reason(error, lang))}</p>'}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from genstudio.data.report import Survey
 from genstudio.system import Recipe
 from genstudio.training.step_by_step import Stepper
 from genstudio.ui.sessions import FileSession
@@ -14,4 +15,5 @@ class TrainSession(FileSession):
         super().__init__()
         self.typed: dict[str, Any] = {}  # numbers of the recipe that the visitor has set: no proposal replaces them
         self.proposal: Recipe | None = None
+        self.survey: tuple[tuple, Survey] | None = None  # of which pictures, and the report on them
         self.game: tuple[str, Stepper] | None = None  # job id, copy of the training

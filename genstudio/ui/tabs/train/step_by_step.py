@@ -68,7 +68,7 @@ class StepByStep:
             self.engine.turn(stepper.back)
         shown = 0.0
         for done in range(0 if what == "back" else count):
-            if count > 1 and time.monotonic() - shown > SHOW_EVERY:
+            if time.monotonic() - shown > SHOW_EVERY:
                 shown = time.monotonic()
                 yield {self.note: html.progress(done / count, w.STEP_OF.say(lang, done=done + 1, of=count))}
             self.engine.turn(lambda: stepper.advance(what))

@@ -39,7 +39,10 @@ class Several:
         small = flatten(taken.picture, scene["background"])
         small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         cells = [cell(np.asarray(small), "", w.START.say(lang), "")]
-        for name, system in self.backend.systems.items():
+        for done, (name, system) in enumerate(self.backend.systems.items()):
+            note = w.MODELS_DONE.say(lang, done=done, of=len(self.backend.systems))
+            progress = html.progress(done / len(self.backend.systems), note)
+            yield {self.grid: f'<div class="systems">{"".join(cells)}</div>{progress}'}
             opening, shown, note = self.backend.opening(name), small, ""
             if self.backend.engine.novelty(name, small) > 1:
                 if self.backend.draws(name):
@@ -49,7 +52,7 @@ class Several:
             cells.append(cell(self.backend.at_once(np.array(shown), opening), name, system.title.say(lang), note))
             if run.stopped:
                 return
-            yield {self.grid: f'<div class="systems">{"".join(cells)}</div>'}
+        yield {self.grid: f'<div class="systems">{"".join(cells)}</div>'}
 
 
 def cell(picture: np.ndarray, name: str, title: str, note: str) -> str:

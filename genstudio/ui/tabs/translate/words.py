@@ -69,6 +69,7 @@ ROUND_TRIP_HINT = Text(
     "Two networks were trained to undo each other: what the way there and back loses, neither of them could say.",
     "Deux réseaux ont appris à se défaire l’un l’autre : ce que l’aller-retour perd, aucun des deux ne savait le dire.",
 )
+MODELS_DONE = Text("{done} of {of} models", "{done} modèles sur {of}")
 START = Text("your picture", "votre image")
 THERE = Text("there: {direction}", "aller : {direction}")
 BACK = Text("back: {direction}", "retour : {direction}")
