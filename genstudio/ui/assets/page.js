@@ -166,13 +166,13 @@
       if (added.nodeType !== Node.ELEMENT_NODE) continue;
       for (const row of added.querySelectorAll('.cards')) middle.observe(row);
       if (added.matches('.cards')) middle.observe(added);
-      for (const group of added.querySelectorAll('fieldset:not([aria-labelledby])')) {
-        const name = group.querySelector('[data-testid=block-info]');
-        if (!name) continue;
-        name.id = name.id || `name-${++names}`;
-        group.setAttribute('role', group.querySelector('[type=radio]') ? 'radiogroup' : 'group');
-        group.setAttribute('aria-labelledby', name.id);
-      }
+    }
+    for (const group of document.querySelectorAll('fieldset:not([aria-labelledby])')) {
+      const name = group.querySelector('[data-testid=block-info]');
+      if (!name) continue;
+      name.id = name.id || `name-${++names}`;
+      group.setAttribute('role', group.querySelector('[type=radio]') ? 'radiogroup' : 'group');
+      group.setAttribute('aria-labelledby', name.id);
     }
     if (presenting() && document.activeElement === document.body) focus();
   }).observe(document, {childList: true, subtree: true});
