@@ -45,7 +45,8 @@
   };
   addEventListener('keyup', event => {  // releasing a key releases its slider, as with the mouse
     const keys = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End', 'PageUp', 'PageDown'];
-    if (event.target.matches('input[type=range]') && keys.includes(event.key))
+    const turned = presenting() && ['ArrowUp', 'ArrowDown'].includes(event.key);  // these go through the history
+    if (event.target.matches('input[type=range]') && keys.includes(event.key) && !turned)
       event.target.dispatchEvent(new PointerEvent('pointerup', {bubbles: true}));
   });
   addEventListener('keydown', event => {

@@ -41,7 +41,7 @@ class Mixing(View):
     key, title = "mix", w.TITLE
     verbs = ("mix", "sample")
     opening = {
-        "rows": [{"seed": seed} for seed in (3, 8, 21, 40, 54)], "columns": [{"seed": seed} for seed in (5, 13, 33, 47, 62)],
+        "rows": [{"seed": seed} for seed in (8, 3, 21, 40, 54)], "columns": [{"seed": seed} for seed in (33, 13, 5, 47, 62)],
         "layers": "", "cell": (0, 0), "kept": {}, "kind": "sefa", "first": 0, "by": {}, "moved": "",
     }  # fmt: skip
 
