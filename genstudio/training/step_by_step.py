@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from genstudio import catalog, checkpoint
 from genstudio.controls import Refusal
 from genstudio.data import Batches, load
 from genstudio.images import from_uint8, to_uint8
@@ -50,18 +52,18 @@ class GameState:
 
 
 class Stepper:
-    """Single steps of the training of a run, from its folder, with undo.
+    """Single steps of the training of a run, from its folder, or of a checkpoint with its critic, by name; with undo.
+
+    A checkpoint has no moments of the optimizers: its first steps are those of a new Adam.
 
     heat: compute the critic's input gradients, too.
     exact: float32 throughout, else the precision of training on this device.
     """
 
-    def __init__(self, folder: Path, device: str | None = None, heat: bool = False, exact: bool = False):
-        if not ((folder / "run.json").exists() and (folder / "state.pt").exists()):
-            raise ValueError(f"{folder} holds no run that was begun")
-        said, where = json.loads((folder / "run.json").read_text()), choose_device(device).device
+    def __init__(self, source: Path | str, device: str | None = None, heat: bool = False, exact: bool = False):
+        said, where = facts_of(source), choose_device(device).device
         system = find_system(said["system"])
-        recipe = Recipe(**said["recipe"])
+        recipe = Recipe.of(said["recipe"])
         # A constant learning rate: at the end of a schedule, a step would change nothing.
         recipe = replace(recipe, betas=tuple(recipe.betas), cosine=False, warmup=0)
         with torch.random.fork_rng():  # `Run` seeds the global random stream
@@ -73,7 +75,10 @@ class Stepper:
         if self.precision.dtype is torch.float16:  # as in training
             self.precision = Precision.exact(where)
         model = self.run.model.to(memory_format=self.precision.memory_format).train()
-        self.run.load_state(folder / "state.pt")  # after the memory format is set: moments need their weights' strides
+        if isinstance(source, str):
+            finetune.begin(self.run.model, self.run.average, source)
+        else:
+            self.run.load_state(source / "state.pt")  # after the memory format is set: moments need their weights' strides
         self.run.average = None  # only the raw weights are shown
         pictures = finetune.placed(load(said["data"], "train", model.image_shape), model, said.get("classes", ()))
         augmentation = {"flip": recipe.flip, "jitter": recipe.jitter}
@@ -145,6 +150,18 @@ class Stepper:
             self.taken[player] += count
         run.advance()
         return bool(result.updates)
+
+
+def facts_of(source: Path | str) -> dict[str, Any]:
+    """The run.json of a run, or the same facts of a checkpoint. Raises ValueError where there is nothing to play with."""
+    if isinstance(source, str):
+        if not finetune.has_critic(source):
+            raise Refusal(f"{source} is here without its critic", f"{source} est ici sans son critique")
+        header = checkpoint.describe(catalog.locate(source))
+        return {key: getattr(header, key) for key in ("system", "recipe", "data", "arguments", "classes", "licence")}
+    if not ((source / "run.json").exists() and (source / "state.pt").exists()):
+        raise ValueError(f"{source} holds no run that was begun")
+    return json.loads((source / "run.json").read_text())
 
 
 class Snapshot:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from genstudio import checkpoint
 from genstudio.models.gan import DCGAN
 from genstudio.registry import systems
 from genstudio.training import loop, step_by_step
@@ -234,3 +235,20 @@ def test_every_gan_that_draws_from_noise_is_played_with_its_classes(name, tmp_pa
     critic = of(stepper, "critic")
     stepper.back()
     assert np.array_equal(stepper.stand().fakes, first.fakes) and critic.keys() == of(stepper, "critic").keys()
+
+
+def test_weights_are_played_with_their_critic(folder, tmp_path, monkeypatch):  # noqa: F811
+    list(loop.train("tiny", data=str(folder), out=tmp_path / "run", device="cpu"))
+    weights = tmp_path / "run" / "tiny.safetensors"
+    read = step_by_step.load
+    monkeypatch.setattr(step_by_step, "load", lambda name, *more: read(str(folder), *more))
+    stepper = Stepper(str(weights), "cpu")
+    saved = checkpoint.load(weights, critic=True)[0].state_dict()
+    assert_equal(dict(stepper.run.model.state_dict()), dict(saved))
+    before = {name: of(stepper, name) for name in stepper.players}
+    stand = stepper.step()
+    assert stand.taken == {"critic": 1, "generator": 1} and stand.step == 1
+    assert all(moved(before[name], of(stepper, name)) for name in stepper.players)
+    checkpoint.critic_of(weights).unlink()
+    with pytest.raises(ValueError, match="is here without its critic"):
+        Stepper(str(weights), "cpu")

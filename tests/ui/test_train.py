@@ -192,3 +192,11 @@ def test_a_conditional_gan_is_played_step_by_step(tab, subtests, monkeypatch, tm
     with subtests.test("a step is taken back"):
         press(tab, "#game-back")
         assert "D 9, G 10" in tab.locator("#game-table .legend").inner_text()
+    with subtests.test("shipped weights are played with their critic, or what is missing is said"):
+        option(tab, "#game-whose", "Conditional GAN · handwritten digits · 28 px")
+        if (paths.data() / "MNIST").is_dir():
+            assert "D 0, G 0" in tab.locator("#game-table .legend").inner_text()
+            press(tab, "#game-critic")
+            assert "D 10, G 0" in tab.locator("#game-table .legend").inner_text()
+        else:
+            assert tab.locator("#game-note .empty").inner_text()

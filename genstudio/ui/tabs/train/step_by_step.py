@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from html import escape
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
 
+from genstudio import catalog
 from genstudio.controls import number
 from genstudio.engine import Engine
-from genstudio.training import jobs
+from genstudio.model import generates
+from genstudio.training import finetune, jobs
 from genstudio.training.jobs import Job
 from genstudio.training.step_by_step import GameState, Stepper
 from genstudio.ui import html
-from genstudio.ui.language import t
+from genstudio.ui.language import reason, t
 from genstudio.ui.tabs.train import words as w
 from genstudio.ui.tabs.train.session import TrainSession
 
@@ -26,6 +30,8 @@ class StepByStep:
     def __init__(self, engine: Engine):
         self.engine = engine
         gr.Markdown(t(w.GAME_HINT), elem_classes="caption")
+        choices = [(t(w.GAME_OF_TRAINING), ""), *playable()]
+        self.whose = gr.Dropdown(choices, value="", label=t(w.GAME_OF), elem_id="game-whose")
         self.note = gr.HTML(elem_id="game-note")
         with gr.Row(elem_classes="tools", elem_id="game-tools", visible=False) as self.tools:
             self.players = {
@@ -42,18 +48,25 @@ class StepByStep:
     def outputs(self) -> list[gr.components.Component]:
         return [self.note, self.tools, self.table]
 
-    def show(self, job: Job | None, session: TrainSession, heat: bool, lang: str) -> Iterator[dict]:
-        """Updates with the game of a paused job."""
-        if job is None or job.state in (*jobs.ACTIVE, jobs.WAITING) or not (job.folder / "state.pt").exists():
+    def show(self, job: Job | None, session: TrainSession, whose: str, heat: bool, lang: str) -> Iterator[dict]:
+        """Updates with the game of a paused job, or of the weights `whose`."""
+        if whose:
+            yield from self.set_up(whose, whose, session, heat, lang)
+        elif job is None or job.state in (*jobs.ACTIVE, jobs.WAITING) or not (job.folder / "state.pt").exists():
             session.game = None
             yield {self.note: f'<p class="empty">{w.NO_GAME.say(lang)}</p>', self.tools: gr.update(visible=False), self.table: ""}
-            return
-        if session.game is None or session.game[0] != job.id:
+        else:
+            yield from self.set_up(job.id, job.folder, session, heat, lang)
+
+    def set_up(self, key: str, source: Path | str, session: TrainSession, heat: bool, lang: str) -> Iterator[dict]:
+        """Updates while the game of a run or of weights is set up, unless it stands already."""
+        if session.game is None or session.game[0] != key:
             yield {self.note: html.progress(None, w.SETTING_UP.say(lang)), self.tools: gr.update(visible=False)}
             try:
-                session.game = job.id, self.engine.turn(lambda: Stepper(job.folder, heat=True))
-            except ValueError:
-                yield {self.note: f'<p class="empty">{w.NO_GAN.say(lang)}</p>', self.table: ""}
+                session.game = key, self.engine.turn(lambda: Stepper(source, heat=True))
+            except ValueError as error:
+                said = escape(reason(error, lang)) if source == key else w.NO_GAN.say(lang)
+                yield {self.note: f'<p class="empty">{said}</p>', self.table: ""}
                 return
         stepper = session.game[1]
         stand = self.engine.turn(stepper.stand)
@@ -73,6 +86,13 @@ class StepByStep:
                 yield {self.note: html.progress(done / count, w.STEP_OF.say(lang, done=done + 1, of=count))}
             self.engine.turn(lambda: stepper.advance(what))
         yield {self.note: "", self.table: table(self.engine.turn(stepper.stand), heat, lang)}
+
+
+def playable() -> list[tuple[str, str]]:
+    """Titles and names of the GANs that are here with their critics."""
+    here = catalog.offered()
+    named = [(t(system.title), name) for name, system in here.items() if generates(system.model)]
+    return [(title, name) for title, name in named if finetune.has_critic(name)]
 
 
 def table(stand: GameState, heat: bool, lang: str) -> str:

@@ -79,7 +79,8 @@ class TrainTab(Tab):
         on(follow.push.click, self.on_push, pushes, follow.pushed, sends=[follow.repo], **ONCE)
 
         on(self.game_tab.select, self.on_game, inputs, game.outputs, **LAST)
-        on(game.heat.input, self.on_game, inputs, game.outputs, **LAST)
+        for changed in (game.whose.input, game.heat.input):
+            on(changed, self.on_game, inputs, game.outputs, **LAST)
         for player, button in game.players.items():
             on(button.click, self.stepping(player), {game.count, game.heat}, [game.note, game.table], **ONCE)
         on(game.both.click, self.stepping(None), {game.count, game.heat}, [game.note, game.table], **ONCE)
@@ -208,7 +209,8 @@ class TrainTab(Tab):
 
     @friendly
     def on_game(self, inputs: dict, request: gr.Request) -> Iterator[Updates]:
-        yield from self.game.show(self.find_job(inputs), self.sessions.of(request), inputs[self.game.heat], language(request))
+        session, game = self.sessions.of(request), self.game
+        yield from game.show(self.find_job(inputs), session, inputs[game.whose], inputs[game.heat], language(request))
 
     def stepping(self, what: str | None):
         @friendly
@@ -223,7 +225,7 @@ class TrainTab(Tab):
     @property
     def inputs(self) -> set[gr.components.Component]:
         follow = self.follow
-        return {self.memory, self.job, follow.shown, follow.snapshot, follow.which, self.game.heat, *self.form.inputs}
+        return {self.memory, self.job, follow.shown, follow.snapshot, follow.which, self.game.whose, self.game.heat, *self.form.inputs}
 
     @property
     def outputs(self) -> list[gr.components.Component]:

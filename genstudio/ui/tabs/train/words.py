@@ -219,6 +219,8 @@ NO_GAN = Text(
 )
 STEPS_A_CLICK = Text("Steps a click", "Pas par clic")
 STEP_OF = Text("Step {done} of {of}…", "Pas {done} sur {of}…")
+GAME_OF = Text("Whose game", "Le jeu de qui")
+GAME_OF_TRAINING = Text("the training that is chosen above, once it is paused", "l’entraînement choisi ci-dessus, une fois en pause")
 PLAYERS = {"critic": Text("One step of D", "Un pas de D"), "generator": Text("One step of G", "Un pas de G")}
 BOTH = Text("One step of both", "Un pas des deux")
 BACK = Text("Take back", "Annuler")
