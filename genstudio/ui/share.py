@@ -20,6 +20,7 @@ from genstudio.ui.language import friendly, t
 
 # The address is read in the browser: behind a proxy or in a tunnel the server does not know it.
 LINK = asset("link.js")
+LISTEN = "GRADIO_SERVER_NAME=0.0.0.0"  # lets others in the network open the page
 
 
 class Share:
@@ -42,11 +43,11 @@ class Share:
             return {self.link: f'<p class="legend">{w.LINK_TOO_LONG.say(lang)}</p>', self.code: ""}
         copy, code, copied = (text.say(lang) for text in (w.COPY_LINK, w.QR_CODE, w.COPIED))
         network = network_host()
-        note = w.LINK_IN_NETWORK.say(lang, host=network) if network else w.LINK_HERE_ONLY.say(lang)
+        note = w.LINK_IN_NETWORK.say(lang, host=network) if network else w.LINK_HERE_ONLY.say(lang, setting=f"<code>{LISTEN}</code>")
         shown = (
             f'<div class="link" data-query="{query}" data-network="{network}"><code>?{query}</code>'
             f'<button data-copied="{copied}">{copy}</button><button data-code>{code}</button></div>'
-            f'<p class="legend of-here">{escape(note)}</p>'
+            f'<p class="legend of-here">{note}</p>'
         )
         return {self.link: shown, self.code: ""}
 

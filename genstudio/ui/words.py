@@ -244,9 +244,8 @@ LINK_TOO_LONG = Text(
     "Le code de votre image rend la recette trop longue pour un lien. Transmettez l’image téléchargée : elle la porte.",
 )
 LINK_HERE_ONLY = Text(
-    "This link opens on this machine only. For others in your network, start the page with GRADIO_SERVER_NAME=0.0.0.0.",
-    "Ce lien ne s’ouvre que sur cette machine. Pour les autres de votre réseau, lancez la page avec "
-    "GRADIO_SERVER_NAME=0.0.0.0.",
+    "This link opens on this machine only. For others in your network, start the page with {setting}.",
+    "Ce lien ne s’ouvre que sur cette machine. Pour les autres de votre réseau, lancez la page avec {setting}.",
 )
 LINK_IN_NETWORK = Text(
     "The link names {host}, the address of this machine in your network.",
