@@ -161,13 +161,10 @@
       if (card) target.scrollLeft = card.offsetLeft - target.offsetLeft - (target.clientWidth - card.offsetWidth) / 2;
     }
   });
-  let names = 0;
-  new MutationObserver(changes => {
-    for (const {addedNodes} of changes) for (const added of addedNodes) {
-      if (added.nodeType !== Node.ELEMENT_NODE) continue;
-      for (const row of added.querySelectorAll('.cards')) middle.observe(row);
-      if (added.matches('.cards')) middle.observe(added);
-    }
+  let names = 0, due = false;
+  const complete = () => {
+    due = false;
+    for (const row of document.querySelectorAll('.cards')) middle.observe(row);
     for (const group of document.querySelectorAll('fieldset:not([aria-labelledby])')) {
       const name = group.querySelector('[data-testid=block-info]');
       if (!name) continue;
@@ -176,6 +173,10 @@
       group.setAttribute('aria-labelledby', name.id);
     }
     if (presenting() && document.activeElement === document.body) focus();
+  };
+  new MutationObserver(() => {  // once a frame: while the page loads there are thousands of changes
+    if (!due) requestAnimationFrame(complete);
+    due = true;
   }).observe(document, {childList: true, subtree: true});
   addEventListener('click', event => {  // the link past the head: to the view in front
     if (!event.target.closest('#skip')) return;
