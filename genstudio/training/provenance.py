@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import shlex
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from genstudio.data import Pictures, named
+from genstudio.registry import find_system
+from genstudio.system import Recipe
 
 
 def learned_from(
@@ -27,15 +30,24 @@ def learned_from(
     now = {"data": data, "name": pictures.name, "digest": pictures.digest(), "credit": pictures.credit, "flags": flags}
     if not resumed:
         return [now]
-    *before, last = resumed.get("learned_from") or [
+    first, *later = resumed.get("learned_from") or [
         {"data": resumed["data"], "name": name_of(resumed["data"]), "digest": "", "credit": ""}
     ]
+    if "flags" not in first:  # of a run that began before stages had them
+        first = first | {"flags": first_flags(resumed)}
+    *before, last = first, *later
     if last["digest"] == now["digest"] or not (last["digest"] or chosen):
         if not flags:
             return [*before, now | {"flags": last.get("flags", [])}]
     else:
         check_pictures(last, now, chosen)
     return [*before, last | {"images": images}, now] if images else [now]
+
+
+def first_flags(resumed: dict[str, Any]) -> list[str]:
+    """Flags of the recipe of a run.json, which is that of its first stage, but for the number of images."""
+    own = find_system(resumed["system"]).recipe
+    return replace(Recipe.of(resumed["recipe"]), images=own.images).flags(own)
 
 
 def check_pictures(last: dict[str, Any], now: dict[str, Any], chosen: bool) -> None:

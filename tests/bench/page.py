@@ -115,10 +115,9 @@ def draw_classes(page, place: str) -> float:
     )
 
 
-def drag(page, what: dict[str, str], moves: int = 90) -> dict[str, float]:
-    """Milliseconds from a move of the slider to its picture; and from letting go to the last one."""
-    page.evaluate("moved = {}; drawn = {}")
-    slider = page.locator(f"{what['slider']} input[type=range]")
+def pull(page, selector: str, moves: int, pause: int):
+    """Drag a slider from end to end without letting it go, with a pause in milliseconds after each move. Its element."""
+    slider = page.locator(f"{selector} input[type=range]")
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     y = box["y"] + box["height"] / 2
@@ -126,7 +125,14 @@ def drag(page, what: dict[str, str], moves: int = 90) -> dict[str, float]:
     page.mouse.down()
     for i in range(moves):
         page.mouse.move(box["x"] + 8 + (box["width"] - 16) * (i + 1) / moves, y)
-        page.wait_for_timeout(25)
+        page.wait_for_timeout(pause)
+    return slider
+
+
+def drag(page, what: dict[str, str], moves: int = 90) -> dict[str, float]:
+    """Milliseconds from a move of the slider to its picture; and from letting go to the last one."""
+    page.evaluate("moved = {}; drawn = {}")
+    slider = pull(page, what["slider"], moves, pause=25)
     last = float(slider.input_value())
     released = page.evaluate("performance.now()")
     page.wait_for_function("last => last in drawn", arg=last, timeout=20_000)

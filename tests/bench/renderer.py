@@ -19,7 +19,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from tests import ROOT, chromium
-from tests.bench.page import answers
+from tests.bench.page import answers, pull
 from tests.ui.page import idle, watch
 
 PORT = 7871
@@ -131,16 +131,8 @@ def run(page: Page, session: CDPSession) -> float:
     return (seconds(session) - spent) / 2
 
 
-def drag(page: Page, moves: int = 60) -> None:
-    slider = page.locator("#position input[type=range]")
-    slider.scroll_into_view_if_needed()
-    box = slider.bounding_box()
-    y = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + 8, y)
-    page.mouse.down()
-    for i in range(moves):
-        page.mouse.move(box["x"] + 8 + (box["width"] - 16) * (i + 1) / moves, y)
-        page.wait_for_timeout(40)
+def drag(page: Page) -> None:
+    pull(page, "#position", moves=60, pause=40)
     page.mouse.up()
     idle(page)
 

@@ -283,6 +283,18 @@ def test_a_run_goes_on_with_another_batch_and_counts_images(begin, recwarn):
     assert torch.load(moved / "state.pt", weights_only=True)["images"] == 96
 
 
+def test_a_run_from_before_stages_had_flags_keeps_them_in_its_command(begin):
+    folder = begin(batch=16, ema=0.5)
+    said = json.loads((folder / "run.json").read_text())
+    for entry in said["learned_from"]:
+        assert entry.pop("flags") == ["--batch", "16", "--ema", "0.5"]
+    (folder / "run.json").write_text(json.dumps(said))
+    go_on(folder, rate=1e-5)
+    command = checkpoint.describe(folder / "tiny.safetensors").command
+    first, second = command.split(" && ")
+    assert first.endswith("--batch 16 --ema 0.5") and second.endswith("--resume --rate 1e-05")
+
+
 def test_a_digest_is_of_pixels_labels_classes_and_sources_in_order():
     images = torch.randint(0, 256, (5, 3, 4, 4), dtype=torch.uint8)
     one = data.Pictures("one", images, torch.tensor([0, 1, 0, 1, 1]), ("a", "b"))
