@@ -40,4 +40,4 @@ TOGGLE = "() => dispatchEvent(new Event('genstudio:present'))"
 
 # Pictures dropped on an upload area go to its button, other and pasted files go to "Open". The space bar rolls dice.
 # In present mode, left and right move the slider, up and down go through the history, or the strip while that is short.
-HEAD = f"<script>\n{asset('page.js')}</script>"
+HEAD = f"<script>\n{asset('unwrapped.js')}{asset('page.js')}</script>"
