@@ -116,7 +116,7 @@ class SessionTab(Tab):
             yield opened
             return
         session = self.backend.sessions.of(request)
-        scene = session.scene or self.remembered(inputs[self.memory]) or self.backend.opening(self.showcase())
+        scene = session.scene or self.remembered(session, inputs[self.memory]) or self.backend.opening(self.showcase())
         yield from self.present(scene, session.selected, request)
 
     @friendly
@@ -180,20 +180,21 @@ class SessionTab(Tab):
         """Updates of the tab for a scene, and of a part while it runs."""
         session, lang = self.backend.sessions.of(request), language(request)
         session.selected, session.awaited = part, None
-        yield self.select(session, scene, lang) | {self.selected: part, self.switch: gr.Tabs(selected=part)}
+        turned = {self.selected: part, self.switch: gr.Tabs(selected=part)}
+        yield self.select(session, scene, lang) | turned | self.remember(session, scene)
         yield from self.run_part(part, session, scene, lang)
 
     def select(self, session: Any, scene: dict, lang: str) -> Updates:
         """Updates of the cards and the settings for a scene."""
         session.scene, name = scene, scene["system"]
         cards = {self.system: name, self.cards: self.cards_html(name, lang)}
-        return cards | self.show_settings(session, scene, lang) | self.remember(session, scene)
+        return cards | self.show_settings(session, scene, lang)
 
     def remember(self, session: Any, scene: dict) -> Updates:
         """Update of what the browser remembers."""
         return {self.memory: {"recipe": self.recipe_of(session, scene)}}
 
-    def remembered(self, memory: Any) -> dict | None:
+    def remembered(self, session: Any, memory: Any) -> dict | None:
         """Scene that the browser remembers (untrusted), with an example for a picture of the visitor's; None without."""
         try:
             found = memory["recipe"]

@@ -3,12 +3,15 @@ from a picture."""
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from genstudio import catalog
 from genstudio.images import read_recipe
+from genstudio.ui.tabs.diffusion.session import REMEMBERED
 from tests.ui.page import (
     JOURNEY,
     choose,
@@ -145,13 +148,20 @@ def test_a_reload_comes_back_to_the_tab_and_its_scene(tab):
     tab.locator("#run-seed input").fill("77")
     tab.keyboard.press("Tab")
     idle(tab)
-    made = recipe_of(tab, "#lanes")
-    assert made["seed"] == 77
+    made, count = recipe_of(tab, "#lanes"), runs(tab)
+    assert made["seed"] == 77 and count >= 2
+    before = tab.locator("#runs img").nth(1).get_attribute("src")
     go(tab)
     assert tab.locator("#tabs > .tab-wrapper button[role=tab][aria-selected=true]").get_attribute("data-tab-id") == "diffusion"
     tab.wait_for_selector("#lanes .download")
     idle(tab)
     assert recipe_of(tab, "#lanes") == made and tab.locator("#run-seed input").input_value() == "77"
+    # The results of before are in the history, and the run of one can be watched again.
+    assert runs(tab) == min(count, REMEMBERED) and tab.locator("#runs img").nth(1).get_attribute("src") == before
+    tab.locator("#runs button").nth(1).click()
+    idle(tab)
+    assert saved(tab, "#lanes .download") == base64.b64decode(before.partition(",")[2])
+    assert runs(tab) == min(count, REMEMBERED)
 
 
 def test_a_run_is_stopped_and_starts_from_a_picture(tab, subtests):

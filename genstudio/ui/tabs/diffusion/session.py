@@ -7,9 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from genstudio.engine.trajectory import Step, subsampled
+from genstudio.ui import html
 from genstudio.ui.sessions import InputPicture, Session
 
 MAX_BYTES = 24 * 2**20  # per visitor, for all kept steps
+REMEMBERED = 8  # runs whose results the browser keeps over a reload
 
 
 class RecordedRun(NamedTuple):
@@ -40,6 +42,7 @@ class DiffusionSession(Session):
         self.own: InputPicture | None = None
         self.mask: np.ndarray | None = None  # booleans, at the size of the canvas
         self.runs: list[RecordedRun] = []  # newest first
+        self.earlier: list[tuple[str, dict]] = []  # of before a reload: result as URI, and recipe
 
     def keep(self, run: RecordedRun) -> RecordedRun:
         """Keep a new run, thinned if it is long, and drop the oldest ones above the memory limit."""
@@ -48,3 +51,10 @@ class DiffusionSession(Session):
         while len(self.runs) > 1 and sum(other.bytes for other in self.runs) > MAX_BYTES:
             self.runs.pop()
         return run
+
+    @property
+    def results(self) -> list[tuple[str, dict]]:
+        """Results as URI with their recipes, newest first: of the kept runs, then of those of before a reload."""
+        made = [(html.png_uri(run.steps[-1].x_0[0], run.recipe), run.recipe) for run in self.runs]
+        recipes = [recipe for _, recipe in made]
+        return [*made, *(result for result in self.earlier if result[1] not in recipes)]

@@ -176,14 +176,15 @@ class StepByStep:
         return shown | ({self.strip: strip_of(run, step, lang)} if strip else {})
 
     def history(self, session: DiffusionSession, lang: str) -> str:
-        """Thumbnails of all kept runs, newest first."""
+        """Thumbnails of all results, newest first."""
         items = []
-        for run in session.runs:
-            said = [w.LEFT_AT.say(lang, at=branch["at"]) for branch in run.scene["branches"]]
-            label = run.scene["branches"][-1]["controls"].get("label") if said else run.scene["controls"].get("label")
+        for uri, recipe in session.results:
+            branches = recipe.get("branches") or []
+            said = [w.LEFT_AT.say(lang, at=branch["at"]) for branch in branches]
+            label = (branches[-1] if branches else recipe)["controls"].get("label")
             label = MEANT[label].say(lang) if label in MEANT else str(label or "")
-            titles = [f"{page_words.SEED.say(lang)} {run.scene['seed']}", *([label] if label else []), *said]
-            items.append((html.png_uri(run.steps[-1].x_0[0]), " · ".join(titles)))
+            titles = [f"{page_words.SEED.say(lang)} {recipe['seed']}", *([label] if label else []), *said]
+            items.append((uri, " · ".join(titles)))
         return html.thumbnails(items, page_words.HISTORY_EMPTY.say(lang))
 
     def save(self, run: RecordedRun, suffix: str, lang: str) -> Any:

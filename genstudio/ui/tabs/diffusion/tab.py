@@ -14,8 +14,8 @@ import gradio as gr
 import numpy as np
 
 from genstudio.controls import controls
-from genstudio.images import open_picture
-from genstudio.recipes import encoding, fields
+from genstudio.images import open_picture, read_recipe
+from genstudio.recipes import encoding, fields, recipe
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.events import DIRECT, DRAG, EACH, LAST, ONCE, on
@@ -28,7 +28,7 @@ from genstudio.ui.tabs.diffusion import words as w
 from genstudio.ui.tabs.diffusion.backend import DiffusionBackend
 from genstudio.ui.tabs.diffusion.compare import Compare, picked
 from genstudio.ui.tabs.diffusion.schedules import Schedules
-from genstudio.ui.tabs.diffusion.session import DiffusionSession
+from genstudio.ui.tabs.diffusion.session import REMEMBERED, DiffusionSession
 from genstudio.ui.tabs.diffusion.step_by_step import PLAY, StepByStep
 from genstudio.ui.views.learned import Learned, story
 
@@ -118,7 +118,7 @@ class DiffusionTab(SessionTab):
         step_by_step.play.click(None, js=PLAY)
         on(step_by_step.strip.select, self.on_place, None, [step_by_step.lanes, step_by_step.stand, step_by_step.strip, step_by_step.scrub], **EACH)
         stream(step_by_step.branch.click, self.on_branch, inputs, front, **EACH)
-        on(step_by_step.runs.select, self.on_kept, inputs, self.outputs, **EACH)
+        stream(step_by_step.runs.select, self.on_kept, inputs, front, **EACH)
         for suffix, button in step_by_step.savers.items():
             on(button.click, self.saver(suffix), None, step_by_step.saved, **ONCE)
         on(self.compare.start.click, self.on_compare, inputs, self.compare.outputs, **ONCE)
@@ -161,17 +161,25 @@ class DiffusionTab(SessionTab):
         scene, steps = self.step_by_step.branched(session, inputs, lang)
         session.scene = scene
         yield from self.step_by_step.run(session, scene, lang, steps)
+        yield self.remember(session, session.scene)
 
     @friendly
-    def on_kept(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Updates:
-        """Restore a kept run."""
+    def on_kept(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
+        """Restore a kept run, or sample one of before a reload again."""
         session, lang = self.backend.sessions.of(request), language(request)
-        if not str(event.pick).isdecimal() or int(event.pick) >= len(session.runs):
+        results = session.results
+        if not str(event.pick).isdecimal() or int(event.pick) >= len(results):
             raise ValueError(w.GONE.say(lang))
         session.end("run")
-        session.made = session.runs[int(event.pick)].scene | {"branches": []}
-        run = session.keep(session.runs[int(event.pick)])
-        return self.select(session, run.scene, lang) | self.step_by_step.show(session, run, lang)
+        picked = results[int(event.pick)][1]
+        kept = next((run for run in session.runs if run.recipe == picked), None)
+        if kept is None:
+            yield from self.present(self.backend.scene_of(picked), self.front, request)
+            return
+        session.made = kept.scene | {"branches": []}
+        run = session.keep(kept)
+        shown = self.select(session, run.scene, lang) | self.step_by_step.show(session, run, lang)
+        yield shown | self.remember(session, run.scene)
 
     @friendly
     def on_scrub(self, number: float, request: gr.Request) -> Updates:
@@ -302,7 +310,6 @@ class DiffusionTab(SessionTab):
 
     def run_part(self, key: str, session: DiffusionSession, scene: dict, lang: str) -> Iterator[Updates]:
         session.scene = scene
-        yield self.remember(session, scene)
         if key == "watch":
             yield from self.step_by_step.run(session, scene, lang)
         elif key == "compare":
@@ -312,6 +319,29 @@ class DiffusionTab(SessionTab):
             yield self.schedules.show(session, scene, 600, lang)
         else:
             yield self.story.show(scene, lang)
+        yield self.remember(session, session.scene)  # a newer run may have begun meanwhile
+
+    def remember(self, session: DiffusionSession, scene: dict) -> Updates:
+        """Besides the scene, the results of runs from noise, each a PNG with its recipe."""
+        results = [uri for uri, recipe in session.results if recipe["verb"] == "sample"][:REMEMBERED]
+        return {self.memory: {"recipe": self.recipe_of(session, scene), "results": results}}
+
+    def remembered(self, session: DiffusionSession, memory: Any) -> dict | None:
+        session.earlier = list(self.remembered_results(memory))
+        return super().remembered(session, memory)
+
+    def remembered_results(self, memory: Any) -> Iterator[tuple[str, dict]]:
+        """Results that the browser remembers (untrusted), encoded anew."""
+        found = memory.get("results") if isinstance(memory, dict) else None
+        for uri in found[:REMEMBERED] if isinstance(found, list) else ():
+            try:
+                picture = open_picture(html.read_uri(uri))
+                made = read_recipe(picture)
+                if made and self.restores(made) and made["verb"] == "sample":
+                    made = recipe.check(made)
+                    yield html.png_uri(np.atleast_3d(np.asarray(picture)), made), made
+            except (ValueError, TypeError, KeyError, AttributeError):
+                continue
 
     def card(self, name: str, lang: str) -> tuple[str, str, str]:
         return self.backend.card(name, lang)
