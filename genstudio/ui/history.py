@@ -40,9 +40,10 @@ class History:
         return [self.entries, self.memory, self.shown, self.command, *self.share.outputs]
 
     def keep(self, made: dict, history: list, lang: str, uri: str | None = None) -> dict[gr.components.Component, Any]:
-        """Updates that add a recipe to the history, unless it is the newest. `uri`: its picture, if already made."""
+        """Updates that put a recipe first in the history, once. `uri`: its picture, if already made."""
         if not history or history[0][1] != made:
-            history = [(uri or self.thumbnail(made), made), *history][:KEPT]
+            others = [entry for entry in history if entry[1] != made]
+            history = [(uri or self.thumbnail(made), made), *others][:KEPT]
         return self.show(history, made, lang)
 
     def show(self, history: list, made: dict, lang: str) -> dict[gr.components.Component, Any]:

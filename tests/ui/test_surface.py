@@ -72,6 +72,13 @@ def test_the_page_is_seen_and_reached_by_keys(page, subtests):
             assert page.locator(SELECTED).get_attribute("data-tab-id") == turned_to
             assert page.evaluate("document.activeElement.dataset.tabId") == turned_to
 
+    with subtests.test("the tab key stops once at the row of tabs"):
+        page.locator(SELECTED).focus()
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('#tabs > .tab-wrapper')") is None
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate("document.activeElement.dataset.tabId") == "latent"
+
     with subtests.test("every control in sight shows that it has the focus"):
         assert page.evaluate(UNSEEN) == []
 

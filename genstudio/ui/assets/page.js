@@ -123,7 +123,7 @@
   };
   let place = 0;  // index in the history, newest first
   const turn = by => {
-    const made = [...document.querySelectorAll('#history [data-pick]')];
+    const made = [...document.querySelectorAll('.trail [data-pick]')].filter(front);
     if (made.length > 1) {
       place = Math.min(made.length - 1, Math.max(0, place + by));
       return made[place].click();
@@ -154,7 +154,8 @@
     if (ARROWS[event.key] && !event.target.closest('input:not([type=range]), textarea, select, [contenteditable]')) steer(event);
   }, true);
 
-  // What Gradio leaves out, as it draws: the chosen card in sight, names of groups, in present mode the focus.
+  // What Gradio leaves out, as it draws: the chosen card in sight, names of groups, one stop of the tab key,
+  // in present mode the focus.
   const middle = new ResizeObserver(rows => {
     for (const {target} of rows) {
       const card = target.querySelector('[aria-pressed=true]');
@@ -172,12 +173,14 @@
       group.setAttribute('role', group.querySelector('[type=radio]') ? 'radiogroup' : 'group');
       group.setAttribute('aria-labelledby', name.id);
     }
+    for (const tab of document.querySelectorAll('[role=tab]'))  // the tab key stops once at a row of tabs
+      tab.tabIndex = tab.ariaSelected === 'true' ? 0 : -1;
     if (presenting() && document.activeElement === document.body) focus();
   };
   new MutationObserver(() => {  // once a frame: while the page loads there are thousands of changes
     if (!due) requestAnimationFrame(complete);
     due = true;
-  }).observe(document, {childList: true, subtree: true});
+  }).observe(document, {childList: true, subtree: true, attributeFilter: ['aria-selected']});
   addEventListener('click', event => {  // the link past the head: to the view in front
     if (!event.target.closest('#skip')) return;
     event.preventDefault();
