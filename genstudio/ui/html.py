@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from genstudio.controls import Refusal
+from genstudio.controls import Refusal, number
 from genstudio.images import save_png, to_pictures
 from genstudio.ui.assets import asset
 from genstudio.ui.words import COLOURS
@@ -97,13 +97,13 @@ def cards(items: Sequence[tuple[str, str, str]], chosen: str, label: str) -> str
     return f'<div class="cards" role="group" aria-label="{escape(label, quote=True)}">{"".join(buttons)}</div>'
 
 
-def strip(rows: Sequence[tuple[str, Sequence[str]]], positions: Sequence[float], chosen: float) -> str:
+def strip(rows: Sequence[tuple[str, Sequence[str]]], positions: Sequence[float], chosen: float, lang: str) -> str:
     """Rows of small images (label, URIs), a column for each position, which a click picks. Labels may be empty."""
     nearest = min(positions, key=lambda p: abs(p - chosen))
     body = ""
     for label, uris in rows:
         cells = "".join(
-            f'<button data-pick="{p:g}" aria-label="{escape(label, quote=True)} t = {p:g}"'
+            f'<button data-pick="{p:g}" aria-label="{escape(label, quote=True)} t = {number(p, "g", lang)}"'
             f' class="{"here" if p == nearest else ""}">{picture(uri, "")}</button>'
             for p, uri in zip(positions, uris, strict=True)
         )

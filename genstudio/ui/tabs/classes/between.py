@@ -120,7 +120,7 @@ class Between(View):
         uris = [html.png_uri(self.image(scene | {"blend": step})) for step in STEPS]
         return updates | {
             self.stage: self.stage_html(scene, lang),
-            self.strip: html.strip([("", uris)], STEPS, scene["blend"]),
+            self.strip: html.strip([("", uris)], STEPS, scene["blend"], lang),
             self.start: gr.update(choices=names, value=scene["label"]),
             self.end: gr.update(choices=names, value=scene["towards"]),
             self.seed: scene["seed"],

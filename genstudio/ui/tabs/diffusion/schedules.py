@@ -62,4 +62,4 @@ class Schedules:
             (label.say(lang), [html.png_uri(i) for i in noised(picture, Schedule(kind), times, scene["seed"])])
             for kind, label in PLANS
         ]
-        return html.strip(rows, times, time)
+        return html.strip(rows, times, time, lang)

@@ -248,5 +248,5 @@ def strip_of(run: RecordedRun, step: Step, lang: str) -> str:
     rows = [
         (label.say(lang), [html.png_uri(getattr(s, lane)[0]) for s in some]) for lane, label, _ in LANES[:2]
     ]
-    return html.strip(rows, [s.step for s in some], step.step)
+    return html.strip(rows, [s.step for s in some], step.step, lang)
 

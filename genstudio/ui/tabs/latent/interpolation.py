@@ -130,7 +130,7 @@ class Interpolation(View):
         return {
             self.stage: self.stage_html(scene, lang),
             self.position: scene["position"],
-            self.strip: html.strip(rows, STEPS, scene["position"]),
+            self.strip: html.strip(rows, STEPS, scene["position"], lang),
             **self.film.cleared,
         }
 

@@ -58,9 +58,8 @@ def layers(groups: Sequence[Group], sides: Sequence[int], chosen: Collection[int
 
 
 def truncations(uris: Sequence[str], ticks: Sequence[float], psi: float, lang: str) -> str:
-    cells = "".join(
-        f'<button data-pick="{tick:g}" aria-label="ψ = {tick:g}"{" class=here" if abs(tick - psi) < 1e-6 else ""}>'
-        f"{html.picture(uri, '')}<small>{number(tick, 'g', lang)}</small></button>"
-        for tick, uri in zip(ticks, uris, strict=True)
-    )
+    cells = ""
+    for tick, uri in zip(ticks, uris, strict=True):
+        said, here = number(tick, "g", lang), " class=here" if abs(tick - psi) < 1e-6 else ""
+        cells += f'<button data-pick="{tick:g}" aria-label="ψ = {said}"{here}>{html.picture(uri, "")}<small>{said}</small></button>'
     return f'<div class="strip psi"><div class="row">{cells}</div></div>'
