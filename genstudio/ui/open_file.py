@@ -176,7 +176,8 @@ class OpenFile:
     # actions: each yields updates, and returns the sentence for the card ------------------------------------------
 
     def answer(self, found: Found, act: Act, lang: str) -> Iterator[dict]:
-        """Updates of an action, and last the card with its result."""
+        """Updates of an action: at once the card of the file, and last the card with the result."""
+        yield {self.card: card(found, Message(w.OPENING.say(lang)), lang, busy=True)}
         try:
             said = yield from act
         except (ValueError, ArithmeticError, OSError, gr.Error) as error:
@@ -225,7 +226,7 @@ class OpenFile:
         lang = language(request)
         if PUBLIC:
             return Message(w.DESCRIBED_ONLY.say(lang), fine=False)
-        yield {self.card: card(found, Message(w.TAKEN_IN.say(lang)), lang)}  # the file type, before it is read
+        yield {self.card: card(found, Message(w.TAKEN_IN.say(lang)), lang, busy=True)}
         here = catalog.available()
         with keep.as_ours(path, found) as ours:
             self.try_out(str(ours))
@@ -328,8 +329,8 @@ def train_on(name: str) -> str:
 # The card -------------------------------------------------------------------------------------------------------
 
 
-def card(found: Found, said: Message, lang: str) -> str:
-    """Card of a file: type, name, size, facts from its header, and the result of opening it."""
+def card(found: Found, said: Message, lang: str, busy: bool = False) -> str:
+    """Card of a file: type, name, size, facts from its header, and the result of opening it, or what is under way."""
     what = w.FORMS[found.form] if found.reading else KIND_TITLES.get(found.kind) or w.FORMS[found.form]
     rows = "".join(
         f"<div><dt>{label.say(lang)}</dt><dd>{escape(value)}</dd></div>"
@@ -338,10 +339,11 @@ def card(found: Found, said: Message, lang: str) -> str:
     )
     size = amount(found.size, lang) if found.size else ""
     close = escape(w.DISMISS.say(lang), quote=True)
+    end = "<progress></progress>" if busy else f'<button data-dismiss title="{close}" aria-label="{close}">×</button>'
     return (
         f'<section class="found {"fine" if said.fine else "odd"}" role="status"><p><b>{what.say(lang)}</b> '
         f"<code>{escape(found.name)}</code> <span>{size}</span></p><p>{escape(said.sentence)}</p>"
-        f'<dl>{rows}</dl><button data-dismiss title="{close}" aria-label="{close}">×</button></section>'
+        f"<dl>{rows}</dl>{end}</section>"
     )
 
 

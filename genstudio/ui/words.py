@@ -188,6 +188,7 @@ BECAME_BATCH = Text(
     "Elles attendent sous Beaucoup de fichiers.",
 )
 BECAME_LESSON = Text("They were read for a training.", "Elles ont été lues pour un entraînement.")
+OPENING = Text("Being opened…", "Ouverture en cours…")
 TAKEN_IN = Text("Being read and tried…", "Lecture et essai en cours…")
 KEPT = Text("Kept as {name}.", "Gardés sous le nom {name}.")
 HERE_ALREADY = Text("These weights are here already, as {name}.", "Ces poids sont déjà là, sous le nom {name}.")

@@ -102,6 +102,18 @@ def test_a_number_that_was_typed_stays_and_the_proposal_stands_beside_it(tab, su
         assert tab.locator(images).input_value() == "1234" and "Proposed: 400" in field.inner_text()
         option(tab, "#train-system", "Auto-encoder · handwritten digits · 28 px")
         assert tab.locator(images).input_value() == "1234"
+    with subtests.test("a list that closes without a choice changes nothing, and what is typed then stays"):
+        option(tab, "#train-start", "nothing: random weights")
+        for opened in ("#train-start", "#train-system"):
+            tab.locator(f"{opened} input").click()
+            idle(tab)
+            tab.keyboard.press("Escape")
+            tab.locator(images).fill("4321")
+            idle(tab)
+            assert tab.locator(images).input_value() == "4321"
+        assert tab.locator("#train-start input").input_value() == "nothing: random weights"
+        tab.locator(images).fill("1234")
+        idle(tab)
     with subtests.test("a field that was cleared takes the proposal again"):
         tab.locator(images).fill("")
         idle(tab)

@@ -11,4 +11,8 @@ addEventListener('change', event => {
   tell(file, false);
 }, true);
 addEventListener('genstudio:folder', event => tell({name: event.detail, size: 0}, true));
+// A search that is stopped ends the event that would have said how it went.
+addEventListener('click', event => {
+  if (event.target.closest('.stop-search') && element.querySelector('progress')) trigger('clear');
+});
 element.addEventListener('click', event => { if (event.target.closest('[data-dismiss]')) trigger('clear'); });

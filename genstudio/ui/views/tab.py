@@ -59,7 +59,8 @@ class ViewsTab(Tab):
         for key, view in self.views.items():
             view.wire()
             inputs = view.inputs | {self.system, self.selected}
-            on(self.tabs[key].select, self.arrival(view), inputs, view.outputs, sends=memories(inputs), **LAST)
+            outputs = [*view.outputs, *self.history.pointers]
+            on(self.tabs[key].select, self.arrival(view), inputs, outputs, sends=memories(inputs), **LAST)
 
     # event handlers -------------------------------------------------------------------------------------------------
 

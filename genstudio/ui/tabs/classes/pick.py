@@ -115,6 +115,9 @@ class Pick(View):
         label = scene["labels"][min(row, len(scene["labels"]) - 1)]
         return self.recipe(scene | {"controls": self.controls(scene) | {"label": label}}, "sample", seed=scene["seed"] + min(column, scene["each"] - 1))
 
+    def pictured(self, scene: dict) -> bool:
+        return bool(scene["labels"])
+
     def immediate(self, scene: dict) -> bool:
         return not self.systems[scene["system"]].model.slow
 

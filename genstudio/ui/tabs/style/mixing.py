@@ -49,6 +49,10 @@ class Mixing(View):
         self.named = NamedDirections("genstudio-style-directions", check_named)
         with gr.Row(elem_classes="mixing"):
             with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
+                self.search = gr.HTML(elem_id="mix-search")  # at the top: a picture may be dropped anywhere
+                self.stop = gr.Button(
+                    t(page_words.STOP_SEARCH), visible=False, elem_id="mix-stop", elem_classes="stop-search", size="sm", variant="stop"
+                )
                 self.taken = gr.HTML(elem_id="mix-layers", js_on_load=html.PICK)
                 gr.Markdown(t(w.TAKEN_HINT), elem_classes="caption")
                 self.matrix = gr.HTML(elem_id="mix-matrix", js_on_load=html.PICK)
@@ -61,8 +65,6 @@ class Mixing(View):
                 gr.Markdown(t(w.SEEDS_HINT), elem_classes="caption")
                 self.upload = gr.UploadButton(t(w.UPLOAD), file_types=["image"], file_count="multiple", elem_id="mix-upload", size="sm")
                 gr.Markdown(t(w.UPLOAD_HINT), elem_classes="caption")
-                self.search = gr.HTML(elem_id="mix-search")
-                self.stop = gr.Button(t(page_words.STOP_SEARCH), visible=False, elem_id="mix-stop", size="sm", variant="stop")
                 with gr.Accordion(t(w.DIRECTIONS), open=False, elem_id="mix-directions"), gr.Row(elem_classes="beside"):
                     with gr.Column(scale=6, min_width=220):
                         titles = [(t(label), kind) for kind, label in DIRECTION_TITLES.items()]

@@ -137,7 +137,7 @@ class Follow:
             shown.append((raw, w.RAW, w.RAW_NOTE))
         figures = "".join(
             f'<figure><div class="frame">{html.picture(uri(grid), title.say(lang))}</div><figcaption>'
-            f"<b>{title.say(lang)}</b>{note.say(lang)}"
+            f"<b>{title.say(lang)}</b><span>{note.say(lang)}</span>"
             f"<output>{w.AT_STEP.say(lang, step=int(grid.stem))}</output></figcaption></figure>"
             for grid, title, note in shown
         )

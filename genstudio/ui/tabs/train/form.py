@@ -111,6 +111,7 @@ class TrainingForm:
     def opening(self, session: TrainSession, lang: str) -> dict:
         """Updates of the form on a new page."""
         chosen = self.turned(OPENS_ON, lang)
+        session.system, session.shown = OPENS_ON, {}
         return self.show(session, "own", lang) | chosen | self.propose(session, OPENS_ON, chosen[self.start]["value"], None, lang)
 
     def pictures(self, session: TrainSession, inputs: dict, lang: str) -> str:
@@ -167,12 +168,16 @@ class TrainingForm:
             if session.typed.get(name, value) != value:
                 shown = w.PROPOSED.say(lang, value=number_text(value, lang))
                 updates[component] = gr.update(info=f"{hint.say(lang)} {shown}")
-            else:
+            elif session.shown.get(name) != value:
                 updates[component] = gr.update(value=value, info=t(hint))
+                session.shown[name] = value
+            else:  # as it stands: an update could overtake what is being typed
+                updates[component] = gr.update(info=t(hint))
         return updates | {self.duration: self.duration_html(session, system, lang)}
 
     def type_number(self, session: TrainSession, name: str, value: Any) -> None:
         """Note that the visitor has set a number, or has cleared it."""
+        session.shown.pop(name, None)
         if value in (None, ""):
             session.typed.pop(name, None)
         else:

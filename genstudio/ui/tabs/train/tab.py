@@ -149,6 +149,13 @@ class TrainTab(Tab):
 
     @friendly
     def on_system(self, inputs: dict, request: gr.Request) -> Iterator[Updates]:
+        """Update the start, the report and the numbers for another system. A list that closes without a choice sends
+        the system that was there."""
+        session = self.sessions.of(request)
+        if session.system == inputs[self.form.system]:
+            yield {}
+            return
+        session.system = inputs[self.form.system]
         updates = self.form.turned(inputs[self.form.system], language(request))
         inputs = inputs | {self.form.start: updates[self.form.start]["value"]}  # before Gradio modifies the update
         yield updates
