@@ -141,6 +141,9 @@ class SessionTab(Tab):
         @friendly
         def on_arrival(inputs: dict, request: gr.Request) -> Iterator[Updates]:
             session = self.backend.sessions.of(request)
+            if session.scene is None:  # `on_first` is about to draw the tab, and would take other updates for a file's
+                yield {self.selected: key}
+                return
             before, session.selected = session.selected, key
             yield {self.selected: key}
             yield from self.arrive(key, before, inputs, request)
