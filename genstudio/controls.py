@@ -39,9 +39,18 @@ def sentence(error: BaseException) -> Text:
     return error.text if isinstance(error, Refusal) else Text(str(error), str(error))
 
 
+MAX_WRITTEN_OUT = 5  # power of ten up to which a number has all its digits
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def number(value: float, form: str, lang: str) -> str:
-    """A number in the format `form`, with the decimal mark of the language."""
-    shown = f"{value:{form}}"
+    """A number in the format `form` as the language prints it: decimal mark, minus sign, no exponent of programs."""
+    shown, _, power = f"{value:{form}}".partition("e")
+    if power and 0 < int(power) <= MAX_WRITTEN_OUT:
+        shown = thousands(round(float(f"{shown}e{power}")))
+    elif power:
+        shown += f"·10{str(int(power)).translate(RAISED)}"
+    shown = shown.replace("-", "\u2212")
     return shown.replace(".", ",") if lang == "fr" else shown
 
 

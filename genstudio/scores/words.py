@@ -65,11 +65,12 @@ def score_title(name: str, lang: str) -> str:
     return name
 
 
-def score_text(score: Any, lang: str = "en") -> str:
-    """Format a score of a header: 0.512 (0.49 to 0.53, n = 2000)."""
+def score_text(score: Any, lang: str | None = None) -> str:
+    """Format a score of a header: 0.512 (0.49 to 0.53, n = 2000). Without a language as programs read numbers."""
     try:
-        value, low, high = (number(score[key], ".4g", lang) for key in ("value", "low", "high"))
-        return SCORE.say(lang, value=value, low=low, high=high, n=score["n"])
+        found = (score[key] for key in ("value", "low", "high"))
+        value, low, high = (number(one, ".4g", lang) if lang else f"{one:.4g}" for one in found)
+        return SCORE.say(lang or "en", value=value, low=low, high=high, n=score["n"])
     except (TypeError, KeyError, ValueError):  # a header is untrusted
         return str(score)[:80]
 

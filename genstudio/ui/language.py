@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from contextlib import contextmanager
 
@@ -17,8 +18,14 @@ def t(text: Text):
     """Register a sentence for a Gradio component; the browser chooses the language."""
     key = "genstudio_" + "".join(c if c.isalnum() else "_" for c in text.en)
     for language in Text._fields:
-        TABLE.translations[language][key] = getattr(text, language)
+        TABLE.translations[language][key] = text.say(language)
+    TABLE.translations["fr"][key] = unbroken(text.fr)
     return TABLE(key)
+
+
+def unbroken(french: str) -> str:
+    """A French sentence whose lines do not break before its marks."""
+    return re.sub(r" (?=[:;?!»%])|(?<=«) ", "\u00a0", french)
 
 
 def language(request: gr.Request | None) -> str:

@@ -94,7 +94,7 @@ class Board(View):
             original = html.picture(html.png_uri(answer.original), w.NEAREST.say(lang))
             near = f"<figure>{original}<figcaption>{w.NEAREST.say(lang)}, {apart}</figcaption></figure>"
         facts = {
-            w.TOOK: number(answer.seconds, ".2f", lang) + " s",
+            w.TOOK: number(answer.seconds, ".2g" if answer.seconds < 1 else ".1f", lang) + " s",
             w.PARAMETERS: number(answer.parameters / 1e6, ".2f", lang) + " M",
             w.SEEN: prediction,
         }

@@ -211,7 +211,8 @@ GAME_HINT = Text(
     "Un jeu en pause, sur une copie : un pas du critique D ou du générateur G, et ce que D dit alors de chaque image.",
 )
 NO_GAME = Text(
-    "Choose a paused or finished training of a GAN above.", "Choisissez ci-dessus un entraînement de GAN en pause ou terminé."
+    "Choose one of the GANs here, or above a paused or finished training of a GAN.",
+    "Choisissez ici l’un des GAN, ou ci-dessus un entraînement de GAN en pause ou terminé.",
 )
 NO_GAN = Text(
     "This training is no game: only a GAN that draws from noise has two players.",
