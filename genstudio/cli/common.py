@@ -154,13 +154,16 @@ def chunks(items: Iterable) -> Iterator[list]:
 
 
 def open_named(name: str) -> Any:
-    """Open a picture file. Raises ValueError with its name."""
-    from genstudio.images import open_picture
+    """Open a picture file, with its remarks on stderr. Raises ValueError with its name."""
+    from genstudio.images import open_picture, remarks
 
     try:
-        return open_picture(name)
+        picture = open_picture(name)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+    for remark in remarks(picture):
+        print(f"{name}: {remark.en}", file=sys.stderr)
+    return picture
 
 
 def confirmed(question: str) -> bool:

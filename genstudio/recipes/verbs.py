@@ -324,7 +324,7 @@ TABLE = (
         (
             Field("picture", PICTURE, "a picture file of any size", flag="picture", metavar="PICTURE"),
             Field("seed", SEED, "as in 0-63 or 1,5,9-12: one version each (0)", 0, many=True, flag="--seeds"),
-            Field("mask", MASK, "a picture, white where it is to be drawn anew; the rest stays", None,
+            Field("mask", MASK, "a picture of the same shape, white or opaque where it is to be drawn anew", None,
                   metavar="FILE"),
             BRANCHED,
         ),
