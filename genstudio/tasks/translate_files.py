@@ -18,6 +18,7 @@ from PIL import Image
 from genstudio.controls import Refusal, Text, check_controls, sentence
 from genstudio.data import Entry, entries
 from genstudio.engine import Engine
+from genstudio.engine.edges import translation_remarks
 from genstudio.files import portable
 from genstudio.images import open_picture, remarks, save_png, to_pictures
 from genstudio.recipes import recipe, replay, verbs
@@ -53,6 +54,7 @@ def translate_files(
     said = {name: value for name, value in settings.items() if name in entry.by_name}
     for name, value in said.items():
         entry.by_name[name].check(value)
+    entry.complete(entry.defaults | said, loaded)
     controls = {name: value for name, value in settings.items() if name not in said}
     controls = check_controls(entry.method(loaded.system), controls, loaded.header.classes)
     sources = [Path(source) for source in sources]
@@ -63,7 +65,7 @@ def translate_files(
         made = recipe.fill(loaded, entry, {"picture": picture_name(body)} | said, controls)
         image = replay.image(made, engine, picture := open_picture(body))
         save_png(to_pictures(image[None])[0], stream := io.BytesIO(), made)
-        return stream.getvalue(), remarks(picture)
+        return stream.getvalue(), [*remarks(picture), *translation_remarks(loaded.model, picture)]
 
     return each(translated, sources, target)
 

@@ -16,6 +16,7 @@ import numpy as np
 from genstudio import catalog, legacy
 from genstudio.controls import check_controls
 from genstudio.engine import Engine
+from genstudio.engine.edges import translation_remarks
 from genstudio.engine.loaded import check_labels
 from genstudio.images import open_picture
 from genstudio.model import verbs as methods
@@ -71,6 +72,8 @@ def endpoint(engine: Engine, verb: Verb) -> Callable:
             elif field.kind is PICTURE:
                 sources["picture"] = read_picture(body := sent(value), "en")
                 said[field.name] = [picture_name(body)]
+                for remark in translation_remarks(loaded.model, sources["picture"]) if verb.name == "translate" else ():
+                    mention(remark, "en")
             elif field.kind is MASK and value is not None:
                 mask = mask_of(open_picture(sent(value)), loaded.model.image_shape, sources["picture"])
                 if remark := mask_remark(mask):

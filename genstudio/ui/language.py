@@ -37,9 +37,14 @@ def reason(error: Exception, lang: str) -> str:
     return capital(sentence(error).say(lang))
 
 
+def sentence_of(remark: Text, lang: str) -> str:
+    """A remark as a whole sentence."""
+    return f"{capital(remark.say(lang))}."
+
+
 def mention(remark: Text, lang: str) -> None:
     """Message of what a visitor should know of what was sent; the work goes on."""
-    gr.Info(f"{escape(capital(remark.say(lang)))}.", duration=8)
+    gr.Info(escape(sentence_of(remark, lang)), duration=8)
 
 
 def friendly(handler: Callable) -> Callable:

@@ -273,6 +273,21 @@ def test_a_strangers_name_becomes_a_harmless_one(name, place, tmp_path):
     assert path.is_relative_to(tmp_path.resolve()) and path != tmp_path.resolve() and len(os.fsencode(path.name)) < 255
 
 
+def test_the_light_of_a_photograph_alone_is_coloured(fast, untrained, tmp_path):
+    """Old colours left ghosts at the edges, where the change is made at a lower resolution."""
+    name, colours = untrained("colorize_photo"), photograph((150, 90))
+    light = np.asarray(colours, float) @ (0.299, 0.587, 0.114)
+    grey = Image.fromarray(np.repeat(light.round().astype(np.uint8)[..., None], 3, -1))
+    source = write(tmp_path / "in", {"colours.png": encoded(colours), "grey.png": encoded(grey)})
+    first, second = translate_files(fast, name, [source], tmp_path / "out")
+    assert [said.en for said in first.remarks] == ["its own colours are left aside: the model sees its light alone"]
+    assert not second.remarks
+    made, other = (np.asarray(Image.open(tmp_path / "out" / f"{name}.png")).astype(int) for name in ("colours", "grey"))
+    assert np.abs(made - other).max() <= 3, "but for the rounding of its light"
+    with pytest.raises(ValueError, match="has no view in tiles: view must be own"):
+        translate_files(fast, name, [source], tmp_path / "out", view="tiles")
+
+
 def garbled(path: Path, *names: str, unicode_path: bool = False) -> Path:
     """A zip whose names are UTF-8 without the flag that says so, as macOS writes them; or with a field for them."""
     with zipfile.ZipFile(path, "w") as archive:
