@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json as jsons
 import re
 import sys
@@ -151,6 +152,20 @@ def chunks(items: Iterable) -> Iterator[list]:
             part = []
     if part:
         yield part
+
+
+def expanded(words: Sequence[str]) -> list[str]:
+    """Files of words that are patterns, such as *.jpg, which the shell of Windows leaves as they are. Raises ValueError
+    for one that fits no file."""
+    found: list[str] = []
+    for word in words:
+        if not re.search(r"[*?\[]", word) or Path(word).exists():
+            found.append(word)
+        elif files := sorted(glob.glob(word, recursive=True)):
+            found += files
+        else:
+            raise ValueError(f"no file is called like {word}")
+    return found
 
 
 def open_named(name: str) -> Any:

@@ -22,6 +22,7 @@ from genstudio.cli.common import (
     ProgressLine,
     chunks,
     controls_of,
+    expanded,
     given,
     open_engine,
     open_named,
@@ -115,7 +116,7 @@ def make_pictures(
     reader = Reader(engine, loaded)
     if files := [field for field in entry.fields if field.many and field.kind is PICTURE]:
         settings = {field.name: reader.read(field, words) for field in entry.fields if field not in files}
-        return each_file(engine, loaded, entry, words[files[0].name], settings, out, json, controls)
+        return each_file(engine, loaded, entry, expanded(words[files[0].name]), settings, out, json, controls)
     if count is not None and not any(field.kind is POSITION and field.name in words for field in entry.fields):
         words |= {field.name: spaced(count) for field in entry.fields if field.kind is POSITION}
     values = {field.name: reader.read(field, words) for field in entry.fields if field.option}

@@ -10,5 +10,6 @@ addEventListener('change', event => {
   event.stopImmediatePropagation();
   tell(file, false);
 }, true);
+addEventListener('genstudio:address', event => trigger('input', {address: event.detail}));
 addEventListener('genstudio:folder', event => tell({name: event.detail, size: 0}, true));
 element.addEventListener('click', event => { if (event.target.closest('[data-dismiss]')) trigger('clear'); });
