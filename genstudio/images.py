@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
 import math
@@ -9,7 +10,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,14 +23,19 @@ from genstudio.controls import Refusal, Text
 from genstudio.decoding.colour import to_srgb
 from genstudio.decoding.levels import eight_bits
 from genstudio.decoding.pages import refuse_raw, turn_to_page
+from genstudio.decoding.primaries import named_profile
 from genstudio.decoding.repair import repairs
 
 MAX_PIXELS = 64_000_000  # a 64 megapixel photograph decodes to 192 MB; nothing here needs more
 Image.init()
+with suppress(AttributeError, OSError):  # libtiff prints what PIL raises; in some builds it cannot be reached
+    for handler in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        getattr(ctypes.CDLL(Image.core.__file__), handler)(None)
 FORMATS = [  # of photographs and drawings alone: EPS would start Ghostscript
     f for f in ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "ICO", "PPM", "AVIF") if f in Image.OPEN
 ]
 MAGIC = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8|RIFF....WEBP|....ftypavi[fs]", re.DOTALL)  # of pictures
+HEAD = 4096  # bytes in which a file names its colours
 EXIF_KEYS = ("exif", "Raw profile type exif", "Raw profile type APP1", "xmp", "XML:com.adobe.xmp")  # in PIL's info
 RECIPE_KEY = "genstudio"  # the PNG text chunk that holds the recipe
 REMARKS = "genstudio remarks"  # in PIL's info
@@ -68,12 +74,15 @@ def remarks(picture: Image.Image) -> list[Text]:
 
 def _pixels(stream: str | os.PathLike | IO[bytes], profile: bytes | None = None) -> tuple[Image.Image, list[Text]]:
     """Decode the right page of a file. profile: in place of the one that it has."""
+    head = _head(stream)
     with Image.open(stream, formats=FORMATS) as opened:
         said = turn_to_page(opened)
         _check_size(opened)
         opened.load()
         _check_size(opened)  # of a PNG inside an icon
         picture = _upright(opened)
+        if not (profile or picture.info.get("icc_profile")) and opened.format in ("PNG", "AVIF"):
+            profile = named_profile(opened, head)
         if profile:
             picture.info["icc_profile"] = profile
         if opened.format in ("BMP", "ICO") and picture.mode == "RGBA" and not picture.getchannel("A").getbbox():
@@ -107,6 +116,15 @@ def _bytes(stream: str | os.PathLike | IO[bytes]) -> bytes:
         return Path(stream).read_bytes()
     stream.seek(0)
     return stream.read()
+
+
+def _head(stream: str | os.PathLike | IO[bytes]) -> bytes:
+    if isinstance(stream, (str, os.PathLike)):
+        with open(stream, "rb") as file:
+            return file.read(HEAD)
+    head = stream.read(HEAD)
+    stream.seek(0)
+    return head
 
 
 def _check_size(picture: Image.Image) -> None:

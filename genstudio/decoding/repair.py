@@ -11,7 +11,7 @@ from typing import NamedTuple
 PNG = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 2**20  # bytes unpacked, as PIL has it
 MAX_PROFILE = 16 * 2**20
-LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"pHYs": 9}  # of chunks that are kept
+LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9}  # of chunks that are kept
 TRANSPARENT = {0: 2, 2: 6}  # bytes of tRNS by colour type
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 
 import numpy as np
 
@@ -90,3 +91,8 @@ def ink_profile() -> bytes:
     head = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
     table = head + 4 * identity + bytes(corners) + 3 * identity
     return packed(b"CMYK", b"Lab ", b"prtr", named("ink") | {b"A2B0": table})
+
+
+def chunk(kind: bytes, body: bytes, good: bool = True) -> bytes:
+    """A chunk of a PNG, with a right checksum or a wrong one."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body) ^ (not good))

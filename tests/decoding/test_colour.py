@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image, ImageCms
 
 from genstudio.data.archives import read_pictures
 from genstudio.images import flatten, open_picture
-from tests.decoding.profiles import grey_profile, in_srgb, ink_profile, matrix_profile
+from tests.decoding.profiles import PRIMARIES, WHITE, chunk, grey_profile, in_srgb, ink_profile, matrix_profile
 from tests.test_images import encoded
 
 COLOURS = np.array(
@@ -75,6 +76,53 @@ def test_ink_is_converted_by_its_own_profile(kind, black):
     levels = np.array(flatten(open_picture(encoded(ink, kind, icc_profile=ink_profile()))).getpixel((8, 8)))
     assert np.abs(levels - wanted).max() <= 4
     assert flatten(open_picture(encoded(ink, kind))).getpixel((8, 8))[0] == 0
+
+
+def with_numbers(**chunks: bytes) -> bytes:
+    body = encoded(patches())
+    return body[:33] + b"".join(chunk(kind.encode(), data) for kind, data in chunks.items()) + body[33:]
+
+
+def chromaticities(space: str) -> bytes:
+    *corners, white, _ = PRIMARIES[space]
+    return struct.pack(">8I", *(round(1e5 * number) for corner in (WHITE[white], *corners) for number in corner))
+
+
+@pytest.mark.parametrize("space", ["Adobe RGB", "ProPhoto"])
+def test_the_primaries_and_the_gamma_of_a_png_are_converted(space):
+    gamma = struct.pack(">I", round(1e5 / PRIMARIES[space][-1])) if space == "ProPhoto" else struct.pack(">I", 45470)
+    body = with_numbers(gAMA=gamma, cHRM=chromaticities(space))
+    wanted = np.array([in_srgb(space, colour) for colour in COLOURS])
+    if space == "ProPhoto":
+        assert np.abs(seen(body) - wanted).max() <= 2
+    else:  # 0.4547 stands for the curve of sRGB, which is another in the dark
+        assert np.abs(seen(body) - wanted)[:5].max() <= 5
+    linear = seen(with_numbers(gAMA=struct.pack(">I", 100_000)))[3, 0]
+    assert linear == pytest.approx(255 * (1.055 * (120 / 255) ** (1 / 2.4) - 0.055), abs=1)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [{"gAMA": struct.pack(">I", 45455)}, {"gAMA": struct.pack(">I", 100_000), "sRGB": b"\0"},
+     {"cICP": bytes([1, 13, 0, 1])}, {"gAMA": bytes(4), "cHRM": chromaticities("ProPhoto")},
+     {"gAMA": struct.pack(">I", 45455), "cHRM": bytes(32)},
+     {"gAMA": struct.pack(">I", 45455), "cHRM": struct.pack(">8I", *[30_000] * 8)}, {"cICP": bytes([9, 16, 0, 1])}],
+)  # fmt: skip
+def test_numbers_that_mean_srgb_or_nothing_change_no_pixel(chunks):
+    assert np.array_equal(seen(with_numbers(**chunks)), COLOURS)
+
+
+def test_code_points_of_display_p3_are_converted():
+    """As telephones write them: the curve is that of sRGB, by which greys stay."""
+    wanted = seen(encoded(patches(), "PNG", icc_profile=matrix_profile("Display P3")))
+    made = seen(with_numbers(cICP=bytes([12, 13, 0, 1])))
+    assert np.abs(made - wanted)[:5].max() <= 6 and np.abs(made - COLOURS).max() > 12  # the last is dark
+    assert np.abs(made[3] - COLOURS[3]).max() <= 1
+    plain = encoded(patches(), "AVIF", quality=100, subsampling="4:4:4")
+    assert b"colrnclx" in plain
+    place = plain.index(b"colrnclx") + 8
+    body = plain[:place] + struct.pack(">HH", 12, 13) + plain[place + 4 :]
+    assert np.abs(seen(body) - made).max() <= 3
 
 
 def test_a_profile_of_srgb_changes_no_pixel():

@@ -11,17 +11,13 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from genstudio.images import flatten, open_picture, read_recipe
-from tests.decoding.profiles import in_srgb, matrix_profile
+from tests.decoding.profiles import chunk, in_srgb, matrix_profile
 from tests.decoding.test_colour import COLOURS, patches
 from tests.test_images import encoded
 
 EXIF = Image.Exif()
 EXIF[0x013B] = "somebody"
 HOLLOW = np.random.RandomState(1).randint(0, 256, 3_000_000, dtype=np.uint8).tobytes()  # packs to its own size
-
-
-def chunk(kind: bytes, body: bytes, good: bool = True) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body) ^ (not good))
 
 
 def with_chunks(*chunks: bytes, last: bool = False, picture: Image.Image | None = None, **options) -> bytes:
