@@ -21,13 +21,14 @@ MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("
 
 # The modules at the root, read first, and what each module or package may import of the others. A cycle cannot be written down
 # here: each names only what stands above it.
-CORE = {"legacy", "controls", "model", "paths", "system", "images", "files", "precision"}
+CORE = {"legacy", "controls", "model", "paths", "system", "decoding", "images", "files", "precision"}
 MAY_IMPORT = {
     "legacy": set(),
     "paths": set(),
     "files": set(),
     "controls": set(),
-    "images": {"controls"},
+    "decoding": {"controls"},
+    "images": {"controls", "decoding"},
     "model": {"controls"},
     "precision": {"controls"},
     "system": {"controls", "model"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json as jsons
 import re
 import sys
@@ -153,14 +154,31 @@ def chunks(items: Iterable) -> Iterator[list]:
         yield part
 
 
+def expanded(words: Sequence[str]) -> list[str]:
+    """Files of words that are patterns, such as *.jpg, which the shell of Windows leaves as they are. Raises ValueError
+    for one that fits no file."""
+    found: list[str] = []
+    for word in words:
+        if not re.search(r"[*?\[]", word) or Path(word).exists():
+            found.append(word)
+        elif files := sorted(glob.glob(word, recursive=True)):
+            found += files
+        else:
+            raise ValueError(f"no file is called like {word}")
+    return found
+
+
 def open_named(name: str) -> Any:
-    """Open a picture file. Raises ValueError with its name."""
-    from genstudio.images import open_picture
+    """Open a picture file, with its remarks on stderr. Raises ValueError with its name."""
+    from genstudio.images import open_picture, remarks
 
     try:
-        return open_picture(name)
+        picture = open_picture(name)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+    for remark in remarks(picture):
+        print(f"{name}: {remark.en}", file=sys.stderr)
+    return picture
 
 
 def confirmed(question: str) -> bool:

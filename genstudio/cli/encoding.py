@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genstudio.cli.common import ProgressLine, chunks, open_engine, open_named, print_json
+from genstudio.cli.common import ProgressLine, chunks, expanded, open_engine, open_named, print_json
 from genstudio.cli.flags import Commands, computes, gives_json
 
 
@@ -24,7 +24,7 @@ def encode(system: str, pictures: list[str], out: Path | None, exact: bool, devi
 
     from genstudio.recipes import encoding
 
-    engine = open_engine(device, exact)
+    engine, pictures = open_engine(device, exact), expanded(pictures)
     loaded, progress, latents = engine.hold(system), ProgressLine(), []
     for part in chunks(pictures):
         latents.extend(engine.encode(system, [open_named(name) for name in part]))

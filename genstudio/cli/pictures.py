@@ -22,6 +22,7 @@ from genstudio.cli.common import (
     ProgressLine,
     chunks,
     controls_of,
+    expanded,
     given,
     open_engine,
     open_named,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from genstudio.engine import Engine
     from genstudio.engine.loaded import LoadedModel
     from genstudio.recipes.verbs import Field, Verb
+    from genstudio.tasks.translate_files import Outcome
 
 MAX_POSITIONS = 10_000
 MAX_ENDS = 64  # of a flag
@@ -114,7 +116,7 @@ def make_pictures(
     reader = Reader(engine, loaded)
     if files := [field for field in entry.fields if field.many and field.kind is PICTURE]:
         settings = {field.name: reader.read(field, words) for field in entry.fields if field not in files}
-        return each_file(engine, loaded, entry, words[files[0].name], settings, out, json, controls)
+        return each_file(engine, loaded, entry, expanded(words[files[0].name]), settings, out, json, controls)
     if count is not None and not any(field.kind is POSITION and field.name in words for field in entry.fields):
         words |= {field.name: spaced(count) for field in entry.fields if field.kind is POSITION}
     values = {field.name: reader.read(field, words) for field in entry.fields if field.option}
@@ -171,18 +173,25 @@ def each_file(
     with closing(translate_files(engine, loaded.name, paths, out, entry.name, **chosen, **controls)) as work:
         for outcome in work:
             outcomes.append(outcome)
-            if outcome.trouble:
-                progress.note(f"{outcome.name}: {outcome.trouble.en}")
+            for said in (outcome.trouble,) if outcome.trouble else outcome.remarks:
+                progress.note(f"{outcome.name}: {said.en}")
             progress.count(outcome.done, outcome.of, "files")
     if not outcomes:
         raise ValueError(f"there are no files in {', '.join(sources)}")
     written = sum(bool(outcome.written) for outcome in outcomes)
     if json:
-        print_json([{"name": o.name, "written": o.written, "trouble": o.trouble.en if o.trouble else ""} for o in outcomes])
+        print_json([described(outcome) for outcome in outcomes])
     else:
         refused = f", {len(outcomes) - written} refused" if written < len(outcomes) else ""
         print(f"{written} translated{refused}, in {out}")
     return 0 if written else 2
+
+
+def described(outcome: Outcome) -> dict[str, Any]:
+    """Outcome of a file, as JSON has it."""
+    trouble = outcome.trouble.en if outcome.trouble else ""
+    said = [remark.en for remark in outcome.remarks]
+    return {"name": outcome.name, "written": outcome.written, "trouble": trouble, "remarks": said}
 
 
 # Values of flags ------------------------------------------------------------------------------------------------
@@ -256,9 +265,13 @@ class Reader:
         return picture_name(Path(name).read_bytes())
 
     def mask(self, name: str) -> str:
-        from genstudio.recipes.encoding import mask_of, pack_mask
+        """The mask of the picture to start from, which is read before it."""
+        from genstudio.recipes.encoding import mask_of, mask_remark, pack_mask
 
-        return pack_mask(mask_of(open_named(name), self.loaded.model.image_shape))
+        mask = mask_of(open_named(name), self.loaded.model.image_shape, self.picture)
+        if remark := mask_remark(mask):
+            print(f"{name}: {remark.en}", file=sys.stderr)
+        return pack_mask(mask)
 
 
 def spaced(count: int) -> str:

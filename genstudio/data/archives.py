@@ -22,6 +22,7 @@ from torch import Tensor
 
 from genstudio.controls import Refusal, Text, sentence
 from genstudio.data.pictures import Original, Pictures
+from genstudio.files import member_name
 from genstudio.images import fit, open_picture, to_array
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
@@ -66,7 +67,7 @@ def entries(source: Path) -> Iterator[Entry]:
                 f"{source.name} décompressé ferait plus de {MAX_BYTES >> 30} Gio",
             )
         for m in members:
-            path = PurePosixPath(m.filename.replace("\\", "/"))
+            path = PurePosixPath(member_name(m))
             if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
                 raise Refusal(
                     f"{source.name} is refused: {m.filename!r} points outside the archive",
@@ -78,7 +79,7 @@ def entries(source: Path) -> Iterator[Entry]:
                     f"{source.name} est refusé : {m.filename!r} décompressé fait {m.file_size} octets, une bombe",
                 )
         for m in members:
-            yield Entry(m.filename.replace("\\", "/"), partial(_read, partial(archive.read, m)))
+            yield Entry(member_name(m), partial(_read, partial(archive.read, m)))
 
 
 def _read(read: Callable[[], bytes]) -> bytes:

@@ -112,6 +112,9 @@ Colour = Annotated[
 class Colorizer(Pix2Pix):
     """Pix2pix that generates chroma only: the luma of the input is kept."""
 
+    tiles = False  # of things larger than in training it colours the edges alone
+    light_only = True
+
     def __init__(self, image_shape: tuple[int, int, int], widths: tuple[int, ...], weight: float = 100.0):
         super().__init__(image_shape, weight=weight, generator=UNet(1, 2, widths))
 

@@ -34,6 +34,8 @@ class Translator(Model):
     scale = 1  # upsampling factor
     reach: int | None = None  # radius of the receptive field; None: the whole image
     own_side: int | None = None  # resolution of training, at which objects have the right scale; None: any
+    tiles = True  # it may also be run at a picture's own resolution
+    light_only = False  # it takes no notice of colours
 
     def __init__(self, image_shape: tuple[int, int, int]):
         super().__init__()
@@ -43,6 +45,10 @@ class Translator(Model):
     def sources(self, batch: Batch) -> Tensor:
         """Inputs of `translate` whose targets are `batch.images`."""
         return batch.sources
+
+    def perceived(self, images: Tensor) -> Tensor:
+        """The part of images (n, c, h, w) that counts, of the same shape: for a colorizer their light."""
+        return luma(images).expand_as(images) if self.light_only else images
 
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
         self.domain.fit(self.sources(batch) for batch in batches)

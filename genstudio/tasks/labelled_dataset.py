@@ -15,12 +15,13 @@ import torch
 from genstudio.controls import Refusal
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel, check_labels
+from genstudio.files import portable
 from genstudio.images import save_png, to_pictures
 from genstudio.recipes import fields, recipe
 from genstudio.scores.augmentation import Labelled, Studied, study
 from genstudio.scores.measure import pictures
 from genstudio.tasks import compare_models
-from genstudio.tasks.translate_files import Archive, safe
+from genstudio.tasks.translate_files import Archive
 
 MAX_IMAGES = 20_000  # images of a data set
 CHUNK = 64
@@ -83,7 +84,7 @@ def added(archive: Archive, loaded: LoadedModel, part: Drawn, controls: dict[str
     """Write a chunk to the archive. Returns its metadata rows."""
     rows = []
     for picture, label, seed in zip(to_pictures(part.images), part.labels, part.seeds, strict=True):
-        place = f"{safe(label)}/{seed:06d}.png"
+        place = f"{portable(label)}/{seed:06d}.png"
         made = recipe.make(loaded, "sample", seed=seed, controls=controls | {"label": label})
         save_png(picture, stream := io.BytesIO(), made)
         archive.write(place, stream.getvalue())

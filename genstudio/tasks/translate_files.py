@@ -13,15 +13,19 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from PIL import Image
+
 from genstudio.controls import Refusal, Text, check_controls, sentence
 from genstudio.data import Entry, entries
 from genstudio.engine import Engine
-from genstudio.images import open_picture, save_png, to_pictures
+from genstudio.engine.edges import translation_remarks
+from genstudio.files import portable
+from genstudio.images import open_picture, remarks, save_png, to_pictures
 from genstudio.recipes import recipe, replay, verbs
 from genstudio.recipes.fields import picture_name
 
 MAX_FILE = 400 * 2**20  # bytes: 64 million pixels of three 16-bit channels, almost uncompressed
-MAX_PART = 60  # characters of a folder's or file's name: at most 240 bytes, where most file systems allow 255
+ENDINGS = {*Image.registered_extensions(), ".heic", ".heif"}
 
 NO_ROOM = Text("there is too little memory for it", "il n’y a pas assez de mémoire")
 
@@ -32,6 +36,7 @@ class Outcome(NamedTuple):
     name: str  # relative to its folder or zip
     written: str = ""  # name of the result in the target
     trouble: Text | None = None  # the error, if there is no result
+    remarks: tuple[Text, ...] = ()  # of a picture that was translated, such as one of several pages
     done: int = 0  # files so far, this one included
     of: int = 0
 
@@ -49,23 +54,26 @@ def translate_files(
     said = {name: value for name, value in settings.items() if name in entry.by_name}
     for name, value in said.items():
         entry.by_name[name].check(value)
+    entry.complete(entry.defaults | said, loaded)
     controls = {name: value for name, value in settings.items() if name not in said}
     controls = check_controls(entry.method(loaded.system), controls, loaded.header.classes)
     sources = [Path(source) for source in sources]
     if any(source.resolve() == target.resolve() for source in sources if source.is_file()):
         raise ValueError(f"{target.name} is one of the files to translate: choose another name for the result")
 
-    def translated(body: bytes) -> bytes:
+    def translated(body: bytes) -> tuple[bytes, list[Text]]:
         made = recipe.fill(loaded, entry, {"picture": picture_name(body)} | said, controls)
-        image = replay.image(made, engine, open_picture(body))
+        image = replay.image(made, engine, picture := open_picture(body))
         save_png(to_pictures(image[None])[0], stream := io.BytesIO(), made)
-        return stream.getvalue()
+        return stream.getvalue(), [*remarks(picture), *translation_remarks(loaded.model, picture)]
 
     return each(translated, sources, target)
 
 
-def each(translated: Callable[[bytes], bytes], sources: Sequence[Path], target: Path) -> Iterator[Outcome]:
-    """Apply `translated` to every file, and write each result at once. Yields outcomes."""
+def each(
+    translated: Callable[[bytes], tuple[bytes, list[Text]]], sources: Sequence[Path], target: Path
+) -> Iterator[Outcome]:
+    """Apply `translated` to every file, and write each result at once. Yields outcomes, with the remarks it returns."""
     count = sum(1 for source in sources for _ in contents(source))
     taken, done = set() if target.suffix.lower() == ".zip" else originals(sources, target), 0
     with Archive(target) if target.suffix.lower() == ".zip" else nullcontext(Folder(target)) as out:
@@ -73,10 +81,10 @@ def each(translated: Callable[[bytes], bytes], sources: Sequence[Path], target: 
             for name, read in contents(source):
                 done += 1
                 try:
-                    body = translated(read())
+                    body, said = translated(read())
                     place = free_place(name, taken)
                     out.write(place, body)
-                    outcome = Outcome(name, written=place)
+                    outcome = Outcome(name, written=place, remarks=(*said, *renamed(name, place)))
                 except (ValueError, ArithmeticError, MemoryError) as error:
                     outcome = Outcome(name, trouble=sentence(error) if str(error) else NO_ROOM)
                 except OSError as error:
@@ -163,15 +171,21 @@ def originals(sources: Sequence[Path], target: Path) -> set[str]:
 
 def free_place(name: str, taken: set[str]) -> str:
     """A free name with .png, numbered if taken, which is added to `taken`. Compared without case, as on some disks."""
-    stem, number = PurePosixPath(safe(name)).with_suffix(""), 1
+    stem, number = portable(without_ending(name)), 1
     while (place := f"{stem}{f' {number}' if number > 1 else ''}.png").casefold() in taken:
         number += 1
     taken.add(place.casefold())
     return place
 
 
-def safe(name: str) -> str:
-    """A relative path that is valid on every system, from an untrusted name in a zip."""
-    kept = (part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", ".."))
-    parts = ("".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in part) for part in kept)
-    return "/".join(part[:MAX_PART].strip(" .") or "_" for part in parts) or "_"
+def without_ending(name: str) -> str:
+    """The name without the ending of a format; what else follows a point, such as seconds, belongs to it."""
+    ending = PurePosixPath(name).suffix
+    return name.removesuffix(ending) if ending.lower() in ENDINGS else name
+
+
+def renamed(name: str, place: str) -> list[Text]:
+    """A remark if the result's name is not the file's."""
+    if place == f"{without_ending(name)}.png":
+        return []
+    return [Text(f"written as {place}", f"écrite sous le nom {place}")]

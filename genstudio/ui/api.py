@@ -16,15 +16,17 @@ import numpy as np
 from genstudio import catalog, legacy
 from genstudio.controls import check_controls
 from genstudio.engine import Engine
+from genstudio.engine.edges import translation_remarks
 from genstudio.engine.loaded import check_labels
 from genstudio.images import open_picture
 from genstudio.model import verbs as methods
 from genstudio.recipes import recipe, replay
-from genstudio.recipes.encoding import mask_of, pack_mask
+from genstudio.recipes.encoding import mask_of, mask_remark, pack_mask
 from genstudio.recipes.fields import MASK, PICTURE, picture_name
 from genstudio.recipes.verbs import REQUIRED, TABLE, Verb
 from genstudio.ui.html import png_uri
-from genstudio.ui.language import friendly
+from genstudio.ui.language import friendly, mention
+from genstudio.ui.sessions import read_picture
 
 MAX_IMAGES = 256  # pictures per call
 MAX_BYTES = 40 * 10**6  # per uploaded picture
@@ -68,10 +70,15 @@ def endpoint(engine: Engine, verb: Verb) -> Callable:
                     field.check(part)
                 said[field.name] = value
             elif field.kind is PICTURE:
-                sources["picture"] = open_picture(body := sent(value))
+                sources["picture"] = read_picture(body := sent(value), "en")
                 said[field.name] = [picture_name(body)]
+                for remark in translation_remarks(loaded.model, sources["picture"]) if verb.name == "translate" else ():
+                    mention(remark, "en")
             elif field.kind is MASK and value is not None:
-                said[field.name] = [pack_mask(mask_of(open_picture(sent(value)), loaded.model.image_shape))]
+                mask = mask_of(open_picture(sent(value)), loaded.model.image_shape, sources["picture"])
+                if remark := mask_remark(mask):
+                    mention(remark, "en")
+                said[field.name] = [pack_mask(mask)]
             else:
                 field.check(value)
                 said[field.name] = [value]

@@ -25,6 +25,7 @@ from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.events import EACH, LAST, ONCE, Deferred, Place, Variable, on
 from genstudio.ui.language import friendly, language, t
+from genstudio.ui.sessions import read_picture
 
 SHOW_EVERY = 0.25  # seconds between two updates of a search
 
@@ -87,7 +88,8 @@ class Endpoint:
 
         @friendly
         def on_picture(inputs: dict, request: gr.Request) -> Iterator[dict]:
-            yield from self.filled(view, flatten(open_picture(inputs[self.upload])), view.read(inputs), inputs, request)
+            picture = flatten(read_picture(inputs[self.upload], language(request)))
+            yield from self.filled(view, picture, view.read(inputs), inputs, request)
 
         @friendly
         def on_drawing(inputs: dict, event: gr.EventData, request: gr.Request) -> dict:

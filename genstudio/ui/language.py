@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable
 from contextlib import contextmanager
+from html import escape
 
 import gradio as gr
 
@@ -34,10 +35,23 @@ def language(request: gr.Request | None) -> str:
     return "fr" if wanted.startswith("fr") else "en"
 
 
+def capital(said: str) -> str:
+    return said[:1].upper() + said[1:]
+
+
 def reason(error: Exception, lang: str) -> str:
     """Sentence of an error, in the visitor's language if it is a `Refusal`."""
-    said = sentence(error).say(lang)
-    return said[:1].upper() + said[1:]
+    return capital(sentence(error).say(lang))
+
+
+def sentence_of(remark: Text, lang: str) -> str:
+    """A remark as a whole sentence."""
+    return f"{capital(remark.say(lang))}."
+
+
+def mention(remark: Text, lang: str) -> None:
+    """Message of what a visitor should know of what was sent; the work goes on."""
+    gr.Info(escape(sentence_of(remark, lang)), duration=8)
 
 
 def friendly(handler: Callable) -> Callable:

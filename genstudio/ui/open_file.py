@@ -41,6 +41,7 @@ MAX_BYTES = (64 if PUBLIC else 1000) * 10**6  # bytes per file
 KIND_TITLES = {
     "recipe": w.RECIPE_FILE,
     "link": w.RECIPE_LINK,
+    "address": w.ADDRESS,
     "picture": w.PICTURE_FILE,
     "made": w.PICTURE_MADE,
     "weights": w.WEIGHTS_FILE,
@@ -144,8 +145,10 @@ class OpenFile:
         return friendly(on_result)
 
     def on_unread(self, event: gr.EventData, request: gr.Request) -> dict:
-        """Describe a folder, or a file that was too large to upload."""
+        """Describe a folder, an address, or a file that was too large to upload."""
         lang, data = language(request), event._data
+        if "address" in data:
+            return self.tell(Found("address", str(data["address"])[:100], 0), Message(w.NO_FILE.say(lang), fine=False), lang)
         try:
             name, head = str(data["name"])[:200], base64.b64decode(data["head"])[: opening.HEAD]
             found = opening.identify_unread(name, int(data["size"]), head)

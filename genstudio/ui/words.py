@@ -212,6 +212,11 @@ NOT_READABLE = Text(
     "GenStudio does not read this kind yet. Nothing in it was run.",
     "GenStudio ne lit pas encore ce type de fichier. Rien n’en a été exécuté.",
 )
+ADDRESS = Text("Dropped", "Déposé")
+NO_FILE = Text(
+    "That is no file, and nothing is loaded from elsewhere: save the picture, and drop its file.",
+    "Ce n’est pas un fichier, et rien n’est chargé d’ailleurs : enregistrez l’image, et déposez son fichier.",
+)
 NOT_OPENED = Text(
     "Not a picture, weights or a recipe: nothing was done with it.",
     "Ce n’est ni une image, ni des poids, ni une recette : rien n’en a été fait.",

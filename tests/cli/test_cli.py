@@ -463,3 +463,17 @@ def test_a_terminal_that_knows_only_ascii_is_no_error():
 def test_help_does_not_wait_for_torch():
     code = "import sys; from genstudio import cli; cli.build_parser(['sample']); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(cli.__file__).parents[2], timeout=60)
+
+
+def test_patterns_that_no_shell_has_expanded_are_files(tmp_path, monkeypatch):
+    """The shell of Windows passes *.jpg on as it is. A file that is called so comes first."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.jpg", "a.jpg", "c.png", "[x].jpg"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "d.jpg").write_bytes(b"")
+    assert common.expanded(["*.jpg", "c.png"]) == ["[x].jpg", "a.jpg", "b.jpg", "c.png"]
+    assert common.expanded(["[x].jpg", "gone.png"]) == ["[x].jpg", "gone.png"]
+    assert [Path(name) for name in common.expanded(["**/d.*"])] == [Path("in/d.jpg")]
+    with pytest.raises(ValueError, match=r"^no file is called like \*\.tif$"):
+        common.expanded(["*.tif"])

@@ -220,7 +220,7 @@ def test_bytes_at_random_are_never_more_than_a_file(tmp_path):
     ("name", "content", "words"),
     [
         ("a.png", noise()[:5000], "truncated"),
-        ("a.jpg", b"\xff\xd8\xff\xe0" + bytes(50), "not a picture"),
+        ("a.jpg", b"\xff\xd8\xff\xe0" + bytes(50), "truncated or broken"),
         ("a.zip", KINDS["pictures.zip"][0][:-30], "truncated"),
         ("a.zip", KINDS["pictures.zip"][0][:-10], "neither a folder nor a zip"),
         ("a.safetensors", struct.pack("<Q", 500) + b'{"a":', "truncated"),

@@ -110,6 +110,7 @@ def example(verb: verbs.Verb, name: str, engine: Engine) -> dict:
     controls = check_controls(verb.method(loaded.system), {}, loaded.header.classes)
     said = {field.name: given[field.kind] for field in verb.fields if field.option}
     said |= {"to": {"seed": 8}} if "to" in said else {}  # not where it begins
+    said |= {"view": "own"} if "view" in said and not loaded.model.tiles else {}
     return recipe.make(loaded, verb.name, **said, controls=controls)
 
 

@@ -9,12 +9,13 @@ import numpy as np
 
 from genstudio.controls import Refusal
 from genstudio.engine import Engine
-from genstudio.images import flatten, grid, open_picture
+from genstudio.images import flatten, grid
 from genstudio.ui import html
 from genstudio.ui.events import EACH, LAST, ONCE, Place, Variable, memories, on
 from genstudio.ui.history import KEPT, History
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
+from genstudio.ui.sessions import read_picture
 from genstudio.ui.tab import Tab, Updates
 from genstudio.ui.views.view import View
 
@@ -167,7 +168,7 @@ class ViewsTab(Tab):
         self.check_drawn(request)
         view = self.views[self.front]
         scene, _ = self.current_scene(view, inputs)
-        for updates in view.open_picture(flatten(open_picture(path)), scene, inputs, request):
+        for updates in view.open_picture(flatten(read_picture(path, language(request))), scene, inputs, request):
             yield self.select_view(self.front) | updates
 
     def cancel_with(self, event: gr.events.Dependency) -> None:

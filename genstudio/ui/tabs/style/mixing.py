@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio.images import enlarged, flatten, open_picture, save_loop
+from genstudio.images import enlarged, flatten, save_loop
 from genstudio.latent.style_layers import groups, layers_of, loop, mixed, word_of
 from genstudio.models.stylegan2 import FIXED, NEW
 from genstudio.recipes import encoding, fields, mixing
@@ -21,6 +21,7 @@ from genstudio.ui.endpoint import searched, searching
 from genstudio.ui.events import DRAG, LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
+from genstudio.ui.sessions import read_picture
 from genstudio.ui.tabs.style import pieces
 from genstudio.ui.tabs.style import words as w
 from genstudio.ui.tabs.style.faces import end_of, faces_of, name_of, with_face, within_reach
@@ -241,7 +242,7 @@ class Mixing(View):
             raise ValueError(w.TOO_MANY_PICTURES.say(language(request), most=MAX_PICTURES))
         scene = self.read(inputs)
         for path in paths:
-            for updates in self.open_picture(flatten(open_picture(path)), scene, inputs, request):
+            for updates in self.open_picture(flatten(read_picture(path, language(request))), scene, inputs, request):
                 yield updates
             scene = updates[self.scene]
 

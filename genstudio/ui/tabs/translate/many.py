@@ -95,11 +95,16 @@ class Many:
         return f'<div class="done"><b>{said}</b>{link}</div>{listed(lines, lang)}'
 
 
+def said(line: Outcome, lang: str) -> str:
+    """Outcome of a file, in words."""
+    return line.trouble.say(lang) if line.trouble else "; ".join(t.say(lang) for t in line.remarks or (w.WRITTEN,))
+
+
 def listed(lines: Sequence[Outcome], lang: str) -> str:
     """Report with a line per file, newest first. File names are untrusted."""
     rows = "".join(
         f'<li class="{"refused" if line.trouble else ""}"><span>{escape(line.name)}</span>'
-        f"<span>{escape((line.trouble or w.WRITTEN).say(lang))}</span></li>"
+        f"<span>{escape(said(line, lang))}</span></li>"
         for line in reversed(lines[-LISTED:])
     )
     return f'<ol class="report">{rows}</ol>'

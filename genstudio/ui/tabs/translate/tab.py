@@ -158,7 +158,7 @@ class TranslateTab(SessionTab):
         """Translate a visitor's picture in place of the example."""
         self.check_drawn(request)
         session = self.backend.sessions.of(request)
-        session.own = read_input(Path(path).read_bytes())
+        session.own = read_input(Path(path).read_bytes(), language(request))
         scene = self.awaited_scene(session) or self.fitted(session, self.read(inputs))
         yield from self.present(scene, self.front, request)
 
