@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Any
 
 import numpy as np
@@ -21,9 +21,28 @@ from genstudio.controls import Refusal
 
 MAX_PIXELS = 64_000_000  # a 64 megapixel photograph decodes to 192 MB; nothing here needs more
 Image.init()
+
+
+def _heif_missing(*_: object) -> Image.Image:
+    raise Refusal(
+        "a HEIC picture, which needs the library pillow-heif: pip install pillow-heif, or save it as JPEG",
+        "une image HEIC, qui demande la bibliothèque pillow-heif : pip install pillow-heif, ou enregistrez-la en JPEG",
+    )
+
+
+try:
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+except ImportError:
+    brands = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+    Image.register_open("HEIF", _heif_missing, lambda head: head[4:8] == b"ftyp" and head[8:12] in brands)
+    Image.register_extensions("HEIF", [".heic", ".heics", ".heif", ".heifs", ".hif"])
 FORMATS = [  # of photographs and drawings alone: EPS would start Ghostscript
-    f for f in ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "ICO", "PPM", "AVIF") if f in Image.OPEN
+    f for f in ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "ICO", "PPM", "AVIF", "HEIF") if f in Image.OPEN
 ]
+SUFFIXES = {suffix for suffix, form in Image.registered_extensions().items() if form in (*FORMATS, "MPO")}
+UNMARKED = ("BMP", "ICO", "PPM")  # their first bytes are common in other files
 RECIPE_KEY = "genstudio"  # the PNG text chunk that holds the recipe
 
 
@@ -50,12 +69,20 @@ def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
         return ImageOps.exif_transpose(picture)
 
 
+def is_picture(head: bytes, name: str = "") -> bool:
+    """True if the first 16 bytes of a file are the unmistakable mark of a picture. Only a file without a suffix is a
+    TIFF by its mark: raw photographs have the same one."""
+    suffix = PurePath(name).suffix
+    marks = (Image.OPEN[form][1] for form in FORMATS if form not in UNMARKED and not (suffix and form == "TIFF"))
+    return any(accept is not None and accept(head) is True for accept in marks)
+
+
 @contextmanager
 def decoding() -> Iterator[None]:
     """Convert the errors of PIL's decoders, of any type for damaged bytes, to a ValueError with the reason."""
     try:
         yield
-    except MemoryError:
+    except (MemoryError, Refusal):
         raise
     except Image.DecompressionBombError:
         raise Refusal(

@@ -55,7 +55,9 @@ class FittedPrior(Model):
         # In float64: rounded to half precision, the covariance of few latents is not positive definite.
         mean, variance, label = torch.cat(means).double(), torch.cat(variances).double(), torch.cat(labels)
         components = len(self.prior_share)
-        label = label.to(mean.device) % components  # classes beyond the number of components share them
+        label = label.to(mean.device)
+        # Classes beyond the number of components share them; an image without a class belongs to none of several.
+        label = torch.where((label < 0) & (components > 1), -1, label % components)
         for k in range(components):
             own = label == k
             if own.sum() <= self.latent_dim:
@@ -64,7 +66,7 @@ class FittedPrior(Model):
             self.prior_mean[k] = mean[own].mean(0)
             self.prior_factor[k] = torch.linalg.cholesky(covariance)
             self.prior_share[k] = own.float().mean()
-        fitted = torch.bincount(label, minlength=components) > self.latent_dim
+        fitted = torch.bincount(label[label >= 0], minlength=components) > self.latent_dim
         if fitted.any():
             self.prior_share *= fitted
             self.prior_share /= self.prior_share.sum()

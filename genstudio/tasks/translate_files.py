@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from genstudio.controls import Refusal, Text, check_controls, sentence
-from genstudio.data import Entry, entries
+from genstudio.data import Entry, entries, hidden
 from genstudio.engine import Engine
 from genstudio.images import open_picture, save_png, to_pictures
 from genstudio.recipes import recipe, replay, verbs
@@ -95,7 +95,7 @@ def contents(source: Path) -> Iterator[Entry]:
         return
     try:
         for entry in entries(source):
-            if not made_by_system(entry.name):
+            if not hidden(entry.name):
                 yield entry._replace(read=partial(of_file, source / entry.name)) if source.is_dir() else entry
     except ValueError as error:
         yield Entry(source.name, partial(refuse, error))
@@ -117,12 +117,6 @@ def of_file(path: Path) -> bytes:
 
 def refuse(error: ValueError) -> bytes:
     raise error
-
-
-def made_by_system(name: str) -> bool:
-    """True for .DS_Store, __MACOSX and the like, which are skipped without a report."""
-    parts = PurePosixPath(name).parts
-    return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in parts)
 
 
 # Outputs --------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import gradio as gr
 
 from genstudio import catalog, checkpoint, data, paths
 from genstudio.controls import Refusal, Text, number, thousands
+from genstudio.data.pairs import BAR
 from genstudio.data.report import Survey, survey
 from genstudio.registry import find_system, systems
 from genstudio.system import Recipe, check_recipe
@@ -37,7 +38,10 @@ def roots() -> list[Path]:
 
 
 def allowed(word: str) -> str:
-    """Check a path from a visitor. Raises ValueError with the reason if it may not be read."""
+    """Check a path from a visitor, or two of them with a bar between. Raises ValueError with the reason if one may not
+    be read."""
+    if BAR in word:
+        return BAR.join(allowed(part) for part in word.split(BAR))
     path = Path(word.strip()).expanduser().resolve()
     if not any(path.is_relative_to(root) for root in roots()):
         facts = {"path": path, "roots": ", ".join(map(str, roots()))}
@@ -137,10 +141,13 @@ class TrainingForm:
         found = None
         try:
             pictures = self.pictures(session, inputs, lang)
-            shape = finetune.image_shape(find_system(inputs[self.system]), self.begin(inputs))
-            key = pictures, Path(pictures).stat().st_mtime_ns if Path(pictures).exists() else 0, shape
+            system, start = find_system(inputs[self.system]), self.begin(inputs)
+            crop, reverse = (session.typed.get(name, getattr(system.recipe, name)) for name in ("crop", "reverse"))
+            settings = finetune.image_shape(system, start), finetune.pairing(system, start), bool(crop), bool(reverse)
+            places = [Path(part) for part in pictures.split(BAR)]
+            key = pictures, *(path.stat().st_mtime_ns if path.exists() else 0 for path in places), settings
             if session.survey is None or session.survey[0] != key:
-                session.survey = key, survey(pictures, shape)
+                session.survey = key, survey(pictures, *settings)
             found = session.survey[1]
             yield {self.report: report(found, lang)}
         except ValueError as error:
@@ -258,13 +265,16 @@ def report(found: Survey, lang: str) -> str:
         w.NEAR: few([escape(" ≈ ".join(group)) for group in found.near], w.OTHERS, lang),
         w.REFUSED: few([escape(line.say(lang)) for line in found.refused], w.OTHERS, lang),
         w.IGNORED: few([escape(name) for name in found.ignored], w.OTHERS, lang),
+        w.LAYOUT: "<br>".join(escape(line.say(lang)) for line in found.notes),
+        w.PAIRS: "<br>".join(escape(f"{source} → {target}") for source, target in found.pairs),
         w.WILL_BE_DONE: "<br>".join(escape(line.say(lang)) for line in found.treatment),
     }
     table = "".join(f"<tr><th>{k.say(lang)}</th><td>{v}</td></tr>" for k, v in rows.items() if v)
     warned = "".join(f'<p class="warning">{escape(line.say(lang))}</p>' for line in found.warnings)
-    sheet = html.picture(html.png_uri(found.sheet), w.SHEET.say(lang))
+    sheet, said = (found.sheet, w.SHEET) if found.pair_sheet is None else (found.pair_sheet, w.PAIR_SHEET)
+    picture = html.picture(html.png_uri(sheet), said.say(lang))
     return (
-        f'{warned}<div class="survey"><figure><div class="frame">{sheet}</div><figcaption>{w.SHEET.say(lang)}</figcaption>'
+        f'{warned}<div class="survey"><figure><div class="frame">{picture}</div><figcaption>{said.say(lang)}</figcaption>'
         f"</figure><table>{table}</table></div>"
     )
 
