@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -113,7 +113,7 @@ class Subject:
 
     @cached_property
     def test(self) -> Pictures:
-        return pictures(self.data, "test", self.model.image_shape, self.model.pairing, self.reverse)
+        return pictures(self.data, "test", self.model.image_shape, **self.direction)
 
     @cached_property
     def held_out(self) -> Tensor:
@@ -121,12 +121,14 @@ class Subject:
 
     @cached_property
     def training(self) -> Tensor:
-        shape, pairing = self.model.image_shape, self.model.pairing
-        return pictures(self.data, "train", shape, pairing, self.reverse).images.to(self.device)
+        return pictures(self.data, "train", self.model.image_shape, **self.direction).images.to(self.device)
 
     @property
-    def reverse(self) -> bool:
-        return bool(self.header.recipe.get("reverse"))
+    def direction(self) -> dict[str, Any]:
+        """Pairs that a translator learns from, and their direction."""
+        if not self.model.pairing:
+            return {}
+        return {"pairing": self.model.pairing, "reverse": bool(self.header.recipe.get("reverse"))}
 
     def has(self, *methods: str) -> bool:
         return all(hasattr(self.model, method) for method in methods)
