@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genstudio.controls import ANY, NONE, Refusal
+from genstudio.controls import ANY, NONE, Refusal, class_of
 
 # Randomness -----------------------------------------------------------------------------------------------------
 
@@ -249,12 +249,14 @@ def labels_for(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor
     """Labels (n,) to condition on: one for all images, one for each, or for "any" a label drawn for each; `classes` is
     the label of no class."""
     if not isinstance(label, str):
-        numbers = [model.classes if name == NONE else model.class_names.index(name) for name in label]
-        return torch.tensor(numbers, device=noise.device)
+        return torch.tensor([_number(model, one) for one in label], device=noise.device)
     if label == ANY and (count := len(model.class_names)):  # the embedding may have unused slots
         return (noise.uniform(1).squeeze(1) * count).long().clamp_max(count - 1)
-    number = model.classes if label in (ANY, NONE) else model.class_names.index(label)
-    return torch.full((len(noise),), number, device=noise.device)
+    return torch.full((len(noise),), _number(model, NONE if label == ANY else label), device=noise.device)
+
+
+def _number(model: Model, label: str) -> int:
+    return model.classes if label == NONE else model.class_names.index(class_of(label))
 
 
 LABEL_DROPOUT = 0.1  # share of labels dropped in training, for guidance: what is learned without one is "none"
