@@ -101,7 +101,9 @@ def is_labels(picture: Image.Image) -> bool:
     pixels = np.asarray(picture.convert("RGB"), np.int64) @ (1, 256, 65536)
     right, below = (pixels[:, 1:] == pixels[:, :-1]), (pixels[1:] == pixels[:-1])
     solid = right[1:] & right[:-1] & below[:, 1:]  # the lower right pixel of a square of one colour
-    return bool(solid.size) and solid.mean() >= SOLID and len(np.unique(pixels[1:, 1:][solid])) >= FILLING * len(colours)
+    return (
+        bool(solid.size) and solid.mean() >= SOLID and len(np.unique(pixels[1:, 1:][solid])) >= FILLING * len(colours)
+    )
 
 
 # Batches --------------------------------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from genstudio.data.archives import File, listing, opened, read_picture
 from genstudio.data.crops import MAX_KEPT, Keeper, is_labels, resized
 from genstudio.data.layouts import OUTSIDE, TRAIN, Sides, layout
 from genstudio.data.pictures import Large, Original, Pictures
-from genstudio.data.reading import BESIDE_SPLITS, Reader, fill, fitted, no_picture, some
-from genstudio.images import FORMATS, decoding, flatten, open_picture
+from genstudio.data.reading import BESIDE_SPLITS, Reader, decoded, fill, fitted, no_picture, some
+from genstudio.images import FORMATS, decoding, flatten
 
 PAIRED, UNPAIRED = "paired", "unpaired"  # of a model's `pairing`
 BAR = "|"  # between the two folders or zips of a set: "photos|drawings"
@@ -42,7 +42,10 @@ APART = Text(
     "Two sets without pairs: {source} ({m}) is translated to {target} ({n}), and back.",
     "Deux ensembles sans paires : {source} ({m}) est traduit en {target} ({n}), et retour.",
 )
-REVERSED = Text("The direction is turned round: from B to A.", "Le sens est inversé : de B vers A.")
+REVERSED = Text(
+    "The direction is turned round: the second side is translated to the first.",
+    "Le sens est inversé : le second côté est traduit vers le premier.",
+)
 SIZES_DIFFER = Text(
     "{count} of {of} pairs differ in size, as {source} and {target}: the source is stretched to its target's size.",
     "{count} paires sur {of} diffèrent de taille, comme {source} et {target} : la source est étirée à la taille de sa "
@@ -250,7 +253,7 @@ def _side_by_side(found: Found, split: str, shape: tuple[int, int, int], crop: b
     for i in _of_split(found.splits, split):
         entry = found.entries[i]
         try:
-            picture = open_picture(read_picture(entry))
+            picture = decoded(entry)
             if not is_wide(*picture.size):
                 raise Refusal(*fill(NOT_TWO, width=picture.width, height=picture.height))
         except ValueError as error:
@@ -280,14 +283,14 @@ def _by_name(found: Found, split: str, shape: tuple[int, int, int], crop: bool) 
     splits = [source.split for source, _ in pairs]
     for i in _of_split(splits, split):
         entries = [found.entries[one.index] for one in pairs[i]]
-        decoded = []
+        both = []
         for one, entry in zip(pairs[i], entries, strict=True):
             try:
-                decoded.append(open_picture(read_picture(entry)))
+                both.append(decoded(entry))
             except ValueError as error:
                 reader.refuse(one.index + 1, count, entry.name, error)
-        if len(decoded) == 2:
-            reader.put(decoded[0], decoded[1], (entries[0].name, entries[1].name))
+        if len(both) == 2:
+            reader.put(both[0], both[1], (entries[0].name, entries[1].name))
     source, target = of.names
     return reader.result(found, [fill(BY_NAME, source=source, target=target), *_split_notes(splits)])
 

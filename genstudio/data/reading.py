@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -110,7 +111,7 @@ class Reader:
         try:
             if wrong:
                 raise Refusal(*wrong)
-            self.take(open_picture(read_picture(entry)), entry.name)
+            self.take(decoded(entry), entry.name)
             return True
         except ValueError as error:
             self.refuse(number, count, entry.name, error)
@@ -141,6 +142,13 @@ class Reader:
         return Pictures(
             name, images, names=tuple(self.names), originals=tuple(self.originals), large=self.large, **skipped
         )
+
+
+def decoded(file: File) -> Image.Image:
+    """The picture of a file. Raises ValueError; PIL's warnings of damage that it can read past are of no use here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return open_picture(read_picture(file))
 
 
 def fitted(picture: Image.Image, shape: tuple[int, int, int]) -> tuple[np.ndarray, Original]:

@@ -16,7 +16,10 @@ RED = [1, 3]  # numbers of the pictures with the first label
 def told(found) -> dict[str, str | None]:
     """Label of each picture by its file name, without its folder and suffix."""
     classes = [*found.classes, None]
-    return {name.rpartition("/")[2].partition(".")[0]: classes[i] for name, i in zip(found.names, found.labels.tolist(), strict=True)}
+    return {
+        name.rpartition("/")[2].partition(".")[0]: classes[i]
+        for name, i in zip(found.names, found.labels.tolist(), strict=True)
+    }
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,14 @@ def test_null_labels_are_none(source):  # noqa: F811
 def test_one_picture_may_have_none(source):  # noqa: F811
     labels = [[name, i % 2 if i else None] for i, name in enumerate(list(STORAGE)[:5])]
     found = read_pictures(source(STORAGE | {"dataset.json": json.dumps({"labels": labels}).encode()}), SHAPE)
-    assert told(found) == {"img0000": None, "img0001": "1", "img0002": "0", "img0003": "1", "img0004": "0", "img0005": None}
+    assert told(found) == {
+        "img0000": None,
+        "img0001": "1",
+        "img0002": "0",
+        "img0003": "1",
+        "img0004": "0",
+        "img0005": None,
+    }
     assert [line.en for line in found.warnings] == ["2 of 6 have no class, and are learned from without one."]
 
 
@@ -54,11 +64,20 @@ COLOURS = {"0": "blue", "1": "red, dark", "2": "blue", "3": "red, dark"}
 @pytest.mark.parametrize(
     ("name", "table"),
     [
-        ("metadata.csv", 'file_name,label\nimages/0.png,blue\nimages/1.png,"red, dark"\nimages/2.png,blue\nimages/3.png,"red, dark"\n'),
-        ("images/metadata.csv", '\ufefffile_name,label\r\n0.png,blue\r\n1.png,"red, dark"\r\n2.png,blue\r\n3.png,"red, dark"\r\n'),
+        (
+            "metadata.csv",
+            'file_name,label\nimages/0.png,blue\nimages/1.png,"red, dark"\nimages/2.png,blue\nimages/3.png,"red, dark"\n',
+        ),
+        (
+            "images/metadata.csv",
+            '\ufefffile_name,label\r\n0.png,blue\r\n1.png,"red, dark"\r\n2.png,blue\r\n3.png,"red, dark"\r\n',
+        ),
         ("labels.csv", 'id,breed\n0,blue\n1,"red, dark"\n2,blue\n3,"red, dark"\n'),
         ("labels.csv", "filename;width;class\n0.png;8;blue\n1.png;8;red, dark\n2.png;8;blue\n3.png;8;red, dark\n"),
-        ("labels.tsv", "category\tpath\nblue\timages/0.png\nred, dark\timages/1.png\nblue\timages/2.png\nred, dark\timages/3.png\n"),
+        (
+            "labels.tsv",
+            "category\tpath\nblue\timages/0.png\nred, dark\timages/1.png\nblue\timages/2.png\nred, dark\timages/3.png\n",
+        ),
         ("train.csv", 'images/0.png,blue\nimages/1.png,"red, dark"\nimages/2.png,blue\nimages/3.png,"red, dark"\n'),
     ],
 )
@@ -98,7 +117,11 @@ def test_rows_without_a_picture_and_tables_of_other_things_are_said(source):  # 
     [
         ("dataset.json", b"{oops", "dataset.json is not JSON"),
         ("dataset.json", b"[" * 100_000, "dataset.json is not JSON"),
-        ("dataset.json", b'{"labels": [["images/0.png", [0.3, 0.7]]]}', r"one class, a number or a name, and has '\[0.3, 0.7\]'"),
+        (
+            "dataset.json",
+            b'{"labels": [["images/0.png", [0.3, 0.7]]]}',
+            r"one class, a number or a name, and has '\[0.3, 0.7\]'",
+        ),
         ("dataset.json", b'{"labels": 3}', "one class, a number or a name, and has '3'"),
         ("dataset.json", b'{"labels": [3]}', "one class, a number or a name, and has '3'"),
         ("labels.csv", b'file,label\n0.png,"' + b"x" * 200_000, "labels.csv, line 2, is not a row of a table"),

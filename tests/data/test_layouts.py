@@ -30,7 +30,9 @@ def many(folders: str, count: int = 10) -> dict[str, bytes]:
 def test_a_common_first_folder_is_no_class(source, folders, classes):  # noqa: F811
     found = read_pictures(source(many(folders)), SHAPE)
     assert found.classes == classes
-    assert ("which is no class" in "".join(note.en for note in found.notes)) == (folders != "cat/small cat/large dog/small")
+    assert ("which is no class" in "".join(note.en for note in found.notes)) == (
+        folders != "cat/small cat/large dog/small"
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,11 @@ def test_splits_are_known_and_their_test_part_is_held_out(source, folders):  # n
     place = str(source(files))
     kept, held = load(place, "train", SHAPE), load(place, "test", SHAPE)
     assert kept.classes == held.classes == ("cat", "dog")
-    assert len(kept) == len(held) == 20 and all("rain" in name for name in kept.names) and not any("rain" in name for name in held.names)
+    assert (
+        len(kept) == len(held) == 20
+        and all("rain" in name for name in kept.names)
+        and not any("rain" in name for name in held.names)
+    )
     for part in (kept, held):
         assert all(part.classes[label] in name for name, label in zip(part.names, part.labels.tolist(), strict=True))
     assert any("splits" in note.en and "(20)" in note.en for note in kept.notes)
@@ -62,7 +68,9 @@ def test_a_validation_part_beside_a_test_part_is_held_out_too(tmp_path):
 
 
 def test_pictures_beside_the_splits_are_refused_by_name(tmp_path):
-    found = read_pictures(pack(tmp_path / "set.zip", many("train/a train/b test/a test/b") | {"preview.png": png(9)}), SHAPE)
+    found = read_pictures(
+        pack(tmp_path / "set.zip", many("train/a train/b test/a test/b") | {"preview.png": png(9)}), SHAPE
+    )
     assert found.classes == ("a", "b") and len(found) == 40
     assert [line.en.partition(", ")[2] for line in found.refused] == [
         "preview.png: it stands outside the folders of the splits, test, train"

@@ -46,7 +46,9 @@ def layouts() -> dict[str, dict[str, bytes]]:
         "A and B": two_sides(("set/A", "set/B")),
         "input and target": two_sides(("input", "target")),
         "splits around": splits | {f"test/{k}": v for k, v in two_sides(("in", "out"), start=20).items()},
-        "ends of names": {f"{i}_{side}.png": encoded(p) for i in range(20) for side, p in zip("AB", pair(i), strict=True)},
+        "ends of names": {
+            f"{i}_{side}.png": encoded(p) for i in range(20) for side, p in zip("AB", pair(i), strict=True)
+        },
     }
 
 
@@ -92,9 +94,21 @@ def test_a_folder_of_two_zips_is_a_set_of_pairs(tmp_path):
     ("files", "pairing", "sentence"),
     [
         ({f"{i}.png": png(i) for i in range(9)}, "paired", "has no pairs to learn a translation from"),
-        ({f"{c}/{i}.png": png(i) for c in "xyz" for i in range(9)}, "unpaired", "has no pairs to learn a translation from"),
-        ({"A/1.png": png(1), "B/2.png": png(2)}, "paired", "no picture of A has the name of one of B, as A/1.png, B/2.png"),
-        ({"A/1.png": b"no", "B/1.png": png(2)}, "paired", "no picture that can be used; image 1 of 2, A/1.png: not a picture"),
+        (
+            {f"{c}/{i}.png": png(i) for c in "xyz" for i in range(9)},
+            "unpaired",
+            "has no pairs to learn a translation from",
+        ),
+        (
+            {"A/1.png": png(1), "B/2.png": png(2)},
+            "paired",
+            "no picture of A has the name of one of B, as A/1.png, B/2.png",
+        ),
+        (
+            {"A/1.png": b"no", "B/1.png": png(2)},
+            "paired",
+            "no picture that can be used; image 1 of 2, A/1.png: not a picture",
+        ),
         ({"notes.txt": b"no"}, "paired", "holds no picture that can be used"),
         ({"A/1.png": b"no", "B/1.png": png(2)}, "unpaired", "set, A, holds no picture that can be used; image 1 of 2"),
     ],
@@ -118,7 +132,12 @@ def test_broken_and_lonely_pictures_are_named_and_the_other_pairs_are_used(tmp_p
     files = two_sides(("A", "B"), 12)
     files |= {"A/3.png": files["A/3.png"][:-60], "A/lonely.png": png(1), "B/4.png": b"text", "preview.png": png(2)}
     found = load(str(pack(tmp_path / "set.zip", files)), "train", SHAPE, pairing="paired")
-    reasons = {"truncated or broken": 1, "not a picture": 1, "it has no partner of the same name": 1, "it stands outside A and B": 1}
+    reasons = {
+        "truncated or broken": 1,
+        "not a picture": 1,
+        "it has no partner of the same name": 1,
+        "it stands outside A and B": 1,
+    }
     assert found.left_out == reasons and len(found) == 11 - 2
     assert torch.equal(found.sources, 255 - found.images)
 
@@ -223,7 +242,12 @@ def test_a_small_picture_is_enlarged_and_a_narrow_one_is_cropped(tmp_path):
 
 
 def labels(seed: int, size: int, palette: bool) -> Image.Image:
-    areas = np.random.RandomState(seed).randint(0, 5, (6, 6)).repeat(size // 6 + 1, 0).repeat(size // 6 + 1, 1)[:size, :size]
+    areas = (
+        np.random.RandomState(seed)
+        .randint(0, 5, (6, 6))
+        .repeat(size // 6 + 1, 0)
+        .repeat(size // 6 + 1, 1)[:size, :size]
+    )
     colours = np.array([[10, 0, 0], [0, 200, 0], [0, 0, 255], [255, 255, 0], [90, 90, 90]], np.uint8)
     if not palette:
         return Image.fromarray(colours[areas])
@@ -246,7 +270,10 @@ def test_label_pictures_are_resized_by_nearest_neighbour(tmp_path, palette, crop
 
     assert colours(found.tensor()) - known, "the photographs are not"
     batch = Batches(found, 9, flip=True)[1]
-    assert colours(batch.sources) <= known and {tuple(c) for c in found.sources.permute(0, 2, 3, 1).reshape(-1, 3).tolist()} <= known
+    assert (
+        colours(batch.sources) <= known
+        and {tuple(c) for c in found.sources.permute(0, 2, 3, 1).reshape(-1, 3).tolist()} <= known
+    )
     assert "9 label pictures are resized by nearest neighbour." in [note.en for note in found.notes]
 
 
