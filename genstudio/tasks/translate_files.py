@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -99,6 +99,16 @@ def contents(source: Path) -> Iterator[Entry]:
                 yield entry._replace(read=partial(of_file, source / entry.name)) if source.is_dir() else entry
     except ValueError as error:
         yield Entry(source.name, partial(refuse, error))
+
+
+def skipped(sources: Sequence[Path]) -> list[str]:
+    """Files of folders and zips that `contents` leaves out, as systems and programs have added them."""
+    found: list[str] = []
+    for source in sources:
+        if source.is_dir() or source.suffix.lower() == ".zip":
+            with suppress(ValueError):  # `contents` says why
+                found += [entry.name for entry in entries(source) if hidden(entry.name)]
+    return found
 
 
 def of_file(path: Path) -> bytes:
