@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -27,6 +28,7 @@ from genstudio.ui.tabs.train.session import TrainSession
 OPENS_ON = "vae_avatars"
 MAIN = ("images", "rate")  # the others are collapsed
 LISTED = 6  # names per row of the report
+SETS = (".zip", ".pixels")  # suffixes of files that hold a set; any other file is a picture
 
 
 def roots() -> list[Path]:
@@ -126,7 +128,7 @@ class TrainingForm:
         if not session.files:
             raise ValueError(w.NO_PICTURES.say(lang))
         [first, *others] = session.files
-        if not others and first.suffix.lower() not in data.SUFFIXES:
+        if not others and (first.suffix.lower() in SETS or zipfile.is_zipfile(first)):
             return str(first)
         folder = session.folder / "pictures"  # a folder of hard links to single pictures
         if not folder.exists():
