@@ -9,7 +9,7 @@ from pathlib import Path
 
 from genstudio import checkpoint, paths
 from genstudio.checkpoint import Header, check, describe, digest
-from genstudio.controls import Refusal, Text
+from genstudio.controls import Refusal, Text, label_of
 from genstudio.model import Companions, Model, verbs
 from genstudio.registry import find_system
 from genstudio.sharing import hub_cache
@@ -88,6 +88,11 @@ def check_companions(system: System, model: Model, trained: Mapping[str, str], w
 def classes(name: str) -> list[str]:
     """Class names of a checkpoint, from its header; weights are not read."""
     return describe(locate(name)).classes
+
+
+def labels(name: str) -> list[str]:
+    """Labels of a checkpoint's classes, as controls and recipes have them."""
+    return [label_of(name) for name in classes(name)]
 
 
 def shell(name: str) -> Model:

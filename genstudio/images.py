@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
 import json
 import math
 import os
-import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,20 +19,13 @@ from torch import Tensor
 
 from genstudio.controls import Refusal, Text
 from genstudio.decoding.colour import to_srgb
+from genstudio.decoding.formats import FORMATS, MAGIC
 from genstudio.decoding.levels import eight_bits
 from genstudio.decoding.pages import refuse_raw, turn_to_page
 from genstudio.decoding.primaries import named_profile
 from genstudio.decoding.repair import repairs
 
 MAX_PIXELS = 64_000_000  # a 64 megapixel photograph decodes to 192 MB; nothing here needs more
-Image.init()
-with suppress(AttributeError, OSError):  # libtiff prints what PIL raises; in some builds it cannot be reached
-    for handler in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
-        getattr(ctypes.CDLL(Image.core.__file__), handler)(None)
-FORMATS = [  # of photographs and drawings alone: EPS would start Ghostscript
-    f for f in ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "ICO", "PPM", "AVIF") if f in Image.OPEN
-]
-MAGIC = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8|RIFF....WEBP|....ftypavi[fs]", re.DOTALL)  # of pictures
 HEAD = 4096  # bytes in which a file names its colours
 EXIF_KEYS = ("exif", "Raw profile type exif", "Raw profile type APP1", "xmp", "XML:com.adobe.xmp")  # in PIL's info
 RECIPE_KEY = "genstudio"  # the PNG text chunk that holds the recipe

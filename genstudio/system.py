@@ -37,6 +37,8 @@ class Recipe:
     ema: Annotated[float, "decay per step of the averaged (EMA) weights; 0 keeps the raw weights"] = 0.999
     flip: Annotated[bool, "mirror half of the images"] = False
     jitter: Annotated[int, "pixels of random shift"] = 0
+    crop: Annotated[bool, "learn from random crops of pictures larger than the network, scaled by 1 to 2"] = False
+    reverse: Annotated[bool, "of pairs: translate from B to A"] = False
     freeze: Annotated[int, "frozen early layers: of the critic if there is one (FreezeD), else of the model"] = 0
     augment: Annotated[bool, "augment all images before the critic, for small sets (DiffAugment)"] = False
     critic_warmup: Annotated[int | None, "images for which only the critic learns, as a new one needs"] = None

@@ -166,7 +166,8 @@ def each_file(
     json: bool, controls: dict[str, Any],
 ) -> int | None:  # fmt: skip
     """Make the picture of every file, folder and zip, with a line for each that is refused. Returns 2 if all are."""
-    from genstudio.tasks.translate_files import translate_files
+    from genstudio.data.reading import some
+    from genstudio.tasks.translate_files import skipped, translate_files
 
     progress, outcomes, chosen = ProgressLine(), [], {name: value for name, [value] in settings.items()}
     paths = [Path(source) for source in sources]
@@ -176,6 +177,8 @@ def each_file(
             for said in (outcome.trouble,) if outcome.trouble else outcome.remarks:
                 progress.note(f"{outcome.name}: {said.en}")
             progress.count(outcome.done, outcome.of, "files")
+    if rubbish := skipped(paths):
+        progress.note(f"Skipped: {len(rubbish)} files that systems add: {some(rubbish).en}")
     if not outcomes:
         raise ValueError(f"there are no files in {', '.join(sources)}")
     written = sum(bool(outcome.written) for outcome in outcomes)

@@ -21,13 +21,17 @@ from genstudio.cli.common import ProgressLine, clock, device_of, given, plain_wa
 from genstudio.cli.flags import Commands, computes, gives_json
 
 if TYPE_CHECKING:
+    from genstudio.data import Pictures
     from genstudio.training.run import Report
 
 
 def add(commands: Commands) -> None:
     about = "Trains a system. Ctrl-C stops in good order; --resume goes on."
     command = commands.add(train, about, "a name that `list` shows")
-    command.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
+    data = command.add_mutually_exclusive_group()
+    data.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
+    about = "two folders or zips of pictures with equal names, to translate from A to B"
+    data.add_argument("--pairs", nargs=2, metavar=("A", "B"), help=about)
     command.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
     about = "a network of another size, where the system can be built so: width=32, widths=[64,48,32]"
     command.add_argument("--network", action="append", type=argument, metavar="NAME=VALUE", help=about)
@@ -82,11 +86,13 @@ def argument(said: str) -> tuple[str, Any]:
 
 def train(
     system: str, out: Path | None, resume: bool, fresh: bool, device: str | None, threads: int | None, json: bool,
-    network: list[tuple[str, Any]] | None, **flags: Any,
+    network: list[tuple[str, Any]] | None, pairs: list[str] | None = None, **flags: Any,
 ) -> int | None:  # fmt: skip
     import torch
 
     from genstudio import paths
+    from genstudio.data import summary
+    from genstudio.data.pairs import BAR
     from genstudio.registry import find_system
     from genstudio.system import check_recipe
     from genstudio.training import loop, worker
@@ -102,8 +108,14 @@ def train(
     check_recipe(recipe)
     options = {name: value for name, value in flags.items() if not name.startswith("recipe_")}
     options |= {"out": out, "device": device_of(device)}
+    if pairs:
+        options["data"] = BAR.join(pairs)
     speaks = os.environ.get("RANK", "0") == "0"  # the first of several processes
     progress = ProgressLine(30.0)
+
+    def describe(pictures: Pictures, held_out: Pictures | None) -> None:
+        for line in summary.lines(pictures, held_out):
+            progress.note(line)
 
     def follow(**more: Any) -> tuple[Report, str]:
         """Print reports until the end, or until a request to stop. Returns the last report and the request."""
@@ -121,7 +133,7 @@ def train(
         if resume and flags["max_minutes"] == 0:
             asked = worker.STOP
         if asked != worker.STOP:
-            report, asked = follow(resume=resume, network=dict(network or ()), **recipe)
+            report, asked = follow(resume=resume, network=dict(network or ()), on_pictures=describe, **recipe)
         if asked == worker.STOP:
             settings = {name: options[name] for name in ("data", "device", "exact", "watch_minutes")}
             report = loop.export(system, out, **settings)

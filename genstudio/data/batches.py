@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from genstudio.data.crops import crops
 from genstudio.data.pictures import Pictures
 from genstudio.images import from_uint8
 from genstudio.model import Batch
@@ -30,6 +31,7 @@ class Batches:
     """Endless shuffled batches. Batch k is a function of (seed, k, rank) alone, so a resumed run has the same ones.
 
     With several processes each takes its own slice of every global batch. Unpaired sources are shuffled independently.
+    Pictures kept at their own size are cropped at random, both of a pair alike.
     seeds: version of `stream_seed`.
     """
 
@@ -46,7 +48,10 @@ class Batches:
         first = (k * self.world + self.rank) * self.size
         positions = range(first, first + self.size)
         generator = torch.Generator().manual_seed(stream_seed("augment", self.seed, k, self.rank, version=self.seeds))
-        batch = self.pictures.batch(self._shuffled(positions, len(self.pictures)))
+        chosen = self._shuffled(positions, len(self.pictures))
+        batch = self.pictures.batch(chosen)
+        if self.pictures.large:
+            batch = self._cropped(batch, chosen, generator)
         if self.pictures.sources is None:
             return replace(batch, images=self._augmented(batch.images, generator))
         if self.pictures.paired:  # the same augmentation for both images of a pair
@@ -55,7 +60,16 @@ class Batches:
             return replace(batch, images=images, sources=sources)
         others = self._shuffled(positions, len(self.pictures.sources), stream=1)
         images, sources = batch.images, from_uint8(self.pictures.sources[others])
+        if large := self.pictures.large_sources:
+            [sources] = crops([[large[i] for i in others.tolist()]], self.pictures.shape, generator)
         return replace(batch, images=self._augmented(images, generator), sources=self._augmented(sources, generator))
+
+    def _cropped(self, batch: Batch, chosen: Tensor, generator: torch.Generator) -> Batch:
+        """The batch with random crops of its pictures, at one place of both pictures of a pair."""
+        pictures, places = self.pictures, chosen.tolist()
+        lists = [pictures.large, *([pictures.large_sources] if pictures.large_sources and pictures.paired else [])]
+        images, *sources = crops([[large[i] for i in places] for large in lists], pictures.shape, generator)
+        return replace(batch, images=images, sources=sources[0] if sources else batch.sources)
 
     def _augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
         if self.flip:

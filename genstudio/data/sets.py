@@ -15,11 +15,12 @@ from torch import Tensor
 from genstudio import paths
 from genstudio.controls import Refusal
 from genstudio.data import pixels
-from genstudio.data.archives import read_pictures
 from genstudio.data.drawings import FACE_LICENCES
 from genstudio.data.drawings.faces import Faces
 from genstudio.data.drawings.faces import named as faces_named
+from genstudio.data.pairs import BAR, PAIRED, load_pairs, turned
 from genstudio.data.pictures import Original, Pictures
+from genstudio.data.reading import read_pictures
 
 
 def _local(name: str, advice: str) -> Path:
@@ -63,8 +64,7 @@ def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     credit = "CIFAR-10, Krizhevsky 2009"
     if (local := paths.data() / "cifar10.zip").exists():
         found = read_pictures(local, (3, 32, 32), keep=lambda n: n.startswith(split + "/"))
-        classes = tuple(c.partition("/")[2] for c in found.classes)
-        return replace(found, classes=classes, credit=credit + " (JPEG copy)")
+        return replace(found, credit=credit + " (JPEG copy)")
     from torchvision.datasets import CIFAR10
 
     root = paths.data()
@@ -184,10 +184,22 @@ def named(name: str) -> Callable[[str, tuple[int, int, int] | None], Pictures] |
     return partial(faces, chosen=chosen) if (chosen := faces_named(name)) else None
 
 
-def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = None) -> Pictures:
+def load(
+    name: str,
+    split: str = "train",
+    shape: tuple[int, int, int] | None = None,
+    *,
+    pairing: str = "",
+    crop: bool = False,
+    reverse: bool = False,
+) -> Pictures:
     """Load a set by name (`named`), a folder or zip of pictures resized to `shape` (c, h, w), or a file of `pixels`.
 
-    The test split of a folder is every tenth picture. Raises ValueError if there is nothing to read.
+    The test split of a folder is its own, if it has splits, else every tenth picture. Raises ValueError if there is
+    nothing to read.
+
+    pairing: of a translator, whose batches have sources (`pairs.py`). crop: keep large pictures at their own size, too.
+    reverse: translate from B to A.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, not {split!r}")
@@ -195,16 +207,24 @@ def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = N
     packed = paths.data() / f"{name}.pixels" if reader else Path(name).expanduser()
     if packed.suffix == ".pixels" and packed.is_file():
         if split == "train":
-            return _at_shape(Pictures(**pixels.load(packed)), shape)
+            return check_pairs(_at_shape(Pictures(**pixels.load(packed)), shape), pairing, reverse)
         if not reader:
             raise Refusal(
                 f"{packed.name} holds pictures to train on alone",
                 f"{packed.name} ne contient que des images d’entraînement",
             )
     if reader:
-        return _at_shape(reader(split, shape), shape)
-    whole = load_whole(name, shape)
-    chosen = every_tenth(len(whole)) == (split == "test")
+        return check_pairs(_at_shape(reader(split, shape), shape), pairing, reverse, split)
+    if pairing or BAR in name:
+        check_there(name, shape)
+        if not pairing:
+            raise Refusal(
+                f"{name!r} is pairs, and this system learns from single pictures: only a translator has a use for them",
+                f"{name!r} : des paires, et ce système apprend d’images seules ; seul un traducteur s’en sert",
+            )
+        return load_pairs(name, split, shape, pairing, crop, reverse)
+    whole = load_whole(name, shape, crop and split == "train")
+    chosen = held_out(whole) == (split == "test")
     if not chosen.any():
         raise Refusal(
             f"{Path(name).name} holds {len(whole)} pictures, too few to hold one in ten out",
@@ -213,21 +233,44 @@ def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = N
     return whole.part(chosen)
 
 
-def load_whole(name: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """All pictures of a folder or zip, both splits together."""
-    source = Path(name).expanduser()
-    if not source.exists():
+def check_pairs(pictures: Pictures, pairing: str, reverse: bool, split: str = "train") -> Pictures:
+    """A set by name for a model with this `pairing`. Raises ValueError if it has no pairs for it."""
+    if not pairing:
+        return pictures
+    if pictures.sources is None or pairing == PAIRED and not pictures.paired:
+        raise Refusal(
+            f"{pictures.name} has no pairs to learn a translation from",
+            f"{pictures.name} n’a pas de paires pour apprendre une traduction",
+        )
+    if pairing != PAIRED and split == "train":
+        pictures = replace(pictures, paired=False)
+    return turned(pictures) if reverse else pictures
+
+
+def check_there(name: str, shape: tuple[int, int, int] | None) -> None:
+    """Raise ValueError for a word that is neither a set by name nor a path."""
+    if BAR not in name and not Path(name).expanduser().exists():
         raise Refusal(
             f"{name!r} is neither a folder nor a zip, nor one of the sets {', '.join(SETS)}",
             f"{name!r} n’est ni un dossier, ni un zip, ni l’un des ensembles {', '.join(SETS)}",
         )
     if shape is None:
         raise ValueError("a folder or zip needs a shape (channels, height, width)")
-    return read_pictures(source, shape)
+
+
+def load_whole(name: str, shape: tuple[int, int, int] | None, crop: bool = False) -> Pictures:
+    """All pictures of a folder or zip, both splits together."""
+    check_there(name, shape)
+    return read_pictures(Path(name).expanduser(), shape, crop=crop)
+
+
+def held_out(whole: Pictures) -> Tensor:
+    """Mask (n,) of the held-out pictures of a folder: those of its own splits, else every tenth."""
+    return every_tenth(len(whole)) if whole.own_split is None else whole.own_split
 
 
 def every_tenth(count: int) -> Tensor:
-    """Mask (count,) of the held-out pictures of a folder: every tenth."""
+    """Mask (count,) of the held-out pictures of a folder without splits: every tenth."""
     return torch.arange(count) % 10 == 9
 
 

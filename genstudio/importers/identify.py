@@ -47,7 +47,7 @@ class Found:
 
 MAGIC = (
     *(("picture", magic, 0) for magic in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")),
-    *(("picture", magic, 4) for magic in (b"ftypavif", b"ftypavis")),
+    *(("picture", b"ftyp" + brand, 4) for brand in (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1")),
     ("picture", b"WEBP", 8),
     *(("zip", magic, 0) for magic in (b"PK\x03\x04", b"PK\x05\x06")),
     *(("pickle", b"\x80" + bytes([protocol]), 0) for protocol in range(2, 6)),
@@ -57,7 +57,6 @@ MAGIC = (
     ("numpy", b"\x93NUMPY", 0),
     *(("archive", magic, 0) for magic in (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"\xfd7zXZ", b"BZh")),
     ("archive", b"ustar", 257),
-    *(("heic", b"ftyp" + brand, 4) for brand in (b"heic", b"heix", b"mif1", b"msf1")),
     *(("film", magic, where) for magic, where in ((b"ftyp", 4), (b"\x1a\x45\xdf\xa3", 0), (b"AVI ", 8))),
     ("pdf", b"%PDF", 0),
     *(("program", magic, 0) for magic in (b"MZ", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"#!")),
@@ -156,10 +155,12 @@ def _zip(path: Path, found: Found) -> None:
             f"holds more than the {data.MAX_FILES} files that are read",
             f"contient plus que les {data.MAX_FILES} fichiers qui sont lus",
         )
-    names = [entry.name for entry in data.entries(path)]
+    with data.opened(path) as files:
+        names = [file.name for file in files]
+        weights = any(name.endswith("/data.pkl") for name in names)
+        pictures = [] if weights else [PurePosixPath(file.name) for file in data.listing(files).pictures]
     endings = [PurePosixPath(name).suffix.lower() for name in names]
-    pictures = [PurePosixPath(n) for n, ending in zip(names, endings, strict=True) if ending in data.SUFFIXES]
-    if any(name.endswith("/data.pkl") for name in names):
+    if weights:
         found.kind, found.form = "foreign", "torch"
         _theirs(path, found)
     elif is_packed(path):

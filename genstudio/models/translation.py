@@ -63,6 +63,8 @@ class Pix2Pix(Translator):
         a single output channel is repeated to RGB.
     """
 
+    pairing = "paired"
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -148,6 +150,8 @@ class CycleGAN(Translator):
     free, rise: images without these losses, and images over which their weights then rise linearly. The generators
         are initialized to the identity, at the kink of the L1 losses, which would keep them there.
     """
+
+    pairing = "unpaired"
 
     def __init__(
         self,
@@ -238,7 +242,7 @@ class Pool(nn.Module):
 @system(
     title=Text("pix2pix · sketch to emoji · 64 px", "pix2pix · croquis en émoji · 64 px"),
     data="emoji_lines",
-    recipe=Recipe(images=300_000, batch=16, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=4),
+    recipe=Recipe(images=300_000, batch=16, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=4, crop=True),
     knows=Text("line drawings on white", "dessins au trait sur fond blanc"),
     takes="drawings",
 )
@@ -250,7 +254,7 @@ def pix2pix_sketch() -> Pix2Pix:
 @system(
     title=Text("CycleGAN · glasses on and off · 64 px", "CycleGAN · lunettes, avec ou sans · 64 px"),
     data="avatars_glasses",
-    recipe=Recipe(images=200_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2),
+    recipe=Recipe(images=200_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2, crop=True),
     knows=Text("cartoon faces seen from the front", "visages dessinés, vus de face"),
     takes="faces",
     options={
@@ -267,7 +271,7 @@ def cyclegan_glasses() -> CycleGAN:
 # Systems for imported weights: their training domain is unknown, so no image is out of domain before fine-tuning.
 
 Channels = Literal[1, 3]
-PAIRS = Recipe(images=300_000, batch=16, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=4)
+PAIRS = Recipe(images=300_000, batch=16, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=4, crop=True)
 
 
 @system(title=Text("A ResNet translator", "Un traducteur ResNet"), data="emoji_lines", recipe=PAIRS)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -113,7 +113,7 @@ class Subject:
 
     @cached_property
     def test(self) -> Pictures:
-        return pictures(self.data, "test", self.model.image_shape)
+        return pictures(self.data, "test", self.model.image_shape, **self.direction)
 
     @cached_property
     def held_out(self) -> Tensor:
@@ -121,7 +121,14 @@ class Subject:
 
     @cached_property
     def training(self) -> Tensor:
-        return pictures(self.data, "train", self.model.image_shape).images.to(self.device)
+        return pictures(self.data, "train", self.model.image_shape, **self.direction).images.to(self.device)
+
+    @property
+    def direction(self) -> dict[str, Any]:
+        """Pairs that a translator learns from, and their direction."""
+        if not self.model.pairing:
+            return {}
+        return {"pairing": self.model.pairing, "reverse": bool(self.header.recipe.get("reverse"))}
 
     def has(self, *methods: str) -> bool:
         return all(hasattr(self.model, method) for method in methods)
@@ -143,7 +150,9 @@ def accuracy(subject: Subject) -> Scores:
     if subject.test.labels is None:
         raise ValueError(f"the pictures of {subject.data} have no classes to score {subject.name} on")
     labels = relabel(subject.test, classes).labels  # a fine-tuned model may have more classes, in another order
-    yield "accuracy", share(in_batches(subject.model.classify, subject.held_out).argmax(1) == labels)
+    labelled = labels >= 0
+    predicted = in_batches(subject.model.classify, subject.held_out).argmax(1)
+    yield "accuracy", share(predicted[labelled] == labels[labelled])
 
 
 def attribute_accuracy(subject: Subject) -> Scores:
@@ -221,14 +230,17 @@ def attribute_hits(model: Model, conditions: Mapping[str, Tensor], images: Tenso
         yield name, hits if truth.dtype is torch.bool else hits.where(truth >= 0, math.nan)
 
 
-def pictures(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
+def pictures(
+    data: str, split: str, shape: tuple[int, int, int], pairing: str = "", reverse: bool = False
+) -> Pictures:
     """A data set by name, cached per process; or a folder, which may change and is read each time."""
-    return _cached(data, split, shape) if named(data) else load(data, split, shape)
+    options = dict(pairing=pairing, reverse=reverse)
+    return _cached(data, split, shape, **options) if named(data) else load(data, split, shape, **options)
 
 
 @lru_cache(maxsize=4)
-def _cached(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
-    return load(data, split, shape)
+def _cached(data: str, split: str, shape: tuple[int, int, int], pairing: str, reverse: bool) -> Pictures:
+    return load(data, split, shape, pairing=pairing, reverse=reverse)
 
 
 def judge_of(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from genstudio.controls import Refusal
+from genstudio.controls import Refusal, class_of, label_of
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel, check_labels
 from genstudio.files import portable
@@ -84,11 +84,11 @@ def added(archive: Archive, loaded: LoadedModel, part: Drawn, controls: dict[str
     """Write a chunk to the archive. Returns its metadata rows."""
     rows = []
     for picture, label, seed in zip(to_pictures(part.images), part.labels, part.seeds, strict=True):
-        place = f"{portable(label)}/{seed:06d}.png"
+        place = f"{portable(class_of(label))}/{seed:06d}.png"
         made = recipe.make(loaded, "sample", seed=seed, controls=controls | {"label": label})
         save_png(picture, stream := io.BytesIO(), made)
         archive.write(place, stream.getvalue())
-        rows.append({"file_name": place, "label": label, "seed": seed})
+        rows.append({"file_name": place, "label": class_of(label), "seed": seed})
     return rows
 
 
@@ -112,9 +112,9 @@ def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:
             f"les images réelles ({data}) ne sont pas sur cette machine : il n’y a rien à quoi comparer",
         )
     images, labels = [], []
-    for part in drawn(engine, name, classes, -(-count // len(classes)), **loaded.model.preview):
+    for part in drawn(engine, name, list(map(label_of, classes)), -(-count // len(classes)), **loaded.model.preview):
         images.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
-        labels += [classes.index(label) for label in part.labels]
+        labels += [classes.index(class_of(label)) for label in part.labels]
         yield Studied("drawing", part.done, part.of, {})
     few = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[: len(labels)]
     test = pictures(loaded.header.data, "test", real.shape)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from genstudio.controls import Refusal, Text, check_controls, sentence
-from genstudio.data import Entry, entries
+from genstudio.data import Entry, entries, hidden
 from genstudio.engine import Engine
 from genstudio.engine.edges import translation_remarks
 from genstudio.files import portable
@@ -103,10 +103,20 @@ def contents(source: Path) -> Iterator[Entry]:
         return
     try:
         for entry in entries(source):
-            if not made_by_system(entry.name):
+            if not hidden(entry.name):
                 yield entry._replace(read=partial(of_file, source / entry.name)) if source.is_dir() else entry
     except ValueError as error:
         yield Entry(source.name, partial(refuse, error))
+
+
+def skipped(sources: Sequence[Path]) -> list[str]:
+    """Files of folders and zips that `contents` leaves out, as systems and programs have added them."""
+    found: list[str] = []
+    for source in sources:
+        if source.is_dir() or source.suffix.lower() == ".zip":
+            with suppress(ValueError):  # `contents` says why
+                found += [entry.name for entry in entries(source) if hidden(entry.name)]
+    return found
 
 
 def of_file(path: Path) -> bytes:
@@ -125,12 +135,6 @@ def of_file(path: Path) -> bytes:
 
 def refuse(error: ValueError) -> bytes:
     raise error
-
-
-def made_by_system(name: str) -> bool:
-    """True for .DS_Store, __MACOSX and the like, which are skipped without a report."""
-    parts = PurePosixPath(name).parts
-    return any(part.startswith(".") or part in ("__MACOSX", "Thumbs.db", "desktop.ini") for part in parts)
 
 
 # Outputs --------------------------------------------------------------------------------------------------------

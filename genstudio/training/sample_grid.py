@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from genstudio.controls import controls
 from genstudio.data import Pictures
-from genstudio.images import grid, save_png, to_pictures, to_uint8
+from genstudio.images import from_uint8, grid, save_png, to_pictures, to_uint8
 from genstudio.model import Batch, Model, Noise, generates, sample
 
 COLUMNS = 32  # images on a sample grid
@@ -36,6 +37,8 @@ def makes_pictures(model: type[Model] | Model) -> bool:
 def exhibits(model: Model, held_out: Batch | None, pictures: Pictures) -> Tensor:
     """Source images of a translator's sample grid: from the held-out set where there is one."""
     batch = held_out or pictures.batch(torch.arange(len(pictures)))
+    if batch.sources is None and pictures.sources is not None:  # unpaired
+        batch = replace(batch, sources=from_uint8(pictures.sources[: COLUMNS // 2]))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return model.sources(batch[: COLUMNS // 2])

@@ -80,14 +80,16 @@ class Stepper:
         else:
             self.run.load_state(source / "state.pt")  # after the memory format is set: moments need their weights' strides
         self.run.average = None  # only the raw weights are shown
-        pictures = finetune.placed(load(said["data"], "train", model.image_shape), model, said.get("classes", ()))
+        pictures = load(said["data"], "train", model.image_shape, crop=recipe.crop)
+        pictures = finetune.placed(pictures, model, said.get("classes", ()))
         augmentation = {"flip": recipe.flip, "jitter": recipe.jitter}
         self.batches = Batches(pictures, recipe.batch, seed=recipe.seed, seeds=said.get("seeds", 1), **augmentation)
         self.reals = from_uint8(subset(pictures.images, SHOWN)).to(where)
         self.labels = self.real_labels = None  # classes of the fakes, one after the other, and of the real images
         if model.classes and model.class_names and pictures.labels is not None:
             self.labels = torch.arange(SHOWN, device=where) % len(model.class_names)
-            self.real_labels = subset(pictures.labels, SHOWN).to(where)
+            labels = subset(pictures.labels, SHOWN).to(where)
+            self.real_labels = torch.where(labels < 0, model.classes, labels)
         self.players = tuple(self.run.optimizers)
         self.heat, self.taken, self.terms, self.norms = heat, dict.fromkeys(self.players, 0), {}, {}
         self.kept: deque[Snapshot] = deque(maxlen=UNDONE)

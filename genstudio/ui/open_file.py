@@ -52,7 +52,6 @@ KIND_TITLES = {
 ADVICE = {  # by kind or form
     "critic": w.CRITIC_SAYS,
     "foreign": w.NOT_READABLE,
-    "heic": w.SAVE_OTHERWISE,
     "svg": w.SAVE_OTHERWISE,
     "archive": w.PACK_OTHERWISE,
 }

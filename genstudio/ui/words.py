@@ -133,7 +133,6 @@ FORMS = {
     "numpy": Text("NumPy arrays", "Des tableaux NumPy"),
     "bin": Text("Weights or data of an unknown kind", "Des poids ou des données d’un type inconnu"),
     "archive": Text("An archive that is no zip", "Une archive qui n’est pas un zip"),
-    "heic": Text("A HEIC picture, as telephones take them", "Une image HEIC, comme en prennent les téléphones"),
     "film": Text("A film or sound", "Un film ou un son"),
     "pdf": Text("A PDF", "Un PDF"),
     "svg": Text("An SVG drawing", "Un dessin SVG"),

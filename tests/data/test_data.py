@@ -99,7 +99,7 @@ def test_metadata_names_the_classes(source):
 def test_metadata_counts_from_where_it_stands(source):
     row = json.dumps({"file_name": "1.png", "label": "red"}).encode()
     found = read_pictures(source({"train/metadata.jsonl": row, "train/1.png": png(1), "train/2.png": png(2)}), SHAPE)
-    assert found.classes == ("red", "train")
+    assert found.classes == ("red",) and found.labels.tolist() == [0, -1], "the common folder is a class"
 
 
 def test_broken_metadata_is_named_by_its_line(source):

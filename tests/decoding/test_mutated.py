@@ -24,7 +24,8 @@ import torch
 from PIL import Image, PngImagePlugin
 
 from genstudio import checkpoint, cli, paths
-from genstudio.images import FORMATS, flatten, open_picture, remarks
+from genstudio.decoding.formats import FORMATS
+from genstudio.images import flatten, open_picture, remarks
 from genstudio.recipes.verbs import VERBS
 from genstudio.registry import systems
 from genstudio.ui import api

@@ -71,6 +71,11 @@ def torch_file(legacy: bool) -> bytes:
 
 
 SAMPLE = {"verb": "sample", "system": NAME, "seed": 3, "controls": {"truncation": 1.0}}
+def encoded_heic() -> bytes:
+    Image.new("RGB", (16, 16), "red").save(stream := io.BytesIO(), "HEIF")
+    return stream.getvalue()
+
+
 KINDS = {
     "a.png": (png(), "picture", "picture"),
     "made.png": (png(**SAMPLE), "picture", "picture"),
@@ -89,7 +94,7 @@ KINDS = {
     "model.onnx": (b"\x08\x07\x12\x07pytorch\xff\x00", "foreign", "onnx"),
     "weights.bin": (b"\x00\x01\xff\xfe" * 9, "foreign", "bin"),
     "array.npy": (b"\x93NUMPY\x01\0v\0", "foreign", "numpy"),
-    "photo.heic": (b"\0\0\0\x18ftypheic" + bytes(20), "other", "heic"),
+    "photo.heic": (encoded_heic(), "picture", "picture"),
     "film.mp4": (b"\0\0\0\x18ftypisom" + bytes(20), "other", "film"),
     "set.tar.gz": (b"\x1f\x8b\x08\0" + bytes(20), "other", "archive"),
     "drawing.svg": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "other", "svg"),

@@ -392,18 +392,23 @@ def test_a_file_too_large_to_be_a_picture_is_not_read(fast, denoiser, tmp_path, 
 
 def test_what_the_system_put_there_is_no_picture_and_no_trouble(source, fast, denoiser, tmp_path):
     files = {"a.png": encoded(photograph()), ".DS_Store": b"x", "__MACOSX/._a.png": b"x", "b/Thumbs.db": b"x"}
-    assert [o.name for o in translate_files(fast, denoiser, [source(files)], tmp_path / "out")] == ["a.png"]
+    files |= {"@eaDir/a.png/SYNOPHOTO_THUMB_S.png": b"x", ".thumbnails/a.png": b"x"}
+    place = source(files)
+    assert [o.name for o in translate_files(fast, denoiser, [place], tmp_path / "out")] == ["a.png"]
+    assert sorted([*batch.skipped([place]), "a.png"]) == sorted(files), "and it is named"
 
 
 # On the command line
 
 
 def test_translate_tells_how_many(denoiser, tmp_path, capsys):
-    source = write(tmp_path / "in", {"a.png": encoded(photograph()), "b.png": b"text", "c/d.jpg": encoded(photograph(), "JPEG")})
+    files = {"a.png": encoded(photograph()), "b.png": b"text", "c/d.jpg": encoded(photograph(), "JPEG"), ".x/e.png": b"x"}
+    source = write(tmp_path / "in", files)
     assert cli.main(["translate", denoiser, str(source), "--out", str(tmp_path / "out.zip"), "--strength", "0.5"]) == 0
     said = capsys.readouterr()
     assert said.out == f"2 translated, 1 refused, in {tmp_path / 'out.zip'}\n"
     assert "b.png: not a picture" in said.err and "3 of 3 files" in said.err
+    assert "Skipped: 1 files that systems add: .x/e.png" in said.err
     assert sorted(read(tmp_path / "out.zip")) == ["a.png", "c/d.png"]
 
 

@@ -241,7 +241,7 @@ def test_weights_are_played_with_their_critic(folder, tmp_path, monkeypatch):  #
     list(loop.train("tiny", data=str(folder), out=tmp_path / "run", device="cpu"))
     weights = tmp_path / "run" / "tiny.safetensors"
     read = step_by_step.load
-    monkeypatch.setattr(step_by_step, "load", lambda name, *more: read(str(folder), *more))
+    monkeypatch.setattr(step_by_step, "load", lambda name, *more, **options: read(str(folder), *more, **options))
     stepper = Stepper(str(weights), "cpu")
     saved = checkpoint.load(weights, critic=True)[0].state_dict()
     assert_equal(dict(stepper.run.model.state_dict()), dict(saved))

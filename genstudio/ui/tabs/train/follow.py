@@ -15,6 +15,7 @@ from PIL import Image
 
 from genstudio import checkpoint
 from genstudio.controls import number, thousands
+from genstudio.data.pairs import BAR
 from genstudio.registry import find_system
 from genstudio.scores import evaluation
 from genstudio.sharing import hub, hub_cache
@@ -189,7 +190,7 @@ def result_name(job: Job) -> str:
 
 
 def source(job: Job) -> str:
-    return Path(job.spec.data).stem
+    return " | ".join(Path(part).stem for part in job.spec.data.split(BAR))
 
 
 def title(job: Job, lang: str) -> str:

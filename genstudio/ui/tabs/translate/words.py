@@ -98,6 +98,7 @@ WAITING_ONE = Text("{name}, {size}", "{name}, {size}")
 WAITING_MANY = Text("{count} files, {size}", "{count} fichiers, {size}")
 KEEP = Text("Stop, keep what is done", "Arrêter, garder ce qui est fait")
 COUNTED = Text("{done} of {of}, about {left} s left", "{done} sur {of}, encore {left} s environ")
+SKIPPED = Text("{count} files that systems add are skipped: {names}", "{count} fichiers ajoutés par des systèmes sont ignorés : {names}")
 DONE = Text("{written} translated, {refused} refused.", "{written} traduites, {refused} refusées.")
 DONE_STOPPED = Text(
     "Stopped: {written} translated, {refused} refused, of {of}.",
