@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from genstudio.data.archives import read_pictures
+from genstudio.data.reading import read_pictures
 from genstudio.images import flatten, open_picture
 from tests.decoding.profiles import PRIMARIES, WHITE, chunk, grey_profile, in_srgb, ink_profile, matrix_profile
 from tests.test_images import encoded

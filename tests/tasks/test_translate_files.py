@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from genstudio import cli
-from genstudio.data.archives import entries, read_pictures
+from genstudio.data import entries, read_pictures
 from genstudio.images import open_picture, read_recipe
 from genstudio.recipes import commands, fields, recipe
 from genstudio.tasks import translate_files as batch

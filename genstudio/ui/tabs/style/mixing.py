@@ -51,9 +51,8 @@ class Mixing(View):
         with gr.Row(elem_classes="mixing"):
             with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
                 self.search = gr.HTML(elem_id="mix-search")  # at the top: a picture may be dropped anywhere
-                self.stop = gr.Button(
-                    t(page_words.STOP_SEARCH), visible=False, elem_id="mix-stop", elem_classes="stop-search", size="sm", variant="stop"
-                )
+                stop = dict(visible=False, elem_id="mix-stop", elem_classes="stop-search", size="sm", variant="stop")
+                self.stop = gr.Button(t(page_words.STOP_SEARCH), **stop)
                 self.taken = gr.HTML(elem_id="mix-layers", js_on_load=html.PICK)
                 gr.Markdown(t(w.TAKEN_HINT), elem_classes="caption")
                 self.matrix = gr.HTML(elem_id="mix-matrix", js_on_load=html.PICK)
