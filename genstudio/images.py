@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 import json
+import logging
 import math
 import os
 import re
@@ -28,6 +29,7 @@ from genstudio.decoding.repair import repairs
 
 MAX_PIXELS = 64_000_000  # a 64 megapixel photograph decodes to 192 MB; nothing here needs more
 Image.init()
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its complaints are printed; it raises them too
 with suppress(AttributeError, OSError):  # libtiff prints what PIL raises; in some builds it cannot be reached
     for handler in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
         getattr(ctypes.CDLL(Image.core.__file__), handler)(None)
@@ -70,6 +72,16 @@ def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
 def remarks(picture: Image.Image) -> list[Text]:
     """Sentences on a picture that `open_picture` has read: what was left out, or had to be guessed."""
     return list(picture.info.get(REMARKS, ()))
+
+
+def exif_text(picture: Image.Image, tag: int) -> str:
+    """Text of an EXIF tag; empty if there is none, or EXIF that cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return str(picture.getexif().get(tag) or "")
+        except Exception:  # of any type, for damaged bytes
+            return ""
 
 
 def _pixels(stream: str | os.PathLike | IO[bytes], profile: bytes | None = None) -> tuple[Image.Image, list[Text]]:
