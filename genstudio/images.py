@@ -170,7 +170,7 @@ def _plain(picture: Image.Image, said: list[Text]) -> Image.Image:
         picture, guess = eight_bits(picture)
         picture.info, said = info, said + [guess] if guess else said
     picture = to_srgb(picture)
-    if picture.mode in ("RGBA", "LA", "PA") and not picture.convert("RGBA").getchannel("A").getbbox():
+    if picture.mode in ("RGBA", "LA", "PA") and not picture.getchannel("A").getbbox():
         said = [*said, WHOLLY_TRANSPARENT]
     picture.info[REMARKS] = said
     return picture
@@ -215,7 +215,7 @@ def flatten(picture: Image.Image, background: str = "white") -> Image.Image:
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 and 32 bits a pixel: PIL would clip, not scale
         picture, _ = eight_bits(picture)
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
+        rgba = picture if picture.mode == "RGBA" else picture.convert("RGBA")  # a copy of a large one counts
         picture = Image.new("RGBA", rgba.size, background)
         picture.alpha_composite(rgba)
     return picture.convert("RGB")
