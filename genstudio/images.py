@@ -63,6 +63,16 @@ def remarks(picture: Image.Image) -> list[Text]:
     return list(picture.info.get(REMARKS, ()))
 
 
+def exif_text(picture: Image.Image, tag: int) -> str:
+    """Text of an EXIF tag; empty if there is none, or EXIF that cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return str(picture.getexif().get(tag) or "")
+        except Exception:  # of any type, for damaged bytes
+            return ""
+
+
 def _pixels(stream: str | os.PathLike | IO[bytes], profile: bytes | None = None) -> tuple[Image.Image, list[Text]]:
     """Decode the right page of a file. profile: in place of the one that it has."""
     head = _head(stream)
@@ -149,7 +159,7 @@ def _plain(picture: Image.Image, said: list[Text]) -> Image.Image:
         picture, guess = eight_bits(picture)
         picture.info, said = info, said + [guess] if guess else said
     picture = to_srgb(picture)
-    if picture.mode in ("RGBA", "LA", "PA") and not picture.convert("RGBA").getchannel("A").getbbox():
+    if picture.mode in ("RGBA", "LA", "PA") and not picture.getchannel("A").getbbox():
         said = [*said, WHOLLY_TRANSPARENT]
     picture.info[REMARKS] = said
     return picture
@@ -194,7 +204,7 @@ def flatten(picture: Image.Image, background: str = "white") -> Image.Image:
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 and 32 bits a pixel: PIL would clip, not scale
         picture, _ = eight_bits(picture)
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
+        rgba = picture if picture.mode == "RGBA" else picture.convert("RGBA")  # a copy of a large one counts
         picture = Image.new("RGBA", rgba.size, background)
         picture.alpha_composite(rgba)
     return picture.convert("RGB")

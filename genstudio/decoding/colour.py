@@ -23,11 +23,15 @@ def to_srgb(picture: Image.Image) -> Image.Image:
     pixels = picture.convert(MODES[picture.mode]) if picture.mode != MODES[picture.mode] else picture
     if (transform := _transform(profile, pixels.mode)) is None:
         return picture
-    made = transform.apply(pixels.convert("RGB") if transform.input_mode == "RGB" else pixels)
+    if transform.input_mode == "RGB":
+        made = pixels if pixels.mode == "RGB" else pixels.convert("RGB")
+        transform.apply_in_place(made)
+    else:
+        made = transform.apply(pixels)
     made = made.convert("L") if pixels.mode == "L" else made
     if alpha is not None:
         made.putalpha(alpha)
-    made.info = picture.info
+    made.info = {key: value for key, value in picture.info.items() if key != "icc_profile"}  # PIL adds that of sRGB
     return made
 
 

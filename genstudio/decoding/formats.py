@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import re
 from contextlib import suppress
 from pathlib import PurePath
@@ -12,6 +13,7 @@ from PIL import Image
 from genstudio.controls import Refusal
 
 Image.init()
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its complaints are printed; it raises them too
 with suppress(AttributeError, OSError):  # libtiff prints what PIL raises; in some builds it cannot be reached
     for handler in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
         getattr(ctypes.CDLL(Image.core.__file__), handler)(None)
@@ -38,7 +40,9 @@ FORMATS = [  # of photographs and drawings alone: EPS would start Ghostscript
 ]
 SUFFIXES = {suffix for suffix, form in Image.registered_extensions().items() if form in (*FORMATS, "MPO")}
 UNMARKED = ("BMP", "ICO", "PPM")  # their first bytes are common in other files
-MAGIC = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8|RIFF....WEBP|....ftypavi[fs]", re.DOTALL)  # of pictures
+MAGIC = re.compile(  # of pictures
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8|RIFF....WEBP|....ftyp(avi[fs]|hei[cmsx]|hev[cmsx]|m[is]f1)", re.DOTALL
+)
 
 
 def is_picture(head: bytes, name: str = "") -> bool:

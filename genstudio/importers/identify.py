@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from genstudio import checkpoint, data
 from genstudio.controls import Refusal, Text, sentence
-from genstudio.images import RECIPE_KEY, open_picture, read_recipe
+from genstudio.images import RECIPE_KEY, exif_text, open_picture, read_recipe
 from genstudio.importers.convert import Reading, recognise
 from genstudio.importers.lazy_tensor import Refused
 from genstudio.importers.weight_file import is_packed
@@ -134,9 +134,11 @@ def _picture(path: Path, found: Found) -> None:
     found.kind, found.recipe = "picture", read_recipe(picture)
     found.facts["pixels"] = picture.size
     said = {key.lower(): value for key, value in picture.info.items() if isinstance(value, str) and key != RECIPE_KEY}
-    exif = picture.getexif()
-    credit = [said.get("author") or said.get("artist") or exif.get(0x013B), said.get("copyright") or exif.get(0x8298)]
-    found.facts["credit"] = ", ".join(str(c).strip("\0 ") for c in credit if c)
+    credit = [
+        said.get("author") or said.get("artist") or exif_text(picture, 0x013B),
+        said.get("copyright") or exif_text(picture, 0x8298),
+    ]
+    found.facts["credit"] = ", ".join(c.strip("\0 ") for c in credit if c)
     found.facts["licence"] = said.get("license") or said.get("licence") or ""
 
 

@@ -26,6 +26,7 @@ from PIL import Image, PngImagePlugin
 from genstudio import checkpoint, cli, paths
 from genstudio.decoding.formats import FORMATS
 from genstudio.images import flatten, open_picture, remarks
+from genstudio.importers.identify import identify
 from genstudio.recipes.verbs import VERBS
 from genstudio.registry import systems
 from genstudio.ui import api
@@ -127,7 +128,7 @@ def translator(tmp_path, monkeypatch) -> str:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of the process as Linux counts it")
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_mutated_picture_is_a_picture_or_costs_a_sentence(count, translator, exact, capsys, tmp_path):
-    """In one process: as many opened, translated by one command, drawn anew by one each, and sent to the API."""
+    """In one process: all opened, identified, translated by one command and sent to the API; some drawn anew."""
     originals, draw = seeds(), np.random.RandomState(count)
     bodies = {f"{i:04d}.png": mutated(originals, draw) for i in range(count)}
     source = Path("in")
@@ -139,6 +140,10 @@ def test_a_mutated_picture_is_a_picture_or_costs_a_sentence(count, translator, e
     good, sentences = opened(bodies)
     assert 0.15 * count < len(good) < 0.95 * count, "most kinds of damage leave some pictures, and spoil others"
     assert sentences and all("\n" not in said and len(said) < 200 for said in sentences)
+
+    for name in bodies:  # as one that is dropped on the page
+        kind = identify(source / name).kind
+        assert kind == "picture" if name in good else kind in ("broken", "other"), name
 
     assert cli.main(["translate", translator, str(source), "--out", "out", "--json"]) == 0
     said = capsys.readouterr()

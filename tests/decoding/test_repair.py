@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from genstudio.images import flatten, open_picture, read_recipe
+from genstudio.importers.identify import identify
 from tests.decoding.profiles import chunk, in_srgb, matrix_profile
 from tests.decoding.test_colour import COLOURS, patches
 from tests.test_images import encoded
@@ -123,6 +124,18 @@ def test_exif_of_rubbish_is_no_exif(kind, rubbish):
             length = struct.unpack_from(">I", whole, place)[0]
             body = body[:place] + chunk(b"eXIf", body[place + 8 : place + 8 + length]) + body[place + 12 + length :]
     assert np.abs(np.asarray(flatten(open_picture(body)))[16, 8::16].astype(int) - COLOURS).max() <= 40
+
+
+@pytest.mark.parametrize("broken", [b"M\7\0*", b"MM\0*\0\0\0\x08\0\x09", b"MM\0*\xff\xff\xff\xff"])
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_a_dropped_picture_whose_exif_is_damaged_has_no_credit(kind, broken, tmp_path, recwarn):
+    body = encoded(patches(), kind, exif=EXIF)
+    place = body.index(b"MM\0*")
+    (tmp_path / "a.jpg").write_bytes(body[:place] + broken + body[place + len(broken) :])
+    found = identify(tmp_path / "a.jpg")
+    assert found.kind == "picture" and not found.facts["credit"].strip("somebody") and not recwarn.list
+    (tmp_path / "b.jpg").write_bytes(body)
+    assert identify(tmp_path / "b.jpg").facts["credit"] == "somebody"
 
 
 def test_pixels_that_are_missing_or_damaged_stay_an_error():
