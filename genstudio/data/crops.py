@@ -21,11 +21,11 @@ from genstudio.images import flatten, from_uint8
 MAX_KEPT = 2**30  # bytes
 MAX_SCALE = 2.0  # of a crop, over the network's size
 LABELS, FEW = 256, 64  # colours of a label picture at most: with a palette, and without one
-SOLID, FILLING = 0.5, 0.75  # share of a label picture's pixels in areas of one colour, and of its colours that fill any
+SOLID, FILLING = 0.5, 0.5  # share of a label picture in areas of one colour, and of its colours that fill any
 
 KEPT = Text(
-    "{count} pictures are kept at their own size ({bytes} MB, of at most {most} MB): the model learns from random crops "
-    "of them, from {side} to {double} pixels wide.",
+    "{count} pictures are kept at their own size ({bytes} MB, of at most {most} MB): the model learns from random "
+    "crops of them, from {side} to {double} pixels wide.",
     "{count} images gardent leur taille ({bytes} Mo, sur {most} Mo au plus) : le modèle apprend de morceaux pris au "
     "hasard, larges de {side} à {double} pixels.",
 )

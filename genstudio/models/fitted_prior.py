@@ -82,7 +82,7 @@ def cholesky(covariance: Tensor) -> Tensor:
     factor, failed = torch.linalg.cholesky_ex(covariance)
     variance = 1e-6 * covariance.diagonal().mean().clamp_min(1e-6)
     while failed:
-        covariance = covariance + variance * torch.eye(len(covariance), dtype=covariance.dtype, device=covariance.device)
+        covariance = covariance + variance * torch.eye(len(covariance)).to(covariance)
         factor, failed = torch.linalg.cholesky_ex(covariance)
         variance = 10 * variance
     return factor

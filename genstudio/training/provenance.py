@@ -78,4 +78,5 @@ def facts(entries: list[dict[str, Any]], images: int) -> list[dict[str, Any]]:
     """Header entries: name and digest of each stage's data, what of it was left out, its flags, and the image count at
     its end."""
     keys = ("name", "digest", "images", "flags", "pictures", "left_out", "skipped")
-    return [{"images": images} | {key: entry[key] for key in keys if entry.get(key, []) not in ([], {}, 0)} for entry in entries]
+    known = [{key: entry[key] for key in keys if entry.get(key, []) not in ([], {}, 0)} for entry in entries]
+    return [{"images": images} | entry for entry in known]

@@ -186,10 +186,8 @@ def mutant(rng: random.Random, folder: Path) -> Path:
 
 
 def pack(files: dict[str, bytes], path: Path, rng: random.Random, links: bool = False, many: bool = False) -> None:
-    with (
-        warnings.catch_warnings(),
-        zipfile.ZipFile(path, "w", rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])) as archive,
-    ):
+    how = rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED if many else zipfile.ZIP_LZMA])
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w", how) as archive:
         warnings.simplefilter("ignore")  # of names that are there twice
         for name, body in files.items():
             archive.writestr(name, body)
@@ -241,6 +239,7 @@ def run(count: int, folder: Path, first: int = 0) -> dict:
         started = time.monotonic()
         try:
             path = mutant(rng, place)
+            started = time.monotonic()
             outcomes[reading(path, rng)] += 1
             if seed % EVERY == 0:
                 outcomes[commanded(path, rng, folder / "deep" / "run")] += 1
