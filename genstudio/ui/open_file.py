@@ -186,7 +186,10 @@ class OpenFile:
         yield self.tell(found, said, lang)
 
     def tell(self, found: Found, said: Message, lang: str) -> dict:
-        (gr.Info if said.fine else gr.Warning)(escape(said.sentence), duration=5)
+        if said.fine:
+            gr.Info(escape(said.sentence), duration=5)
+        else:
+            gr.Warning(escape(said.sentence), duration=5, title=w.WARNING.say(lang))
         return {self.card: card(found, said, lang)}
 
     def follow(self, found: Found, query: str, inputs: dict, request: gr.Request) -> Act:
