@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import gradio as gr
 
 from genstudio.controls import Text, sentence
-from genstudio.ui import words as w
 from genstudio.ui.words import TABLE
 
 
@@ -50,8 +49,7 @@ def friendly(handler: Callable) -> Callable:
             yield
         except (ValueError, ArithmeticError) as error:
             request = next((a for a in given if isinstance(a, gr.Request)), None)
-            lang = language(request)
-            raise gr.Error(reason(error, lang), print_exception=False, title=w.ERROR.say(lang)) from None
+            raise gr.Error(reason(error, language(request)), print_exception=False) from None
 
     if inspect.isgeneratorfunction(handler):
 

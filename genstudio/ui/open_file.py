@@ -186,10 +186,7 @@ class OpenFile:
         yield self.tell(found, said, lang)
 
     def tell(self, found: Found, said: Message, lang: str) -> dict:
-        if said.fine:
-            gr.Info(escape(said.sentence), duration=5)
-        else:
-            gr.Warning(escape(said.sentence), duration=5, title=w.WARNING.say(lang))
+        (gr.Info if said.fine else gr.Warning)(escape(said.sentence), duration=5)
         return {self.card: card(found, said, lang)}
 
     def follow(self, found: Found, query: str, inputs: dict, request: gr.Request) -> Act:

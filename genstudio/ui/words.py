@@ -212,10 +212,6 @@ NOT_READABLE = Text(
     "GenStudio does not read this kind yet. Nothing in it was run.",
     "GenStudio ne lit pas encore ce type de fichier. Rien n’en a été exécuté.",
 )
-# Titles of messages
-WARNING = Text("Warning", "Attention")
-ERROR = Text("Error", "Erreur")
-
 NOT_OPENED = Text(
     "Not a picture, weights or a recipe: nothing was done with it.",
     "Ce n’est ni une image, ni des poids, ni une recette : rien n’en a été fait.",

@@ -40,7 +40,7 @@ def test_a_walk_on_a_phone(page, subtests):
         text = card(page, "network.pkl")
         assert "en pickle Python" in text and "octets" in text and "Inutilisable." in text
         said = page.locator(".toast-wrap").inner_text()
-        assert "Attention" in said and "Warning" not in said
+        assert "Inutilisable." in said and "Warning" not in said
         assert fits(page)
 
     for view in ("plane", "directions"):
