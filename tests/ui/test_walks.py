@@ -39,6 +39,8 @@ def test_a_walk_on_a_phone(page, subtests):
         drop(page, ".masthead", pickle.dumps({"G": 1}), "network.pkl")
         text = card(page, "network.pkl")
         assert "en pickle Python" in text and "octets" in text and "Inutilisable." in text
+        said = page.locator(".toast-wrap").inner_text()
+        assert "Inutilisable." in said and "Warning" not in said
         assert fits(page)
 
     for view in ("plane", "directions"):

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from genstudio import catalog, checkpoint
 from genstudio.controls import number
 from genstudio.scores.words import score_text, score_title
+from genstudio.training import jobs
 from genstudio.ui.language import unbroken
 from genstudio.ui.open_file import amount
-from genstudio.ui.tabs.train.follow import curves
+from genstudio.ui.tabs.train.follow import curves, head
 from genstudio.ui.views.direction_controls import moves
 
 ENGLISH = re.compile(r"\b(the|of|over|with|picture|pictures|distance to|critic|generator|accuracy|made|fake|real)\b")
@@ -55,3 +56,11 @@ def test_numbers_are_written_as_they_are_printed():
 
 def test_french_lines_do_not_break_before_a_mark():
     assert unbroken("Ici : « non » ; 95 % ?") == "Ici\u00a0: «\u00a0non\u00a0»\u00a0; 95\u00a0%\u00a0?"
+
+
+def test_a_training_whose_steps_are_done_says_that_it_is_being_written():
+    row = {"step": 250, "steps": 250, "images": 16000, "whole": 16000, "rate": 8.4, "eta": 0.0}
+    job = SimpleNamespace(spec=jobs.JobSpec("vae_mnist", "mine.zip"), state=jobs.RUNNING, reports=[row], why=None)
+    assert "writing the weights" in head(job, "en") and "0 s left" not in head(job, "en")
+    job.reports = [row | {"step": 249}]
+    assert "0 s left" in head(job, "en")

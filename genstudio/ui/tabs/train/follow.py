@@ -214,6 +214,8 @@ def head(job: Job, lang: str) -> str:
         numbers = {"images": thousands(now["images"]), "whole": thousands(whole), "rate": number(now['rate'], ".3g", lang), "left": time_left(now["eta"], lang)}
         said = (w.LEFT if job.state == jobs.RUNNING else w.SO_FAR).say(lang, **numbers)
         bar = html.progress(now["step"] / now["steps"], said)
+        if now["step"] >= now["steps"] and job.state == jobs.RUNNING:  # what follows has no steps to count
+            bar = html.progress(None, w.FINISHING.say(lang))
     why = ""
     if job.why:
         advice = w.GOES_ON.say(lang) if job.state == jobs.FAILED else ""
