@@ -48,7 +48,9 @@ class Commands:
     ) -> None:
         """Add the flags shared by verbs that write images, and the controls of the system."""
         where = f"folder{zips} for the PNGs (pictures)"
+        where += ", or .png or .jpg, for one picture"
         command.add_argument("--out", type=Path, default="pictures", metavar="DIR", help=where)
+        overwrites(command)
         computes(command)
         gives_json(command, about)
         self.controlled(command, name)
@@ -62,6 +64,11 @@ class Commands:
 def computes(command: Parser) -> None:
     command.add_argument("--exact", action="store_true", help="plain float32, the same in any batch; slower")
     on_device(command)
+
+
+def overwrites(command: Parser) -> None:
+    about = "replace files that are there, but no input; else they stay, and a result gets the next free number"
+    command.add_argument("--overwrite", action="store_true", help=about)
 
 
 def on_device(command: Parser) -> None:

@@ -94,6 +94,8 @@ def train(
     out = out or paths.runs() / find_system(system).name
     if (out / "state.pt").exists() and not (resume or fresh):
         raise ValueError(f"{out} holds a run already: --resume goes on with it, --fresh begins anew in its place")
+    if not resume:
+        check_place(out, find_system(system).name, flags["init"])
     if threads is not None:
         if not 1 <= threads <= 1024:
             raise ValueError(f"threads must lie between 1 and 1024, not {threads}")
@@ -143,6 +145,16 @@ def train(
     print(f"To see them on the page: {shlex.join(['python', '-m', 'genstudio', 'open', str(weights)])}", file=where)
     if report.step < report.steps:
         print(f"They have seen {report.images} of {report.whole} pictures. To go on: {again}", file=where)
+
+
+def check_place(out: Path, name: str, init: str | None) -> None:
+    """Check that a new run in a folder writes over nothing but an earlier run, and not over its own input."""
+    weights = f"{name}.safetensors"
+    files = [out / file for file in (weights, f"{name}.critic.safetensors", f"{name}.webp", "best", "walls", "watch")]
+    if not (out / "run.json").exists() and (there := [file.name for file in files if file.exists()]):
+        raise ValueError(f"{out} is no run, and training would write over its {there[0]}: choose another --out")
+    if init and any(Path(init).exists() and file.exists() and file.samefile(init) for file in files[:2]):
+        raise ValueError(f"training in {out} would write over {init}, from which it begins: choose another --out")
 
 
 def tell(report: Report, progress: ProgressLine, json: bool) -> None:

@@ -288,7 +288,7 @@ def test_help_of_train_tells_the_recipe(capsys):
         ("sample foreign.safetensors --seeds 1", "foreign.safetensors was not written by GenStudio"),
         ("sample nowhere.safetensors --seeds 1", "nowhere.safetensors does not exist"),
         ("sample vae_mnist.mine --seeds 1", "there are no weights of vae_mnist.mine yet"),
-        ("sample vae_mnist --seeds 1 --out text.png", "text.png: File exists"),
+        ("sample vae_mnist --seeds 1 --out text", "text: File exists"),
         ("encode vae_mnist text.png", "text.png: not a picture"),
         ("encode vae_mnist nowhere.png", "nowhere.png: not found"),
         ("interpolate vae_mnist --from 1 --to 2 --film way.gif", "a film is a .webp or an .mp4, not way.gif"),
@@ -322,6 +322,7 @@ def test_help_of_train_tells_the_recipe(capsys):
 def test_what_is_wrong_is_told_in_one_sentence(words, told, weights, capsys):
     with open("text.png", "w") as file:
         file.write("I am a text")
+    Path("text").write_text("I am no folder")
     content = weights.read_bytes()
     with open("cut.safetensors", "wb") as file:
         file.write(content[: len(content) // 2])
