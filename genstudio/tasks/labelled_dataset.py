@@ -93,7 +93,9 @@ def added(archive: Archive, loaded: LoadedModel, part: Drawn, controls: dict[str
     return rows
 
 
-def origin(loaded: LoadedModel, labels: Sequence[str | int], each: int, seed: int, controls: dict[str, Any]) -> dict[str, Any]:
+def origin(
+    loaded: LoadedModel, labels: Sequence[str | int], each: int, seed: int, controls: dict[str, Any]
+) -> dict[str, Any]:
     """Provenance of a generated data set: model, seeds, controls, and the credit and licence of the training data."""
     names = [str(label) for label in labels]
     made = recipe.make(loaded, "sample", labels=names, each=each, seed=seed, controls=controls)

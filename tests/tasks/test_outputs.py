@@ -18,7 +18,7 @@ from genstudio.tasks.outputs import Outputs, encoded, is_picture_file
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     """Checkpoints by name: small ones of the systems that the commands below use."""
-    folder, made = tmp_path_factory.mktemp("weights"), {}
+    folder = tmp_path_factory.mktemp("weights")
     for name, facts in {
         "vae_mnist": {"data": "mnist"},
         "cgan_mnist": {"data": "mnist", "classes": [str(i) for i in range(10)]},
