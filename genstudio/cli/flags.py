@@ -41,6 +41,8 @@ class Commands:
         command.set_defaults(run=run)
         if system:
             command.add_argument("system", metavar="SYSTEM", help=system)
+        about = "a Python file with systems of one's own, which is run (GENSTUDIO_SYSTEMS)"
+        command.add_argument("--systems", action="append", metavar="FILE.py", help=about)  # taken by `main`
         return command
 
     def makes_pictures(

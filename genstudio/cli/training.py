@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     about = "Trains a system. Ctrl-C stops in good order; --resume goes on."
-    command = commands.add(train, about, "a name that `list` shows")
+    about_name = "a name that `list` shows, or mine.py:NAME, a system from a file of one's own"
+    command = commands.add(train, about, about_name)
     command.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
     command.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
     about = "a network of another size, where the system can be built so: width=32, widths=[64,48,32]"
@@ -130,7 +131,8 @@ def train(
             if speaks and json:
                 tell(report, progress, json)
     where = sys.stderr if json else sys.stdout
-    again = shlex.join(["python", "-m", "genstudio", "train", system, "--resume", "--out", str(out)])
+    program = ["python", "-m", "genstudio"]
+    again = shlex.join([*program, "train", find_system(system).spelled, "--resume", "--out", str(out)])
     if asked == worker.PAUSE:
         worker.record_end(out, worker.PAUSED)
         if speaks:
@@ -142,7 +144,8 @@ def train(
     worker.record_end(out, worker.DONE if report.step == report.steps else worker.STOPPED)
     weights = out / f"{system}.safetensors"
     print(f"The weights are in {weights}", file=where)
-    print(f"To see them on the page: {shlex.join(['python', '-m', 'genstudio', 'open', str(weights)])}", file=where)
+    own = ["--systems", file] if (file := find_system(system).file) else []
+    print(f"To see them on the page: {shlex.join([*program, 'open', str(weights), *own])}", file=where)
     if report.step < report.steps:
         print(f"They have seen {report.images} of {report.whole} pictures. To go on: {again}", file=where)
 

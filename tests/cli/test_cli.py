@@ -91,8 +91,8 @@ def test_a_control_changes_the_picture_and_a_file_may_be_named(weights):
 
 
 def test_the_largest_seed_is_a_seed():
-    ok("sample", "vae_mnist", "--seeds", 2**63 - 1, "--out", "out")
-    assert os.listdir("out") == [f"{2**63 - 1}.png"]
+    ok("sample", "vae_mnist", "--seeds", 2**32 - 1, "--out", "out")
+    assert os.listdir("out") == [f"{2**32 - 1}.png"]
 
 
 @pytest.mark.parametrize("verb", ["sample", "interpolate", "decode"])
@@ -275,7 +275,7 @@ def test_help_of_train_tells_the_recipe(capsys):
         ("sample vae_mnist --seeds 9-3", "run backwards"),
         ("sample vae_mnist --seeds -5", "seeds are written like 0-63"),
         ("sample vae_mnist --seeds 0-99999 --grid", "a sheet holds at most 4096"),
-        ("sample vae_mnist --seeds 0-9223372036854775807 --grid", "a sheet holds at most 4096"),
+        ("sample vae_mnist --seeds 0-4294967295 --grid", "a sheet holds at most 4096"),
         ("sample vae_mnist --seeds 1 --truncation 3", "truncation must lie between 0.0 and 1.5, not 3"),
         ("sample vae_mnist --seeds 1 --truncation nan", "truncation must lie between"),
         ("sample vae_mnist --seeds 1 --truncation much", "truncation must be a number, not 'much'"),
