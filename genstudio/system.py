@@ -18,6 +18,7 @@ from typing import Annotated, Any, get_type_hints
 from genstudio.controls import Refusal, Text
 from genstudio.model import Model
 
+MAX_SEED = 2**32  # PyTorch's generator on the processor reads 32 bits
 OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
 
 
@@ -94,6 +95,8 @@ def check_recipe(changes: dict[str, Any]) -> None:
             if value not in OPTIMIZERS:
                 raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {str(value)[:80]!r}")
             continue
+        if name == "seed" and value >= MAX_SEED:
+            raise ValueError(f"seed must be below {MAX_SEED}, not {value}")
         least = 1 if name in ("images", "batch") else 0
         for number in value.values() if isinstance(value, dict) else [value]:
             if not (number >= least and number < 2**63):  # refuses NaN too

@@ -43,7 +43,7 @@ EXAMPLES = {
     fields.DETAIL: 0.5,
 }
 WRONG = {
-    fields.SEED: (-1, "x", 2**32, 2**63, [1], 3.7, True),
+    fields.SEED: (-1, "x", 2**63, [1], 3.7, True),
     fields.CODE: ("%%%", 5, ""),
     fields.END: ({}, 3, {"code": "%%%"}, {"seed": 1, "code": "AAA="}),
     fields.STYLE_END: ({}, 3, {"seed": -1}),
