@@ -52,7 +52,7 @@ def load(path: Path, critic: bool = False) -> tuple[Model, Header]:
     Raises ValueError if it was trained with other weights of a companion than those that are here.
     """
     model, header = checkpoint.load(path, critic, companions)
-    check_companions(find_system(header.system), model, header.companions, path.name)
+    check_companions(find_system(header.system, header.source), model, header.companions, path.name)
     return model, header
 
 
@@ -98,12 +98,13 @@ def labels(name: str) -> list[str]:
 def shell(name: str) -> Model:
     """A checkpoint's model on the meta device: its facts, without its weights."""
     header = describe(locate(name))
-    return checkpoint.shell(find_system(header.system), header.arguments)
+    return checkpoint.shell(find_system(header.system, header.source), header.arguments)
 
 
 def system_of(name: str) -> System:
     """System of a checkpoint, given by name or path."""
-    return find_system(describe(locate(name)).system)
+    header = describe(locate(name))
+    return find_system(header.system, header.source)
 
 
 def available() -> dict[str, Path]:

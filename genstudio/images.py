@@ -34,6 +34,7 @@ WHOLLY_TRANSPARENT = Text(
     "it is wholly transparent: only the background is seen",
     "elle est entièrement transparente : on ne voit que le fond",
 )
+MAX_COMMENT = 65_533  # bytes of a JPEG's comment, the length of its segment being two bytes
 
 
 # Input ----------------------------------------------------------------------------------------------------------
@@ -312,10 +313,23 @@ def save_png(picture: Image.Image, target: str | os.PathLike | IO[bytes], recipe
     picture.save(target, "PNG", pnginfo=info)
 
 
+def save_jpeg(picture: Image.Image, target: IO[bytes], recipe: dict[str, Any] | None = None) -> None:
+    """Write a JPEG with its recipe as the comment. Raises ValueError for one that a comment cannot hold."""
+    comment = b"" if recipe is None else json.dumps({RECIPE_KEY: recipe}, ensure_ascii=False).encode()
+    if len(comment) > MAX_COMMENT:
+        raise Refusal(
+            f"a JPEG holds a recipe of at most {MAX_COMMENT} bytes, not of {len(comment)}: write a .png",
+            f"un JPEG contient une recette de {MAX_COMMENT} octets au plus, et non de {len(comment)} : écrivez un .png",
+        )
+    picture.save(target, "JPEG", quality=95, subsampling=0, comment=comment)
+
+
 def read_recipe(picture: Image.Image) -> dict[str, Any] | None:
-    """The recipe inside a PNG of GenStudio, or None. It is untrusted input: check it before use."""
+    """The recipe inside a PNG or JPEG of GenStudio, or None. It is untrusted input: check it before use."""
+    info = picture.info
     try:
-        recipe = json.loads(picture.info[RECIPE_KEY])
+        recipe = json.loads(info[RECIPE_KEY] if RECIPE_KEY in info else info["comment"])
+        recipe = recipe if RECIPE_KEY in info else recipe[RECIPE_KEY]
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
     return recipe if isinstance(recipe, dict) else None

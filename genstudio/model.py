@@ -29,7 +29,7 @@ class Noise:
     Drawn on the CPU, whose generator gives the same numbers on every machine, then copied to `device`.
     """
 
-    MAX_SEED = 2**63 - 1
+    MAX_SEED = 2**32 - 1  # PyTorch's generator on the processor reads 32 bits: n and n + 2^32 would be one picture
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu"):
         for seed in seeds:

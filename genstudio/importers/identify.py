@@ -21,7 +21,7 @@ from genstudio.controls import Refusal, Text, sentence
 from genstudio.images import RECIPE_KEY, exif_text, open_picture, read_recipe
 from genstudio.importers.convert import Reading, recognise
 from genstudio.importers.lazy_tensor import Refused
-from genstudio.importers.weight_file import is_packed
+from genstudio.importers.weight_file import is_packed, no_weights
 from genstudio.registry import find_system
 
 HEAD = 4096  # bytes read to identify a format
@@ -119,6 +119,10 @@ def identify(path: str | os.PathLike) -> Found:
     if found.form == "unknown" and _is_picture(path):
         found.form = "picture"
     found.kind = "foreign" if found.form in WEIGHTS else "other"
+    named = PurePosixPath(path.name).suffix.lower() in NAMES
+    if (named or found.form == "lfs") and (reason := no_weights(head)):
+        found.reason = sentence(reason)
+        return found
     try:
         readers.get(found.form, lambda path, found: None)(path, found)
     except ValueError as error:
@@ -233,7 +237,7 @@ def _theirs(path: Path, found: Found) -> None:
     found.kind = "weights"
     found.facts |= {
         **{"system": system.name, "title": system.title, "maker": reading.maker, "pixels": (shape[2], shape[1])},
-        **{"parameters": reading.count, "licence": reading.licence},
+        **{"parameters": reading.count, "licence": reading.licence, "averaged": reading.averaged},
     }
 
 

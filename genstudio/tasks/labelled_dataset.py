@@ -21,6 +21,7 @@ from genstudio.recipes import fields, recipe
 from genstudio.scores.augmentation import Labelled, Studied, study
 from genstudio.scores.measure import pictures
 from genstudio.tasks import compare_models
+from genstudio.tasks.outputs import Outputs
 from genstudio.tasks.translate_files import Archive
 
 MAX_IMAGES = 20_000  # images of a data set
@@ -65,14 +66,15 @@ def drawn(
 
 
 def export(
-    engine: Engine, name: str, labels: Sequence[str | int], each: int, target: Path, seed: int = 0, **controls: Any
+    engine: Engine, name: str, labels: Sequence[str | int], each: int, target: Path, seed: int = 0,
+    outputs: Outputs | None = None, **controls: Any,
 ) -> Iterator[Drawn]:
     """Write a generated data set to a zip: a folder per class, metadata.jsonl for Hugging Face's imagefolder, and
     made_by.json with its provenance. Each image has its recipe. Raises ValueError before anything is written."""
     loaded, rows = engine.hold(name), []
     parts = drawn(engine, name, labels, each, seed, **controls)
     first = next(parts)  # raises on bad arguments, before the archive is opened
-    with Archive(target) as archive:
+    with Archive(target, outputs) as archive:
         for part in chain([first], parts):
             rows += added(archive, loaded, part, controls)
             yield part
@@ -92,7 +94,9 @@ def added(archive: Archive, loaded: LoadedModel, part: Drawn, controls: dict[str
     return rows
 
 
-def origin(loaded: LoadedModel, labels: Sequence[str | int], each: int, seed: int, controls: dict[str, Any]) -> dict[str, Any]:
+def origin(
+    loaded: LoadedModel, labels: Sequence[str | int], each: int, seed: int, controls: dict[str, Any]
+) -> dict[str, Any]:
     """Provenance of a generated data set: model, seeds, controls, and the credit and licence of the training data."""
     names = [str(label) for label in labels]
     made = recipe.make(loaded, "sample", labels=names, each=each, seed=seed, controls=controls)

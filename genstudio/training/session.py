@@ -145,6 +145,7 @@ def resolve(name: str, out: Path | None, data: str | None, init: str | None, cha
     saved = json.loads((out / "run.json").read_text())
     if saved["system"] != name:
         raise ValueError(f"{out} holds a run of {saved['system']}, not of {name}")
+    find_system(name, saved.get("source"))
     if (frozen := saved["recipe"].get("freeze", 0)) != changes.get("freeze", frozen):
         raise ValueError(f"this run began with freeze {frozen}, and goes on with it")
     recipe = replace(Recipe.of(saved["recipe"]), **changes)
@@ -154,6 +155,7 @@ def resolve(name: str, out: Path | None, data: str | None, init: str | None, cha
 def write_run(run: Run, source: Source, more: dict[str, Any], out: Path) -> None:
     """Write run.json, which `resume` requires, so before the first step. more: facts beside those of run and source."""
     facts = {"system": source.system.name, "data": source.data, "init": source.init, "recipe": asdict(run.recipe)}
+    facts |= {"source": run.system.source} if run.system.source else {}
     facts |= {"companions": run.model.companions.digests, "classes": run.model.class_names}
     facts |= more | {"learned_from": run.learned_from}
     facts |= {"threads": torch.get_num_threads(), "device": device_name(run.device), "versions": versions()}

@@ -62,13 +62,13 @@ class Stepper:
 
     def __init__(self, source: Path | str, device: str | None = None, heat: bool = False, exact: bool = False):
         said, where = facts_of(source), choose_device(device).device
-        system = find_system(said["system"])
+        system = find_system(said["system"], said.get("source"))
         recipe = Recipe.of(said["recipe"])
         # A constant learning rate: at the end of a schedule, a step would change nothing.
         recipe = replace(recipe, betas=tuple(recipe.betas), cosine=False, warmup=0)
         with torch.random.fork_rng():  # `Run` seeds the global random stream
             self.run = Run(system, finetune.origin(system, None, said)["arguments"], recipe, where)
-        if "critic" not in self.run.optimizers or not generates(system.model):
+        if "critic" not in self.run.optimizers or not generates(system.model) or not hasattr(system.model, "verdict"):
             takes = "that takes pictures from noise, and a critic"
             raise ValueError(f"{system.name} cannot be played step by step: {takes}")
         self.precision = Precision.exact(where) if exact else best_precision(where)
@@ -160,7 +160,7 @@ def facts_of(source: Path | str) -> dict[str, Any]:
         if not finetune.has_critic(source):
             raise Refusal(f"{source} is here without its critic", f"{source} est ici sans son critique")
         header = checkpoint.describe(catalog.locate(source))
-        return {key: getattr(header, key) for key in ("system", "recipe", "data", "arguments", "classes", "licence")}
+        return {key: getattr(header, key) for key in ("system", "recipe", "data", "arguments", "classes", "licence", "source")}
     if not ((source / "run.json").exists() and (source / "state.pt").exists()):
         raise ValueError(f"{source} holds no run that was begun")
     return json.loads((source / "run.json").read_text())

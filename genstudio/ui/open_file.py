@@ -89,8 +89,11 @@ class OpenFile:
         """Connect `tabs`, by id with the front one first. Without tabs, files are only described."""
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
         self.fronts: dict[str | None, str] = {}  # tab in front by session, which takes dropped pictures
-        for key, (panel, _) in tabs.items():
+        self.looked: dict[tuple[str | None, str], int] = {}  # revision of the cards by session and tab
+        for key, (panel, tab) in tabs.items():
             on(panel.select, self.arrival(key), None, self.memory, **QUIET)
+            if tab.drawn and tab.needs:
+                on(panel.select, self.look(key, tab), {tab.system}, [tab.cards], **QUIET)
         front, first = [self.card, switch, *self.bells], next(iter(self.tabs.values()), None)
         opened = on(self.button.upload, self.on_open, self.inputs | {self.button}, front, **ONCE)
         for tab in self.tabs.values():
@@ -297,8 +300,23 @@ class OpenFile:
 
         return on_arrival
 
+    def look(self, key: str, tab: Tab) -> Callable[[dict, gr.Request], dict]:
+        @friendly
+        def on_look(inputs: dict, request: gr.Request) -> dict:
+            """The cards again, if weights have come since this visitor last saw them."""
+            tab.renew()
+            place = session(request), key
+            if self.looked.get(place, 0) == tab.revision:
+                return {tab.cards: gr.update()}
+            self.looked[place] = tab.revision
+            return {tab.cards: tab.cards_html(inputs[tab.system], language(request))}
+
+        return on_look
+
     def on_leave(self, request: gr.Request) -> None:
         self.fronts.pop(session(request), None)
+        for key in self.tabs:
+            self.looked.pop((session(request), key), None)
         for tab in self.tabs.values():
             tab.leave(request)
         VISITS.leave(request)

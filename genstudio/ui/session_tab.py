@@ -169,8 +169,10 @@ class SessionTab(Tab):
         awaited = session.awaited
         return self.backend.scene_of(awaited) if awaited and session.own.digest == awaited["picture"] else None
 
-    def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
+    def share_systems(self) -> None:
         self.backend.systems = self.systems
+
+    def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
         return merged(self.present(self.backend.opening(name), self.front, request))
 
     def leave(self, request: gr.Request) -> None:

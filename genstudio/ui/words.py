@@ -148,6 +148,7 @@ FACTS = {
     "title": Text("system", "système"),
     "titled": Text("title", "titre"),
     "maker": Text("by its parts", "d’après ses parties"),
+    "averaged": Text("averaged weights", "poids moyennés"),
     "pixels": Text("pixels", "pixels"),
     "parameters": Text("parameters", "paramètres"),
     "data": Text("learned from", "appris sur"),

@@ -118,7 +118,7 @@ def test_a_file_is_named_for_what_it_is(tmp_path, name):
     content, kind, form = KINDS[name]
     found = identify.identify(written(tmp_path, name, content))
     assert (found.kind, found.form, found.size) == (kind, form, len(content))
-    assert bool(found.reason) == (form in ("pickle", "torch", "bin")), "why it is not read, where it might have been"
+    assert bool(found.reason) == (form in ("pickle", "torch", "bin", "lfs")), "why it is not read, where it might have been"
     assert (found.recipe is not None) == (name in ("made.png", "recipe.json", "line.txt", "windows.txt"))
     for lang in Text._fields:
         assert getattr(open_file.KIND_TITLES.get(kind) or w.FORMS[form], lang) in open_file.card(found, open_file.Message("so"), lang)

@@ -24,6 +24,7 @@ from genstudio.data import entries, read_pictures
 from genstudio.images import open_picture, read_recipe
 from genstudio.recipes import commands, fields, recipe
 from genstudio.tasks import translate_files as batch
+from genstudio.tasks.outputs import Outputs
 from genstudio.tasks.translate_files import free_place, translate_files
 from tests.test_images import encoded, huge_png, two_colours
 
@@ -208,6 +209,8 @@ def test_a_zip_that_stands_there_is_whole_until_another_is_done(fast, denoiser, 
     next(work)
     assert list(read(target)) == ["old.png"]
     list(work)
+    assert list(read(target)) == ["old.png"] and sorted(read(tmp_path / "out 2.zip")) == ["0.png", "1.png"]
+    list(translate_files(fast, denoiser, [source], target, outputs=Outputs(overwrite=True)))
     assert sorted(read(target)) == ["0.png", "1.png"]
 
 

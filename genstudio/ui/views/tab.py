@@ -179,9 +179,11 @@ class ViewsTab(Tab):
     def panels(self) -> Sequence[Panel]:
         return [view.panel for view in self.views.values() if view.panel]
 
-    def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
+    def share_systems(self) -> None:
         for user in (self.history, *self.views.values()):
             user.systems = self.systems
+
+    def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
         view = self.views[self.front]
         inputs = inputs | {self.history.entries: self.history_of(inputs)}
         scene = view.with_system(view.read(inputs), name)

@@ -16,7 +16,7 @@ from PIL import Image
 from genstudio import checkpoint
 from genstudio.controls import number, thousands
 from genstudio.data.pairs import BAR
-from genstudio.registry import find_system
+from genstudio.registry import find_system, systems
 from genstudio.scores import evaluation
 from genstudio.sharing import hub, hub_cache
 from genstudio.training import jobs
@@ -129,9 +129,11 @@ class Follow:
 
     def stage(self, job: Job, grids: Sequence[Path], place: float, lang: str) -> str:
         """Sample grids of a snapshot: EMA weights, and raw weights of the same step, which are drawn less often."""
-        if not grids:
+        if not grids and job.spec.system in systems():
             awaited = makes_pictures(find_system(job.spec.system).model)
             return f'<p class="empty">{w.NO_WALL.say(lang)}</p>' if awaited else ""
+        if not grids:
+            return ""
         at = min(len(grids) - 1, max(0, int(place)))
         shown, raw = [(grids[at], w.AVERAGE, w.AVERAGE_NOTE)], grids[at].parent / "raw" / grids[at].name
         if raw.exists():
@@ -194,7 +196,10 @@ def source(job: Job) -> str:
 
 
 def title(job: Job, lang: str) -> str:
-    return find_system(job.spec.system).title.say(lang)
+    try:
+        return find_system(job.spec.system).title.say(lang)
+    except ValueError:  # of a file of one's own that is not here now
+        return job.spec.system
 
 
 def share_done(job: Job) -> float | None:

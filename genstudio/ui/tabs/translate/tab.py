@@ -176,7 +176,6 @@ class TranslateTab(SessionTab):
         return [self.settings.panel]
 
     def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
-        self.backend.systems = self.systems
         scene = self.fitted(self.backend.sessions.of(request), self.backend.opening(name))
         return merged(self.present(scene, self.front, request))
 
