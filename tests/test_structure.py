@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "registry": {"controls", "model", "system", "models"},
     "checkpoint": {"legacy", "controls", "model", "system", "registry"},
     "catalog": CORE | {"registry", "checkpoint", "sharing"},  # sharing.hub_cache, which asks no network
-    "scores": CORE | {"data", "models", "registry", "checkpoint", "catalog"},
+    "scores": CORE | {"layers", "data", "models", "registry", "checkpoint", "catalog"},
     "sharing": CORE | {"registry", "checkpoint", "scores"},
     "training": CORE | {"layers", "objectives", "data", "registry", "checkpoint", "catalog", "scores"},
     "engine": CORE | {"layers", "samplers", "latent", "models", "registry", "checkpoint", "catalog"},

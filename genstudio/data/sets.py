@@ -20,7 +20,7 @@ from genstudio.data.drawings import FACE_LICENCES
 from genstudio.data.drawings.faces import Faces
 from genstudio.data.drawings.faces import named as faces_named
 from genstudio.data.pictures import Original, Pictures
-from genstudio.layers.palette import CMP, FACADES, resize_labels
+from genstudio.layers.palette import CMP, FACADES, nearest, resize_labels
 
 
 def _local(name: str, advice: Text) -> Path:
@@ -192,8 +192,10 @@ def facades(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     photos = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/photo/"))
     drawn = read_pictures(path, (3, 128, 128), keep=lambda name: name.startswith(f"{split}/labels/"))
     pairs = {PurePosixPath(name).stem: i for i, name in enumerate(drawn.names)}
-    classes = CMP.nearest(drawn.tensor())[[pairs[PurePosixPath(name).stem] for name in photos.names]]
-    labels = resize_labels(FACADES.bytes(classes), shape[1:])
+    order = [pairs[PurePosixPath(name).stem] for name in photos.names]
+    classes = torch.cat([nearest(part, CMP)[0] for part in drawn.tensor()[order].split(50)])
+    colours = torch.tensor(FACADES.colours, dtype=torch.uint8)
+    labels = resize_labels(colours[classes].movedim(-1, 1), shape[1:])
     credit = f"CMP Facade Database, Tylecek and Sara 2013, {RESEARCH}"
     return Pictures("facades", photos.images, credit=credit, names=photos.names, sources=labels)
 

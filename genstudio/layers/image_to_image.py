@@ -19,9 +19,15 @@ class UNet(nn.Module):
 
     Ronneberger et al. 2015 (arXiv:1505.04597) with 4x4 convolutions of stride 2, batch norm, and dropout at the lowest
     resolutions. Sides must be multiples of `multiple`; `reach` is the radius in pixels of the receptive field.
+
+    detail: channels at full resolution, where 3x3 convolutions read the input again. The last layer of the paper, a
+        transposed convolution, leaves a checkerboard (Odena et al. 2016, doi:10.23915/distill.00003).
     """
 
-    def __init__(self, inputs: int, outputs: int, widths: Sequence[int], dropout: float = 0.5, norm: Norm = "batch"):
+    def __init__(
+        self, inputs: int, outputs: int, widths: Sequence[int], dropout: float = 0.5, norm: Norm = "batch",
+        detail: int = 0,
+    ):  # fmt: skip
         super().__init__()
         self.inputs, self.multiple = inputs, 2 ** len(widths)
         # Below 2 * 2^l per level in the encoder, and as much in the decoder; instance norm depends on all pixels.
@@ -36,8 +42,16 @@ class UNet(nn.Module):
             after = [normed(norm, outer)] if i else []
             after += [nn.Dropout(dropout)] if i and len(widths) - i <= DROPPED and dropout else []
             in_channels = inner if innermost else 2 * inner
+            if detail and not i:
+                self.ups.append(nn.Sequential(nn.ReLU(), *wider(in_channels, detail, norm)))
+                continue
             up = nn.ConvTranspose2d(in_channels, outer if i else outputs, 4, 2, 1, bias=not i or norm == "instance")
             self.ups.append(nn.Sequential(nn.ReLU(), up, *after))
+        self.last = None
+        if detail:
+            mixed, last = nn.Conv2d(detail + inputs, detail, 3, padding=1), nn.Conv2d(detail, outputs, 3, padding=1)
+            self.last = nn.Sequential(mixed, nn.ReLU(), last)
+            self.reach = self.reach and self.reach + 4
         normal_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -49,7 +63,7 @@ class UNet(nn.Module):
         x = self.ups[-1](skips.pop())
         for up in reversed(self.ups[:-1]):
             x = up(torch.cat([x, skips.pop()], 1))
-        return x
+        return x if self.last is None else self.last(torch.cat([x, images.to(x.dtype)], 1))
 
 
 class InstanceNorm(nn.Module):
@@ -76,6 +90,12 @@ class InstanceNorm(nn.Module):
             return nn.functional.instance_norm(x, eps=self.epsilon)
         # torch's instance norm on a CPU undoes the memory layout in which convolutions are fast.
         return torch.cat([nn.functional.batch_norm(p, None, None, training=True, eps=self.epsilon) for p in x.split(1)])
+
+
+def wider(a: int, b: int, norm: Norm) -> list[nn.Module]:
+    """Layers to twice the resolution that treat all pixels alike, as a transposed convolution does not."""
+    conv = nn.Conv2d(a, b, 3, padding=1, bias=norm == "instance")
+    return [conv, normed(norm, b), nn.ReLU(), nn.Upsample(scale_factor=2, mode="bilinear")]
 
 
 def normed(norm: Norm, channels: int) -> nn.Module:

@@ -21,18 +21,18 @@ from genstudio.system import Recipe, system
 class Segmenter(Translator):
     """A U-Net with a logit for each class and pixel; its output is drawn in the colours of a palette."""
 
-    def __init__(self, image_shape: tuple[int, int, int], widths: tuple[int, ...], palette: Palette):
+    def __init__(self, image_shape: tuple[int, int, int], widths: tuple[int, ...], palette: Palette, detail: int = 16):
         super().__init__(image_shape)
-        self.palette, self.own_side = palette, image_shape[1]
-        self.network = UNet(image_shape[0], len(palette), widths)
+        self.target_palette, self.own_side = palette, image_shape[1]
+        self.network = UNet(image_shape[0], len(palette), widths, detail=detail)
         self.multiple, self.reach = self.network.multiple, self.network.reach
 
     def translate(self, images: Tensor) -> Tensor:
-        return self.palette.paint(self.network(images).argmax(1))
+        return self.target_palette.paint(self.network(images).argmax(1))
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         logits = self.network(self.sources(batch)).float()
-        yield "model", {"cross-entropy": cross_entropy(logits, self.palette.nearest(batch.images))}
+        yield "model", {"cross-entropy": cross_entropy(logits, self.target_palette.nearest(batch.images))}
 
 
 @system(
@@ -44,4 +44,4 @@ class Segmenter(Translator):
 )
 def facade_labels() -> Segmenter:
     """Photographs of facades are segmented into wall, windows, balconies and nine other classes."""
-    return Segmenter((3, 128, 128), (32, 64, 96, 112, 112), FACADES)
+    return Segmenter((3, 128, 128), (32, 64, 96, 112, 104), FACADES)

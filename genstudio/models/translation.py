@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from genstudio.controls import Choice, Slider, Text
+from genstudio.controls import Choice, Refusal, Slider, Text
 from genstudio.layers.image_to_image import (
     InstanceNorm,
     MirroredResNetGenerator,
@@ -35,6 +35,8 @@ class Translator(Model):
     scale = 1  # upsampling factor
     reach: int | None = None  # radius of the receptive field; None: the whole image
     own_side: int | None = None  # resolution of training, at which objects have the right scale; None: any
+    source_palette: Palette | None = None  # of its input, if that is label pictures
+    target_palette: Palette | None = None  # of its output, if that is label pictures
 
     def __init__(self, image_shape: tuple[int, int, int]):
         super().__init__()
@@ -44,6 +46,16 @@ class Translator(Model):
     def sources(self, batch: Batch) -> Tensor:
         """Inputs of `translate` whose targets are `batch.images`."""
         return batch.sources
+
+    def novelty(self, images: Tensor) -> Tensor:
+        """Distance (n,) of images from the training domain: above 1 they lie outside. Infinite for no label pictures,
+        where the network reads such."""
+        if self.source_palette:
+            try:
+                images = self.source_palette.adopt(images)
+            except Refusal:
+                return torch.full((len(images),), torch.inf)
+        return self.domain(images)
 
     def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
         self.domain.fit(self.sources(batch) for batch in batches)
@@ -74,7 +86,7 @@ class Pix2Pix(Translator):
         super().__init__(image_shape)
         channels = image_shape[0]
         self.weight, self.adversarial, self.game = weight, adversarial, game
-        self.own_side, self.palette = image_shape[1], palette
+        self.own_side, self.source_palette = image_shape[1], palette
         inputs = len(palette) if palette else channels
         self.generator = UNet(inputs, channels, widths) if generator is None else generator
         self.multiple, self.reach = self.generator.multiple, self.generator.reach
@@ -84,7 +96,7 @@ class Pix2Pix(Translator):
     # verbs
 
     def translate(self, images: Tensor) -> Tensor:
-        inputs = self.palette.planes(images) if self.palette else images
+        inputs = self.source_palette.planes(images) if self.source_palette else images
         inputs = inputs if self.generator.inputs == inputs.shape[1] else luma(inputs)
         return torch.tanh(self.generator(inputs)).expand_as(images)
 
@@ -110,7 +122,7 @@ class Pix2Pix(Translator):
 
     def verdict(self, source: Tensor, images: Tensor) -> Tensor:
         """Logits (n, 1, h', w') of the critic; source and result are augmented alike."""
-        source = self.palette.planes(source) if self.palette else source
+        source = self.source_palette.planes(source) if self.source_palette else source
         return self.critic(self.augment(torch.cat([source, images], 1))).float()
 
 
@@ -264,8 +276,9 @@ FACADES_KNOWS = Text("label pictures of facades", "plans colorés de façades")
 
 
 def facades_network(weight: float = 100.0, adversarial: float = 1.0) -> Pix2Pix:
-    widths, critic_widths = (32, 64, 96, 112, 112), (32, 64, 128, 128)
-    return Pix2Pix((3, 128, 128), widths, critic_widths, weight, adversarial, palette=FACADES)
+    generator = UNet(len(FACADES), 3, widths=(32, 64, 96, 112, 104), detail=8)
+    critic_widths = (32, 64, 128, 128)  # patches of 70 pixels
+    return Pix2Pix((3, 128, 128), (), critic_widths, weight, adversarial, generator=generator, palette=FACADES)
 
 
 @system(

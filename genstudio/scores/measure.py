@@ -26,7 +26,7 @@ from genstudio.data.pictures import relabel
 from genstudio.model import Model, generates
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
-from genstudio.scores import conditional, samples
+from genstudio.scores import conditional, efficientnet, samples
 from genstudio.scores.distances import (
     class_shares,
     frechet,
@@ -188,9 +188,10 @@ def translated(subject: Subject) -> Scores:
     shape, device = subject.model.image_shape, subject.device
     batch = subject.test.batch(subset(torch.arange(len(subject.test)), subject.n))
     judge = judge_of(subject.data, shape, subject.features, device) or substitute_judge(shape, device)
+    training = pictures(subject.data, "train", shape)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        yield from translation(subject.model, batch, judge)
+        yield from translation(subject.model, batch, judge, training)
 
 
 # In the order of the scores. Adding one: an entry here.
@@ -247,10 +248,13 @@ def judge_of(
 
 
 def substitute_judge(shape: tuple[int, int, int], device: torch.device) -> FeatureNetwork | None:
-    """A classifier of other data with images of this shape, or None: its features see colours and edges, too."""
+    """A classifier of other data with images of this shape: its features see colours and edges, too. Else
+    EfficientNet-Lite0 if it is installed, or None."""
     available = catalog.available()
     judges = (network(system.name, device) for system in with_verbs("classify") if system.name in available)
-    return next((judge for judge in judges if judge.shape == tuple(shape)), None)
+    if found := next((judge for judge in judges if judge.shape == tuple(shape)), None):
+        return found
+    return network(efficientnet.NAME, device) if efficientnet.installed() else None
 
 
 def reconstruction(model: Model, training: Tensor, held_out: Tensor) -> Scores:

@@ -313,6 +313,8 @@ def test_a_translation_has_the_size_of_its_source_times_the_scale(name):
 @pytest.mark.parametrize("name", TRANSLATORS)
 def test_what_a_translator_shows_is_bytes_and_every_end_of_a_control_shows_another_picture(name, view, fast: Engine):
     given = np.random.RandomState(0).randint(0, 256, (1, 37, 53, 3), dtype=np.uint8)
+    if palette := fast.hold(name).model.source_palette:
+        given = np.array(palette.colours, np.uint8)[given[..., 0] % len(palette)]
     scale = fast.hold(name).model.scale
 
     def shown(**values) -> np.ndarray:
