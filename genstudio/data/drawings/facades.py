@@ -11,7 +11,7 @@ from genstudio.controls import Text
 from genstudio.layers.palette import FACADES
 
 SIDE = 128
-WALL, WINDOW, DOOR, HEAD, SILL, BALCONY, SHUTTER, ORNAMENT, CORNICE, PILLAR, SHOP = range(1, len(FACADES))
+FRONT, WINDOW, DOOR, HEAD, SILL, BALCONY, SHUTTER, ORNAMENT, CORNICE, PILLAR, SHOP = range(1, len(FACADES))
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def labels(facade: Facade) -> np.ndarray:
 
     left, right, top = facade.left * SIDE, facade.right * SIDE, facade.top * SIDE
     floor, bay = (SIDE - top) / facade.floors, (right - left) / facade.bays
-    fill(left, top, right, SIDE, WALL)
+    fill(left, top, right, SIDE, FRONT)
 
     def among(number: int, chosen: tuple[int, ...]) -> bool:
         return number in chosen or (number == facade.floors - 1 and -1 in chosen)
