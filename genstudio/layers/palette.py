@@ -73,7 +73,7 @@ class Palette:
 
 
 def nearest(images: Tensor, colours: Sequence[Colour]) -> tuple[Tensor, Tensor]:
-    """Number of the colour nearest to each pixel of images (n, 3, h, w) in [-1, 1], and its distance: (n, h, w) both."""
+    """Number of the colour nearest to each pixel of images (n, 3, h, w), and its distance, both (n, h, w)."""
     least, classes = torch.full_like(images[:, 0], torch.inf), torch.zeros_like(images[:, 0], dtype=torch.long)
     for number, colour in enumerate(colours):  # in turn, as twelve distances of a large picture would fill the memory
         levels = zip(images.unbind(1), colour, strict=True)

@@ -188,6 +188,8 @@ def translated(subject: Subject) -> Scores:
     shape, device = subject.model.image_shape, subject.device
     batch = subject.test.batch(subset(torch.arange(len(subject.test)), subject.n))
     judge = judge_of(subject.data, shape, subject.features, device) or substitute_judge(shape, device)
+    if judge is None and efficientnet.installed():
+        judge = network(efficientnet.NAME, device)
     training = pictures(subject.data, "train", shape)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -248,13 +250,10 @@ def judge_of(
 
 
 def substitute_judge(shape: tuple[int, int, int], device: torch.device) -> FeatureNetwork | None:
-    """A classifier of other data with images of this shape: its features see colours and edges, too. Else
-    EfficientNet-Lite0 if it is installed, or None."""
+    """A classifier of other data with images of this shape, or None: its features see colours and edges, too."""
     available = catalog.available()
     judges = (network(system.name, device) for system in with_verbs("classify") if system.name in available)
-    if found := next((judge for judge in judges if judge.shape == tuple(shape)), None):
-        return found
-    return network(efficientnet.NAME, device) if efficientnet.installed() else None
+    return next((judge for judge in judges if judge.shape == tuple(shape)), None)
 
 
 def reconstruction(model: Model, training: Tensor, held_out: Tensor) -> Scores:

@@ -1,8 +1,8 @@
 """Fidelity of image translators: outputs against the ground truth of held-out pairs.
 
 Every score comes with that of a baseline: the unchanged source, its bicubic enlargement, or the mean colour of each
-label. All images are quantized to uint8 first, as in files. The choice of scores depends on the data, not on names: mean
-IoU if the targets are label pictures, colourfulness if the sources are grey, attributes if the judge finds them in
+label. All images are quantized to uint8 first, as in files. The choice of scores depends on the data, not on names:
+mean IoU if the targets are label pictures, colourfulness if the sources are grey, attributes if the judge finds them in
 targets and not in sources, denoising if the model adds noise itself.
 """
 

@@ -103,7 +103,10 @@ VISIONS = {
 }
 
 
-@pytest.mark.parametrize(("vision", "least"), [("plain", 31), ("protanopia", 21), ("deuteranopia", 21), ("tritanopia", 18)])
+LEAST = {"plain": 31, "protanopia": 21, "deuteranopia": 21, "tritanopia": 18}
+
+
+@pytest.mark.parametrize(("vision", "least"), LEAST.items())
 def test_colours_are_told_apart_by_any_eye(vision, least):
     """2.3 is just noticeable; the first twelve wishes were 8 apart."""
     seen = lab(np.array(FACADES.colours) / 255, np.array(VISIONS[vision]))

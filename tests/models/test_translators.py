@@ -18,6 +18,7 @@ from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution, c
 from genstudio.models.segmentation import Segmenter
 from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma
 from genstudio.objectives.adversarial import critic_least_squares, generator_least_squares
+from genstudio.objectives.augmentation import augment
 from genstudio.registry import find_system
 
 
@@ -89,6 +90,19 @@ def test_the_l1_term_sends_no_gradient_to_the_critic():
     assert any(p.grad is not None and p.grad.any() for p in model.generator.parameters())
     terms["generator"].backward()
     assert any(p.grad is not None and p.grad.any() for p in model.critic.parameters())  # this one passes through it
+
+
+def test_label_planes_stay_one_hot_where_images_are_augmented_before_the_critic():
+    """Colours change in the photograph alone, and both are moved and cut alike."""
+    source, photograph = FACADES.planes(labelled(64).sources), torch.full((64, 3, 32, 32), 0.5)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        changed = augment(torch.cat([source, photograph], 1))
+    planes, colours = changed.split([12, 3], 1)
+    assert set(planes.unique().tolist()) == {0, 1} and planes.sum(1).max() == 1
+    gone = planes.sum(1) == 0  # moved or cut out
+    assert 0.05 < gone.float().mean() < 0.9 and not colours.movedim(1, -1)[gone].any()
+    assert colours.movedim(1, -1)[~gone].std() > 0.1
 
 
 def test_three_losses_begin_with_the_same_network_and_the_same_first_pictures():
