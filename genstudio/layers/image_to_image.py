@@ -20,8 +20,9 @@ class UNet(nn.Module):
     Ronneberger et al. 2015 (arXiv:1505.04597) with 4x4 convolutions of stride 2, batch norm, and dropout at the lowest
     resolutions. Sides must be multiples of `multiple`; `reach` is the radius in pixels of the receptive field.
 
-    detail: channels at full resolution, where 3x3 convolutions read the input again. The last layer of the paper, a
-        transposed convolution, leaves a checkerboard (Odena et al. 2016, doi:10.23915/distill.00003).
+    detail: channels at full resolution, where 3x3 convolutions read the input again; on the way there, 3x3 convolutions
+        and bilinear upsampling take the place of transposed convolutions, which leave a checkerboard (Odena et al.
+        2016, doi:10.23915/distill.00003).
     """
 
     def __init__(
@@ -39,13 +40,15 @@ class UNet(nn.Module):
             before = nn.LeakyReLU(0.2) if i else nn.Identity()
             down = nn.Conv2d(outer, inner, 4, 2, 1, bias=not isinstance(down_norm, nn.BatchNorm2d))
             self.downs.append(nn.Sequential(before, down, down_norm))
-            after = [normed(norm, outer)] if i else []
+            in_channels, out_channels = inner if innermost else 2 * inner, outer if i else detail or outputs
+            after = [normed(norm, out_channels)] if i or detail else []
             after += [nn.Dropout(dropout)] if i and len(widths) - i <= DROPPED and dropout else []
-            in_channels = inner if innermost else 2 * inner
-            if detail and not i:
-                self.ups.append(nn.Sequential(nn.ReLU(), *wider(in_channels, detail, norm)))
-                continue
-            up = nn.ConvTranspose2d(in_channels, outer if i else outputs, 4, 2, 1, bias=not i or norm == "instance")
+            bias = not after or norm == "instance"
+            if detail:
+                up = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)
+                after.append(nn.Upsample(scale_factor=2, mode="bilinear"))
+            else:
+                up = nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, bias=bias)
             self.ups.append(nn.Sequential(nn.ReLU(), up, *after))
         self.last = None
         if detail:
@@ -63,7 +66,7 @@ class UNet(nn.Module):
         x = self.ups[-1](skips.pop())
         for up in reversed(self.ups[:-1]):
             x = up(torch.cat([x, skips.pop()], 1))
-        return x if self.last is None else self.last(torch.cat([x, images.to(x.dtype)], 1))
+        return x if self.last is None else self.last(torch.cat([x.relu(), images.to(x.dtype)], 1))
 
 
 class InstanceNorm(nn.Module):
@@ -90,12 +93,6 @@ class InstanceNorm(nn.Module):
             return nn.functional.instance_norm(x, eps=self.epsilon)
         # torch's instance norm on a CPU undoes the memory layout in which convolutions are fast.
         return torch.cat([nn.functional.batch_norm(p, None, None, training=True, eps=self.epsilon) for p in x.split(1)])
-
-
-def wider(a: int, b: int, norm: Norm) -> list[nn.Module]:
-    """Layers to twice the resolution that treat all pixels alike, as a transposed convolution does not."""
-    conv = nn.Conv2d(a, b, 3, padding=1, bias=norm == "instance")
-    return [conv, normed(norm, b), nn.ReLU(), nn.Upsample(scale_factor=2, mode="bilinear")]
 
 
 def normed(norm: Norm, channels: int) -> nn.Module:

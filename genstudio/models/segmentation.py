@@ -44,4 +44,4 @@ class Segmenter(Translator):
 )
 def facade_labels() -> Segmenter:
     """Photographs of facades are segmented into wall, windows, balconies and nine other classes."""
-    return Segmenter((3, 128, 128), (32, 64, 96, 112, 104), FACADES)
+    return Segmenter((3, 128, 128), (32, 64, 128, 128, 120), FACADES)

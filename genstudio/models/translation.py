@@ -276,7 +276,7 @@ FACADES_KNOWS = Text("label pictures of facades", "plans colorés de façades")
 
 
 def facades_network(weight: float = 100.0, adversarial: float = 1.0) -> Pix2Pix:
-    generator = UNet(len(FACADES), 3, widths=(32, 64, 96, 112, 104), detail=8)
+    generator = UNet(len(FACADES), 3, widths=(32, 64, 128, 128, 120), detail=8)
     critic_widths = (32, 64, 128, 128)  # patches of 70 pixels
     return Pix2Pix((3, 128, 128), (), critic_widths, weight, adversarial, generator=generator, palette=FACADES)
 
@@ -358,7 +358,7 @@ def unet_translator(
     inputs: Channels = 3,
     outputs: Channels = 3,
     side: int = 64,
-    widths: tuple[int, ...] = (32, 64, 128, 128, 128),
+    widths: tuple[int, ...] = (32, 64, 128, 128, 120),
     norm: Norm = "batch",
 ) -> Pix2Pix:
     """The U-Net generator of pix2pix, which can be fine-tuned on pairs."""
