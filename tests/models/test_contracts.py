@@ -344,7 +344,7 @@ def test_nothing_beyond_its_reach_matters_to_a_translator(name):
     In float64, where a fluke of rounding cannot pass for sight; and something nearby must change, or nothing was seen.
     """
     model = awake(INSTANCES[name]).double()
-    translate = model.network if model.target_palette else model.translate  # logits: the class of a pixel rarely changes
+    translate = model.network if model.target_palette else model.translate  # logits, as classes rarely change
     if model.reach is None:
         pytest.skip("it sees the whole picture, and says so")
     side = 2 * -(-(model.reach + 2) // model.multiple) * model.multiple + 2 * model.multiple
