@@ -41,6 +41,7 @@ class Recipe:
     jitter: Annotated[int, "pixels of random shift"] = 0
     crop: Annotated[bool, "learn from random crops of pictures larger than the network, scaled by 1 to 2"] = False
     reverse: Annotated[bool, "of pairs: translate from B to A"] = False
+    mirror: Annotated[bool, "the margins of a shift mirror the image; else they repeat its border"] = False
     freeze: Annotated[int, "frozen early layers: of the critic if there is one (FreezeD), else of the model"] = 0
     augment: Annotated[bool, "augment all images before the critic, for small sets (DiffAugment)"] = False
     critic_warmup: Annotated[int | None, "images for which only the critic learns, as a new one needs"] = None
@@ -161,7 +162,7 @@ class System:
         return (self.build.__doc__ or "").strip()
 
 
-TAKES = ("drawings", "faces", "photographs")
+TAKES = ("drawings", "faces", "photographs", "labels")
 
 
 def system(

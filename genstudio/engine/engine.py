@@ -284,7 +284,7 @@ class Engine:
         loaded = self.hold(name)
         find_verb(loaded.system, "translate")
         x = to_tensor([picture], loaded.model.image_shape).to(self.device)
-        return self._on_worker(lambda: float(loaded.model.domain(loaded.model.perceived(x))))
+        return self._on_worker(lambda: float(loaded.model.novelty(x)))
 
     def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Latents (n, 2) and class numbers (n,) of held-out images, for a model with a two-dimensional latent space."""

@@ -26,7 +26,7 @@ from genstudio.data.pictures import relabel
 from genstudio.model import Model, generates
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
-from genstudio.scores import conditional, samples
+from genstudio.scores import conditional, efficientnet, samples
 from genstudio.scores.distances import (
     class_shares,
     frechet,
@@ -197,9 +197,12 @@ def translated(subject: Subject) -> Scores:
     shape, device = subject.model.image_shape, subject.device
     batch = subject.test.batch(subset(torch.arange(len(subject.test)), subject.n))
     judge = judge_of(subject.data, shape, subject.features, device) or substitute_judge(shape, device)
+    if judge is None and efficientnet.installed():
+        judge = network(efficientnet.NAME, device)
+    training = pictures(subject.data, "train", shape)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        yield from translation(subject.model, batch, judge)
+        yield from translation(subject.model, batch, judge, training)
 
 
 # In the order of the scores. Adding one: an entry here.
