@@ -51,6 +51,9 @@ class TranslateBackend:
     def draws(self, system: str) -> bool:
         return self.systems[system].takes == "drawings"
 
+    def paints(self, system: str) -> bool:
+        return self.systems[system].takes == "labels"
+
     def own_side(self, system: str) -> int | None:
         return self.engine.hold(system).model.own_side
 
