@@ -37,6 +37,7 @@ class Recipe:
     ema: Annotated[float, "decay per step of the averaged (EMA) weights; 0 keeps the raw weights"] = 0.999
     flip: Annotated[bool, "mirror half of the images"] = False
     jitter: Annotated[int, "pixels of random shift"] = 0
+    mirror: Annotated[bool, "the margins of a shift mirror the image; else they repeat its border"] = False
     freeze: Annotated[int, "frozen early layers: of the critic if there is one (FreezeD), else of the model"] = 0
     augment: Annotated[bool, "augment all images before the critic, for small sets (DiffAugment)"] = False
     critic_warmup: Annotated[int | None, "images for which only the critic learns, as a new one needs"] = None
@@ -143,7 +144,7 @@ class System:
         return (self.build.__doc__ or "").strip()
 
 
-TAKES = ("drawings", "faces", "photographs")
+TAKES = ("drawings", "faces", "photographs", "labels")
 
 
 def system(

@@ -34,11 +34,11 @@ class Batches:
     """
 
     def __init__(
-        self, pictures: Pictures, size: int, *, seed: int = 0, flip: bool = False, jitter: int = 0, rank: int = 0,
-        world: int = 1, seeds: int = SEEDS,
+        self, pictures: Pictures, size: int, *, seed: int = 0, flip: bool = False, jitter: int = 0,
+        mirror: bool = False, rank: int = 0, world: int = 1, seeds: int = SEEDS,
     ):  # fmt: skip
         self.pictures, self.size, self.seed, self.seeds = pictures, size, seed, seeds
-        self.flip, self.jitter, self.rank, self.world = flip, jitter, rank, world
+        self.flip, self.jitter, self.mirror, self.rank, self.world = flip, jitter, mirror, rank, world
         self._orders: dict[int, tuple[int, Tensor]] = {}  # of each stream: the epoch, and its permutation
 
     def __getitem__(self, k: int) -> Batch:
@@ -62,7 +62,8 @@ class Batches:
             mirrored = torch.rand(len(images), generator=generator) < 0.5
             images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
         if self.jitter:
-            images = _shift(images, torch.randint(-self.jitter, self.jitter + 1, (len(images), 2), generator=generator))
+            shifts = torch.randint(-self.jitter, self.jitter + 1, (len(images), 2), generator=generator)
+            images = _shift(images, shifts, self.mirror)
         return images
 
     def _shuffled(self, positions: range, count: int, stream: int = 0) -> Tensor:
@@ -78,9 +79,11 @@ class Batches:
         return torch.tensor(indices)
 
 
-def _shift(images: Tensor, shifts: Tensor) -> Tensor:
-    """Shift each image by whole pixels, shifts (n, 2) of (dy, dx), with its border replicated."""
+def _shift(images: Tensor, shifts: Tensor, mirror: bool = False) -> Tensor:
+    """Shift each image by whole pixels, shifts (n, 2) of (dy, dx), with its border replicated, or mirrored there."""
     n, _, h, w = images.shape
-    rows = (torch.arange(h) + shifts[:, :1]).clamp(0, h - 1)  # (n, h)
-    columns = (torch.arange(w) + shifts[:, 1:]).clamp(0, w - 1)  # (n, w)
+    rows, columns = torch.arange(h) + shifts[:, :1], torch.arange(w) + shifts[:, 1:]  # (n, h), (n, w)
+    if mirror:  # about the pixels of the border, which stay single
+        rows, columns = (h - 1 - (h - 1 - rows.abs()).abs(), w - 1 - (w - 1 - columns.abs()).abs())
+    rows, columns = rows.clamp(0, h - 1), columns.clamp(0, w - 1)
     return images[torch.arange(n).view(n, 1, 1), :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

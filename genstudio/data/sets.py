@@ -13,20 +13,25 @@ import torch
 from torch import Tensor
 
 from genstudio import paths
-from genstudio.controls import Refusal
+from genstudio.controls import Refusal, Text
 from genstudio.data import pixels
 from genstudio.data.archives import read_pictures
 from genstudio.data.drawings import FACE_LICENCES
 from genstudio.data.drawings.faces import Faces
 from genstudio.data.drawings.faces import named as faces_named
 from genstudio.data.pictures import Original, Pictures
+from genstudio.layers.palette import CMP, FACADES, resize_labels
 
 
-def _local(name: str, advice: str) -> Path:
+def _local(name: str, advice: Text) -> Path:
     path = paths.data() / name
     if not path.exists():
-        raise Refusal(f"{path} is not there: {advice}", f"{path} n’est pas là : {advice}")
+        raise Refusal(f"{path} is not there: {advice.en}", f"{path} n’est pas là : {advice.fr}")
     return path
+
+
+def _built(command: str) -> Text:
+    return Text(f"build it with `{command}`", f"faites-le avec `{command}`")
 
 
 def _downloaded(fetch: Callable[[], Any], name: str, root: Path) -> Any:
@@ -81,7 +86,7 @@ AVATAR_CREDIT = (
 
 def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     """Cartoon faces in eight drawing styles, 64x64, labelled by style. Every tenth face of a style is held out."""
-    path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
+    path = _local("avatars.zip", _built("python -m genstudio data avatars"))
 
     def keep(name: str) -> bool:
         held_out = PurePosixPath(name).stem[-1] == "9"
@@ -94,7 +99,7 @@ def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 def faces(split: str, shape: tuple[int, int, int] | None, chosen: Faces | None = None) -> Pictures:
     """Faces in one drawing style, drawn by seed (`drawings/faces.py`), or pairs of each without and with glasses."""
     chosen = chosen or Faces()
-    path = _local(f"{chosen.name}.zip", f"draw it with `{chosen.command}`")
+    path = _local(f"{chosen.name}.zip", _built(chosen.command))
     found = read_pictures(path, shape or (3, chosen.side, chosen.side), keep=lambda name: name.startswith(split + "/"))
     credit = f"DiceBear avatars: {chosen.style} {FACE_LICENCES[chosen.style]}"
     found = replace(found, labels=None, classes=(), credit=credit)
@@ -109,7 +114,7 @@ EMOJI_CREDIT = "Emoji: Noto Emoji Apache 2.0; Twemoji CC BY 4.0; OpenMoji CC BY-
 
 def emoji(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     """Emoji in five drawing styles, 64x64. A tenth of the symbols is held out in all styles at once."""
-    path = _local("emoji.zip", "build it with `python -m genstudio data emoji`")
+    path = _local("emoji.zip", _built("python -m genstudio data emoji"))
 
     def keep(name: str) -> bool:
         held_out = sum(ord(c) * 31**i for i, c in enumerate(PurePosixPath(name).stem)) % 10 == 0
@@ -140,7 +145,7 @@ def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     Every tenth pair is held out. Of the other pairs, one half is used without glasses only, the other half with. The
     training faces of `avatars` in the same five styles are added to their domain.
     """
-    path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
+    path = _local("avatars.zip", _built("python -m genstudio data avatars"))
 
     def number(name: str) -> int:
         return int(PurePosixPath(name).stem.rpartition("-")[2])
@@ -165,15 +170,61 @@ def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 
 def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani); the last 200 of a shuffle are held out."""
-    images = np.load(_local("freyfaces.npz", "put the archive of `images` (1965, 28, 20) there"))["images"]
+    advice = Text("put the archive of `images` (1965, 28, 20) there", "mettez-y l’archive d’`images` (1965, 28, 20)")
+    images = np.load(_local("freyfaces.npz", advice))["images"]
     order = np.random.RandomState(123).permutation(len(images))  # the seed of the Sylvester flows' split
     chosen = order[-200:] if split == "test" else order[:-200]
     credit = "Frey faces, Roweis and Ghahramani"
     return Pictures("freyfaces", torch.from_numpy(images[chosen][:, None].copy()), credit=credit)
 
 
+RESEARCH = "pictures for research; licence unclear"
+FACADES_ADVICE = Text(
+    "zip the CMP Facade Database (Hugging Face: huggan/facades) as {train,test}/photo/1.jpg and labels/1.png there",
+    "mettez-y la CMP Facade Database (Hugging Face : huggan/facades) en zip, {train,test}/photo/1.jpg et labels/1.png",
+)
+
+
+def facades(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Label pictures of facades and their photographs: 400 pairs, 128x128, and 106 held out (Tylecek and Sara)."""
+    path = _local("facades.zip", FACADES_ADVICE)
+    shape = shape or (3, 128, 128)
+    photos = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/photo/"))
+    drawn = read_pictures(path, (3, 128, 128), keep=lambda name: name.startswith(f"{split}/labels/"))
+    pairs = {PurePosixPath(name).stem: i for i, name in enumerate(drawn.names)}
+    classes = CMP.nearest(drawn.tensor())[[pairs[PurePosixPath(name).stem] for name in photos.names]]
+    labels = resize_labels(FACADES.bytes(classes), shape[1:])
+    credit = f"CMP Facade Database, Tylecek and Sara 2013, {RESEARCH}"
+    return Pictures("facades", photos.images, credit=credit, names=photos.names, sources=labels)
+
+
+def facade_labels(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """The pairs of `facades` the other way: photographs, and the label pictures to find."""
+    pairs = facades(split, shape)
+    return replace(pairs, name="facade_labels", images=pairs.sources, sources=pairs.images)
+
+
+MONET_ADVICE = Text(
+    "zip monet2photo (Hugging Face: huggan/monet2photo) as {train,test}/monet/1.jpg and photo/1.jpg there",
+    "mettez-y monet2photo (Hugging Face : huggan/monet2photo) en zip, {train,test}/monet/1.jpg et photo/1.jpg",
+)
+
+
+def monet(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Landscape photographs (810 + 90) and Monet's paintings (270 + 30), unpaired, 160x160 (Zhu et al. 2017)."""
+    path = _local("monet.zip", MONET_ADVICE)
+    shape = shape or (3, 160, 160)
+    paintings = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/monet/"))
+    photos = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/photo/"))
+    credit = f"Monet's paintings, in the public domain, and photographs from Flickr, {RESEARCH} (monet2photo)"
+    return Pictures("monet", paintings.images, credit=credit, sources=photos.images, paired=False)
+
+
 SETS: dict[str, Callable[[str, tuple[int, int, int] | None], Pictures]] = {
-    f.__name__: f for f in (mnist, cifar10, avatars, avatars_glasses, faces, emoji, emoji_lines, freyfaces)
+    f.__name__: f
+    for f in (
+        mnist, cifar10, avatars, avatars_glasses, faces, emoji, emoji_lines, freyfaces, facades, facade_labels, monet
+    )
 }
 
 

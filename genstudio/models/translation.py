@@ -22,6 +22,7 @@ from genstudio.layers.image_to_image import (
     UNet,
 )
 from genstudio.layers.novelty import Domain
+from genstudio.layers.palette import FACADES, Palette
 from genstudio.model import Batch, Model, Progress
 from genstudio.objectives.adversarial import LEAST_SQUARES, LOGISTIC, Game, watch
 from genstudio.system import Recipe, system
@@ -51,8 +52,10 @@ class Translator(Model):
 class Pix2Pix(Translator):
     """Pix2pix: a U-Net trained on pairs, and a critic (discriminator) of source and result, concatenated.
 
-    weight: of the generator's L1 loss.
+    weight: of the generator's L1 loss; 0 for the adversarial loss alone.
+    adversarial: weight of the generator's adversarial loss; with 0 there is no critic.
     game: the adversarial losses; `LOGISTIC` in the paper.
+    palette: of the sources, if they are label pictures; U-Net and critic read their one-hot planes.
     generator: another network in place of the U-Net. If it has one input channel it takes the luma of RGB images, and
         a single output channel is repeated to RGB.
     """
@@ -63,40 +66,51 @@ class Pix2Pix(Translator):
         widths: tuple[int, ...] = (),
         critic_widths: tuple[int, ...] = (64, 128, 256),
         weight: float = 100.0,
+        adversarial: float = 1.0,
         game: Game = LOGISTIC,
         generator: nn.Module | None = None,
+        palette: Palette | None = None,
     ):
         super().__init__(image_shape)
         channels = image_shape[0]
-        self.weight, self.game, self.own_side = weight, game, image_shape[1]
-        self.generator = UNet(channels, channels, widths) if generator is None else generator
+        self.weight, self.adversarial, self.game = weight, adversarial, game
+        self.own_side, self.palette = image_shape[1], palette
+        inputs = len(palette) if palette else channels
+        self.generator = UNet(inputs, channels, widths) if generator is None else generator
         self.multiple, self.reach = self.generator.multiple, self.generator.reach
-        self.critic = PatchCritic(2 * channels, critic_widths)
+        if adversarial:  # built last, so that the generator begins the same with and without
+            self.critic = PatchCritic(inputs + channels, critic_widths)
 
     # verbs
 
     def translate(self, images: Tensor) -> Tensor:
-        inputs = images if self.generator.inputs == images.shape[1] else luma(images)
+        inputs = self.palette.planes(images) if self.palette else images
+        inputs = inputs if self.generator.inputs == inputs.shape[1] else luma(inputs)
         return torch.tanh(self.generator(inputs)).expand_as(images)
 
     # training
 
     def players(self) -> dict[str, nn.Module]:
-        return {"critic": self.critic, "generator": self.generator}
+        return ({"critic": self.critic} if self.adversarial else {}) | {"generator": self.generator}
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
         source, real = self.sources(batch), batch.images
         fake = self.translate(source)
-        on_real, on_fake = self.verdict(source, real), self.verdict(source, fake.detach())
-        terms = {"critic": 0.5 * self.game.critic(on_real, on_fake)}  # halved, to slow it down (section 3.3)
-        yield "critic", terms | watch(real=on_real, fake=on_fake)
+        terms, watched = {}, {}
+        if self.adversarial:
+            on_real, on_fake = self.verdict(source, real), self.verdict(source, fake.detach())
+            terms = {"critic": 0.5 * self.game.critic(on_real, on_fake)}  # halved, to slow it down (section 3.3)
+            yield "critic", terms | watch(real=on_real, fake=on_fake)
 
-        on_fake = self.verdict(source, fake)
-        terms = {"generator": self.game.generator(on_fake), "L1": self.weight * l1_loss(fake.float(), real)}
-        yield "generator", terms | watch(fake_after=on_fake)
+            on_fake = self.verdict(source, fake)
+            terms, watched = {"generator": self.adversarial * self.game.generator(on_fake)}, watch(fake_after=on_fake)
+        if self.weight:
+            terms["L1"] = self.weight * l1_loss(fake.float(), real)
+        yield "generator", terms | watched
 
     def verdict(self, source: Tensor, images: Tensor) -> Tensor:
         """Logits (n, 1, h', w') of the critic; source and result are augmented alike."""
+        source = self.palette.planes(source) if self.palette else source
         return self.critic(self.augment(torch.cat([source, images], 1))).float()
 
 
@@ -239,6 +253,55 @@ class Pool(nn.Module):
 def pix2pix_sketch() -> Pix2Pix:
     """Line drawings on white are coloured as emoji."""
     return Pix2Pix((3, 64, 64), widths=(48, 96, 160, 224, 224))
+
+
+# Three losses of one network on the same images in the same order, as in table 1 of the paper: same seed, same initial
+# generator. Dropout trains with the network, as in the paper, where the little noise that it adds was ignored
+# (section 2.1): outputs are drawn without, so that one label picture is one facade.
+
+FACADES_RECIPE = Recipe(images=48_000, batch=4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=8, mirror=True)
+FACADES_KNOWS = Text("label pictures of facades", "plans colorés de façades")
+
+
+def facades_network(weight: float = 100.0, adversarial: float = 1.0) -> Pix2Pix:
+    widths, critic_widths = (32, 64, 96, 112, 112), (32, 64, 128, 128)
+    return Pix2Pix((3, 128, 128), widths, critic_widths, weight, adversarial, palette=FACADES)
+
+
+@system(
+    title=Text("pix2pix · labels to facade · 128 px", "pix2pix · plan en façade · 128 px"),
+    data="facades",
+    recipe=FACADES_RECIPE,
+    knows=FACADES_KNOWS,
+    takes="labels",
+)
+def pix2pix_facades() -> Pix2Pix:
+    """Label pictures of facades become photographs: L1 and adversarial loss together."""
+    return facades_network()
+
+
+@system(
+    title=Text("pix2pix · labels to facade, L1 alone · 128 px", "pix2pix · plan en façade, L1 seul · 128 px"),
+    data="facades",
+    recipe=FACADES_RECIPE,
+    knows=FACADES_KNOWS,
+    takes="labels",
+)
+def pix2pix_facades_l1() -> Pix2Pix:
+    """The same network with the L1 loss alone: the mean of all facades that fit, which is blurred."""
+    return facades_network(adversarial=0.0)
+
+
+@system(
+    title=Text("pix2pix · labels to facade, GAN alone · 128 px", "pix2pix · plan en façade, GAN seul · 128 px"),
+    data="facades",
+    recipe=FACADES_RECIPE,
+    knows=FACADES_KNOWS,
+    takes="labels",
+)
+def pix2pix_facades_gan() -> Pix2Pix:
+    """The same network with the adversarial loss alone: sharp, and held to the labels by the critic only."""
+    return facades_network(weight=0.0)
 
 
 @system(

@@ -100,7 +100,8 @@ def begin(
     run.average.class_names = run.model.class_names
     recipe = run.recipe
     seeds = source.saved.get("seeds", 1) if source.saved else SEEDS
-    shuffled = partial(Batches, placed, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter, seeds=seeds)
+    augmentation = {"flip": recipe.flip, "jitter": recipe.jitter, "mirror": recipe.mirror}
+    shuffled = partial(Batches, placed, seed=recipe.seed, seeds=seeds, **augmentation)
     whole, batches = shuffled(recipe.batch), shuffled(recipe.batch // world, rank=rank, world=world)
 
     # State, after the memory format: moments have the strides of their weights.

@@ -81,7 +81,7 @@ class Stepper:
             self.run.load_state(source / "state.pt")  # after the memory format is set: moments need their weights' strides
         self.run.average = None  # only the raw weights are shown
         pictures = finetune.placed(load(said["data"], "train", model.image_shape), model, said.get("classes", ()))
-        augmentation = {"flip": recipe.flip, "jitter": recipe.jitter}
+        augmentation = {"flip": recipe.flip, "jitter": recipe.jitter, "mirror": recipe.mirror}
         self.batches = Batches(pictures, recipe.batch, seed=recipe.seed, seeds=said.get("seeds", 1), **augmentation)
         self.reals = from_uint8(subset(pictures.images, SHOWN)).to(where)
         self.labels = self.real_labels = None  # classes of the fakes, one after the other, and of the real images

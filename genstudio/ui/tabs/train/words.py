@@ -99,6 +99,13 @@ RECIPE: dict[str, tuple[Text, Text]] = {
         Text("Shift", "Décalage"),
         Text("Pixels by which pictures are shifted at random.", "Pixels dont les images sont décalées au hasard."),
     ),
+    "mirror": (
+        Text("Mirrored margins", "Marges en miroir"),
+        Text(
+            "What a shift uncovers mirrors the picture; else it repeats its border.",
+            "Ce qu’un décalage découvre reflète l’image ; sinon le bord s’y répète.",
+        ),
+    ),
     "seed": (
         Text("Seed", "Graine"),
         Text("Of the initial weights, the order of pictures and all noise.", "Des poids initiaux, de l’ordre des images et de tout bruit."),
