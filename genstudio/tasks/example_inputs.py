@@ -13,6 +13,7 @@ from genstudio import catalog
 from genstudio.engine import Engine
 from genstudio.images import from_uint8, to_pictures, to_uint8
 from genstudio.model import Batch
+from genstudio.tasks import facades
 
 FINE = 8  # supersampling factor, for antialiasing
 FACES = {"dcgan_avatars": 17, "vae_avatars": 33}  # models of faces, the better one first, with a suitable seed
@@ -26,6 +27,8 @@ def example(engine: Engine, name: str) -> Image.Image:
         return drawing()
     if loaded.system.takes == "faces":
         return face(engine)
+    if loaded.system.takes == "labels":
+        return Image.fromarray(facades.painted(facades.EXAMPLES[0]))
     images = from_uint8(torch.from_numpy(np.array(landscape())[None]).permute(0, 3, 1, 2))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(DEGRADATION_SEED)

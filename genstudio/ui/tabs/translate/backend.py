@@ -56,6 +56,9 @@ class TranslateBackend:
         model = self.engine.hold(system).model
         return model.own_side is not None and model.tiles
 
+    def paints(self, system: str) -> bool:
+        return self.systems[system].takes == "labels"
+
     def own_side(self, system: str) -> int | None:
         return self.engine.hold(system).model.own_side
 
