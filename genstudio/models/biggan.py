@@ -17,7 +17,7 @@ from genstudio.controls import ANY, Blend, Label, Text, Towards, Truncation
 from genstudio.layers import biggan_deep as deep
 from genstudio.layers.biggan import Critic, Generator
 from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
-from genstudio.objectives.adversarial import critic_hinge, generator_hinge, watch
+from genstudio.objectives.adversarial import HINGE
 from genstudio.system import Recipe, system
 
 BOUND = 2.0  # of the truncated normal latents in sampling, times the truncation: section 3.1
@@ -89,11 +89,11 @@ class BigGAN(Model):
             with torch.no_grad():
                 fake = self._generate(labels)
             on_real, on_fake = self.verdict(part.images, labels), self.verdict(fake, labels)
-            yield "critic", {"critic": critic_hinge(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
+            yield "critic", {"critic": HINGE.critic(on_real, on_fake)} | HINGE.watch(real=on_real, fake=on_fake)
 
         labels = drop_labels(self, batch)
         on_fake = self.verdict(self._generate(labels), labels)
-        yield "generator", {"generator": generator_hinge(on_fake)} | watch(fake_after=on_fake)
+        yield "generator", {"generator": HINGE.generator(on_fake)} | HINGE.watch(fake_after=on_fake)
 
     def _generate(self, labels: Tensor) -> Tensor:
         return self.generator(

@@ -23,7 +23,7 @@ from genstudio.layers.image_to_image import (
 )
 from genstudio.layers.novelty import Domain
 from genstudio.model import Batch, Model, Progress
-from genstudio.objectives.adversarial import LEAST_SQUARES, LOGISTIC, Game, watch
+from genstudio.objectives.adversarial import LEAST_SQUARES, LOGISTIC, Game
 from genstudio.system import Recipe, system
 
 
@@ -89,11 +89,11 @@ class Pix2Pix(Translator):
         fake = self.translate(source)
         on_real, on_fake = self.verdict(source, real), self.verdict(source, fake.detach())
         terms = {"critic": 0.5 * self.game.critic(on_real, on_fake)}  # halved, to slow it down (section 3.3)
-        yield "critic", terms | watch(real=on_real, fake=on_fake)
+        yield "critic", terms | self.game.watch(real=on_real, fake=on_fake)
 
         on_fake = self.verdict(source, fake)
         terms = {"generator": self.game.generator(on_fake), "L1": self.weight * l1_loss(fake.float(), real)}
-        yield "generator", terms | watch(fake_after=on_fake)
+        yield "generator", terms | self.game.watch(fake_after=on_fake)
 
     def verdict(self, source: Tensor, images: Tensor) -> Tensor:
         """Logits (n, 1, h', w') of the critic; source and result are augmented alike."""
