@@ -33,6 +33,8 @@ class BigGAN(Model):
     critic_steps: critic steps, each on an equal part of the batch, before one step of the generator.
     """
 
+    game = HINGE
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -89,11 +91,11 @@ class BigGAN(Model):
             with torch.no_grad():
                 fake = self._generate(labels)
             on_real, on_fake = self.verdict(part.images, labels), self.verdict(fake, labels)
-            yield "critic", {"critic": HINGE.critic(on_real, on_fake)} | HINGE.watch(real=on_real, fake=on_fake)
+            yield "critic", {"critic": self.game.critic(on_real, on_fake)} | self.game.watch(real=on_real, fake=on_fake)
 
         labels = drop_labels(self, batch)
         on_fake = self.verdict(self._generate(labels), labels)
-        yield "generator", {"generator": HINGE.generator(on_fake)} | HINGE.watch(fake_after=on_fake)
+        yield "generator", {"generator": self.game.generator(on_fake)} | self.game.watch(fake_after=on_fake)
 
     def _generate(self, labels: Tensor) -> Tensor:
         return self.generator(

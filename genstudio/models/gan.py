@@ -39,7 +39,7 @@ class GAN(Model):
 
     def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, rules: Rules = Rules()):
         super().__init__()
-        self.image_shape, self.latent_dim, self.rules = image_shape, latent_dim, rules
+        self.image_shape, self.latent_dim, self.rules, self.game = image_shape, latent_dim, rules, rules.game
 
     # verbs
 
@@ -77,7 +77,7 @@ class GAN(Model):
         terms = {"critic": rules.critic_loss(on_real, on_fake)}
         if rules.penalty:
             terms["gradient penalty"] = rules.penalty * gradient_penalty(self.verdict, real, fake)
-        return terms | rules.game.watch(real=on_real, fake=on_fake)
+        return terms | self.game.watch(real=on_real, fake=on_fake)
 
     def generator_terms(self, real: Tensor, z: Tensor, fake: Tensor) -> dict[str, Tensor]:
         rules = self.rules
@@ -87,10 +87,10 @@ class GAN(Model):
 
         ahead = unrolled(self.critic, critic_loss, rules.unroll, rules.unroll_rate) if rules.unroll else self.verdict
         on_fake = ahead(fake).float()
-        terms = {"generator": rules.game.generator(on_fake)}
+        terms = {"generator": self.game.generator(on_fake)}
         if rules.diversity:
             terms["diversity"] = rules.diversity * mode_seeking(z, fake)
-        return terms | rules.game.watch(fake_after=on_fake)
+        return terms | self.game.watch(fake_after=on_fake)
 
     def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Outputs (n, 1) of the critic, which has no use for labels."""
@@ -127,6 +127,8 @@ class CGAN(Model):
     critic: conditioning of the critic. "concatenated": one more channel of the image, as in the paper; "projection":
         inner product with the features (Miyato and Koyama 2018, arXiv:1802.05637, equation 3).
     """
+
+    game = LOGISTIC
 
     def __init__(
         self,
@@ -181,10 +183,10 @@ class CGAN(Model):
         z = torch.randn(len(batch), self.latent_dim, device=labels.device)
         fake = self.decode(torch.cat([z, self.generator["class_embedding"](labels)], 1))
         on_real, on_fake = self.verdict(batch.images, labels), self.verdict(fake.detach(), labels)
-        yield "critic", {"critic": LOGISTIC.critic(on_real, on_fake)} | LOGISTIC.watch(real=on_real, fake=on_fake)
+        yield "critic", {"critic": self.game.critic(on_real, on_fake)} | self.game.watch(real=on_real, fake=on_fake)
 
         on_fake = self.verdict(fake, labels)
-        yield "generator", {"generator": LOGISTIC.generator(on_fake)} | LOGISTIC.watch(fake_after=on_fake)
+        yield "generator", {"generator": self.game.generator(on_fake)} | self.game.watch(fake_after=on_fake)
 
     def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (n, 1) of the critic, by default without a class."""

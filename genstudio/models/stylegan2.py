@@ -89,6 +89,8 @@ class StyleGAN2(Model):
     original: compute as the authors' code up to rounding, so that its weights fit.
     """
 
+    game = LOGISTIC
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -222,14 +224,14 @@ class StyleGAN2(Model):
             terms["r1"] = self.gamma_every * self.gamma / 2 * r1(on_real, real)
         if self.ada is not None:
             self.ada.heed(on_real)
-        terms = {"critic": LOGISTIC.critic(on_real, on_fake)} | terms
-        yield "critic", terms | LOGISTIC.watch(real=on_real, fake=on_fake)
+        terms = {"critic": self.game.critic(on_real, on_fake)} | terms
+        yield "critic", terms | self.game.watch(real=on_real, fake=on_fake)
 
         on_fake = self.verdict(fake, labels)
         terms = {}
         if self.path and progress.step % self.path_every == 0:
             terms["path"] = self.path_every * self.path * self._path_deviation(labels[: len(labels) // 2 or 1])
-        yield "generator", {"generator": LOGISTIC.generator(on_fake)} | terms | LOGISTIC.watch(fake_after=on_fake)
+        yield "generator", {"generator": self.game.generator(on_fake)} | terms | self.game.watch(fake_after=on_fake)
 
     def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (n, 1) of the critic for augmented images, by default without a class."""

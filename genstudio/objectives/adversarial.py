@@ -227,7 +227,7 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     """E (|grad f(x)| - 1)^2 at random points between real and fake images, Gulrajani et al. 2017 (arXiv:1704.00028),
     equation 3, without lambda."""
     share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
-    points = torch.lerp(fake.detach(), real, share).requires_grad_()
+    points = torch.lerp(fake.detach().to(real.dtype), real, share).requires_grad_()
     [gradient] = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
