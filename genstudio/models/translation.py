@@ -24,7 +24,7 @@ from genstudio.layers.image_to_image import (
 from genstudio.layers.novelty import Domain
 from genstudio.layers.palette import FACADES, Palette
 from genstudio.model import Batch, Model, Progress
-from genstudio.objectives.adversarial import LEAST_SQUARES, LOGISTIC, Game, watch
+from genstudio.objectives.adversarial import LEAST_SQUARES, LOGISTIC, Game
 from genstudio.system import Recipe, system
 
 
@@ -120,10 +120,11 @@ class Pix2Pix(Translator):
         if self.adversarial:
             on_real, on_fake = self.verdict(source, real), self.verdict(source, fake.detach())
             terms = {"critic": 0.5 * self.game.critic(on_real, on_fake)}  # halved, to slow it down (section 3.3)
-            yield "critic", terms | watch(real=on_real, fake=on_fake)
+            yield "critic", terms | self.game.watch(real=on_real, fake=on_fake)
 
             on_fake = self.verdict(source, fake)
-            terms, watched = {"generator": self.adversarial * self.game.generator(on_fake)}, watch(fake_after=on_fake)
+            terms = {"generator": self.adversarial * self.game.generator(on_fake)}
+            watched = self.game.watch(fake_after=on_fake)
         if self.weight:
             terms["L1"] = self.weight * l1_loss(fake.float(), real)
         yield "generator", terms | watched

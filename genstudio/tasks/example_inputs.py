@@ -10,10 +10,10 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 
 from genstudio import catalog
+from genstudio.data.drawings import facades
 from genstudio.engine import Engine
 from genstudio.images import from_uint8, to_pictures, to_uint8
 from genstudio.model import Batch
-from genstudio.tasks import facades
 
 FINE = 8  # supersampling factor, for antialiasing
 FACES = {"dcgan_avatars": 17, "vae_avatars": 33}  # models of faces, the better one first, with a suitable seed

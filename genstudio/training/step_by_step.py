@@ -38,17 +38,18 @@ SEARCHED = 64  # batches without a step of a player before that is an error
 
 @dataclass(frozen=True, eq=False)
 class GameState:
-    """State of the game: fakes, real images, and the critic's probabilities that they are real."""
+    """State of the game: fakes, real images, and the critic's outputs on them."""
 
     step: int  # of the run, numbered on from the pause
     taken: dict[str, int]  # steps of each player since the pause
+    probable: bool  # its outputs are probabilities that an image is real
     fakes: np.ndarray  # uint8 (n, h, w, c), of seeds 0 to n - 1
     on_fakes: np.ndarray  # float32 (n,)
     reals: np.ndarray  # uint8 (n, h, w, c), training images
     on_reals: np.ndarray  # float32 (n,)
     terms: dict[str, float]  # loss terms of the last step; empty before the first
     norms: dict[str, float]  # gradient norm of each player in the last step
-    heat: np.ndarray | None = None  # uint8 (n, h, w): |d logit / d pixel| of each fake, scaled to 255
+    heat: np.ndarray | None = None  # uint8 (n, h, w): |d output / d pixel| of each fake, scaled to 255
 
 
 class Stepper:
@@ -133,13 +134,15 @@ class Stepper:
             named = {} if self.labels is None else {"label": [model.class_names[i] for i in self.labels.tolist()]}
             *_, frame = sample(model, Noise(range(SHOWN), self.run.device), **named)
             fakes = frame.images.float()
+            read = model.game.probability or nn.Identity()
             on_fakes, on_reals = (
-                verdict(model, *shown).sigmoid().cpu().numpy()
+                read(verdict(model, *shown)).cpu().numpy()
                 for shown in ((fakes, self.labels), (self.reals, self.real_labels))
             )
             heat = gradients(model, fakes, self.labels, norms) if self.heat else None
         tiles = to_uint8(fakes), on_fakes, to_uint8(self.reals), on_reals
-        return GameState(self.run.step, dict(self.taken), *tiles, self.terms, self.norms, heat)
+        probable = model.game.probability is not None
+        return GameState(self.run.step, dict(self.taken), probable, *tiles, self.terms, self.norms, heat)
 
     def _play(self, only: str | None) -> bool:
         """One batch, as in training, but only the player `only` is updated. True if it took a step."""
@@ -213,7 +216,7 @@ def put_back(kept: Copies) -> None:
 
 
 def verdict(model: Model, images: Tensor, labels: Tensor | None = None) -> Tensor:
-    """The critic's logits (n,) of images as they are, without the augmentation of training."""
+    """The critic's outputs (n,) on images as they are, without the augmentation of training."""
     with unaugmented(model):
         return model.verdict(images, labels).float().flatten(1).mean(1)
 
@@ -234,10 +237,10 @@ def unaugmented(model: Model) -> Iterator[None]:
 
 
 def gradients(model: Model, images: Tensor, labels: Tensor | None, norms: Sequence[nn.Module]) -> np.ndarray:
-    """Saliency |d logit / d pixel|, summed over channels: uint8 (n, h, w), each image scaled to a maximum of 255.
+    """Saliency |d output / d pixel|, summed over channels: uint8 (n, h, w), each image scaled to a maximum of 255.
 
     Batch norm would couple the images of a batch. Its statistics are fixed to those of this batch, so that each image's
-    gradient is that of its own logit.
+    gradient is that of its own output.
     """
     for norm in norms:
         norm.momentum = 1.0  # running statistics of this batch alone

@@ -87,6 +87,11 @@ def _opening(fill, facade: Facade, middle: float, bottom: float, floor: float, b
         fill(middle - half, base + 3, middle + half, min(bottom - 2, base + 8), ORNAMENT)
 
 
+def painted(facade: Facade) -> np.ndarray:
+    """Label picture, uint8 (128, 128, 3)."""
+    return np.array(FACADES.colours, np.uint8)[labels(facade)]
+
+
 def shown() -> np.ndarray:
     """The first eight examples as classes (8, 128, 128), for a sample grid."""
     return np.stack([labels(facade) for facade in EXAMPLES[:8]]).astype(np.int64)

@@ -211,6 +211,12 @@ TERMS = {
     "D(real)": Text("D(real)", "D(vraies)"),
     "D(fake)": Text("D(made)", "D(faites)"),
     "D(fake_after)": Text("D(made) after the step", "D(faites) après le pas"),
+    "critic(real)": Text("critic on real ones", "critique, vraies"),
+    "critic(fake)": Text("critic on made ones", "critique, faites"),
+    "critic(fake_after)": Text("critic on made ones after the step", "critique, faites, après le pas"),
+    "gradient penalty": Text("gradient penalty", "pénalité de gradient"),
+    "pull-away": Text("pull-away", "éloignement"),
+    "diversity": Text("diversity", "diversité"),
 }
 VARIETY = Text("Variety, 1 is as real pictures", "Variété, 1 comme les vraies images")
 

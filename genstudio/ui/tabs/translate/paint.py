@@ -8,9 +8,9 @@ import gradio as gr
 import numpy as np
 
 from genstudio.controls import Text
+from genstudio.data.drawings.facades import EXAMPLES, painted
 from genstudio.images import flatten
 from genstudio.layers.palette import FACADES
-from genstudio.tasks.facades import EXAMPLES, painted
 from genstudio.ui import html, words
 from genstudio.ui.assets import asset
 from genstudio.ui.language import t

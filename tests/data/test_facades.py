@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from genstudio.data.drawings.facades import EXAMPLES, SIDE, labels, painted
 from genstudio.layers.palette import FACADES
-from genstudio.tasks.facades import EXAMPLES, SIDE, labels, painted
 
 
 def test_ten_examples_show_every_class():
