@@ -53,9 +53,9 @@ def test_planes_and_maps_are_moved_in(page, subtests):
     with subtests.test("the link is that of the picture in front, and short"):
         link = "#link [data-query]"
         press(page, "#share button")
-        for view, said in (("way", "verb=interpolate"), ("plane", "verb=plane"), ("map", "verb=decode"), ("plane", "verb=plane")):
+        for view, verb in (("way", "interpolate"), ("plane", "plane"), ("map", "decode"), ("plane", "plane")):
             turn_to_view(page, VIEWS, view)
-            page.wait_for_selector(f"#link [data-query*='{said}']", timeout=5_000)
+            page.wait_for_selector(f"#link [data-query*='verb={verb}']", timeout=5_000)
         query = page.locator(link).get_attribute("data-query")
         assert all(len(word) < 10 for word in re.findall(r"[xy]=([^&]+)", query)), query
 

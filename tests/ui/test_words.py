@@ -49,7 +49,12 @@ def test_moves_and_amounts_have_the_decimal_mark_of_the_language():
 
 
 def test_numbers_are_written_as_they_are_printed():
-    cases = ((-14910.3, ".4g", "−14\u202f910"), (4.94e-06, ".3g", "4.94·10⁻⁶"), (2.5e12, ".3g", "2.5·10¹²"), (-5.94, ".1f", "−5.9"))
+    cases = (
+        (-14910.3, ".4g", "−14\u202f910"),
+        (4.94e-06, ".3g", "4.94·10⁻⁶"),
+        (2.5e12, ".3g", "2.5·10¹²"),
+        (-5.94, ".1f", "−5.9"),
+    )
     for value, form, said in cases:
         assert number(value, form, "en") == said and number(value, form, "fr") == said.replace(".", ",")
 
