@@ -80,7 +80,7 @@ def test_weights_that_give_no_picture_do_not_take_the_tab_down(home, fast):
 
 @pytest.mark.browser
 def test_the_page_shows_them_at_the_next_look(page):
-    from tests.ui.page import turn_to_tab, idle
+    from tests.ui.page import idle, turn_to_tab
 
     name = "vae_mnist.copied-meanwhile"
     page.wait_for_selector("#models .card")
