@@ -69,7 +69,8 @@ class Stepper:
         recipe = replace(recipe, betas=tuple(recipe.betas), cosine=False, warmup=0)
         with torch.random.fork_rng():  # `Run` seeds the global random stream
             self.run = Run(system, finetune.origin(system, None, said)["arguments"], recipe, where)
-        if "critic" not in self.run.optimizers or not generates(system.model) or not hasattr(system.model, "verdict"):
+        critics = "critic" in self.run.optimizers and hasattr(system.model, "verdict")
+        if not critics or not generates(system.model):
             takes = "that takes pictures from noise, and a critic"
             raise ValueError(f"{system.name} cannot be played step by step: {takes}")
         self.precision = Precision.exact(where) if exact else best_precision(where)

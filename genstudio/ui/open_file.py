@@ -89,7 +89,7 @@ class OpenFile:
         """Connect `tabs`, by id with the front one first. Without tabs, files are only described."""
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
         self.fronts: dict[str | None, str] = {}  # tab in front by session, which takes dropped pictures
-        self.looked: dict[tuple[str | None, str], int] = {}  # revision of the cards by session and tab
+        self.revisions: dict[tuple[str | None, str], int] = {}  # revision of the cards by session and tab
         for key, (panel, tab) in tabs.items():
             on(panel.select, self.arrival(key), None, self.memory, **QUIET)
             if tab.drawn and tab.needs:
@@ -306,9 +306,9 @@ class OpenFile:
             """The cards again, if weights have come since this visitor last saw them."""
             tab.renew()
             place = session(request), key
-            if self.looked.get(place, 0) == tab.revision:
+            if self.revisions.get(place, 0) == tab.revision:
                 return {tab.cards: gr.update()}
-            self.looked[place] = tab.revision
+            self.revisions[place] = tab.revision
             return {tab.cards: tab.cards_html(inputs[tab.system], language(request))}
 
         return on_look
@@ -316,7 +316,7 @@ class OpenFile:
     def on_leave(self, request: gr.Request) -> None:
         self.fronts.pop(session(request), None)
         for key in self.tabs:
-            self.looked.pop((session(request), key), None)
+            self.revisions.pop((session(request), key), None)
         for tab in self.tabs.values():
             tab.leave(request)
         VISITS.leave(request)

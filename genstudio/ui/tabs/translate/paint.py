@@ -73,7 +73,7 @@ class Paint:
         return f"<h3>{w.LOSSES.say(lang)}</h3>{pieces.tiles(figures)}{note}"
 
     def canvas(self, session: TranslateSession) -> np.ndarray:
-        """What the canvas begins with, uint8 (128, 128, 3)."""
+        """Initial picture of the canvas, uint8 (128, 128, 3)."""
         return np.array(flatten(session.labels.picture)) if session.labels else painted(EXAMPLES[0])
 
 
