@@ -42,7 +42,7 @@ class Commands:
         if system:
             command.add_argument("system", metavar="SYSTEM", help=system)
         about = "a Python file with systems of one's own, which is run (GENSTUDIO_SYSTEMS)"
-        command.add_argument("--systems", action="append", metavar="FILE.py", help=about)  # taken by `main`
+        command.add_argument("--systems", dest="own_systems", action="append", metavar="FILE.py", help=about)  # taken by `main`
         return command
 
     def makes_pictures(

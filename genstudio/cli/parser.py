@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = build_parser(argv)
         arguments = vars(parser.parse_args(argv))
         run = arguments.pop("run")
-        arguments.pop("systems", None)
+        arguments.pop("own_systems", None)
         code = run(**arguments)
         sys.stdout.flush()
         return code or 0

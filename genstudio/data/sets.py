@@ -31,8 +31,8 @@ def _local(name: str, advice: Text) -> Path:
     return path
 
 
-def _built(command: str) -> Text:
-    return Text(f"build it with `{command}`", f"faites-le avec `{command}`")
+def _built(command: str, verb: str = "build", verbe: str = "faites") -> Text:
+    return Text(f"{verb} it with `{command}`", f"{verbe}-le avec `{command}`")
 
 
 def _downloaded(fetch: Callable[[], Any], name: str, root: Path) -> Any:
@@ -99,7 +99,7 @@ def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 def faces(split: str, shape: tuple[int, int, int] | None, chosen: Faces | None = None) -> Pictures:
     """Faces in one drawing style, drawn by seed (`drawings/faces.py`), or pairs of each without and with glasses."""
     chosen = chosen or Faces()
-    path = _local(f"{chosen.name}.zip", _built(chosen.command))
+    path = _local(f"{chosen.name}.zip", _built(chosen.command, "draw", "dessinez"))
     found = read_pictures(path, shape or (3, chosen.side, chosen.side), keep=lambda name: name.startswith(split + "/"))
     credit = f"DiceBear avatars: {chosen.style} {FACE_LICENCES[chosen.style]}"
     found = replace(found, labels=None, classes=(), credit=credit)

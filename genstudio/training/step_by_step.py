@@ -135,14 +135,15 @@ class Stepper:
             named = {} if self.labels is None else {"label": [model.class_names[i] for i in self.labels.tolist()]}
             *_, frame = sample(model, Noise(range(SHOWN), self.run.device), **named)
             fakes = frame.images.float()
-            read = model.game.probability or nn.Identity()
+            game = getattr(model, "game", None)  # of a system of the user's own, it may be unknown
+            read = game and game.probability or nn.Identity()
             on_fakes, on_reals = (
                 read(verdict(model, *shown)).cpu().numpy()
                 for shown in ((fakes, self.labels), (self.reals, self.real_labels))
             )
             heat = gradients(model, fakes, self.labels, norms) if self.heat else None
         tiles = to_uint8(fakes), on_fakes, to_uint8(self.reals), on_reals
-        probable = model.game.probability is not None
+        probable = game is not None and game.probability is not None
         return GameState(self.run.step, dict(self.taken), probable, *tiles, self.terms, self.norms, heat)
 
     def _play(self, only: str | None) -> bool:

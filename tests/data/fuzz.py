@@ -12,7 +12,6 @@ import io
 import json
 import os
 import random
-import resource
 import shutil
 import struct
 import sys
@@ -30,6 +29,7 @@ from PIL import Image
 from genstudio.cli.parser import main
 from genstudio.data import load
 from genstudio.data.report import survey
+from tests.memory import peak
 
 SHAPE = (3, 16, 16)
 EVERY = 10  # mutants through the command line
@@ -256,8 +256,7 @@ def run(count: int, folder: Path, first: int = 0) -> dict:
         shutil.rmtree(folder / "deep")
     if outside.exists() and not existed:
         faults.append(f"{outside} was written")
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return {"outcomes": outcomes, "faults": faults, "slowest": slowest, "bytes": most}
+    return {"outcomes": outcomes, "faults": faults, "slowest": slowest, "bytes": peak()}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import os
-import resource
 import struct
 import sys
 import time
@@ -32,6 +31,7 @@ from genstudio.registry import systems
 from genstudio.ui import api
 from tests import small
 from tests.decoding.profiles import ink_profile, matrix_profile
+from tests.memory import peak
 from tests.test_images import encoded
 
 SECONDS = 20  # for one picture: none takes a tenth of it on an idle machine
@@ -102,11 +102,6 @@ def mutated(originals: list[bytes], draw: np.random.RandomState) -> bytes:
         count = draw.randint(4, 64)
         body[:count] = other[:count]
     return bytes(body)
-
-
-def peak() -> float:
-    """Largest resident memory of this process so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ MAX_RESIDENT = 1500  # MB
 SECONDS = 20  # of one file
 
 WATCHED = """
-import contextlib, io, json, os, pickle, pickletools, random, resource, sys, time, zipfile
+import contextlib, io, json, os, pickle, pickletools, random, sys, time, zipfile
 from pathlib import Path
 
 home, count = Path(sys.argv[1]), int(sys.argv[2])
@@ -26,6 +26,7 @@ from safetensors.torch import save_file
 from genstudio.cli import main
 from genstudio.importers import identify
 from tests.importers.test_wrapped import BOTH, PLAIN, WRAPPED
+from tests.memory import peak
 
 def whole():
     for name, make in [*WRAPPED.items(), *BOTH.items()]:
@@ -86,7 +87,7 @@ for i in range(count):
         said.append([i, code, line[:500]])
     path.unlink()
 armed = False
-resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+resident = peak() / 2**20
 print(json.dumps({"said": said, "acted": acted, "slowest": slowest, "opened": opened, "resident": resident}))
 """
 

@@ -116,7 +116,7 @@ def unchanged(body: bytes) -> np.ndarray:
 
 
 def test_the_command_draws_under_the_mask_and_nowhere_else(diffusion, capsys, tmp_path):
-    words = ["img2img", diffusion, "face.png", "--steps", "3", "--out", "out", "--mask"]
+    words = ["img2img", diffusion, "face.png", "--steps", "3", "--out", "out", "--overwrite", "--mask"]
     for name in ("white on nothing", "0 and 1"):
         assert cli.main([*words, f"{name}.png"]) == 0
         assert not capsys.readouterr().err.startswith(name)
