@@ -116,7 +116,7 @@ def test_directions_are_followed_and_named(page, subtests):
         assert key(page, "#direction-1", "End") == 3 and shown(page, "#directions-stage img") != before
         assert "effect 2 +3.00" in page.locator(said).inner_text()
         press(page, "#directions-strip button[data-pick='effect 1:-2']")
-        assert "effect 1 -2.00" in page.locator(said).inner_text()
+        assert "effect 1 −2.00" in page.locator(said).inner_text()
         assert recipe_of(page, "#directions-stage")["by"] == {"effect 2": 3.0, "effect 1": -2.0}
 
         page.locator("#own-name input, #own-name textarea").first.fill("grin")
