@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ try:
 except ImportError:  # it is there on every Space, and needed nowhere else
     spaces = None
 
+from genstudio import registry
 from genstudio.engine.zero_gpu import Call
 from genstudio.ui.studio import launch
 
@@ -23,4 +25,9 @@ if spaces:
     on_gpu = spaces.GPU(on_gpu, duration=lambda call: call.seconds)
 
 if __name__ == "__main__":
+    try:
+        registry.use_files(sys.argv[1:])  # --systems mine.py
+        registry.systems()  # those of GENSTUDIO_SYSTEMS
+    except ValueError as error:
+        sys.exit(f"genstudio: {error}")
     launch(on_gpu=on_gpu)

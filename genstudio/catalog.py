@@ -9,7 +9,7 @@ from pathlib import Path
 
 from genstudio import checkpoint, paths
 from genstudio.checkpoint import Header, check, describe, digest
-from genstudio.controls import Refusal, Text
+from genstudio.controls import Refusal, Text, label_of
 from genstudio.model import Companions, Model, verbs
 from genstudio.registry import find_system
 from genstudio.sharing import hub_cache
@@ -52,7 +52,7 @@ def load(path: Path, critic: bool = False) -> tuple[Model, Header]:
     Raises ValueError if it was trained with other weights of a companion than those that are here.
     """
     model, header = checkpoint.load(path, critic, companions)
-    check_companions(find_system(header.system), model, header.companions, path.name)
+    check_companions(find_system(header.system, header.source), model, header.companions, path.name)
     return model, header
 
 
@@ -90,15 +90,21 @@ def classes(name: str) -> list[str]:
     return describe(locate(name)).classes
 
 
+def labels(name: str) -> list[str]:
+    """Labels of a checkpoint's classes, as controls and recipes have them."""
+    return [label_of(name) for name in classes(name)]
+
+
 def shell(name: str) -> Model:
     """A checkpoint's model on the meta device: its facts, without its weights."""
     header = describe(locate(name))
-    return checkpoint.shell(find_system(header.system), header.arguments)
+    return checkpoint.shell(find_system(header.system, header.source), header.arguments)
 
 
 def system_of(name: str) -> System:
     """System of a checkpoint, given by name or path."""
-    return find_system(describe(locate(name)).system)
+    header = describe(locate(name))
+    return find_system(header.system, header.source)
 
 
 def available() -> dict[str, Path]:

@@ -45,7 +45,8 @@ class Header:
     system: str
     arguments: dict[str, Any] = field(default_factory=dict)  # of the system's builder
     data: str = ""
-    learned_from: list[dict[str, Any]] = field(default_factory=list)  # each stage: name and digest of its set, images at its end, flags
+    # Each stage: name and digest of its set, images at its end, flags.
+    learned_from: list[dict[str, Any]] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     credit: str = ""  # authors of the training images, and their licence
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Header:
     command: str = ""
     licence: str = LICENCE
     companions: dict[str, str] = field(default_factory=dict)  # digests of those it was trained with, by role
+    source: dict[str, str] = field(default_factory=dict)  # file and digest, of a system from a file of the user's own
     format: int = FORMAT
 
     @property
@@ -187,7 +189,7 @@ def check(path: Path, critic: bool = False) -> tuple[System, Header, dict[str, A
     Raises ValueError if a tensor is missing, has another shape or is unknown.
     """
     header, shapes = _open(path)
-    system = find_system(header.system)
+    system = find_system(header.system, header.source)
     shapes = legacy.parameters(system.model, shapes)
     arguments = check_arguments(system, header.arguments)
     whole = shell(system, arguments).state_dict()

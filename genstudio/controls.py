@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_type_hints
@@ -39,9 +41,18 @@ def sentence(error: BaseException) -> Text:
     return error.text if isinstance(error, Refusal) else Text(str(error), str(error))
 
 
+MAX_WRITTEN_OUT = 5  # power of ten up to which a number has all its digits
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def number(value: float, form: str, lang: str) -> str:
-    """A number in the format `form`, with the decimal mark of the language."""
-    shown = f"{value:{form}}"
+    """A number in the format `form` as the language prints it: decimal mark, minus sign, no exponent of programs."""
+    shown, _, power = f"{value:{form}}".partition("e")
+    if power and 0 < int(power) <= MAX_WRITTEN_OUT:
+        shown = thousands(round(float(f"{shown}e{power}")))
+    elif power:
+        shown += f"·10{str(int(power)).translate(RAISED)}"
+    shown = shown.replace("-", "\u2212")
     return shown.replace(".", ",") if lang == "fr" else shown
 
 
@@ -114,6 +125,61 @@ class Slider(Kind):
 
 
 ANY, NONE = "any", "none"  # labels that name no class: a random one for each image, or unconditional
+ALL = "all"  # of a list of labels: each class
+
+
+def label_of(name: str) -> str:
+    """Label of a class, in controls and recipes: its name, in quotes where a word or a quoted name is spelled so."""
+    return json.dumps(name, ensure_ascii=False) if name in (ANY, NONE) or name.startswith('"') else name
+
+
+def class_of(label: str) -> str:
+    """Name of the class of a label, which may be in quotes."""
+    if not label.startswith('"'):
+        return label
+    try:
+        name = json.loads(label)
+    except ValueError:
+        return label
+    return name if isinstance(name, str) else label
+
+
+def split_labels(words: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Labels of lists such as `3,5` and `"tench, Tinca tinca",7`: names, in quotes or not, numbers, or all of them.
+
+    A comma inside a class name parts nothing where the whole is the name of a class. Raises ValueError for a bare "any"
+    or "none" where a class is called so.
+    """
+    labels: list[str] = []
+    for word in words:
+        if word == ALL:
+            labels += map(label_of, classes)
+        elif word in classes and word not in (ANY, NONE):
+            labels.append(label_of(word))
+        else:
+            labels += _parts(word, classes)
+    return labels
+
+
+def _parts(word: str, classes: Sequence[str]) -> list[str]:
+    """Labels of a list: at each place the longest class name, else what stands before the next comma."""
+    try:
+        parts = [part.strip() for part in re.findall(r'\s*"(?:[^"\\]|\\.)*"\s*(?=,|$)|[^,]+', word)]
+    except RecursionError:
+        parts = [word]
+    labels, names, at = [], {re.sub(r"\s*,\s*", ",", name): name for name in classes}, 0
+    while at < len(parts):
+        ends = range(len(parts), at, -1)
+        end = next((end for end in ends if ",".join(parts[at:end]) in names), None)
+        name = names[",".join(parts[at:end])] if end else parts[at]
+        if end and name in (ANY, NONE):
+            raise Refusal(
+                f"{name} is the name of a class here, and a word of its own: write the class as '{label_of(name)}'",
+                f"{name} est ici le nom d’une classe, et aussi un mot : écrivez la classe « {label_of(name)} »",
+            )
+        labels.append(label_of(name) if end else parts[at])
+        at = end or at + 1
+    return [label for label in labels if label]
 
 
 @dataclass(frozen=True)
@@ -131,18 +197,23 @@ class Choice(Kind):
 
     @property
     def metavar(self) -> str:
-        return "|".join(self.options)
+        plain = all(re.fullmatch(r"[\w.-]+", option) for option in self.options)
+        return "|".join(self.options) if plain else "NAME"  # argparse breaks a line at spaces and brackets
 
     def for_classes(self, classes: Sequence[str]) -> Choice:
-        return self if self.options else replace(self, options=(ANY, NONE, *classes), numbered=tuple(classes))
+        labels = tuple(map(label_of, classes))
+        return self if self.options else replace(self, options=(ANY, NONE, *labels), numbered=labels)
 
     def check(self, name: str, value: Any) -> str:
         word = value if isinstance(value, str) else str(value)
         if word in self.options:
             return word
+        if self.numbered and (quoted := label_of(class_of(word))) in self.numbered:
+            return quoted
         if word.isdecimal() and len(word) < 7 and int(word) < len(self.numbered):
             return self.numbered[int(word)]
-        shown = self.options if len(self.options) <= 24 else (*self.options[:20], f"... ({len(self.options)} in all)")
+        options = [f'"{option}"' if "," in option else option for option in self.options]
+        shown = options if len(options) <= 24 else (*options[:20], f"... ({len(self.options)} in all)")
         raise Refusal(
             f"{name} must be one of {', '.join(shown)}, not {str(value)[:80]!r}",
             f"« {self.title.fr} » : l’un de {', '.join(shown)}, et non {str(value)[:80]!r}",

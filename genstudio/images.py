@@ -17,37 +17,167 @@ import torch
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from genstudio.controls import Refusal
+from genstudio.controls import Refusal, Text
+from genstudio.decoding.colour import to_srgb
+from genstudio.decoding.formats import FORMATS, MAGIC
+from genstudio.decoding.levels import eight_bits
+from genstudio.decoding.pages import refuse_raw, turn_to_page
+from genstudio.decoding.primaries import named_profile
+from genstudio.decoding.repair import repairs
 
 MAX_PIXELS = 64_000_000  # a 64 megapixel photograph decodes to 192 MB; nothing here needs more
-Image.init()
-FORMATS = [  # of photographs and drawings alone: EPS would start Ghostscript
-    f for f in ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "ICO", "PPM", "AVIF") if f in Image.OPEN
-]
+HEAD = 4096  # bytes in which a file names its colours
+EXIF_KEYS = ("exif", "Raw profile type exif", "Raw profile type APP1", "xmp", "XML:com.adobe.xmp")  # in PIL's info
 RECIPE_KEY = "genstudio"  # the PNG text chunk that holds the recipe
+REMARKS = "genstudio remarks"  # in PIL's info
+WHOLLY_TRANSPARENT = Text(
+    "it is wholly transparent: only the background is seen",
+    "elle est entièrement transparente : on ne voit que le fond",
+)
+MAX_COMMENT = 65_533  # bytes of a JPEG's comment, the length of its segment being two bytes
 
 
 # Input ----------------------------------------------------------------------------------------------------------
 
 
 def open_picture(source: str | os.PathLike | bytes | IO[bytes]) -> Image.Image:
-    """Decode a picture to an upright PIL image. Raises ValueError with the reason if it is none, broken or too large.
+    """Decode a picture to an upright PIL image in sRGB, with the transparency and, if it is grey, the 16 bits that it
+    has. Raises ValueError with the reason if it is none, broken or too large.
 
-    The size is read from the header and checked before a pixel is decoded.
+    The size is read from the header and checked before a pixel is decoded. What stands beside the pixels, such as
+    text, may be damaged. `remarks` has what else there is to say: of several pages one is read.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     with decoding(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is checked below
-        picture = Image.open(stream, formats=FORMATS)
+        warnings.simplefilter("ignore")  # of libraries, with paths in them
+        try:
+            picture, said = _pixels(stream)
+        except (Refusal, MemoryError, FileNotFoundError, Image.DecompressionBombError):
+            raise
+        except Exception as error:
+            picture, said = _repaired(stream, error)
+        return _plain(picture, said)
+
+
+def remarks(picture: Image.Image) -> list[Text]:
+    """Sentences on a picture that `open_picture` has read: what was left out, or had to be guessed."""
+    return list(picture.info.get(REMARKS, ()))
+
+
+def exif_text(picture: Image.Image, tag: int) -> str:
+    """Text of an EXIF tag; empty if there is none, or EXIF that cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return str(picture.getexif().get(tag) or "")
+        except Exception:  # of any type, for damaged bytes
+            return ""
+
+
+def _pixels(stream: str | os.PathLike | IO[bytes], profile: bytes | None = None) -> tuple[Image.Image, list[Text]]:
+    """Decode the right page of a file. profile: in place of the one that it has."""
+    head = _head(stream)
+    with Image.open(stream, formats=FORMATS) as opened:
+        said = turn_to_page(opened)
+        _check_size(opened)
+        opened.load()
+        _check_size(opened)  # of a PNG inside an icon
+        picture = _upright(opened)
+        if not (profile or picture.info.get("icc_profile")) and opened.format in ("PNG", "AVIF"):
+            profile = named_profile(opened, head)
+        if profile:
+            picture.info["icc_profile"] = profile
+        if opened.format in ("BMP", "ICO") and picture.mode == "RGBA" and not picture.getchannel("A").getbbox():
+            picture = picture.convert("RGB")  # a fourth byte that its writer did not use
+    return picture, [said] if said else []
+
+
+def _repaired(stream: str | os.PathLike | IO[bytes], error: Exception) -> tuple[Image.Image, list[Text]]:
+    """Decode a file without what is damaged beside its pixels. Raises `error`, or its reason, if that is not all."""
+    body = _bytes(stream)
+    refuse_raw(body[:64])
+    for repaired in repairs(body):
+        try:
+            return _pixels(io.BytesIO(repaired.body), repaired.profile)
+        except (Refusal, MemoryError, Image.DecompressionBombError):
+            raise
+        except Exception:
+            continue
+    if isinstance(error, UnidentifiedImageError) and body[:4] in (b"II*\0", b"MM\0*"):
+        raise Refusal(
+            "truncated or broken (or a TIFF of a sort that is not read here: save it as PNG)",
+            "tronquée ou abîmée (ou un TIFF d’une sorte qui ne se lit pas ici : enregistrez-le en PNG)",
+        )
+    if isinstance(error, UnidentifiedImageError) and MAGIC.match(body):
+        raise Refusal("truncated or broken", "tronquée ou abîmée")
+    raise error
+
+
+def _bytes(stream: str | os.PathLike | IO[bytes]) -> bytes:
+    if isinstance(stream, (str, os.PathLike)):
+        return Path(stream).read_bytes()
+    stream.seek(0)
+    return stream.read()
+
+
+def _head(stream: str | os.PathLike | IO[bytes]) -> bytes:
+    if isinstance(stream, (str, os.PathLike)):
+        with open(stream, "rb") as file:
+            return file.read(HEAD)
+    head = stream.read(HEAD)
+    stream.seek(0)
+    return head
+
+
+def _check_size(picture: Image.Image) -> None:
     if picture.width * picture.height > MAX_PIXELS:
         size = f"{picture.width} x {picture.height}"
         raise Refusal(
             f"too large ({size} pixels; at most {MAX_PIXELS // 10**6} million)",
             f"trop grande ({size} pixels ; au plus {MAX_PIXELS // 10**6} millions)",
         )
-    with decoding():
-        picture.load()
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """A copy turned as its EXIF says; without EXIF if that cannot be read."""
+    try:
         return ImageOps.exif_transpose(picture)
+    except MemoryError:
+        raise
+    except Exception:
+        kept = picture.copy()
+        kept.info = {key: value for key, value in picture.info.items() if key not in EXIF_KEYS}
+        return kept
+
+
+def _plain(picture: Image.Image, said: list[Text]) -> Image.Image:
+    """The picture in sRGB and in one of the modes RGB, RGBA, L, LA, I;16, 1, P and those that convert to RGB."""
+    see_through = picture.info.pop("transparency", None)
+    if isinstance(see_through, (int, tuple, bytes)):  # not a text of that name
+        picture = _with_alpha(picture, see_through)
+    if picture.mode in ("I", "F") or picture.mode.startswith("I;") and "icc_profile" in picture.info:
+        info = picture.info
+        picture, guess = eight_bits(picture)
+        picture.info, said = info, said + [guess] if guess else said
+    picture = to_srgb(picture)
+    if picture.mode in ("RGBA", "LA", "PA") and not picture.getchannel("A").getbbox():
+        said = [*said, WHOLLY_TRANSPARENT]
+    picture.info[REMARKS] = said
+    return picture
+
+
+def _with_alpha(picture: Image.Image, see_through: int | tuple | bytes) -> Image.Image:
+    """The picture with an alpha channel in place of one transparent colour, or of the alpha of a palette."""
+    if not picture.mode.startswith("I"):
+        picture.info["transparency"] = see_through
+        made = picture.convert("RGBA")
+        made.info.pop("transparency", None)
+        return made
+    info, alpha = picture.info, Image.fromarray(np.where(np.asarray(picture) == see_through, 0, 255).astype(np.uint8))
+    made = eight_bits(picture)[0].convert("LA")
+    made.putalpha(alpha)
+    made.info = info
+    return made
 
 
 @contextmanager
@@ -55,7 +185,7 @@ def decoding() -> Iterator[None]:
     """Convert the errors of PIL's decoders, of any type for damaged bytes, to a ValueError with the reason."""
     try:
         yield
-    except MemoryError:
+    except (MemoryError, Refusal):
         raise
     except Image.DecompressionBombError:
         raise Refusal(
@@ -73,11 +203,9 @@ def decoding() -> Iterator[None]:
 def flatten(picture: Image.Image, background: str = "white") -> Image.Image:
     """Convert any mode (palette, grey, alpha, CMYK, 16 bits) to RGB on a plain background."""
     if picture.mode.startswith("I") or picture.mode == "F":  # 16 and 32 bits a pixel: PIL would clip, not scale
-        values = np.asarray(picture, np.float64)
-        top = 65535 if picture.mode.startswith("I;16") or values.max(initial=0) > 255 else 255
-        picture = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+        picture, _ = eight_bits(picture)
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        rgba = picture.convert("RGBA")
+        rgba = picture if picture.mode == "RGBA" else picture.convert("RGBA")  # a copy of a large one counts
         picture = Image.new("RGBA", rgba.size, background)
         picture.alpha_composite(rgba)
     return picture.convert("RGB")
@@ -185,10 +313,23 @@ def save_png(picture: Image.Image, target: str | os.PathLike | IO[bytes], recipe
     picture.save(target, "PNG", pnginfo=info)
 
 
+def save_jpeg(picture: Image.Image, target: IO[bytes], recipe: dict[str, Any] | None = None) -> None:
+    """Write a JPEG with its recipe as the comment. Raises ValueError for one that a comment cannot hold."""
+    comment = b"" if recipe is None else json.dumps({RECIPE_KEY: recipe}, ensure_ascii=False).encode()
+    if len(comment) > MAX_COMMENT:
+        raise Refusal(
+            f"a JPEG holds a recipe of at most {MAX_COMMENT} bytes, not of {len(comment)}: write a .png",
+            f"un JPEG contient une recette de {MAX_COMMENT} octets au plus, et non de {len(comment)} : écrivez un .png",
+        )
+    picture.save(target, "JPEG", quality=95, subsampling=0, comment=comment)
+
+
 def read_recipe(picture: Image.Image) -> dict[str, Any] | None:
-    """The recipe inside a PNG of GenStudio, or None. It is untrusted input: check it before use."""
+    """The recipe inside a PNG or JPEG of GenStudio, or None. It is untrusted input: check it before use."""
+    info = picture.info
     try:
-        recipe = json.loads(picture.info[RECIPE_KEY])
+        recipe = json.loads(info[RECIPE_KEY] if RECIPE_KEY in info else info["comment"])
+        recipe = recipe if RECIPE_KEY in info else recipe[RECIPE_KEY]
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
     return recipe if isinstance(recipe, dict) else None

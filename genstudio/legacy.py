@@ -80,12 +80,32 @@ def controls(values: Any) -> Any:
     return _renamed(values, CONTROLS)
 
 
+# Seeds had 63 bits, of which the generator read 32: those of former recipes are mapped to the one of the same picture.
+FORMER_SEEDS, SEEDS = 2**63, 2**32
+
+
 def recipe(values: dict[str, Any]) -> dict[str, Any]:
-    """Rename the verb and the controls of a recipe."""
-    renamed = {key: controls(value) if key == "controls" else value for key, value in values.items()}
+    """Rename the verb and the controls of a recipe, and bring its seeds below 2^32."""
+    renamed = {key: controls(value) if key == "controls" else seeds(value) for key, value in values.items()}
+    if "seed" in values:
+        renamed["seed"] = seed(values["seed"])
     if isinstance(verb := values.get("verb"), str):
         renamed["verb"] = VERBS.get(verb, verb)
     return renamed
+
+
+def seeds(value: Any) -> Any:
+    """The value of a recipe's field, with former seeds of its ends and branches mapped."""
+    if isinstance(value, list):
+        return [seeds(part) for part in value[:64]] + value[64:]
+    if isinstance(value, dict) and "seed" in value:
+        return value | {"seed": seed(value["seed"])}
+    return value
+
+
+def seed(value: Any) -> Any:
+    """A seed below 2^32 that gives the same picture. Anything but a former seed is returned as it is."""
+    return value % SEEDS if type(value) is int and SEEDS <= value < FORMER_SEEDS else value
 
 
 def _renamed(values: Any, names: dict[str, str]) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genstudio.controls import ANY, NONE, Refusal
+from genstudio.controls import ANY, NONE, Refusal, class_of
 
 # Randomness -----------------------------------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ class Noise:
     Drawn on the CPU, whose generator gives the same numbers on every machine, then copied to `device`.
     """
 
-    MAX_SEED = 2**63 - 1
+    MAX_SEED = 2**32 - 1  # PyTorch's generator on the processor reads 32 bits: n and n + 2^32 would be one picture
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu"):
         for seed in seeds:
@@ -94,7 +94,7 @@ class Batch:
     """The images of one training step, with their labels and other conditions from the data set.
 
     images: (n, c, h, w) in [-1, 1].
-    labels: class numbers (n,).
+    labels: class numbers (n,), -1 for an image without a class.
     conditions: attributes and inputs by name: booleans (n,) such as "glasses", class numbers (n,) such as "hair_color",
         -1 where unknown, or whatever else a model adds, (n, ...).
     sources: pictures to translate from, (n, c, h, w) in [-1, 1].
@@ -184,6 +184,7 @@ class Model(nn.Module):
     classes: int = 0  # labels that it is conditioned on, or classifies
     class_names: Sequence[str] = ()  # of the labels in its training set; set on loading
     attributes: Mapping[str, Sequence[str]] = MappingProxyType({})  # it classifies: their values, none for yes or no
+    pairing: str = ""  # of the sources and images that it learns from: "paired", "unpaired", or none for images alone
     slow: bool = False  # it samples iteratively, which takes seconds
     preview: Mapping[str, Any] = MappingProxyType({})  # values of `sample`'s controls for a quick look
     likelihood_of: str = "grey levels"  # pixels of `nats`: 8-bit "grey levels", "real" numbers, "binary"
@@ -248,12 +249,14 @@ def labels_for(model: Model, noise: Noise, label: str | Sequence[str]) -> Tensor
     """Labels (n,) to condition on: one for all images, one for each, or for "any" a label drawn for each; `classes` is
     the label of no class."""
     if not isinstance(label, str):
-        numbers = [model.classes if name == NONE else model.class_names.index(name) for name in label]
-        return torch.tensor(numbers, device=noise.device)
+        return torch.tensor([_number(model, one) for one in label], device=noise.device)
     if label == ANY and (count := len(model.class_names)):  # the embedding may have unused slots
         return (noise.uniform(1).squeeze(1) * count).long().clamp_max(count - 1)
-    number = model.classes if label in (ANY, NONE) else model.class_names.index(label)
-    return torch.full((len(noise),), number, device=noise.device)
+    return torch.full((len(noise),), _number(model, NONE if label == ANY else label), device=noise.device)
+
+
+def _number(model: Model, label: str) -> int:
+    return model.classes if label == NONE else model.class_names.index(class_of(label))
 
 
 LABEL_DROPOUT = 0.1  # share of labels dropped in training, for guidance: what is learned without one is "none"
@@ -265,7 +268,7 @@ def drop_labels(model: Model, batch: Batch) -> Tensor:
     if not model.classes or batch.labels is None:
         return none
     dropped = torch.rand(len(batch), device=none.device) < LABEL_DROPOUT
-    return torch.where(dropped, none, batch.labels)
+    return torch.where(dropped | (batch.labels < 0), none, batch.labels)
 
 
 def sample(model: Model, noise: Noise, **controls: Any) -> Iterator[Frame]:

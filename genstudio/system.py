@@ -10,6 +10,7 @@ The function's name is the system's name everywhere: on the command line, in che
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, get_type_hints
@@ -17,6 +18,7 @@ from typing import Annotated, Any, get_type_hints
 from genstudio.controls import Refusal, Text
 from genstudio.model import Model
 
+MAX_SEED = 2**32  # PyTorch's generator on the processor reads 32 bits
 OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
 
 
@@ -37,6 +39,9 @@ class Recipe:
     ema: Annotated[float, "decay per step of the averaged (EMA) weights; 0 keeps the raw weights"] = 0.999
     flip: Annotated[bool, "mirror half of the images"] = False
     jitter: Annotated[int, "pixels of random shift"] = 0
+    crop: Annotated[bool, "learn from random crops of pictures larger than the network, scaled by 1 to 2"] = False
+    reverse: Annotated[bool, "of pairs: translate from B to A"] = False
+    mirror: Annotated[bool, "the margins of a shift mirror the image; else they repeat its border"] = False
     freeze: Annotated[int, "frozen early layers: of the critic if there is one (FreezeD), else of the model"] = 0
     augment: Annotated[bool, "augment all images before the critic, for small sets (DiffAugment)"] = False
     critic_warmup: Annotated[int | None, "images for which only the critic learns, as a new one needs"] = None
@@ -93,6 +98,8 @@ def check_recipe(changes: dict[str, Any]) -> None:
             if value not in OPTIMIZERS:
                 raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {str(value)[:80]!r}")
             continue
+        if name == "seed" and value >= MAX_SEED:
+            raise ValueError(f"seed must be below {MAX_SEED}, not {value}")
         least = 1 if name in ("images", "batch") else 0
         for number in value.values() if isinstance(value, dict) else [value]:
             if not (number >= least and number < 2**63):  # refuses NaN too
@@ -127,6 +134,18 @@ class System:
     options: dict[str, Text] = field(default_factory=dict)  # titles of a control's options for this system's images
     companions: dict[str, str] = field(default_factory=dict)  # systems whose models it works with, by role
     successor: str = ""  # the system whose weights replace its own where both are available
+    file: str = ""  # of a system from a file of the user's own: its path
+    digest: str = ""  # of that file's bytes, the first 12 digits of the SHA-256
+
+    @property
+    def source(self) -> dict[str, str]:
+        """Name and digest of the file that declares it, for headers; empty for GenStudio's own."""
+        return {"file": os.path.basename(self.file), "digest": self.digest} if self.file else {}
+
+    @property
+    def spelled(self) -> str:
+        """The system on the command line: `vae_mnist`, or `mine.py:my_gan`."""
+        return f"{self.file}:{self.name}" if self.file else self.name
 
     @property
     def model(self) -> type[Model]:
@@ -143,7 +162,7 @@ class System:
         return (self.build.__doc__ or "").strip()
 
 
-TAKES = ("drawings", "faces", "photographs")
+TAKES = ("drawings", "faces", "photographs", "labels")
 
 
 def system(

@@ -12,6 +12,7 @@ from torch import Tensor
 from genstudio.checkpoint import shell
 from genstudio.controls import Text
 from genstudio.layers.image_to_image import MirroredResNetGenerator
+from genstudio.layers.palette import FACADES
 from genstudio.model import Model
 from genstudio.models.autoencoder import AutoEncoder
 from genstudio.models.biggan import BigGAN, biggan, biggan_of_bottlenecks
@@ -19,6 +20,7 @@ from genstudio.models.classifier import AttributeClassifier, Classifier
 from genstudio.models.diffusion import Diffusion
 from genstudio.models.gan import CGAN, DCGAN
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution
+from genstudio.models.segmentation import Segmenter
 from genstudio.models.stylegan2 import StyleGAN2
 from genstudio.models.translation import CycleGAN, Pix2Pix
 from genstudio.models.vae import VAE
@@ -158,6 +160,22 @@ def small_resnet_of_grey() -> Pix2Pix:
     """From one channel to one, of bounded reach."""
     generator = MirroredResNetGenerator(1, 1, width=4, blocks=1, norm="batch")
     return Pix2Pix(COLOUR, critic_widths=(8, 8), generator=generator)
+
+
+@small("facades")
+def small_pix2pix_of_labels() -> Pix2Pix:
+    """From label pictures, and without the L1 loss."""
+    return Pix2Pix(COLOUR, widths=(8, 16), critic_widths=(8, 8), weight=0.0, palette=FACADES)
+
+
+@small("facades")
+def small_pix2pix_without_a_critic() -> Pix2Pix:
+    return Pix2Pix(COLOUR, widths=(8, 16), adversarial=0.0, palette=FACADES)
+
+
+@small("facade_labels")
+def small_segmenter() -> Segmenter:
+    return Segmenter(COLOUR, widths=(8, 16), palette=FACADES)
 
 
 @small("avatars_glasses")

@@ -67,7 +67,7 @@ def shelf(tmp_path, monkeypatch):
 @pytest.fixture
 def pictures(monkeypatch):
     images = torch.randint(256, (64, *small.GREY), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    monkeypatch.setattr("genstudio.training.session.load", lambda name, split, shape: Pictures("dots", images))
+    monkeypatch.setattr("genstudio.training.session.load", lambda name, split, shape, **_: Pictures("dots", images))
 
 
 def train(out, **changes) -> list:

@@ -42,7 +42,7 @@ def test_equal_seeds_draw_equal_numbers_and_others_do_not():
     assert torch.equal(same[0], same[1]) and not torch.equal(same[0], same[2])
 
 
-@pytest.mark.parametrize("seed", [-1, 2**63, "one", float("nan")])
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**63, "one", float("nan")])
 def test_a_seed_out_of_range_is_refused(seed):
     with pytest.raises(ValueError):
         Noise([seed])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json as jsons
 import re
 import sys
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genstudio.engine import Engine
     from genstudio.engine.loaded import LoadedModel
+    from genstudio.tasks.outputs import Outputs
 
 
 CHUNK = 64  # images computed and written at a time
@@ -53,10 +55,10 @@ def open_engine(device: str | None, exact: bool) -> Engine:
 
 
 def seed_ranges(text: str) -> list[range]:
-    """ "1,5,9-12" -> ranges, which are not expanded, as they may be long."""
+    """ "1,5,9-12" -> ranges, which are not expanded, as they may be long. A seed that is named again counts once."""
     from genstudio.recipes.fields import check_seed
 
-    ranges = []
+    ranges: list[range] = []
     for part in text.split(","):
         if not (found := re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part, re.ASCII)):
             raise ValueError(f"seeds are written like 0-63 or 1,5,9-12, not {text!r}")
@@ -64,8 +66,18 @@ def seed_ranges(text: str) -> list[range]:
         last = check_seed(found[2] or found[1])
         if last < first:
             raise ValueError(f"the seeds {part.strip()!r} run backwards")
-        ranges.append(range(first, last + 1))
+        new = [range(first, last + 1)]
+        for had in ranges:
+            new = [rest for one in new for rest in without(one, had)]
+        ranges += new
     return ranges
+
+
+def without(one: range, other: range) -> list[range]:
+    """The parts of a range that are not in another."""
+    before = range(one.start, min(one.stop, other.start))
+    after = range(max(one.start, other.stop), one.stop)
+    return [part for part in (before, after) if part] if other else [one]
 
 
 class ProgressLine:
@@ -103,25 +115,34 @@ def print_json(value: Any) -> None:
 
 
 class PictureWriter:
-    """Writer of images with their recipes to a folder, with an optional sheet of all and a summary at the end."""
+    """Writer of images with their recipes to a folder, with an optional sheet of all and a summary at the end; a single
+    one also to a file. No file that is there is lost (`tasks/outputs.py`)."""
 
-    def __init__(self, out: Path, total: int, json: bool, sheet: str | None = None):
+    def __init__(self, out: Path, total: int, json: bool, outputs: Outputs, sheet: str | None = None):
+        from genstudio.tasks.outputs import is_picture_file
+
         if sheet and total > MAX_ON_A_SHEET:
             raise ValueError(f"a sheet holds at most {MAX_ON_A_SHEET} pictures, not {total}")
-        out.mkdir(parents=True, exist_ok=True)
-        self.out, self.total, self.json, self.sheet = out, total, json, sheet
+        self.file = out if is_picture_file(out) else None
+        if self.file and (sheet or total > 1):
+            raise ValueError(f"{out.name} is one picture: for {sheet or total} give --out a folder")
+        if not self.file:
+            out.mkdir(parents=True, exist_ok=True)
+        self.out, self.total, self.json, self.sheet, self.outputs = out, total, json, sheet, outputs
         self.written: list[dict[str, Any]] = []
         self.on_sheet: list[Any] = []
         self.done, self.progress = 0, ProgressLine()
 
     def add(self, images: Any, names: Sequence[str], recipes: Sequence[dict]) -> None:
         """Write images, uint8 (n, h, w, c), with their file names and recipes."""
-        from genstudio.images import save_png, to_pictures
+        from genstudio.images import to_pictures
+        from genstudio.tasks.outputs import encoded
 
         for picture, name, recipe in zip(to_pictures(images), names, recipes, strict=True):
-            save_png(picture, self.out / name, recipe)
+            place, there = self.file or self.out / name, self.outputs.there
+            place = self.outputs.write(place, encoded(picture, place.suffix, recipe))
             if self.json:
-                self.written.append({"file": str(self.out / name), "recipe": recipe})
+                self.written.append({"file": str(place), "there": self.outputs.there > there, "recipe": recipe})
         if self.sheet:
             self.on_sheet.append(images)
         self.done += len(images)
@@ -130,16 +151,19 @@ class PictureWriter:
     def finish(self, columns: int | None = None) -> None:
         import numpy as np
 
-        from genstudio.images import grid, save_png, to_pictures
+        from genstudio.images import grid, to_pictures
+        from genstudio.tasks.outputs import encoded
 
+        there, also = self.outputs.there, ""
         if self.sheet:
             [sheet] = to_pictures(grid(np.concatenate(self.on_sheet), columns)[None])
-            save_png(sheet, self.out / self.sheet)
+            also = f" and {self.outputs.write(self.out / self.sheet, encoded(sheet, '.png')).name}"
+            self.outputs.there = there  # pictures alone are counted
         if self.json:
             print_json(self.written)
         else:
-            also = f" and {self.sheet}" if self.sheet else ""
-            print(f"{self.done} picture{'s' * (self.done != 1)}{also} in {self.out}")
+            new, where = self.done - there, self.outputs.last if self.file else self.out
+            print(f"{new} picture{'s' * (new != 1)}{also} in {where}{self.outputs.summary()}")
 
 
 def chunks(items: Iterable) -> Iterator[list]:
@@ -153,14 +177,31 @@ def chunks(items: Iterable) -> Iterator[list]:
         yield part
 
 
+def expanded(words: Sequence[str]) -> list[str]:
+    """Files of words that are patterns, such as *.jpg, which the shell of Windows leaves as they are. Raises ValueError
+    for one that fits no file."""
+    found: list[str] = []
+    for word in words:
+        if not re.search(r"[*?\[]", word) or Path(word).exists():
+            found.append(word)
+        elif files := sorted(glob.glob(word, recursive=True)):
+            found += files
+        else:
+            raise ValueError(f"no file is called like {word}")
+    return found
+
+
 def open_named(name: str) -> Any:
-    """Open a picture file. Raises ValueError with its name."""
-    from genstudio.images import open_picture
+    """Open a picture file, with its remarks on stderr. Raises ValueError with its name."""
+    from genstudio.images import open_picture, remarks
 
     try:
-        return open_picture(name)
+        picture = open_picture(name)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+    for remark in remarks(picture):
+        print(f"{name}: {remark.en}", file=sys.stderr)
+    return picture
 
 
 def confirmed(question: str) -> bool:

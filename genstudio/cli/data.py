@@ -46,6 +46,7 @@ def data(name: str, words: list[str], yes: bool, out: Path | None, **options: An
 
 def pack(words: list[str]) -> None:
     from genstudio.data import SETS, load, named, pixels
+    from genstudio.tasks.outputs import Outputs
 
     if len(words) != 2:
         raise ValueError("which set, and where to? `python -m genstudio data pack SET FILE.pixels`")
@@ -53,5 +54,7 @@ def pack(words: list[str]) -> None:
     if not named(name):
         raise ValueError(f"{name!r} is none of the sets {', '.join(SETS)}")
     found = load(name)
-    size = pixels.save(found, Path(file).expanduser())
-    print(f"{file}: {len(found)} pictures, {size / 1e6:.1f} MB")
+    outputs = Outputs()
+    with outputs.making(Path(file).expanduser()) as part:
+        size = pixels.save(found, part)
+    print(f"{outputs.last}: {len(found)} pictures, {size / 1e6:.1f} MB")

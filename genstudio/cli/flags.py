@@ -41,6 +41,8 @@ class Commands:
         command.set_defaults(run=run)
         if system:
             command.add_argument("system", metavar="SYSTEM", help=system)
+        about = "a Python file with systems of one's own, which is run (GENSTUDIO_SYSTEMS)"
+        command.add_argument("--systems", dest="own_systems", action="append", metavar="FILE.py", help=about)  # taken by `main`
         return command
 
     def makes_pictures(
@@ -48,7 +50,9 @@ class Commands:
     ) -> None:
         """Add the flags shared by verbs that write images, and the controls of the system."""
         where = f"folder{zips} for the PNGs (pictures)"
+        where += ", or .png or .jpg, for one picture"
         command.add_argument("--out", type=Path, default="pictures", metavar="DIR", help=where)
+        overwrites(command)
         computes(command)
         gives_json(command, about)
         self.controlled(command, name)
@@ -62,6 +66,11 @@ class Commands:
 def computes(command: Parser) -> None:
     command.add_argument("--exact", action="store_true", help="plain float32, the same in any batch; slower")
     on_device(command)
+
+
+def overwrites(command: Parser) -> None:
+    about = "replace files that are there, but no input; else they stay, and a result gets the next free number"
+    command.add_argument("--overwrite", action="store_true", help=about)
 
 
 def on_device(command: Parser) -> None:

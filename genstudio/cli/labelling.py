@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from genstudio.cli.common import ProgressLine, controls_of, open_engine, print_json
-from genstudio.cli.flags import Commands, computes, gives_json
+from genstudio.cli.flags import Commands, computes, gives_json, overwrites
 
 
 def add(commands: Commands) -> None:
@@ -16,37 +16,41 @@ def add(commands: Commands) -> None:
         "made."
     )
     command = commands.add(dataset, about)
-    command.add_argument("--labels", default="all", metavar="NAME,NAME,...", help="classes, by name or number (all)")
+    about = "classes, by name or number, a name with a comma in double quotes; may be given several times (all)"
+    command.add_argument("--labels", action="append", metavar="NAME,NAME,...", help=about)
     command.add_argument("--each", type=int, default=20, metavar="N", help="pictures of each class (20)")
     command.add_argument("--seed", default="0", help="of the first picture; each has the next one (0)")
     command.add_argument("--out", type=Path, metavar="FILE.zip", help="where to (SYSTEM-COUNT.zip)")
+    overwrites(command)
     computes(command)
     gives_json(command, "what was written, as JSON")
     commands.controlled(command, "dataset", by="sample")
 
 
 def dataset(
-    system: str, labels: str, each: int, seed: str, out: Path | None, exact: bool, device: str | None, json: bool,
-    **flags: Any,
+    system: str, labels: list[str] | None, each: int, seed: str, out: Path | None, overwrite: bool, exact: bool,
+    device: str | None, json: bool, **flags: Any,
 ) -> None:  # fmt: skip
+    from genstudio.controls import ALL, class_of, split_labels
     from genstudio.recipes import fields
     from genstudio.tasks import labelled_dataset
+    from genstudio.tasks.outputs import Outputs
 
     engine = open_engine(device, exact)
     loaded = engine.hold(system)
-    named = [label.strip() for label in labels.split(",") if label.strip()]
-    wanted = loaded.header.classes if labels == "all" else named
+    wanted = split_labels(labels or [ALL], loaded.header.classes)
     controls = {name: value for name, value in controls_of(loaded, "sample", flags).items() if name != "label"}
     target = out or Path(f"{loaded.system.name}-{each * len(wanted)}.zip")
     if target.suffix.lower() != ".zip":
         raise ValueError(f"a data set is written into a .zip, not into {target.name!r}")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    outputs = Outputs([system], overwrite)
     progress, counts, first = ProgressLine(), dict[str, int](), fields.check_seed(seed)
-    with closing(labelled_dataset.export(engine, system, wanted, each, target, first, **controls)) as parts:
+    with closing(labelled_dataset.export(engine, system, wanted, each, target, first, outputs, **controls)) as parts:
         for part in parts:
             for label in part.labels:
-                counts[label] = counts.get(label, 0) + 1
+                counts[class_of(label)] = counts.get(class_of(label), 0) + 1
             progress.count(part.done, part.of)
     if json:
-        return print_json({"file": str(target), "classes": counts})
-    print(f"{sum(counts.values())} pictures of {len(counts)} class{'es' * (len(counts) != 1)} in {target}")
+        return print_json({"file": str(outputs.last), "classes": counts})
+    classes = f"{len(counts)} class{'es' * (len(counts) != 1)}"
+    print(f"{sum(counts.values())} pictures of {classes} in {outputs.last}{outputs.summary()}")

@@ -101,7 +101,7 @@ def described() -> list[dict[str, Any]]:
             row |= {"file": str(path), "origin": origin, "bytes": path.stat().st_size}
             try:
                 header = checkpoint.describe(path)
-                system = find_system(header.system)
+                system = find_system(header.system, header.source)
                 row |= of_system(system, checkpoint.check_arguments(system, header.arguments))
                 row |= {key: getattr(header, key) for key in ("data", "images", "minutes", "scores")}
             except ValueError as error:

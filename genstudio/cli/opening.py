@@ -28,12 +28,13 @@ def open_(file: Path, name: str | None, json: bool) -> None:
         raise ValueError(f"{file} does not exist")
     found = identify.identify(file)
     if found.kind != "weights":
-        raise ValueError(f"{file.name}: {found.reason.en if found.reason else 'there are no weights in it that are read here'}")
+        reason = found.reason.en if found.reason else "there are no weights in it that are read here"
+        raise ValueError(f"{file.name}: {reason}")
     if name:
         found.name = f"{found.facts['system']}.{name}.safetensors" if found.reading is None else name
     with keep.as_ours(file, found) as ours:
         kept = keep.keep(ours, found)
-    printed = ("maker", "parameters", "pixels", "licence", "credit")
+    printed = ("maker", "parameters", "pixels", "licence", "credit", "averaged")
     facts = {key: value for key, value in found.facts.items() if key in printed and value}
     can = list(verbs(catalog.system_of(kept).model))
     if json:
@@ -43,6 +44,8 @@ def open_(file: Path, name: str | None, json: bool) -> None:
     parameters = found.facts.get("parameters") and f"{found.facts['parameters']:,} parameters"
     summary = [found.facts.get("maker"), sides and f"{sides} px", parameters]
     print(", ".join(filter(None, summary)) or found.facts["system"])
+    if averaged := found.facts.get("averaged"):
+        print(f"taken: {averaged}, the averaged weights")
     if licence := found.facts.get("licence"):
         print(f"licence: {licence}")
     print(f"kept as {kept}: {', '.join(can)}")

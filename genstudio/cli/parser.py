@@ -56,10 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # the encoding of a pipe may be ASCII
     try:
         argv = sharing.at_hand(argv)  # downloads `hf:` systems first: the parser's flags depend on the system
+        if any(word.startswith("--systems") or ".py:" in word for word in argv):
+            from genstudio import registry  # which imports torch
+
+            argv = registry.use_files(argv)
         argv[:1] = [legacy.COMMANDS.get(word, word) for word in argv[:1]]
         parser = build_parser(argv)
         arguments = vars(parser.parse_args(argv))
         run = arguments.pop("run")
+        arguments.pop("own_systems", None)
         code = run(**arguments)
         sys.stdout.flush()
         return code or 0

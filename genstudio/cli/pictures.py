@@ -22,6 +22,7 @@ from genstudio.cli.common import (
     ProgressLine,
     chunks,
     controls_of,
+    expanded,
     given,
     open_engine,
     open_named,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from genstudio.engine import Engine
     from genstudio.engine.loaded import LoadedModel
     from genstudio.recipes.verbs import Field, Verb
+    from genstudio.tasks.outputs import Outputs
+    from genstudio.tasks.translate_files import Outcome
 
 MAX_POSITIONS = 10_000
 MAX_ENDS = 64  # of a flag
@@ -97,13 +100,14 @@ def add(commands: Commands) -> None:
 
 
 def make_pictures(
-    verb: str, system: str, out: Path, exact: bool, device: str | None, json: bool, sheet: bool = False,
-    film: Path | None = None, count: int | None = None, **flags: Any,
+    verb: str, system: str, out: Path, overwrite: bool, exact: bool, device: str | None, json: bool,
+    sheet: bool = False, film: Path | None = None, count: int | None = None, **flags: Any,
 ) -> int | None:  # fmt: skip
     """Make the pictures of a verb, write them with their recipes, and print a summary."""
     from genstudio.recipes import recipe, replay
     from genstudio.recipes.fields import PICTURE, POSITION
     from genstudio.recipes.verbs import VERBS
+    from genstudio.tasks.outputs import Outputs
 
     entry, words = VERBS[verb], given(flags, "field_")
     if film and film.suffix not in (".webp", ".mp4"):
@@ -111,10 +115,12 @@ def make_pictures(
     engine = open_engine(device, exact)
     loaded = engine.hold(system)
     controls = controls_of(loaded, verb, flags)
-    reader = Reader(engine, loaded)
+    outputs = Outputs([system], overwrite)
+    reader = Reader(engine, loaded, outputs)
     if files := [field for field in entry.fields if field.many and field.kind is PICTURE]:
         settings = {field.name: reader.read(field, words) for field in entry.fields if field not in files}
-        return each_file(engine, loaded, entry, words[files[0].name], settings, out, json, controls)
+        sources = expanded(words[files[0].name])
+        return each_file(engine, loaded, entry, sources, settings, out, json, controls, outputs)
     if count is not None and not any(field.kind is POSITION and field.name in words for field in entry.fields):
         words |= {field.name: spaced(count) for field in entry.fields if field.kind is POSITION}
     values = {field.name: reader.read(field, words) for field in entry.fields if field.option}
@@ -122,7 +128,8 @@ def make_pictures(
 
     counts = [values[field.name].count for field in axes]
     always = len([field for field in entry.fields if field.many]) > 1
-    pictures = PictureWriter(out, math.prod(counts), json, f"{entry.sheet}.png" if sheet or always else None)
+    sheets = f"{entry.sheet}.png" if sheet or always else None
+    pictures = PictureWriter(out, math.prod(counts), json, outputs, sheets)
     for part in chunks(combinations(entry, values)):
         recipes = [recipe.fill(loaded, entry, combination, controls) for combination, _ in part]
         images = replay.images(recipes, engine, reader.picture)
@@ -133,7 +140,7 @@ def make_pictures(
         [position] = axes
         first = next(combinations(entry, values))[0]
         way = [first | {position.name: i / (WALK - 1)} for i in range(WALK)]
-        save_film(replay.images([recipe.fill(loaded, entry, one, controls) for one in way], engine), film)
+        save_film(replay.images([recipe.fill(loaded, entry, one, controls) for one in way], engine), film, outputs)
     return None
 
 
@@ -151,38 +158,51 @@ def combinations(entry: Verb, values: dict[str, Values]) -> Iterator[tuple[dict[
     return walk([field for field in entry.fields if field.name in values])
 
 
-def save_film(images: Any, film: Path) -> None:
+def save_film(images: Any, film: Path, outputs: Outputs) -> None:
     from genstudio.images import save_walk
 
-    film.parent.mkdir(parents=True, exist_ok=True)
-    save_walk(images, film)
-    print(f"The way there and back is in {film}", file=sys.stderr)
+    with outputs.making(film) as part:
+        save_walk(images, part)
+    print(f"The way there and back is in {outputs.last}", file=sys.stderr)
 
 
 def each_file(
     engine: Engine, loaded: LoadedModel, entry: Verb, sources: list[str], settings: dict[str, Values], out: Path,
-    json: bool, controls: dict[str, Any],
+    json: bool, controls: dict[str, Any], outputs: Outputs,
 ) -> int | None:  # fmt: skip
     """Make the picture of every file, folder and zip, with a line for each that is refused. Returns 2 if all are."""
-    from genstudio.tasks.translate_files import translate_files
+    from genstudio.data.reading import some
+    from genstudio.tasks.translate_files import skipped, translate_files
 
     progress, outcomes, chosen = ProgressLine(), [], {name: value for name, [value] in settings.items()}
     paths = [Path(source) for source in sources]
-    with closing(translate_files(engine, loaded.name, paths, out, entry.name, **chosen, **controls)) as work:
+    settings = chosen | controls
+    with closing(translate_files(engine, loaded.name, paths, out, entry.name, outputs, **settings)) as work:
         for outcome in work:
             outcomes.append(outcome)
-            if outcome.trouble:
-                progress.note(f"{outcome.name}: {outcome.trouble.en}")
+            for said in (outcome.trouble,) if outcome.trouble else outcome.remarks:
+                progress.note(f"{outcome.name}: {said.en}")
             progress.count(outcome.done, outcome.of, "files")
+    if rubbish := skipped(paths):
+        progress.note(f"Skipped: {len(rubbish)} files that systems add: {some(rubbish).en}")
     if not outcomes:
         raise ValueError(f"there are no files in {', '.join(sources)}")
     written = sum(bool(outcome.written) for outcome in outcomes)
     if json:
-        print_json([{"name": o.name, "written": o.written, "trouble": o.trouble.en if o.trouble else ""} for o in outcomes])
+        print_json([described(outcome) for outcome in outcomes])
     else:
         refused = f", {len(outcomes) - written} refused" if written < len(outcomes) else ""
-        print(f"{written} translated{refused}, in {out}")
+        new = sum(bool(outcome.written) and not outcome.there for outcome in outcomes)
+        where = out if out.is_dir() else outputs.last or out
+        print(f"{new} translated{refused}, in {where}{outputs.summary()}")
     return 0 if written else 2
+
+
+def described(outcome: Outcome) -> dict[str, Any]:
+    """Outcome of a file, as JSON has it."""
+    trouble = outcome.trouble.en if outcome.trouble else ""
+    said = [remark.en for remark in outcome.remarks]
+    return {"name": outcome.name, "written": outcome.written, "there": outcome.there, "trouble": trouble, "remarks": said}
 
 
 # Values of flags ------------------------------------------------------------------------------------------------
@@ -191,8 +211,8 @@ def each_file(
 class Reader:
     """Reader of the fields' flags. Pictures become codes; one to start from is kept in `picture`."""
 
-    def __init__(self, engine: Engine, loaded: LoadedModel):
-        self.engine, self.loaded = engine, loaded
+    def __init__(self, engine: Engine, loaded: LoadedModel, outputs: Outputs):
+        self.engine, self.loaded, self.outputs = engine, loaded, outputs
         self.picture: Image.Image | None = None
 
     def read(self, field: Field, words: dict[str, Any]) -> Values:
@@ -204,7 +224,7 @@ class Reader:
         readers: dict[fields.Kind, Callable[[Any], list]] = {
             fields.SEED: seed_ranges,
             fields.POSITION: lambda word: [read_positions(word)],
-            fields.CODE: lambda words: [read_codes(words)],
+            fields.CODE: lambda words: [read_codes(self.files(words))],
             fields.END: lambda word: [self.ends(word) if field.many else [self.end(word)]],
             fields.STYLE_END: lambda word: [self.ends(word, self.engine.project_styles)],
             fields.CORNERS: lambda word: [[field.kind.check([self.end(part) for part in word.split(",")])]],
@@ -217,6 +237,14 @@ class Reader:
         field.check(value)
         return Values([[value]])
 
+    def files(self, words: list[str]) -> list[str]:
+        """The words, of which those that are files are not written over."""
+        self.outputs.keep(*(word for word in words if not word.startswith("code:")))
+        return words
+
+    def opened(self, name: str) -> Image.Image:
+        return open_named(*self.files([name]))
+
     def end(self, word: str, search: Callable | None = None) -> dict[str, Any]:
         """An end of a path from a seed, code:... or a picture file, which is encoded, or projected (`search`)."""
         from genstudio.recipes import encoding, fields
@@ -227,7 +255,7 @@ class Reader:
             return {"seed": fields.check_seed(word)}
         if not Path(word).exists():
             raise ValueError(f"{word!r} is neither a seed nor code:... nor a picture file")
-        picture, name = open_named(word), self.loaded.name
+        picture, name = self.opened(word), self.loaded.name
         if search is None and hasattr(self.loaded.model, "encode"):
             return {"code": encoding.pack(self.engine.encode(name, [picture])[0])}
         *_, guess = (search or self.engine.project)(name, picture)
@@ -252,13 +280,17 @@ class Reader:
     def start_from(self, name: str) -> str:
         from genstudio.recipes.fields import picture_name
 
-        self.picture = open_named(name)
+        self.picture = self.opened(name)
         return picture_name(Path(name).read_bytes())
 
     def mask(self, name: str) -> str:
-        from genstudio.recipes.encoding import mask_of, pack_mask
+        """The mask of the picture to start from, which is read before it."""
+        from genstudio.recipes.encoding import mask_of, mask_remark, pack_mask
 
-        return pack_mask(mask_of(open_named(name), self.loaded.model.image_shape))
+        mask = mask_of(self.opened(name), self.loaded.model.image_shape, self.picture)
+        if remark := mask_remark(mask):
+            print(f"{name}: {remark.en}", file=sys.stderr)
+        return pack_mask(mask)
 
 
 def spaced(count: int) -> str:

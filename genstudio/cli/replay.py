@@ -6,26 +6,32 @@ import sys
 from pathlib import Path
 
 from genstudio.cli.common import open_engine
-from genstudio.cli.flags import Commands, on_device
+from genstudio.cli.flags import Commands, on_device, overwrites
 
 
 def add(commands: Commands) -> None:
     command = commands.add(replay, "A picture again, from its recipe: in a PNG of ours, a .json file or a link.", "")
     command.add_argument("recipe", metavar="RECIPE", help="the file, or the link's verb=...&system=...")
-    about = "where to (pictures/replay.png)"
+    about = "where to, .png or .jpg (pictures/replay.png)"
     command.add_argument("--out", type=Path, default="pictures/replay.png", metavar="FILE.png", help=about)
+    overwrites(command)
     on_device(command)
 
 
-def replay(recipe: str, out: Path, device: str | None) -> None:
-    from genstudio.images import save_png, to_pictures
+def replay(recipe: str, out: Path, overwrite: bool, device: str | None) -> None:
+    from genstudio.images import to_pictures
     from genstudio.importers import identify
     from genstudio.recipes.commands import command
     from genstudio.recipes.links import check_link, from_query
     from genstudio.recipes.recipe import check, differences
     from genstudio.recipes.replay import image
     from genstudio.recipes.verbs import VERBS
+    from genstudio.tasks.outputs import Outputs, check_picture_name, encoded
 
+    outputs = Outputs([recipe], overwrite)
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder: give --out the name of a picture")
+    check_picture_name(out)
     if Path(recipe).is_file():
         found = identify.identify(recipe).recipe
     else:
@@ -39,8 +45,9 @@ def replay(recipe: str, out: Path, device: str | None) -> None:
     engine = open_engine(device, exact=found.get("precision") == "float32")
     loaded = engine.hold(found["system"])
     made = image(found, engine)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    save_png(to_pictures(made[None])[0], out, found)
+    place = outputs.write(out, encoded(to_pictures(made[None])[0], out.suffix, found))
     if changed := [key for key in differences(found, loaded) if key in found]:  # a link has fewer fields than a PNG
         print(f"It may differ slightly: this is not the same {', '.join(changed)}.", file=sys.stderr)
-    print(out)
+    if outputs.there:
+        print("It is there already.", file=sys.stderr)
+    print(place)

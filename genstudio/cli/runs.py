@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from genstudio.cli.common import ProgressLine, device_of, plain_warnings
-from genstudio.cli.flags import Commands, gives_json, on_device
+from genstudio.cli.flags import Commands, gives_json, on_device, overwrites
 
 WHAT = ("list", "export", "import")
 MB = 1_000_000
@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--replace", action="store_true", help="import in place of the run that is there, which is lost"
     )
+    overwrites(command)
     gives_json(command)
 
     about = "Trains systems in order for some minutes, each resumed, and exports them in parts. See `make lease`."
@@ -40,7 +41,9 @@ def add(commands: Commands) -> None:
     on_device(command)
 
 
-def runs(what: str, words: list[str], part: float | None, out: Path | None, replace: bool, json: bool) -> None:
+def runs(
+    what: str, words: list[str], part: float | None, out: Path | None, replace: bool, overwrite: bool, json: bool
+) -> None:
     from genstudio.training import runs
 
     if what == "list":
@@ -57,7 +60,7 @@ def runs(what: str, words: list[str], part: float | None, out: Path | None, repl
             raise ValueError("which run, and where to? `python -m genstudio runs export NAME FILE`")
         folder = runs.folder_of(words[0])
         path = Path(words[1]).expanduser() if len(words) > 1 else Path(folder.name + runs.SUFFIX)
-        written = runs.export(folder, path, size_of(part))
+        written = exported(folder, path, size_of(part), overwrite)
         if json:
             print(jsons.dumps([{"file": str(file), "bytes": file.stat().st_size} for file in written], indent=1))
             return
@@ -72,6 +75,19 @@ def runs(what: str, words: list[str], part: float | None, out: Path | None, repl
             return
         again = f"python -m genstudio train {header.system} --resume" + (f" --out {folder}" if out else "")
         print(f"{folder}: {header.system}, {header.images} images. To go on: {again}")
+
+
+def exported(folder: Path, path: Path, part: int | None, overwrite: bool) -> list[Path]:
+    """Write a run to a file or to parts, whose names have their digest. Returns the files."""
+    from genstudio.tasks.outputs import Outputs
+    from genstudio.training import runs
+
+    if part is not None:
+        return runs.export(folder, path, part)
+    outputs = Outputs(overwrite=overwrite)
+    with outputs.making(path) as new:
+        runs.export(folder, new)
+    return [outputs.last]
 
 
 def size_of(part: float | None) -> int | None:

@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     command.add_argument("--n", type=int, help="samples to draw (2000)")
     command.add_argument("--data", help="a set by name, a folder or a zip, in place of what it learned from")
     on_device(command)
-    about = "the network to judge with: inception, a classifier, or a file of either (the classifier of the data)"
+    about = "the network to judge with: inception, efficientnet-lite0, a classifier, or a file (the classifier of the data)"
     command.add_argument("--features", metavar="NETWORK", help=about)
     which = command.add_mutually_exclusive_group()
     which.add_argument("--write", action="store_true", help="also write the scores into the checkpoint's header")

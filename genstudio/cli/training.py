@@ -21,13 +21,18 @@ from genstudio.cli.common import ProgressLine, clock, device_of, given, plain_wa
 from genstudio.cli.flags import Commands, computes, gives_json
 
 if TYPE_CHECKING:
+    from genstudio.data import Pictures
     from genstudio.training.run import Report
 
 
 def add(commands: Commands) -> None:
     about = "Trains a system. Ctrl-C stops in good order; --resume goes on."
-    command = commands.add(train, about, "a name that `list` shows")
-    command.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
+    about_name = "a name that `list` shows, or mine.py:NAME, a system from a file of one's own"
+    command = commands.add(train, about, about_name)
+    data = command.add_mutually_exclusive_group()
+    data.add_argument("--data", help="a set by name, a folder or a zip of pictures, in place of the system's own")
+    about = "two folders or zips of pictures with equal names, to translate from A to B"
+    data.add_argument("--pairs", nargs=2, metavar=("A", "B"), help=about)
     command.add_argument("--init", metavar="CHECKPOINT", help="start from these weights")
     about = "a network of another size, where the system can be built so: width=32, widths=[64,48,32]"
     command.add_argument("--network", action="append", type=argument, metavar="NAME=VALUE", help=about)
@@ -82,11 +87,13 @@ def argument(said: str) -> tuple[str, Any]:
 
 def train(
     system: str, out: Path | None, resume: bool, fresh: bool, device: str | None, threads: int | None, json: bool,
-    network: list[tuple[str, Any]] | None, **flags: Any,
+    network: list[tuple[str, Any]] | None, pairs: list[str] | None = None, **flags: Any,
 ) -> int | None:  # fmt: skip
     import torch
 
     from genstudio import paths
+    from genstudio.data import summary
+    from genstudio.data.pairs import BAR
     from genstudio.registry import find_system
     from genstudio.system import check_recipe
     from genstudio.training import loop, worker
@@ -94,6 +101,8 @@ def train(
     out = out or paths.runs() / find_system(system).name
     if (out / "state.pt").exists() and not (resume or fresh):
         raise ValueError(f"{out} holds a run already: --resume goes on with it, --fresh begins anew in its place")
+    if not resume:
+        check_place(out, find_system(system).name, flags["init"])
     if threads is not None:
         if not 1 <= threads <= 1024:
             raise ValueError(f"threads must lie between 1 and 1024, not {threads}")
@@ -102,8 +111,14 @@ def train(
     check_recipe(recipe)
     options = {name: value for name, value in flags.items() if not name.startswith("recipe_")}
     options |= {"out": out, "device": device_of(device)}
+    if pairs:
+        options["data"] = BAR.join(pairs)
     speaks = os.environ.get("RANK", "0") == "0"  # the first of several processes
     progress = ProgressLine(30.0)
+
+    def describe(pictures: Pictures, held_out: Pictures | None) -> None:
+        for line in summary.lines(pictures, held_out):
+            progress.note(line)
 
     def follow(**more: Any) -> tuple[Report, str]:
         """Print reports until the end, or until a request to stop. Returns the last report and the request."""
@@ -121,14 +136,15 @@ def train(
         if resume and flags["max_minutes"] == 0:
             asked = worker.STOP
         if asked != worker.STOP:
-            report, asked = follow(resume=resume, network=dict(network or ()), **recipe)
+            report, asked = follow(resume=resume, network=dict(network or ()), on_pictures=describe, **recipe)
         if asked == worker.STOP:
             settings = {name: options[name] for name in ("data", "device", "exact", "watch_minutes")}
             report = loop.export(system, out, **settings)
             if speaks and json:
                 tell(report, progress, json)
     where = sys.stderr if json else sys.stdout
-    again = shlex.join(["python", "-m", "genstudio", "train", system, "--resume", "--out", str(out)])
+    program = ["python", "-m", "genstudio"]
+    again = shlex.join([*program, "train", find_system(system).spelled, "--resume", "--out", str(out)])
     if asked == worker.PAUSE:
         worker.record_end(out, worker.PAUSED)
         if speaks:
@@ -140,9 +156,20 @@ def train(
     worker.record_end(out, worker.DONE if report.step == report.steps else worker.STOPPED)
     weights = out / f"{system}.safetensors"
     print(f"The weights are in {weights}", file=where)
-    print(f"To see them on the page: {shlex.join(['python', '-m', 'genstudio', 'open', str(weights)])}", file=where)
+    own = ["--systems", file] if (file := find_system(system).file) else []
+    print(f"To see them on the page: {shlex.join([*program, 'open', str(weights), *own])}", file=where)
     if report.step < report.steps:
         print(f"They have seen {report.images} of {report.whole} pictures. To go on: {again}", file=where)
+
+
+def check_place(out: Path, name: str, init: str | None) -> None:
+    """Check that a new run in a folder writes over nothing but an earlier run, and not over its own input."""
+    weights = f"{name}.safetensors"
+    files = [out / file for file in (weights, f"{name}.critic.safetensors", f"{name}.webp", "best", "walls", "watch")]
+    if not (out / "run.json").exists() and (there := [file.name for file in files if file.exists()]):
+        raise ValueError(f"{out} is no run, and training would write over its {there[0]}: choose another --out")
+    if init and any(Path(init).exists() and file.exists() and file.samefile(init) for file in files[:2]):
+        raise ValueError(f"training in {out} would write over {init}, from which it begins: choose another --out")
 
 
 def tell(report: Report, progress: ProgressLine, json: bool) -> None:

@@ -1,34 +1,36 @@
-"""Folders and zips of pictures: each bad file is refused by name with a reason, and the rest is used.
+"""Files of folders and zips, and which of them are pictures, label files, or neither.
 
 Archives are untrusted, and never unpacked to disk.
 """
 
 from __future__ import annotations
 
-import json
-import lzma
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
+from genstudio.controls import Refusal
+from genstudio.decoding.formats import SUFFIXES, is_picture
+from genstudio.files import member_name
 
-from genstudio.controls import Refusal, Text, sentence
-from genstudio.data.pictures import Original, Pictures
-from genstudio.images import fit, open_picture, to_array
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 MAX_FILES = 200_000
 MAX_BYTES = 4 * 2**30  # unpacked
+MAX_FILE = 256 * 2**20  # of one picture, unpacked
 MAX_RATIO = 200  # unpacked to packed size: pictures are compressed already, zip bombs exceed it
-CONDITIONS = ("glasses", "facial_hair", "covered", "hair_color", "skin", "mouth")  # keys of metadata.jsonl
+HEAD = 16  # bytes by which a picture without a suffix is recognised
+
+# Files that systems and programs add by themselves; all that begins with a dot is such a one, too.
+ADDED = {
+    "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "@recycle", "@tmp", "#recycle",
+    "#snapshot", "$recycle.bin", "system volume information", "lost+found", "__pycache__", "network trash folder",
+    "temporary items",
+}  # fmt: skip
+TABLES = (".csv", ".tsv")  # suffixes of label files
+TABLE_NAMES = ("dataset.json", "metadata.jsonl")
 
 
 class Entry(NamedTuple):
@@ -36,169 +38,166 @@ class Entry(NamedTuple):
     read: Callable[[], bytes]
 
 
+class File(NamedTuple):
+    """An entry with what sorting it needs."""
+
+    name: str
+    read: Callable[[], bytes]
+    size: int = 0  # bytes
+    head: Callable[[], bytes] = bytes  # the first `HEAD` bytes
+    link: bool = False  # it leads out of the folder, and is not followed
+
+
+class Listing(NamedTuple):
+    """The files of a set by use."""
+
+    pictures: list[File]
+    tables: list[File]  # label files
+    ignored: list[str]  # others, and those added by systems and programs
+
+
 def entries(source: Path) -> Iterator[Entry]:
-    """Yield the files of a folder or zip. Raises ValueError on path traversal, a zip bomb, or too many files."""
+    """Yield the files of a folder or zip, but for links out of it. Raises ValueError as `opened` does."""
+    with opened(source) as files:
+        yield from (Entry(file.name, file.read) for file in files if not file.link)
+
+
+@contextmanager
+def opened(source: Path) -> Iterator[list[File]]:
+    """Context of the files of a folder or zip, which can be read inside it.
+
+    Raises ValueError on path traversal, a zip bomb, or too many files.
+    """
     if source.is_dir():
-        root = source.resolve()
-        files = sorted(p for p in source.rglob("*") if p.is_file() and p.resolve().is_relative_to(root))
-        for file in files[:MAX_FILES]:
-            yield Entry(file.relative_to(source).as_posix(), partial(_read, file.read_bytes))
+        yield _of_folder(source)
         return
     try:
         archive = zipfile.ZipFile(source)
     except FileNotFoundError:
         raise Refusal(f"{source} does not exist", f"{source} n’existe pas") from None
-    except (zipfile.BadZipFile, OSError):
+    except MemoryError:
+        raise
+    except Exception:  # of any type for damaged bytes
         raise Refusal(
             f"{source.name} is neither a folder nor a zip of pictures",
             f"{source.name} n’est ni un dossier ni un zip d’images",
         ) from None
     with archive:
-        members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)  # as in a folder
-        if len(members) > MAX_FILES:
+        yield _of_zip(source, archive)
+
+
+def _of_folder(source: Path) -> list[File]:
+    root = source.resolve()
+    files = list(islice((p for p in source.rglob("*") if p.is_file() or p.is_symlink()), MAX_FILES + 1))
+    _check_count(source, len(files))
+
+    def head(file: Path) -> bytes:
+        with file.open("rb") as stream:
+            return stream.read(HEAD)
+
+    def entry(file: Path) -> File:
+        name = file.relative_to(source).as_posix()
+        if not file.is_file() or not file.resolve().is_relative_to(root):
+            return File(name, bytes, link=True)
+        return File(name, partial(_read, file.read_bytes), file.stat().st_size, partial(_read, partial(head, file)))
+
+    return [entry(file) for file in sorted(files)]
+
+
+def _of_zip(source: Path, archive: zipfile.ZipFile) -> list[File]:
+    members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)  # as in a folder
+    _check_count(source, len(members))
+    if sum(m.file_size for m in members) > MAX_BYTES:
+        raise Refusal(
+            f"{source.name} would unpack to more than {MAX_BYTES >> 30} GiB",
+            f"{source.name} décompressé ferait plus de {MAX_BYTES >> 30} Gio",
+        )
+    for m in members:
+        path = PurePosixPath(member_name(m))
+        if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
             raise Refusal(
-                f"{source.name} holds {len(members)} files; at most {MAX_FILES} are read",
-                f"{source.name} contient {len(members)} fichiers ; {MAX_FILES} au plus sont lus",
+                f"{source.name} is refused: {m.filename!r} points outside the archive",
+                f"{source.name} est refusé : {m.filename!r} mène hors de l’archive",
             )
-        if sum(m.file_size for m in members) > MAX_BYTES:
+        if m.file_size > 1_000_000 and m.file_size > MAX_RATIO * max(1, m.compress_size):
             raise Refusal(
-                f"{source.name} would unpack to more than {MAX_BYTES >> 30} GiB",
-                f"{source.name} décompressé ferait plus de {MAX_BYTES >> 30} Gio",
+                f"{source.name} is refused: {m.filename!r} unpacks to {m.file_size} bytes, a zip bomb",
+                f"{source.name} est refusé : {m.filename!r} décompressé fait {m.file_size} octets, une bombe",
             )
-        for m in members:
-            path = PurePosixPath(m.filename.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
-                raise Refusal(
-                    f"{source.name} is refused: {m.filename!r} points outside the archive",
-                    f"{source.name} est refusé : {m.filename!r} mène hors de l’archive",
-                )
-            if m.file_size > 1_000_000 and m.file_size > MAX_RATIO * max(1, m.compress_size):
-                raise Refusal(
-                    f"{source.name} is refused: {m.filename!r} unpacks to {m.file_size} bytes, a zip bomb",
-                    f"{source.name} est refusé : {m.filename!r} décompressé fait {m.file_size} octets, une bombe",
-                )
-        for m in members:
-            yield Entry(m.filename.replace("\\", "/"), partial(_read, partial(archive.read, m)))
+
+    def head(member: zipfile.ZipInfo) -> bytes:
+        with archive.open(member) as stream:
+            return stream.read(HEAD)
+
+    return [
+        File(member_name(m), partial(_read, partial(archive.read, m)), m.file_size, partial(_read, partial(head, m)))
+        for m in members
+    ]
+
+
+def _check_count(source: Path, count: int) -> None:
+    if count > MAX_FILES:
+        more = "" if source.is_file() else "more than "
+        plus = "" if source.is_file() else "plus de "
+        shown = count if source.is_file() else MAX_FILES
+        raise Refusal(
+            f"{source.name} holds {more}{shown} files; at most {MAX_FILES} are read",
+            f"{source.name} contient {plus}{shown} fichiers ; {MAX_FILES} au plus sont lus",
+        )
 
 
 def _read(read: Callable[[], bytes]) -> bytes:
     try:
         return read()
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # of any type for damaged bytes; a RuntimeError: a password, or an unknown compression
         raise Refusal(
             f"cannot be read ({error})",
             f"illisible ({error})",
-        ) from None  # RuntimeError: a password, or an unknown compression
+        ) from None
 
 
-def read_pictures(
-    source: Path,
-    shape: tuple[int, int, int],
-    *,
-    keep: Callable[[str], bool] = lambda name: True,
-    label: str = "label",
-) -> Pictures:
-    """Read all pictures of a folder or zip at one shape (c, h, w).
-
-    A picture's label is the value of `label` in metadata.jsonl (Hugging Face's imagefolder format), else its folder;
-    its conditions are the `CONDITIONS` there. `refused` lists skipped files with reasons. Raises ValueError if no
-    picture is left.
-    """
-    metadata: dict[str, dict] = {}
-    arrays, names, originals, refused, ignored = [], [], [], [], []
-    chosen = []
-    for entry in entries(source):
-        if PurePosixPath(entry.name).name == "metadata.jsonl":
-            metadata |= _metadata(entry)
-        elif not _is_picture(entry.name):
-            ignored.append(entry.name)
-        elif keep(entry.name):
-            # A zip's members can be read only while `entries` keeps it open, so they are decoded in this pass.
-            chosen.append(entry.name)
-            try:
-                array, was = _fitted(open_picture(entry.read()), shape)
-            except ValueError as error:
-                refused.append((len(chosen), entry.name, error))
-                continue
-            arrays.append(array)
-            names.append(entry.name)
-            originals.append(was)
-    refused = [
-        Text(
-            f"image {i} of {len(chosen)}, {name}: {sentence(error).en}",
-            f"image {i} sur {len(chosen)}, {name} : {sentence(error).fr}",
-        )
-        for i, name, error in refused
-    ]
-    if not arrays:
-        reason = Text(f"; {refused[0].en}", f" ; {refused[0].fr}") if refused else Text("", "")
+def read_picture(file: File) -> bytes:
+    """The bytes of a picture. Raises ValueError for a file that is too large or cannot be read."""
+    if file.size > MAX_FILE:
         raise Refusal(
-            f"{source.name} holds no picture that can be used{reason.en}",
-            f"{source.name} ne contient aucune image utilisable{reason.fr}",
+            f"too large ({file.size} bytes; at most {MAX_FILE >> 20} MiB)",
+            f"trop grande ({file.size} octets ; au plus {MAX_FILE >> 20} Mio)",
         )
-    class_names = [str(metadata.get(n, {}).get(label, PurePosixPath(n).parent)) for n in names]
-    classes = tuple(sorted(set(class_names)))
-    labels = torch.tensor([classes.index(name) for name in class_names]) if len(classes) > 1 else None
-    conditions, values = _conditions(metadata, names)
-    images = torch.from_numpy(np.stack(arrays))
-    found = Pictures(source.stem, images, labels, classes if len(classes) > 1 else (), conditions, values)
-    return replace(found, refused=refused, ignored=ignored, names=tuple(names), originals=tuple(originals))
+    return file.read()
 
 
-def _conditions(
-    metadata: dict[str, dict], names: Sequence[str]
-) -> tuple[dict[str, Tensor], dict[str, tuple[str, ...]]]:
-    """Values (n,) of each of the `CONDITIONS`, and the names of categorical ones.
-
-    Names come from all rows of the metadata, so that both parts of a split number them alike.
-    """
-    conditions, values = {}, {}
-    for key in CONDITIONS:
-        of_all = {value for row in metadata.values() if isinstance(value := row.get(key), (bool, str))}
-        of_these = [metadata.get(name, {}).get(key) for name in names]
-        if words := sorted(value for value in of_all if isinstance(value, str)):
-            numbers = {word: i for i, word in enumerate(words)}
-            values[key] = tuple(words)
-            conditions[key] = torch.tensor([numbers[value] if isinstance(value, str) else -1 for value in of_these])
-        elif of_all:
-            values[key] = ()
-            conditions[key] = torch.tensor([value is True for value in of_these])
-    return conditions, values
+# Uses of files --------------------------------------------------------------------------------------------------
 
 
-def _is_picture(name: str) -> bool:
-    """True if the suffix is an image's. macOS adds a resource fork ._cat.png beside cat.png, which is none."""
-    path = PurePosixPath(name)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
+def hidden(name: str) -> bool:
+    """True for a file that a system or program has added: .DS_Store, __MACOSX/..., .thumbnails/..., Thumbs.db."""
+    return any(part.startswith(".") or part.lower() in ADDED for part in PurePosixPath(name).parts)
 
 
-def _fitted(picture: Image.Image, shape: tuple[int, int, int]) -> tuple[np.ndarray, Original]:
-    """A picture fitted to a shape, and its original properties."""
-    rgb = fit(picture, (3, *shape[1:]))  # grey or not is measured on pixels: many grey pictures are saved as RGB
-    pixels = np.asarray(rgb)
-    return to_array(rgb, shape), Original(picture.size, bool((pixels == pixels[..., :1]).all()), _transparent(picture))
+def listing(files: Sequence[File]) -> Listing:
+    """Sort files by use: a picture has the suffix of one, or its mark."""
+    found = Listing([], [], [])
+    for file in files:
+        name = PurePosixPath(file.name)
+        if hidden(file.name):
+            found.ignored.append(file.name)
+        elif file.link:
+            found.ignored.append(f"{file.name} (a link out of the folder)")
+        elif name.suffix.lower() in SUFFIXES:
+            found.pictures.append(file)
+        elif name.suffix.lower() in TABLES or name.name.lower() in TABLE_NAMES:
+            found.tables.append(file)
+        elif _marked(file):
+            found.pictures.append(file)
+        else:
+            found.ignored.append(file.name)
+    return found
 
 
-def _transparent(picture: Image.Image) -> bool:
-    """True if any pixel is transparent: many alpha channels are opaque throughout."""
-    if picture.mode.startswith(("I", "F")):  # 16 and 32 bits a pixel: `flatten` sees no alpha in them
+def _marked(file: File) -> bool:
+    try:
+        return is_picture(file.head(), file.name)
+    except ValueError:
         return False
-    if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
-        return False
-    return picture.convert("RGBA").getchannel("A").getextrema()[0] < 255
-
-
-def _metadata(entry: Entry) -> dict[str, dict]:
-    """Rows of a metadata.jsonl by file name, which is relative to its folder."""
-    folder, rows = PurePosixPath(entry.name).parent, {}
-    for i, line in enumerate(entry.read().splitlines(), 1):
-        try:
-            row = json.loads(line) if line.strip() else {}
-        except (ValueError, RecursionError):
-            raise Refusal(
-                f"{entry.name}, line {i}, is not JSON",
-                f"{entry.name}, ligne {i}, n’est pas du JSON",
-            ) from None
-        if isinstance(row, dict) and isinstance(row.get("file_name"), str):
-            rows[(folder / row["file_name"]).as_posix()] = row
-    return rows

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from genstudio.data.crops import crops
 from genstudio.data.pictures import Pictures
 from genstudio.images import from_uint8
 from genstudio.model import Batch
@@ -30,15 +31,16 @@ class Batches:
     """Endless shuffled batches. Batch k is a function of (seed, k, rank) alone, so a resumed run has the same ones.
 
     With several processes each takes its own slice of every global batch. Unpaired sources are shuffled independently.
+    Pictures kept at their own size are cropped at random, both of a pair alike.
     seeds: version of `stream_seed`.
     """
 
     def __init__(
-        self, pictures: Pictures, size: int, *, seed: int = 0, flip: bool = False, jitter: int = 0, rank: int = 0,
-        world: int = 1, seeds: int = SEEDS,
+        self, pictures: Pictures, size: int, *, seed: int = 0, flip: bool = False, jitter: int = 0,
+        mirror: bool = False, rank: int = 0, world: int = 1, seeds: int = SEEDS,
     ):  # fmt: skip
         self.pictures, self.size, self.seed, self.seeds = pictures, size, seed, seeds
-        self.flip, self.jitter, self.rank, self.world = flip, jitter, rank, world
+        self.flip, self.jitter, self.mirror, self.rank, self.world = flip, jitter, mirror, rank, world
         self._orders: dict[int, tuple[int, Tensor]] = {}  # of each stream: the epoch, and its permutation
 
     def __getitem__(self, k: int) -> Batch:
@@ -46,7 +48,10 @@ class Batches:
         first = (k * self.world + self.rank) * self.size
         positions = range(first, first + self.size)
         generator = torch.Generator().manual_seed(stream_seed("augment", self.seed, k, self.rank, version=self.seeds))
-        batch = self.pictures.batch(self._shuffled(positions, len(self.pictures)))
+        chosen = self._shuffled(positions, len(self.pictures))
+        batch = self.pictures.batch(chosen)
+        if self.pictures.large:
+            batch = self._cropped(batch, chosen, generator)
         if self.pictures.sources is None:
             return replace(batch, images=self._augmented(batch.images, generator))
         if self.pictures.paired:  # the same augmentation for both images of a pair
@@ -55,14 +60,24 @@ class Batches:
             return replace(batch, images=images, sources=sources)
         others = self._shuffled(positions, len(self.pictures.sources), stream=1)
         images, sources = batch.images, from_uint8(self.pictures.sources[others])
+        if large := self.pictures.large_sources:
+            [sources] = crops([[large[i] for i in others.tolist()]], self.pictures.shape, generator)
         return replace(batch, images=self._augmented(images, generator), sources=self._augmented(sources, generator))
+
+    def _cropped(self, batch: Batch, chosen: Tensor, generator: torch.Generator) -> Batch:
+        """The batch with random crops of its pictures, at one place of both pictures of a pair."""
+        pictures, places = self.pictures, chosen.tolist()
+        lists = [pictures.large, *([pictures.large_sources] if pictures.large_sources and pictures.paired else [])]
+        images, *sources = crops([[large[i] for i in places] for large in lists], pictures.shape, generator)
+        return replace(batch, images=images, sources=sources[0] if sources else batch.sources)
 
     def _augmented(self, images: Tensor, generator: torch.Generator) -> Tensor:
         if self.flip:
             mirrored = torch.rand(len(images), generator=generator) < 0.5
             images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
         if self.jitter:
-            images = _shift(images, torch.randint(-self.jitter, self.jitter + 1, (len(images), 2), generator=generator))
+            shifts = torch.randint(-self.jitter, self.jitter + 1, (len(images), 2), generator=generator)
+            images = _shift(images, shifts, self.mirror)
         return images
 
     def _shuffled(self, positions: range, count: int, stream: int = 0) -> Tensor:
@@ -78,9 +93,11 @@ class Batches:
         return torch.tensor(indices)
 
 
-def _shift(images: Tensor, shifts: Tensor) -> Tensor:
-    """Shift each image by whole pixels, shifts (n, 2) of (dy, dx), with its border replicated."""
+def _shift(images: Tensor, shifts: Tensor, mirror: bool = False) -> Tensor:
+    """Shift each image by whole pixels, shifts (n, 2) of (dy, dx), with its border replicated, or mirrored there."""
     n, _, h, w = images.shape
-    rows = (torch.arange(h) + shifts[:, :1]).clamp(0, h - 1)  # (n, h)
-    columns = (torch.arange(w) + shifts[:, 1:]).clamp(0, w - 1)  # (n, w)
+    rows, columns = torch.arange(h) + shifts[:, :1], torch.arange(w) + shifts[:, 1:]  # (n, h), (n, w)
+    if mirror:  # about the pixels of the border, which stay single
+        rows, columns = (h - 1 - (h - 1 - rows.abs()).abs(), w - 1 - (w - 1 - columns.abs()).abs())
+    rows, columns = rows.clamp(0, h - 1), columns.clamp(0, w - 1)
     return images[torch.arange(n).view(n, 1, 1), :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

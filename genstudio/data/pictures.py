@@ -16,6 +16,13 @@ from genstudio.images import from_uint8
 from genstudio.model import Batch
 
 
+class Large(NamedTuple):
+    """A picture at its own size, from which crops are cut."""
+
+    image: Tensor  # uint8 (c, h, w)
+    nearest: bool = False  # a label picture: resized by nearest neighbour
+
+
 class Original(NamedTuple):
     """Properties of a picture before it was fitted to a shape."""
 
@@ -30,17 +37,24 @@ class Pictures:
 
     name: str
     images: Tensor  # uint8 (n, c, h, w)
-    labels: Tensor | None = None  # class numbers (n,)
+    labels: Tensor | None = None  # class numbers (n,), -1 for a picture without a class
     classes: tuple[str, ...] = ()
     conditions: dict[str, Tensor] = field(default_factory=dict)  # (n,): booleans, or indices into `values`, -1: unknown
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)  # names of a condition's values; empty: a boolean
     credit: str = ""
     refused: list[Text] = field(default_factory=list)  # skipped files, with reasons
-    ignored: list[str] = field(default_factory=list)  # files without an image suffix
+    left_out: dict[str, int] = field(default_factory=dict)  # reason, in English -> skipped pictures
+    ignored: list[str] = field(default_factory=list)  # files that are no pictures, and rubbish of systems and programs
     names: tuple[str, ...] = ()  # file names
     originals: tuple[Original, ...] = ()  # original properties; empty where the images were not fitted
     sources: Tensor | None = None  # uint8 (m, c, h, w): source domain of a translation to these images
     paired: bool = True  # source i belongs to image i; else the domains are unpaired, and m may differ from n
+    source_names: tuple[str, ...] = ()  # file names of the sources
+    large: list[Large] | None = None  # the images at their own size, to cut crops from; None: they are fitted whole
+    large_sources: list[Large] | None = None
+    own_split: Tensor | None = None  # boolean (n,): pictures that the set itself holds out; None: it has no splits
+    notes: list[Text] = field(default_factory=list)  # layout and labels of the files
+    warnings: list[Text] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -65,6 +79,7 @@ class Pictures:
         """Subset chosen by a boolean mask (n,); classes and values keep their numbers."""
         rows = self._rows(chosen)
         places = torch.nonzero(chosen).flatten().tolist()
+        beside = places if self.paired else range(len(self.source_names))  # unpaired sources stay
         return replace(
             self,
             images=rows.images,
@@ -73,6 +88,10 @@ class Pictures:
             sources=rows.sources if self.paired else self.sources,
             names=tuple(self.names[i] for i in places) if self.names else (),
             originals=tuple(self.originals[i] for i in places) if self.originals else (),
+            source_names=tuple(self.source_names[i] for i in beside) if self.source_names else (),
+            large=[self.large[i] for i in places] if self.large else None,
+            large_sources=[self.large_sources[i] for i in beside] if self.large_sources else None,
+            own_split=None if self.own_split is None else self.own_split[chosen],
         )
 
     def digest(self) -> str:
@@ -96,8 +115,8 @@ class Pictures:
 
 
 def relabel(pictures: Pictures, names: Sequence[str]) -> Pictures:
-    """The same images, each labelled with the index of its class in `names`."""
+    """The same images, each labelled with the index of its class in `names`; -1, no class, stays."""
     labels = pictures.labels
     if labels is not None:
-        labels = torch.tensor([names.index(name) for name in pictures.classes])[labels]
+        labels = torch.tensor([*(names.index(name) for name in pictures.classes), -1])[labels]
     return replace(pictures, labels=labels, classes=tuple(names))

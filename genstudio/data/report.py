@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import zip_longest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from genstudio import data
 from genstudio.controls import Text
 from genstudio.data import Original, Pictures
+from genstudio.data.summary import shown_pairs
 from genstudio.images import grid
 
 TILES = 64  # on the contact sheet
@@ -46,30 +47,36 @@ class Survey:
     duplicates: list[tuple[str, ...]]  # names of pictures that are equal at the training resolution
     near: list[tuple[str, ...]]  # names of near-duplicates
     refused: list[Text]  # "image 17 of 200, cats/17.png: truncated or broken"
-    ignored: list[str]  # files without an image suffix
+    ignored: list[str]  # files that are no pictures, and rubbish of systems and programs
+    notes: list[Text]  # layout and labels of the files
     treatment: list[Text]  # preprocessing
     warnings: list[Text]
     sheet: np.ndarray  # uint8 (h, w, 3): contact sheet at the training resolution, evenly from all classes
+    pairs: list[tuple[str, str]]  # names of the first pairs, source and target
+    pair_sheet: np.ndarray | None  # uint8 (h, w, 3): those pairs, side by side
 
 
-def survey(source: str, shape: tuple[int, int, int]) -> Survey:
-    """Report on a set by name, a folder or a zip, for a model of images (c, h, w).
+def survey(
+    source: str, shape: tuple[int, int, int], pairing: str = "", crop: bool = False, reverse: bool = False
+) -> Survey:
+    """Report on a set by name, a folder or a zip, for a model of images (c, h, w); pairing, crop and reverse as in
+    `data.load`.
 
-    Raises ValueError if no picture can be used.
+    Raises ValueError if no picture can be used, or if a translator finds no pairs.
     """
-    if data.named(source):
-        parts = [data.load(source, split, shape) for split in ("train", "test")]
+    if pairing or data.named(source):
+        parts = _parts(source, shape, crop=crop, pairing=pairing, reverse=reverse)
         held_out = [split == 1 for split, part in enumerate(parts) for _ in range(len(part))]
-        names = [name for split, part in zip(("train", "test"), parts, strict=True) for name in _names(part, split)]
+        names = [name for split, part in zip(("train", "test"), parts, strict=False) for name in _names(part, split)]
     else:
-        parts = [data.load_whole(source, shape)]
-        held_out = data.every_tenth(len(parts[0])).tolist()
+        parts = [data.load_whole(source, shape, crop)]
+        held_out = data.held_out(parts[0]).tolist()
         names = list(parts[0].names)
     images = [image for part in parts for image in part.images.numpy()]  # views, (c, h, w)
     labels = [label for part in parts for label in _labels(part)]
     originals = [was for part in parts for was in _originals(part)]
 
-    classes = Counter(labels) if len(set(labels)) > 1 else {}
+    classes = Counter(label for label in labels if label) if len(set(labels)) > 1 else {}
     equal = _equal(images)
     grey = sum(was.grey for was in originals)
     return Survey(
@@ -85,10 +92,24 @@ def survey(source: str, shape: tuple[int, int, int]) -> Survey:
         near=[tuple(names[i] for i in group) for group in _near(images, [group[0] for group in equal])],
         refused=[line for part in parts for line in part.refused],
         ignored=parts[0].ignored,
-        treatment=_treatment(originals, shape, stretched=not parts[0].names),
-        warnings=_warnings(held_out, classes, equal),
+        notes=parts[0].notes,
+        treatment=_treatment(originals, shape, stretched=not parts[0].names, cropped=bool(parts[0].large)),
+        warnings=parts[0].warnings + _warnings(held_out, classes, equal),
         sheet=_sheet([images[i] for i in _chosen(labels)]),
+        pairs=shown_pairs(parts[0]),
+        pair_sheet=_pair_sheet(parts[0]),
     )
+
+
+def _parts(source: str, shape: tuple[int, int, int], crop: bool, **options: Any) -> list[Pictures]:
+    """Both splits of a set by name, or of one for a translator; of a small set the first alone."""
+    parts = [data.load(source, "train", shape, crop=crop, **options)]
+    try:
+        return [*parts, data.load(source, "test", shape, **options)]
+    except ValueError:
+        if data.named(source):
+            raise
+        return parts
 
 
 def _names(part: Pictures, split: str) -> list[str]:
@@ -96,7 +117,8 @@ def _names(part: Pictures, split: str) -> list[str]:
 
 
 def _labels(part: Pictures) -> list[str]:
-    return [""] * len(part) if part.labels is None else [part.classes[i] for i in part.labels.tolist()]
+    classes = [*part.classes, ""]  # -1: without a class
+    return [""] * len(part) if part.labels is None else [classes[i] for i in part.labels.tolist()]
 
 
 def _originals(part: Pictures) -> tuple[Original, ...]:
@@ -150,6 +172,16 @@ def _chosen(labels: list[str]) -> list[int]:
         random.Random(0).shuffle(indices)  # the first files of a folder are often one scene; a fixed seed
     interleaved = [i for turn in zip_longest(*by_class.values()) for i in turn if i is not None]
     return sorted(interleaved[:TILES], key=lambda i: (labels[i], i))
+
+
+def _pair_sheet(pictures: Pictures) -> np.ndarray | None:
+    """The first pairs, each source beside its target."""
+    if not (shown := len(shown_pairs(pictures))):
+        return None
+    both = zip(pictures.sources[:shown].numpy(), pictures.images[:shown].numpy(), strict=True)
+    images = np.stack([image for pair in both for image in pair]).transpose(0, 2, 3, 1)
+    sheet = grid(images, columns=2)
+    return np.broadcast_to(sheet, (*sheet.shape[:2], 3)).copy()
 
 
 def _sheet(images: list[np.ndarray]) -> np.ndarray:
@@ -291,8 +323,11 @@ LEAKED = Counted(
 )
 
 
-def _treatment(originals: list[Original], shape: tuple[int, int, int], stretched: bool) -> list[Text]:
-    """Sentences on the preprocessing by `images.fit`. Sets that are not files are stretched, not cropped."""
+def _treatment(
+    originals: list[Original], shape: tuple[int, int, int], stretched: bool, cropped: bool = False
+) -> list[Text]:
+    """Sentences on the preprocessing by `images.fit`. Sets that are not files are stretched, not cropped. cropped: crops
+    of larger pictures are learned from, so that nothing is reduced or lost."""
     channels, height, width = shape
     scales = [max(width / w, height / h) for (w, h), _, _ in originals]
     enlarged = [was.size for was, scale in zip(originals, scales, strict=True) if scale > 1]
@@ -303,10 +338,10 @@ def _treatment(originals: list[Original], shape: tuple[int, int, int], stretched
     if enlarged:
         w, h = min(enlarged, key=np.prod)
         said.append(ENLARGED.of(len(enlarged), count=len(originals), width=w, height=h))
-    if reduced:
+    if reduced and not cropped:
         w, h = max(reduced, key=np.prod)
         said.append(REDUCED.of(len(reduced), count=len(originals), width=w, height=h))
-    if other:
+    if other and not cropped:
         sentence = STRETCHED if stretched else SQUARE if width == height else OBLONG
         said.append(sentence.of(other, count=len(originals), width=width, height=height))
     if channels == 1 and coloured:

@@ -13,20 +13,26 @@ import torch
 from torch import Tensor
 
 from genstudio import paths
-from genstudio.controls import Refusal
+from genstudio.controls import Refusal, Text
 from genstudio.data import pixels
-from genstudio.data.archives import read_pictures
 from genstudio.data.drawings import FACE_LICENCES
 from genstudio.data.drawings.faces import Faces
 from genstudio.data.drawings.faces import named as faces_named
+from genstudio.data.pairs import BAR, PAIRED, load_pairs, turned
 from genstudio.data.pictures import Original, Pictures
+from genstudio.data.reading import read_pictures
+from genstudio.layers.palette import CMP, FACADES, nearest, resize_labels
 
 
-def _local(name: str, advice: str) -> Path:
+def _local(name: str, advice: Text) -> Path:
     path = paths.data() / name
     if not path.exists():
-        raise Refusal(f"{path} is not there: {advice}", f"{path} n’est pas là : {advice}")
+        raise Refusal(f"{path} is not there: {advice.en}", f"{path} n’est pas là : {advice.fr}")
     return path
+
+
+def _built(command: str, verb: str = "build", verbe: str = "faites") -> Text:
+    return Text(f"{verb} it with `{command}`", f"{verbe}-le avec `{command}`")
 
 
 def _downloaded(fetch: Callable[[], Any], name: str, root: Path) -> Any:
@@ -63,8 +69,7 @@ def cifar10(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     credit = "CIFAR-10, Krizhevsky 2009"
     if (local := paths.data() / "cifar10.zip").exists():
         found = read_pictures(local, (3, 32, 32), keep=lambda n: n.startswith(split + "/"))
-        classes = tuple(c.partition("/")[2] for c in found.classes)
-        return replace(found, classes=classes, credit=credit + " (JPEG copy)")
+        return replace(found, credit=credit + " (JPEG copy)")
     from torchvision.datasets import CIFAR10
 
     root = paths.data()
@@ -81,7 +86,7 @@ AVATAR_CREDIT = (
 
 def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     """Cartoon faces in eight drawing styles, 64x64, labelled by style. Every tenth face of a style is held out."""
-    path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
+    path = _local("avatars.zip", _built("python -m genstudio data avatars"))
 
     def keep(name: str) -> bool:
         held_out = PurePosixPath(name).stem[-1] == "9"
@@ -94,7 +99,7 @@ def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 def faces(split: str, shape: tuple[int, int, int] | None, chosen: Faces | None = None) -> Pictures:
     """Faces in one drawing style, drawn by seed (`drawings/faces.py`), or pairs of each without and with glasses."""
     chosen = chosen or Faces()
-    path = _local(f"{chosen.name}.zip", f"draw it with `{chosen.command}`")
+    path = _local(f"{chosen.name}.zip", _built(chosen.command, "draw", "dessinez"))
     found = read_pictures(path, shape or (3, chosen.side, chosen.side), keep=lambda name: name.startswith(split + "/"))
     credit = f"DiceBear avatars: {chosen.style} {FACE_LICENCES[chosen.style]}"
     found = replace(found, labels=None, classes=(), credit=credit)
@@ -109,7 +114,7 @@ EMOJI_CREDIT = "Emoji: Noto Emoji Apache 2.0; Twemoji CC BY 4.0; OpenMoji CC BY-
 
 def emoji(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     """Emoji in five drawing styles, 64x64. A tenth of the symbols is held out in all styles at once."""
-    path = _local("emoji.zip", "build it with `python -m genstudio data emoji`")
+    path = _local("emoji.zip", _built("python -m genstudio data emoji"))
 
     def keep(name: str) -> bool:
         held_out = sum(ord(c) * 31**i for i, c in enumerate(PurePosixPath(name).stem)) % 10 == 0
@@ -140,7 +145,7 @@ def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     Every tenth pair is held out. Of the other pairs, one half is used without glasses only, the other half with. The
     training faces of `avatars` in the same five styles are added to their domain.
     """
-    path = _local("avatars.zip", "build it with `python -m genstudio data avatars`")
+    path = _local("avatars.zip", _built("python -m genstudio data avatars"))
 
     def number(name: str) -> int:
         return int(PurePosixPath(name).stem.rpartition("-")[2])
@@ -165,15 +170,63 @@ def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 
 def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani); the last 200 of a shuffle are held out."""
-    images = np.load(_local("freyfaces.npz", "put the archive of `images` (1965, 28, 20) there"))["images"]
+    advice = Text("put the archive of `images` (1965, 28, 20) there", "mettez-y l’archive d’`images` (1965, 28, 20)")
+    images = np.load(_local("freyfaces.npz", advice))["images"]
     order = np.random.RandomState(123).permutation(len(images))  # the seed of the Sylvester flows' split
     chosen = order[-200:] if split == "test" else order[:-200]
     credit = "Frey faces, Roweis and Ghahramani"
     return Pictures("freyfaces", torch.from_numpy(images[chosen][:, None].copy()), credit=credit)
 
 
+RESEARCH = "pictures for research; licence unclear"
+FACADES_ADVICE = Text(
+    "zip the CMP Facade Database (Hugging Face: huggan/facades) as {train,test}/photo/1.jpg and labels/1.png there",
+    "mettez-y la CMP Facade Database (Hugging Face : huggan/facades) en zip, {train,test}/photo/1.jpg et labels/1.png",
+)
+
+
+def facades(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Label pictures of facades and their photographs: 400 pairs, 128x128, and 106 held out (Tylecek and Sara)."""
+    path = _local("facades.zip", FACADES_ADVICE)
+    shape = shape or (3, 128, 128)
+    photos = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/photo/"))
+    drawn = read_pictures(path, (3, 128, 128), keep=lambda name: name.startswith(f"{split}/labels/"))
+    pairs = {PurePosixPath(name).stem: i for i, name in enumerate(drawn.names)}
+    order = [pairs[PurePosixPath(name).stem] for name in photos.names]
+    classes = torch.cat([nearest(part, CMP)[0] for part in drawn.tensor()[order].split(50)])
+    colours = torch.tensor(FACADES.colours, dtype=torch.uint8)
+    labels = resize_labels(colours[classes].movedim(-1, 1), shape[1:])
+    credit = f"CMP Facade Database, Tylecek and Sara 2013, {RESEARCH}"
+    return Pictures("facades", photos.images, credit=credit, names=photos.names, sources=labels)
+
+
+def facade_labels(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """The pairs of `facades` the other way: photographs, and the label pictures to find."""
+    pairs = facades(split, shape)
+    return replace(pairs, name="facade_labels", images=pairs.sources, sources=pairs.images)
+
+
+MONET_ADVICE = Text(
+    "zip monet2photo (Hugging Face: huggan/monet2photo) as {train,test}/monet/1.jpg and photo/1.jpg there",
+    "mettez-y monet2photo (Hugging Face : huggan/monet2photo) en zip, {train,test}/monet/1.jpg et photo/1.jpg",
+)
+
+
+def monet(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Landscape photographs (810 + 90) and Monet's paintings (270 + 30), unpaired, 160x160 (Zhu et al. 2017)."""
+    path = _local("monet.zip", MONET_ADVICE)
+    shape = shape or (3, 160, 160)
+    paintings = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/monet/"))
+    photos = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/photo/"))
+    credit = f"Monet's paintings, in the public domain, and photographs from Flickr, {RESEARCH} (monet2photo)"
+    return Pictures("monet", paintings.images, credit=credit, sources=photos.images, paired=False)
+
+
 SETS: dict[str, Callable[[str, tuple[int, int, int] | None], Pictures]] = {
-    f.__name__: f for f in (mnist, cifar10, avatars, avatars_glasses, faces, emoji, emoji_lines, freyfaces)
+    f.__name__: f
+    for f in (
+        mnist, cifar10, avatars, avatars_glasses, faces, emoji, emoji_lines, freyfaces, facades, facade_labels, monet
+    )
 }
 
 
@@ -184,10 +237,22 @@ def named(name: str) -> Callable[[str, tuple[int, int, int] | None], Pictures] |
     return partial(faces, chosen=chosen) if (chosen := faces_named(name)) else None
 
 
-def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = None) -> Pictures:
+def load(
+    name: str,
+    split: str = "train",
+    shape: tuple[int, int, int] | None = None,
+    *,
+    pairing: str = "",
+    crop: bool = False,
+    reverse: bool = False,
+) -> Pictures:
     """Load a set by name (`named`), a folder or zip of pictures resized to `shape` (c, h, w), or a file of `pixels`.
 
-    The test split of a folder is every tenth picture. Raises ValueError if there is nothing to read.
+    The test split of a folder is its own, if it has splits, else every tenth picture. Raises ValueError if there is
+    nothing to read.
+
+    pairing: of a translator, whose batches have sources (`pairs.py`). crop: keep large pictures at their own size, too.
+    reverse: translate from B to A.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, not {split!r}")
@@ -195,16 +260,24 @@ def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = N
     packed = paths.data() / f"{name}.pixels" if reader else Path(name).expanduser()
     if packed.suffix == ".pixels" and packed.is_file():
         if split == "train":
-            return _at_shape(Pictures(**pixels.load(packed)), shape)
+            return check_pairs(_at_shape(Pictures(**pixels.load(packed)), shape), pairing, reverse)
         if not reader:
             raise Refusal(
                 f"{packed.name} holds pictures to train on alone",
                 f"{packed.name} ne contient que des images d’entraînement",
             )
     if reader:
-        return _at_shape(reader(split, shape), shape)
-    whole = load_whole(name, shape)
-    chosen = every_tenth(len(whole)) == (split == "test")
+        return check_pairs(_at_shape(reader(split, shape), shape), pairing, reverse, split)
+    if pairing or BAR in name:
+        check_there(name, shape)
+        if not pairing:
+            raise Refusal(
+                f"{name!r} is pairs, and this system learns from single pictures: only a translator has a use for them",
+                f"{name!r} : des paires, et ce système apprend d’images seules ; seul un traducteur s’en sert",
+            )
+        return load_pairs(name, split, shape, pairing, crop, reverse)
+    whole = load_whole(name, shape, crop and split == "train")
+    chosen = held_out(whole) == (split == "test")
     if not chosen.any():
         raise Refusal(
             f"{Path(name).name} holds {len(whole)} pictures, too few to hold one in ten out",
@@ -213,21 +286,44 @@ def load(name: str, split: str = "train", shape: tuple[int, int, int] | None = N
     return whole.part(chosen)
 
 
-def load_whole(name: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """All pictures of a folder or zip, both splits together."""
-    source = Path(name).expanduser()
-    if not source.exists():
+def check_pairs(pictures: Pictures, pairing: str, reverse: bool, split: str = "train") -> Pictures:
+    """A set by name for a model with this `pairing`. Raises ValueError if it has no pairs for it."""
+    if not pairing:
+        return pictures
+    if pictures.sources is None or pairing == PAIRED and not pictures.paired:
+        raise Refusal(
+            f"{pictures.name} has no pairs to learn a translation from",
+            f"{pictures.name} n’a pas de paires pour apprendre une traduction",
+        )
+    if pairing != PAIRED and split == "train":
+        pictures = replace(pictures, paired=False)
+    return turned(pictures) if reverse else pictures
+
+
+def check_there(name: str, shape: tuple[int, int, int] | None) -> None:
+    """Raise ValueError for a word that is neither a set by name nor a path."""
+    if BAR not in name and not Path(name).expanduser().exists():
         raise Refusal(
             f"{name!r} is neither a folder nor a zip, nor one of the sets {', '.join(SETS)}",
             f"{name!r} n’est ni un dossier, ni un zip, ni l’un des ensembles {', '.join(SETS)}",
         )
     if shape is None:
         raise ValueError("a folder or zip needs a shape (channels, height, width)")
-    return read_pictures(source, shape)
+
+
+def load_whole(name: str, shape: tuple[int, int, int] | None, crop: bool = False) -> Pictures:
+    """All pictures of a folder or zip, both splits together."""
+    check_there(name, shape)
+    return read_pictures(Path(name).expanduser(), shape, crop=crop)
+
+
+def held_out(whole: Pictures) -> Tensor:
+    """Mask (n,) of the held-out pictures of a folder: those of its own splits, else every tenth."""
+    return every_tenth(len(whole)) if whole.own_split is None else whole.own_split
 
 
 def every_tenth(count: int) -> Tensor:
-    """Mask (count,) of the held-out pictures of a folder: every tenth."""
+    """Mask (count,) of the held-out pictures of a folder without splits: every tenth."""
     return torch.arange(count) % 10 == 9
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genstudio.controls import Refusal
 from genstudio.engine.loaded import LoadedModel, find_verb
-from genstudio.images import MAX_PIXELS, to_tensor
+from genstudio.images import MAX_PIXELS, from_uint8, to_tensor
 from genstudio.model import to_device
 
 
@@ -78,7 +78,8 @@ def part_of(tensor: Tensor | None, part: slice) -> Tensor | None:
 
 
 def check_images(loaded: LoadedModel, images: np.ndarray) -> Tensor:
-    """Pictures to translate, uint8 (n, h, w, 3) -> bytes (n, 3, h, w) on the CPU."""
+    """Pictures to translate, uint8 (n, h, w, 3) -> bytes (n, 3, h, w) on the CPU; label pictures in exactly the colours
+    of the model's palette."""
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
         raise ValueError("pictures to translate are bytes (n, height, width, 3)")
@@ -87,7 +88,10 @@ def check_images(loaded: LoadedModel, images: np.ndarray) -> Tensor:
             f"the result would have more than {MAX_PIXELS // 10**6} million pixels",
             f"le résultat aurait plus de {MAX_PIXELS // 10**6} millions de pixels",
         )
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
+    pictures = torch.from_numpy(images).permute(0, 3, 1, 2)
+    if palette := loaded.model.source_palette:
+        pictures = (127.5 * (palette.adopt(from_uint8(pictures)) + 1)).round().byte()
+    return pictures
 
 
 def to_half(latents: Tensor) -> Tensor:

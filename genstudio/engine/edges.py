@@ -7,10 +7,12 @@ import math
 import numpy as np
 from PIL import Image
 
-from genstudio.controls import Refusal
+from genstudio.controls import Refusal, Text
 from genstudio.images import flatten
+from genstudio.models.translation import Translator
 
 SIDE = 64  # resolution for a network that works at any scale
+GREY = 2  # mean difference of the channels, in levels, of a photograph that is grey but for noise
 DRAWN = 512  # maximum of the longer side in pixels: edges at a higher resolution are texture, not outlines
 
 
@@ -33,6 +35,19 @@ def outlines(picture: Image.Image, detail: float = 0.5, side: int | None = None)
     edges = np.max([cv2.Canny(channel, low, high, L2gradient=True) for channel in cv2.split(smooth)], 0)
     thick = cv2.dilate(edges, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, [max(1, round(1.6 * pixel))] * 2))
     return Image.fromarray(255 - thick).resize(picture.size, Image.Resampling.BICUBIC).convert("RGB")
+
+
+def translation_remarks(model: Translator, picture: Image.Image) -> list[Text]:
+    """Sentences on a picture that a model reads in part."""
+    colours = np.asarray(flatten(picture).resize((64, 64), Image.Resampling.BOX)).astype(int)
+    if not model.light_only or np.ptp(colours, axis=-1).mean() < GREY:
+        return []
+    return [
+        Text(
+            "its own colours are left aside: the model sees its light alone",
+            "ses propres couleurs sont laissées de côté : le modèle n’en voit que la lumière",
+        )
+    ]
 
 
 def prepared(picture: Image.Image, background: str, detail: float | None, side: int | None) -> np.ndarray:

@@ -273,7 +273,8 @@ class Engine:
 
         def attempt(budget: int) -> Iterator[TileProgress]:
             translated = tiling.at_own_scale if whole else tiling.at_its_scale
-            made = yield from translated(loaded.model, run, to_device(from_uint8(images), self.device), budget)
+            inputs = loaded.model.perceived(to_device(from_uint8(images), self.device))
+            made = yield from translated(loaded.model, run, inputs, budget)
             yield TileProgress(1, 1, to_uint8(made))
 
         return self._worker.run(guarded(loaded, PIXELS, tiling.BUDGET, attempt, tiling.least_budget(loaded.model)))
@@ -283,7 +284,7 @@ class Engine:
         loaded = self.hold(name)
         find_verb(loaded.system, "translate")
         x = to_tensor([picture], loaded.model.image_shape).to(self.device)
-        return self._on_worker(lambda: float(loaded.model.domain(x)))
+        return self._on_worker(lambda: float(loaded.model.novelty(x)))
 
     def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Latents (n, 2) and class numbers (n,) of held-out images, for a model with a two-dimensional latent space."""

@@ -70,7 +70,7 @@ def load(name: str, path: Path, device: torch.device, precision: Precision, exac
         model.decode = GraphedVerb(model.decode)
     latent_dim = model.latents(Noise([0], device)).shape[1] if hasattr(model, "latents") else None
     model.companions.to(device, precision.dtype, memory_format=precision.memory_format)
-    system = find_system(header.system)
+    system = find_system(header.system, header.source)
     digest = checkpoint.digest(path)
     return LoadedModel(name, model, system, header, digest, precision, device, size_of(model), latent_dim)
 

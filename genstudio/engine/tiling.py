@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from genstudio.layers.image_to_image import normed_as, statistics
+from genstudio.layers.palette import Palette, resize_labels
 from genstudio.models.translation import Translator
 
 BUDGET = 512 * 512  # input pixels in one pass: about a tenth of a second on two processor cores
@@ -42,15 +43,18 @@ Passes = Generator[TileProgress, None, Tensor]
 def at_own_scale(model: Translator, run: Run, images: Tensor, budget: int = BUDGET) -> Passes:
     """Translation at the network's resolution: the difference that it makes is upsampled and added to the input.
 
-    Objects have the size that they had in training, and outlines keep the sharpness of the input.
+    Objects have the size that they had in training, and outlines keep the sharpness of the input. Between photographs
+    and label pictures there is no such difference: the result itself is upsampled.
     """
     height, width = images.shape[2:]
     factor = model.own_side / math.sqrt(height * width)
     size = [max(1, round(side * factor)) for side in (height, width)]
     if size == [height, width]:
         return (yield from at_its_scale(model, run, images, budget))
-    small = resized(images, size)
+    small = resized(images, size, model.source_palette)
     made = yield from at_its_scale(model, run, small, budget)
+    if model.source_palette or model.target_palette:
+        return resized(made, (height, width), model.target_palette).clamp(-1, 1)
     return (images + resized(made - small, (height, width))).clamp(-1, 1)
 
 
@@ -93,7 +97,8 @@ def in_tiles(model: Translator, run: Run, images: Tensor, side: int) -> Passes:
         total[there] += made[..., : len(down), : len(across)] * weight
         weights[there] += weight
         yield TileProgress(k, len(rows) * len(columns))
-    return total.div_(weights)
+    made = total.div_(weights)
+    return model.target_palette.paint(model.target_palette.nearest(made)) if model.target_palette else made
 
 
 def margin_of(model: Translator) -> int:
@@ -150,6 +155,8 @@ def reflections(length: int, more: int) -> Tensor:
     return torch.minimum(place, period - place)
 
 
-def resized(images: Tensor, size: tuple[int, int] | list[int]) -> Tensor:
-    """Bicubic resampling with antialiasing."""
+def resized(images: Tensor, size: tuple[int, int] | list[int], palette: Palette | None = None) -> Tensor:
+    """Bicubic resampling with antialiasing; of label pictures, which have a palette, without new colours."""
+    if palette:
+        return resize_labels(images, tuple(size))
     return interpolate(images, tuple(size), mode="bicubic", antialias=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,13 @@ from torch import Tensor
 
 from genstudio import checkpoint
 from genstudio.importers.lazy_tensor import Refused
-from genstudio.importers.weight_file import WeightFile, read
+from genstudio.importers.weight_file import WeightFile, is_averaged, read
 from genstudio.model import Model
 from genstudio.registry import find_system
 
 # In order of recognition: formats with distinctive keys come first.
 FORMATS = ("stylegan2", "biggan", "diffusers", "translators", "dcgan", "dense_vae")
+TOGETHER = {"G_ema", "G", "D"}  # networks of NVIDIA's snapshots, which are read together
 ALMOST = 1.5  # maximum ratio of the model's parameters to the file's: some are stored twice, none come from nowhere
 
 
@@ -34,6 +35,7 @@ class Reading:
     licence: str = ""  # of such weights, where known
     classes: list[str] = field(default_factory=list)
     file: WeightFile | None = None  # the unread file
+    averaged: str = ""  # name of these weights in the file, if they are averaged ones
     has_critic: bool = False  # the file has the critic (discriminator) too; set by `model`
 
     @cached_property
@@ -81,22 +83,49 @@ def recognise(path: str | os.PathLike) -> Reading:
     """Recognize the format of a weight file, without reading its tensors. Raises Refused, the end of a sentence."""
     file = read(Path(path))
     available = sum(network.parameters for network in file.networks.values())
+    found, reasons = None, []
+    for part in parts(file):
+        try:
+            if found := of_some_format(part):
+                break
+        except Refused as reason:
+            reasons.append(reason)
+    if found is None and reasons:
+        raise reasons[0]
+    if found is None:
+        raise Refused(
+            f"its weights are of no architecture that is known here: {excerpt(file)}",
+            f"ses poids ne sont d’aucune architecture connue ici : {excerpt(file)}",
+        )
+    count = sum(t.numel() for key, t in found.shell.state_dict().items() if not key.startswith(checkpoint.CRITIC))
+    if count > min(ALMOST * available + 10**6, checkpoint.MAX_PARAMETERS):
+        raise Refused(
+            f"it holds {available} numbers, and asks for a network of {count}",
+            f"il contient {available} nombres, et demande un réseau de {count}",
+        )
+    found.file = file
+    [name] = part.networks if len(part.networks) == 1 else [""]
+    if is_averaged(name):
+        found.averaged = name
+    return found
+
+
+def parts(file: WeightFile) -> Iterator[WeightFile]:
+    """The file as a whole, if its networks belong together or it has one; then each network of it alone, averaged ones
+    first."""
+    if len(file.networks) == 1 or TOGETHER & file.networks.keys():
+        yield file
+    if len(file.networks) > 1:
+        for name, network in file.networks.items():
+            yield WeightFile({name: network}, file.settings, file.more)
+
+
+def of_some_format(file: WeightFile) -> Reading | None:
     for name in FORMATS:
-        found = importlib.import_module(f"genstudio.importers.formats.{name}").recognise(file)
-        if found is None:
-            continue
-        count = sum(t.numel() for key, t in found.shell.state_dict().items() if not key.startswith(checkpoint.CRITIC))
-        if count > min(ALMOST * available + 10**6, checkpoint.MAX_PARAMETERS):
-            raise Refused(
-                f"it holds {available} numbers, and asks for a network of {count}",
-                f"il contient {available} nombres, et demande un réseau de {count}",
-            )
-        found.file = file
-        return found
-    raise Refused(
-        f"its weights are of no architecture that is known here: {excerpt(file)}",
-        f"ses poids ne sont d’aucune architecture connue ici : {excerpt(file)}",
-    )
+        if found := importlib.import_module(f"genstudio.importers.formats.{name}").recognise(file):
+            found.shell  # noqa: B018 (raises Refused for a network that cannot be built)
+            return found
+    return None
 
 
 def excerpt(file: WeightFile) -> str:

@@ -18,10 +18,10 @@ from safetensors import SafetensorError, safe_open
 
 from genstudio import checkpoint, data
 from genstudio.controls import Refusal, Text, sentence
-from genstudio.images import RECIPE_KEY, open_picture, read_recipe
+from genstudio.images import RECIPE_KEY, exif_text, open_picture, read_recipe
 from genstudio.importers.convert import Reading, recognise
 from genstudio.importers.lazy_tensor import Refused
-from genstudio.importers.weight_file import is_packed
+from genstudio.importers.weight_file import is_packed, no_weights
 from genstudio.registry import find_system
 
 HEAD = 4096  # bytes read to identify a format
@@ -47,7 +47,7 @@ class Found:
 
 MAGIC = (
     *(("picture", magic, 0) for magic in (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")),
-    *(("picture", magic, 4) for magic in (b"ftypavif", b"ftypavis")),
+    *(("picture", b"ftyp" + brand, 4) for brand in (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1")),
     ("picture", b"WEBP", 8),
     *(("zip", magic, 0) for magic in (b"PK\x03\x04", b"PK\x05\x06")),
     *(("pickle", b"\x80" + bytes([protocol]), 0) for protocol in range(2, 6)),
@@ -57,7 +57,6 @@ MAGIC = (
     ("numpy", b"\x93NUMPY", 0),
     *(("archive", magic, 0) for magic in (b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"\xfd7zXZ", b"BZh")),
     ("archive", b"ustar", 257),
-    *(("heic", b"ftyp" + brand, 4) for brand in (b"heic", b"heix", b"mif1", b"msf1")),
     *(("film", magic, where) for magic, where in ((b"ftyp", 4), (b"\x1a\x45\xdf\xa3", 0), (b"AVI ", 8))),
     ("pdf", b"%PDF", 0),
     *(("program", magic, 0) for magic in (b"MZ", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"#!")),
@@ -120,6 +119,10 @@ def identify(path: str | os.PathLike) -> Found:
     if found.form == "unknown" and _is_picture(path):
         found.form = "picture"
     found.kind = "foreign" if found.form in WEIGHTS else "other"
+    named = PurePosixPath(path.name).suffix.lower() in NAMES
+    if (named or found.form == "lfs") and (reason := no_weights(head)):
+        found.reason = sentence(reason)
+        return found
     try:
         readers.get(found.form, lambda path, found: None)(path, found)
     except ValueError as error:
@@ -135,9 +138,11 @@ def _picture(path: Path, found: Found) -> None:
     found.kind, found.recipe = "picture", read_recipe(picture)
     found.facts["pixels"] = picture.size
     said = {key.lower(): value for key, value in picture.info.items() if isinstance(value, str) and key != RECIPE_KEY}
-    exif = picture.getexif()
-    credit = [said.get("author") or said.get("artist") or exif.get(0x013B), said.get("copyright") or exif.get(0x8298)]
-    found.facts["credit"] = ", ".join(str(c).strip("\0 ") for c in credit if c)
+    credit = [
+        said.get("author") or said.get("artist") or exif_text(picture, 0x013B),
+        said.get("copyright") or exif_text(picture, 0x8298),
+    ]
+    found.facts["credit"] = ", ".join(c.strip("\0 ") for c in credit if c)
     found.facts["licence"] = said.get("license") or said.get("licence") or ""
 
 
@@ -156,10 +161,12 @@ def _zip(path: Path, found: Found) -> None:
             f"holds more than the {data.MAX_FILES} files that are read",
             f"contient plus que les {data.MAX_FILES} fichiers qui sont lus",
         )
-    names = [entry.name for entry in data.entries(path)]
+    with data.opened(path) as files:
+        names = [file.name for file in files]
+        weights = any(name.endswith("/data.pkl") for name in names)
+        pictures = [] if weights else [PurePosixPath(file.name) for file in data.listing(files).pictures]
     endings = [PurePosixPath(name).suffix.lower() for name in names]
-    pictures = [PurePosixPath(n) for n, ending in zip(names, endings, strict=True) if ending in data.SUFFIXES]
-    if any(name.endswith("/data.pkl") for name in names):
+    if weights:
         found.kind, found.form = "foreign", "torch"
         _theirs(path, found)
     elif is_packed(path):
@@ -230,7 +237,7 @@ def _theirs(path: Path, found: Found) -> None:
     found.kind = "weights"
     found.facts |= {
         **{"system": system.name, "title": system.title, "maker": reading.maker, "pixels": (shape[2], shape[1])},
-        **{"parameters": reading.count, "licence": reading.licence},
+        **{"parameters": reading.count, "licence": reading.licence, "averaged": reading.averaged},
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,25 @@ class Refused(Refusal):
 
     def __init__(self, en: str, fr: str = ""):
         super().__init__(en, fr or en)
+
+
+@contextmanager
+def reading_untrusted() -> Iterator[None]:
+    """Context that turns the errors of damaged bytes, of any type, into Refused."""
+    try:
+        yield
+    except RecursionError:
+        raise Refused("it is nested too deep", "il est imbriqué trop profond") from None
+    except MemoryError:
+        raise Refused("it asks for more memory than there is", "il demande plus de mémoire qu’il n’y en a") from None
+    except ValueError as error:
+        if isinstance(error, Refusal):
+            raise
+        raise Refused("it is truncated or broken", "il est tronqué ou abîmé") from None
+    except PermissionError:
+        raise
+    except Exception:
+        raise Refused("it is truncated or broken", "il est tronqué ou abîmé") from None
 
 
 @dataclass

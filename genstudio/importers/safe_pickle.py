@@ -1,8 +1,8 @@
 """Safe reading of untrusted pickles: nothing in them is executed.
 
-A pickle is a program that names functions and calls them. This unpickler has an allowlist of names, each mapped to a
-passive stand-in of our own, and refuses any other. The result consists of numbers, strings, lists, dicts, and lazy
-`Stored` tensors.
+A pickle is a program that names functions and calls them. This unpickler has a list of names, each mapped to a passive
+stand-in of our own; others become empty classes (`stand_ins.py`), or are refused. The result consists of numbers,
+strings, lists, dicts, and lazy `Stored` tensors.
 
 Three formats are read: a plain pickle, PyTorch's zip, and PyTorch's stream from before version 1.6.
 """
@@ -21,9 +21,12 @@ from typing import Any, BinaryIO
 import torch
 
 from genstudio.importers.lazy_tensor import Refused, Storage, Stored, shown
+from genstudio.importers.stand_ins import Function, harmless, stand_in
 
 MAX_OPERATIONS = 2_000_000  # opcodes of a pickle: an empty list is one, and takes 60 bytes of memory
 MAX_PROGRAM = 64 * 2**20  # bytes of data.pkl in PyTorch's zip
+MAX_NAMES = 1000  # of stand-ins, a class each
+PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 NESTED = 2  # depth of pickles inside pickles: a storage may be one
 MAGIC, STREAM = 0x1950A86A20F9469CFC6C, 1001  # magic number and protocol of PyTorch's stream
 
@@ -89,6 +92,20 @@ def scalar(dtype: Any, raw: Any = b"") -> float | int | bool | None:
     return torch.frombuffer(bytearray(raw), dtype=known[code]).item()
 
 
+def encode(text: Any, encoding: Any = "") -> bytes:
+    """`_codecs.encode`, by which protocols 0 to 2 write bytes."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise Refused("it has bytes that are not written as such", "il a des octets qui ne sont pas écrits comme tels")
+    return text.encode("latin1")
+
+
+def of_type(rebuild: Any, kind: Any, arguments: Any, state: Any = None) -> Any:
+    """A subclass of tensors, as a tensor."""
+    if not isinstance(rebuild, Function) or not isinstance(arguments, tuple):
+        raise Refused("it has a tensor without numbers", "il a un tenseur sans nombres")
+    return rebuild(*arguments)
+
+
 def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Stored:
     if not isinstance(storage, Storage):
         raise Refused("it has a tensor without numbers", "il a un tenseur sans nombres")
@@ -116,29 +133,33 @@ def names(depth: int) -> dict[str, Any]:
         "torch.storage._load_from_bytes": lambda raw: stream(io.BytesIO(raw), len(raw), depth + 1),
         "torch.Size": tuple,
         "torch.device": lambda *said: str(said),
+        "_codecs.encode": encode,
+        "torch._tensor._rebuild_from_type_v2": of_type,
     }
     for core in ("numpy.core.multiarray", "numpy._core.multiarray"):
         known |= {f"{core}.scalar": scalar, f"{core}._reconstruct": lambda *_: Array()}
+    known = {key: value if isinstance(value, type) else Function(value) for key, value in known.items()}
     known |= {f"torch.{name}": dtype for name, dtype in STORAGES.items()}
     return known | {"torch.storage.UntypedStorage": torch.uint8}
 
 
 class Reader(pickle.Unpickler):
-    """Unpickler restricted to the allowlist. `persistent` resolves the ids of storages outside the pickle."""
+    """Unpickler restricted to stand-ins. `persistent` resolves the ids of storages outside the pickle."""
 
     def __init__(self, file: BinaryIO, depth: int, persistent: Callable[[Any], Any] | None = None):
         super().__init__(file, encoding="latin1")
         self.known, self.persistent = names(depth), persistent
 
     def find_class(self, module: str, name: str) -> Any:
-        try:
-            return self.known[f"{module}.{name}"]
-        except KeyError:
-            asked = shown(f"{module}.{name}")
+        full = f"{module}.{name}"
+        if full not in self.known and harmless(module, name) and len(self.known) < MAX_NAMES:
+            self.known[full] = stand_in(module, name)
+        if full not in self.known:
             raise Refused(
-                f"it asks for {asked}, which weights have no need of",
-                f"il demande {asked}, dont des poids n’ont pas besoin",
-            ) from None
+                f"it asks for {shown(full)}, which weights have no need of",
+                f"il demande {shown(full)}, dont des poids n’ont pas besoin",
+            )
+        return self.known[full]
 
     def persistent_load(self, id: Any) -> Any:
         if self.persistent is None:
@@ -174,7 +195,9 @@ def unpickled(file: BinaryIO, size: int, depth: int, persistent: Callable[[Any],
         )
     bounded, start = Bounded(file, size), file.tell()
     try:
-        for count, _ in enumerate(pickletools.genops(bounded)):
+        for count, (operation, argument, _) in enumerate(pickletools.genops(bounded)):
+            if operation.name in PUTS and int(argument) > MAX_OPERATIONS:  # the memo is an array of that length
+                raise Refused("it is truncated or broken", "il est tronqué ou abîmé")
             if count > MAX_OPERATIONS:
                 raise Refused(
                     f"it takes more than {MAX_OPERATIONS} steps to read",

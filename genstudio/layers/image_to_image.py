@@ -19,9 +19,16 @@ class UNet(nn.Module):
 
     Ronneberger et al. 2015 (arXiv:1505.04597) with 4x4 convolutions of stride 2, batch norm, and dropout at the lowest
     resolutions. Sides must be multiples of `multiple`; `reach` is the radius in pixels of the receptive field.
+
+    detail: channels at full resolution, where 3x3 convolutions read the input again; on the way there, 3x3 convolutions
+        and bilinear upsampling take the place of transposed convolutions, which leave a checkerboard (Odena et al.
+        2016, doi:10.23915/distill.00003).
     """
 
-    def __init__(self, inputs: int, outputs: int, widths: Sequence[int], dropout: float = 0.5, norm: Norm = "batch"):
+    def __init__(
+        self, inputs: int, outputs: int, widths: Sequence[int], dropout: float = 0.5, norm: Norm = "batch",
+        detail: int = 0,
+    ):  # fmt: skip
         super().__init__()
         self.inputs, self.multiple = inputs, 2 ** len(widths)
         # Below 2 * 2^l per level in the encoder, and as much in the decoder; instance norm depends on all pixels.
@@ -33,11 +40,21 @@ class UNet(nn.Module):
             before = nn.LeakyReLU(0.2) if i else nn.Identity()
             down = nn.Conv2d(outer, inner, 4, 2, 1, bias=not isinstance(down_norm, nn.BatchNorm2d))
             self.downs.append(nn.Sequential(before, down, down_norm))
-            after = [normed(norm, outer)] if i else []
+            in_channels, out_channels = inner if innermost else 2 * inner, outer if i else detail or outputs
+            after = [normed(norm, out_channels)] if i or detail else []
             after += [nn.Dropout(dropout)] if i and len(widths) - i <= DROPPED and dropout else []
-            in_channels = inner if innermost else 2 * inner
-            up = nn.ConvTranspose2d(in_channels, outer if i else outputs, 4, 2, 1, bias=not i or norm == "instance")
+            bias = not after or norm == "instance"
+            if detail:
+                up = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)
+                after.append(nn.Upsample(scale_factor=2, mode="bilinear"))
+            else:
+                up = nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, bias=bias)
             self.ups.append(nn.Sequential(nn.ReLU(), up, *after))
+        self.last = None
+        if detail:
+            mixed, last = nn.Conv2d(detail + inputs, detail, 3, padding=1), nn.Conv2d(detail, outputs, 3, padding=1)
+            self.last = nn.Sequential(mixed, nn.ReLU(), last)
+            self.reach = self.reach and self.reach + 4
         normal_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -49,7 +66,7 @@ class UNet(nn.Module):
         x = self.ups[-1](skips.pop())
         for up in reversed(self.ups[:-1]):
             x = up(torch.cat([x, skips.pop()], 1))
-        return x
+        return x if self.last is None else self.last(torch.cat([x.relu(), images.to(x.dtype)], 1))
 
 
 class InstanceNorm(nn.Module):

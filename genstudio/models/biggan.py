@@ -17,7 +17,7 @@ from genstudio.controls import ANY, Blend, Label, Text, Towards, Truncation
 from genstudio.layers import biggan_deep as deep
 from genstudio.layers.biggan import Critic, Generator
 from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
-from genstudio.objectives.adversarial import critic_hinge, generator_hinge, watch
+from genstudio.objectives.adversarial import HINGE
 from genstudio.system import Recipe, system
 
 BOUND = 2.0  # of the truncated normal latents in sampling, times the truncation: section 3.1
@@ -32,6 +32,8 @@ class BigGAN(Model):
     generator: one of `layers/biggan.py` or of `layers/biggan_deep.py`.
     critic_steps: critic steps, each on an equal part of the batch, before one step of the generator.
     """
+
+    game = HINGE
 
     def __init__(
         self,
@@ -89,11 +91,11 @@ class BigGAN(Model):
             with torch.no_grad():
                 fake = self._generate(labels)
             on_real, on_fake = self.verdict(part.images, labels), self.verdict(fake, labels)
-            yield "critic", {"critic": critic_hinge(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
+            yield "critic", {"critic": self.game.critic(on_real, on_fake)} | self.game.watch(real=on_real, fake=on_fake)
 
         labels = drop_labels(self, batch)
         on_fake = self.verdict(self._generate(labels), labels)
-        yield "generator", {"generator": generator_hinge(on_fake)} | watch(fake_after=on_fake)
+        yield "generator", {"generator": self.game.generator(on_fake)} | self.game.watch(fake_after=on_fake)
 
     def _generate(self, labels: Tensor) -> Tensor:
         return self.generator(

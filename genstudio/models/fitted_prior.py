@@ -55,16 +55,18 @@ class FittedPrior(Model):
         # In float64: rounded to half precision, the covariance of few latents is not positive definite.
         mean, variance, label = torch.cat(means).double(), torch.cat(variances).double(), torch.cat(labels)
         components = len(self.prior_share)
-        label = label.to(mean.device) % components  # classes beyond the number of components share them
+        label = label.to(mean.device)
+        # Classes beyond the number of components share them; an image without a class belongs to none of several.
+        label = torch.where((label < 0) & (components > 1), -1, label % components)
         for k in range(components):
             own = label == k
             if own.sum() <= self.latent_dim:
                 continue  # too few latents for a covariance: this component keeps N(0, I) and is not drawn
             covariance = torch.cov(mean[own].T) + torch.diag(variance[own].mean(0))
             self.prior_mean[k] = mean[own].mean(0)
-            self.prior_factor[k] = torch.linalg.cholesky(covariance)
+            self.prior_factor[k] = cholesky(covariance)
             self.prior_share[k] = own.float().mean()
-        fitted = torch.bincount(label, minlength=components) > self.latent_dim
+        fitted = torch.bincount(label[label >= 0], minlength=components) > self.latent_dim
         if fitted.any():
             self.prior_share *= fitted
             self.prior_share /= self.prior_share.sum()
@@ -73,3 +75,14 @@ class FittedPrior(Model):
             labels = torch.zeros(len(shown)) if shown.labels is None else shown.labels
             self.map_latents[: len(shown)] = posterior(shown.images)[0]
             self.map_labels.fill_(EMPTY)[: len(shown)] = labels.to(torch.uint8)
+
+
+def cholesky(covariance: Tensor) -> Tensor:
+    """Cholesky factor of a covariance; one of equal pictures, which is singular, gets a little more variance."""
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    variance = 1e-6 * covariance.diagonal().mean().clamp_min(1e-6)
+    while failed:
+        covariance = covariance + variance * torch.eye(len(covariance)).to(covariance)
+        factor, failed = torch.linalg.cholesky_ex(covariance)
+        variance = 10 * variance
+    return factor

@@ -14,33 +14,42 @@ from torch import Tensor, nn
 
 from genstudio.controls import ANY, Blend, Label, Text, Towards, Truncation
 from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
-from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, watch
+from genstudio.objectives.adversarial import (
+    LOGISTIC,
+    Critic,
+    Rules,
+    clip_weights,
+    gradient_penalty,
+    mode_seeking,
+    to_unit_variance,
+    unrolled,
+)
 from genstudio.system import Recipe, system
 
 
-class DCGAN(Model):
-    """Deep convolutional GAN, by the paper's guidelines: strided convolutions in place of pooling, batch norm in both
-    networks, no hidden dense layers, ReLU and tanh in the generator, leaky ReLU in the critic.
+class GAN(Model):
+    """Base of the unconditional GANs. A subclass builds `generator` and `critic`.
 
     latent_dim: dimension of z.
-    widths: channels of the generator from the lowest resolution up; each level doubles it. The critic mirrors it.
+    rules: the game, and how it is played.
     """
 
-    def __init__(
-        self, image_shape: tuple[int, int, int], latent_dim: int = 100, widths: tuple[int, ...] = (512, 256, 128, 64)
-    ):
+    generator: nn.Module
+    critic: nn.Module
+
+    def __init__(self, image_shape: tuple[int, int, int], latent_dim: int, rules: Rules = Rules()):
         super().__init__()
-        self.image_shape, self.latent_dim = image_shape, latent_dim
-        self.generator = generator_of(image_shape, latent_dim, widths)
-        self.critic = nn.Sequential(*critic_body(image_shape, widths), *critic_head(image_shape, widths))
+        self.image_shape, self.latent_dim, self.rules, self.game = image_shape, latent_dim, rules, rules.game
 
     # verbs
 
     def latents(self, noise: Noise) -> Tensor:
+        if self.rules.latent == "uniform":
+            return to_unit_variance(noise.uniform(self.latent_dim))
         return noise.normal(self.latent_dim)
 
     def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
-        return self.generator((latents * truncation)[:, :, None, None])
+        return self.generator(latents * truncation)
 
     # training
 
@@ -48,17 +57,66 @@ class DCGAN(Model):
         return {"critic": self.critic, "generator": self.generator}
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        z = torch.randn(len(batch), self.latent_dim, device=batch.images.device)
-        fake = self.decode(z)
-        on_real, on_fake = self.verdict(batch.images), self.verdict(fake.detach())
-        yield "critic", {"critic": critic_logistic(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
+        rules = self.rules
+        for part in self.parts(batch):
+            z = rules.latents(len(part), self.latent_dim, part.images.device)
+            fake = self.decode(z)
+            yield "critic", self.critic_terms(part.images, fake.detach())
+            if rules.clip:
+                clip_weights(self.critic, rules.clip)
+        yield "generator", self.generator_terms(part.images, z, fake)
 
-        on_fake = self.verdict(fake)
-        yield "generator", {"generator": generator_non_saturating(on_fake)} | watch(fake_after=on_fake)
+    def parts(self, batch: Batch) -> list[Batch]:
+        """The batch of each critic step."""
+        steps = self.rules.critic_steps
+        return batch.split(min(steps, len(batch))) if self.rules.fresh else [batch] * steps
+
+    def critic_terms(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        rules = self.rules
+        on_real, on_fake = rules.outputs(self.verdict, real, fake)
+        terms = {"critic": rules.critic_loss(on_real, on_fake)}
+        if rules.penalty:
+            terms["gradient penalty"] = rules.penalty * gradient_penalty(self.verdict, real, fake)
+        return terms | self.game.watch(real=on_real, fake=on_fake)
+
+    def generator_terms(self, real: Tensor, z: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        rules = self.rules
+
+        def critic_loss(critic: Critic) -> Tensor:
+            return rules.critic_loss(*(x.float() for x in rules.outputs(critic, real, fake)))
+
+        ahead = unrolled(self.critic, critic_loss, rules.unroll, rules.unroll_rate) if rules.unroll else self.verdict
+        on_fake = ahead(fake).float()
+        terms = {"generator": self.game.generator(on_fake)}
+        if rules.diversity:
+            terms["diversity"] = rules.diversity * mode_seeking(z, fake)
+        return terms | self.game.watch(fake_after=on_fake)
 
     def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits (n, 1) of the critic, which has no use for labels."""
+        """Outputs (n, 1) of the critic, which has no use for labels."""
         return self.critic(self.augment(images)).float()
+
+
+class DCGAN(GAN):
+    """Deep convolutional GAN, by the paper's guidelines: strided convolutions in place of pooling, batch norm in both
+    networks, no hidden dense layers, ReLU and tanh in the generator, leaky ReLU in the critic.
+
+    widths: channels of the generator from the lowest resolution up; each level doubles it. The critic mirrors it.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        latent_dim: int = 100,
+        widths: tuple[int, ...] = (512, 256, 128, 64),
+        rules: Rules = Rules(),
+    ):
+        super().__init__(image_shape, latent_dim, rules)
+        self.generator = generator_of(image_shape, latent_dim, widths)
+        self.critic = nn.Sequential(*critic_body(image_shape, widths), *critic_head(image_shape, widths))
+
+    def decode(self, latents: Tensor, *, truncation: Truncation = 1.0) -> Tensor:
+        return self.generator((latents * truncation)[:, :, None, None])
 
 
 class CGAN(Model):
@@ -69,6 +127,8 @@ class CGAN(Model):
     critic: conditioning of the critic. "concatenated": one more channel of the image, as in the paper; "projection":
         inner product with the features (Miyato and Koyama 2018, arXiv:1802.05637, equation 3).
     """
+
+    game = LOGISTIC
 
     def __init__(
         self,
@@ -123,10 +183,10 @@ class CGAN(Model):
         z = torch.randn(len(batch), self.latent_dim, device=labels.device)
         fake = self.decode(torch.cat([z, self.generator["class_embedding"](labels)], 1))
         on_real, on_fake = self.verdict(batch.images, labels), self.verdict(fake.detach(), labels)
-        yield "critic", {"critic": critic_logistic(on_real, on_fake)} | watch(real=on_real, fake=on_fake)
+        yield "critic", {"critic": self.game.critic(on_real, on_fake)} | self.game.watch(real=on_real, fake=on_fake)
 
         on_fake = self.verdict(fake, labels)
-        yield "generator", {"generator": generator_non_saturating(on_fake)} | watch(fake_after=on_fake)
+        yield "generator", {"generator": self.game.generator(on_fake)} | self.game.watch(fake_after=on_fake)
 
     def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (n, 1) of the critic, by default without a class."""

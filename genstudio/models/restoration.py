@@ -112,6 +112,10 @@ Colour = Annotated[
 class Colorizer(Pix2Pix):
     """Pix2pix that generates chroma only: the luma of the input is kept."""
 
+    tiles = False  # of things larger than in training it colours the edges alone
+    light_only = True
+    pairing = ""  # a grey picture is made of each
+
     def __init__(self, image_shape: tuple[int, int, int], widths: tuple[int, ...], weight: float = 100.0):
         super().__init__(image_shape, weight=weight, generator=UNet(1, 2, widths))
 
@@ -132,7 +136,7 @@ def coloured(y: Tensor, chroma: Tensor) -> Tensor:
 @system(
     title=Text("Denoiser · photographs", "Débruitage · photographies"),
     data="cifar10",
-    recipe=Recipe(images=400_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True),
+    recipe=Recipe(images=400_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True, crop=True),
     knows=Text("photographs with grain or sensor noise", "photographies avec du grain ou du bruit de capteur"),
     takes="photographs",
 )
@@ -144,7 +148,7 @@ def denoise_photo() -> Denoiser:
 @system(
     title=Text("Super-resolution · photographs · ×2", "Super-résolution · photographies · ×2"),
     data="cifar10",
-    recipe=Recipe(images=400_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True),
+    recipe=Recipe(images=400_000, batch=64, rate=1e-3, warmup=5_000, clip=1.0, flip=True, crop=True),
     knows=Text("small, sharp photographs", "petites photographies nettes"),
     takes="photographs",
 )
@@ -156,7 +160,7 @@ def superres_photo() -> SuperResolution:
 @system(
     title=Text("Colours for grey photographs", "Couleurs pour photographies grises"),
     data="cifar10",
-    recipe=Recipe(images=130_000, batch=64, rate=2e-4, betas=(0.5, 0.999), flip=True),
+    recipe=Recipe(images=130_000, batch=64, rate=2e-4, betas=(0.5, 0.999), flip=True, crop=True),
     knows=Text("grey photographs", "photographies en niveaux de gris"),
     takes="photographs",
 )

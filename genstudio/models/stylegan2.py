@@ -19,7 +19,7 @@ from genstudio.controls import ANY, Blend, Choice, Label, Slider, Text, Towards
 from genstudio.layers.stylegan2 import AdaINSynthesis, Critic, Mapping, Synthesis
 from genstudio.model import Batch, Frame, Model, Noise, Progress, drop_labels, labels_for
 from genstudio.objectives.ada import AdaptiveAugmentation
-from genstudio.objectives.adversarial import critic_logistic, generator_non_saturating, path_lengths, r1, watch
+from genstudio.objectives.adversarial import LOGISTIC, path_lengths, r1
 from genstudio.system import Recipe, system
 
 AVERAGED = 4096  # samples of the average styles
@@ -88,6 +88,8 @@ class StyleGAN2(Model):
     group: images in a group of the minibatch standard deviation.
     original: compute as the authors' code up to rounding, so that its weights fit.
     """
+
+    game = LOGISTIC
 
     def __init__(
         self,
@@ -222,13 +224,14 @@ class StyleGAN2(Model):
             terms["r1"] = self.gamma_every * self.gamma / 2 * r1(on_real, real)
         if self.ada is not None:
             self.ada.heed(on_real)
-        yield "critic", {"critic": critic_logistic(on_real, on_fake)} | terms | watch(real=on_real, fake=on_fake)
+        terms = {"critic": self.game.critic(on_real, on_fake)} | terms
+        yield "critic", terms | self.game.watch(real=on_real, fake=on_fake)
 
         on_fake = self.verdict(fake, labels)
         terms = {}
         if self.path and progress.step % self.path_every == 0:
             terms["path"] = self.path_every * self.path * self._path_deviation(labels[: len(labels) // 2 or 1])
-        yield "generator", {"generator": generator_non_saturating(on_fake)} | terms | watch(fake_after=on_fake)
+        yield "generator", {"generator": self.game.generator(on_fake)} | terms | self.game.watch(fake_after=on_fake)
 
     def verdict(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (n, 1) of the critic for augmented images, by default without a class."""

@@ -4,7 +4,8 @@ Zhao et al. 2020 (arXiv:2006.10738). Were the real images alone augmented, the g
 augmentations; as both are, and gradients pass through, it learns the images themselves. Augmentations and strengths are
 those of the authors' code.
 
-Images are (n, c, h, w) in [-1, 1] of any floating type; three channels are a colour image, six are two of them.
+Images are (n, c, h, w) in [-1, 1] of any floating type; three channels are a colour image, six are two of them. Of
+more, the last three are an image and the others one-hot planes beside it, which keep their values.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ def augment(images: Tensor) -> Tensor:
     Colours may leave [-1, 1]: clamping them would zero their gradients.
     """
     changed = images.float()  # rounding in bfloat16 would reveal real and fake images to the critic
-    for change in (brightness, saturation, contrast, translation, cutout):
+    planes, changed = changed.split([channels - 3, 3], 1) if (channels := images.shape[1]) > 6 else (None, changed)
+    for change in (brightness, saturation, contrast):
+        changed = change(changed)
+    changed = changed if planes is None else torch.cat([planes, changed], 1)
+    for change in (translation, cutout):
         changed = change(changed)
     return changed.to(images.dtype)
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from genstudio.controls import Refusal
-from genstudio.images import to_array
+from genstudio.controls import Refusal, Text
+from genstudio.images import flatten, to_array
 
 
 def pack(latent: np.ndarray) -> str:
@@ -34,9 +34,47 @@ def unpack(text: Any) -> np.ndarray:
     return latent
 
 
-def mask_of(picture: Image.Image, shape: tuple[int, int, int]) -> np.ndarray:
-    """Booleans (h, w) of a picture, resized for a model of image shape (c, h, w): True where it is white."""
-    return to_array(picture, (1, *shape[1:]))[0] > 127
+def mask_of(picture: Image.Image, shape: tuple[int, int, int], of: Image.Image) -> np.ndarray:
+    """Mask, booleans (h, w), for a model of image shape (c, h, w), from a picture of the same shape as `of`.
+
+    True where it is opaque, if it is transparent elsewhere; else where it is white, or, of two levels, such as 0 and 1,
+    where it has the higher. Raises ValueError for another shape.
+    """
+    (width, height), (across, down) = picture.size, of.size
+    if height != round(width * down / across) and width != round(height * across / down):
+        raise Refusal(
+            f"the mask has {width} x {height} pixels, the picture {across} x {down}: they must have the same shape",
+            f"le masque a {width} x {height} pixels, l’image {across} x {down} : ils doivent avoir la même forme",
+        )
+    return to_array(Image.fromarray(np.where(_masked(picture), 255, 0).astype(np.uint8)), (1, *shape[1:]))[0] > 127
+
+
+def _masked(picture: Image.Image) -> np.ndarray:
+    """The mask (h, w) in its own size."""
+    if picture.mode in ("RGBA", "LA", "PA"):
+        alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
+        if alpha.min() < 128 <= alpha.max():
+            return alpha > 127
+    levels = np.asarray(picture if picture.mode.startswith("I") else flatten(picture, "black").convert("L"))
+    low, high = levels.min(), levels.max()
+    if high == 1 or low < high and ((levels == low) | (levels == high)).all():
+        return levels == high
+    return levels > (32767 if picture.mode.startswith("I") else 127)
+
+
+def mask_remark(mask: np.ndarray) -> Text | None:
+    """Sentence on a mask that masks nothing or everything."""
+    if not mask.any():
+        return Text(
+            "the mask is empty at the model's size: nothing is drawn anew",
+            "le masque est vide à la taille du modèle : rien n’est redessiné",
+        )
+    if mask.all():
+        return Text(
+            "the mask covers the whole picture: all of it is drawn anew",
+            "le masque couvre toute l’image : elle est entièrement redessinée",
+        )
+    return None
 
 
 def pack_mask(mask: np.ndarray) -> str:

@@ -65,7 +65,7 @@ def check(recipe: dict[str, Any]) -> dict[str, Any]:
     are untrusted."""
     recipe = legacy.recipe(recipe)
     header = checkpoint.describe(catalog.locate(str(recipe.get("system"))))
-    system, verb = find_system(header.system), verbs.find(recipe.get("verb"))
+    system, verb = find_system(header.system, header.source), verbs.find(recipe.get("verb"))
     for field in verb.fields:
         field.check(recipe.get(field.name, None if field.default is verbs.REQUIRED else field.default))
     controls = recipe.get("controls") or {}

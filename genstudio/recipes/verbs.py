@@ -198,6 +198,16 @@ def translated(engine: Engine, recipes: Recipes, picture: Image.Image | None) ->
     return last.images
 
 
+def in_a_known_view(recipe: dict[str, Any], loaded: LoadedModel) -> dict[str, Any]:
+    """A `translate` recipe. Raises ValueError for tiles of a model that makes no sense of them."""
+    if recipe["view"] == "tiles" and not loaded.model.tiles:
+        raise Refusal(
+            f"{loaded.name} has no view in tiles: view must be own",
+            f"{loaded.name} n’a pas de vue par carreaux : view doit être own",
+        )
+    return recipe
+
+
 # Methods of models ----------------------------------------------------------------------------------------------
 
 
@@ -316,6 +326,7 @@ TABLE = (
         ),
         of("translate"),
         translated,
+        in_a_known_view,
     ),
     Verb(
         "img2img",
@@ -324,7 +335,7 @@ TABLE = (
         (
             Field("picture", PICTURE, "a picture file of any size", flag="picture", metavar="PICTURE"),
             Field("seed", SEED, "as in 0-63 or 1,5,9-12: one version each (0)", 0, many=True, flag="--seeds"),
-            Field("mask", MASK, "a picture, white where it is to be drawn anew; the rest stays", None,
+            Field("mask", MASK, "a picture of the same shape, white or opaque where it is to be drawn anew", None,
                   metavar="FILE"),
             BRANCHED,
         ),

@@ -21,9 +21,15 @@ def frechet(a: Tensor, b: Tensor) -> float:
     arXiv:1706.08500).
 
     The trace of the matrix square root is computed from the symmetric C_a^1/2 C_b C_a^1/2, which has the same
-    eigenvalues.
+    eigenvalues. Of fewer images than features it is the sum of the singular values of X_a X_b', for centred rows over
+    the root of their degrees of freedom, C = X'X: the eigenvalues of C_a C_b are their squares.
     """
     a, b = a.double(), b.double()
+    if max(len(a), len(b)) < a.shape[1]:
+        x_a, x_b = ((x - x.mean(0)) / math.sqrt(len(x) - 1) for x in (a, b))
+        mixed = torch.linalg.svdvals(x_a @ x_b.T).sum()
+        distance = (a.mean(0) - b.mean(0)).square().sum() + x_a.square().sum() + x_b.square().sum() - 2 * mixed
+        return max(0.0, distance.item())
     c_a, c_b = torch.cov(a.T), torch.cov(b.T)
     values, vectors = torch.linalg.eigh(c_a)
     root = vectors * values.clamp_min(0).sqrt() @ vectors.T
@@ -33,13 +39,15 @@ def frechet(a: Tensor, b: Tensor) -> float:
 
 
 def kernel_distance(a: Tensor, b: Tensor) -> Score:
-    """MMD^2 of two sets of n under k(x, y) = (x.y / d + 1)^3 (Binkowski et al. 2018, arXiv:1801.01401, section 4).
+    """MMD^2 of two sets under k(x, y) = (x.y / d + 1)^3 (Binkowski et al. 2018, arXiv:1801.01401, section 4).
 
     Unbiased, since no k(x, x) is counted: for two sets from one distribution its expectation is 0, and it is often
     negative. The interval is the jackknife's, over the n subsets that leave one of each set out: its expected width is
-    never too small.
+    never too small. Of sets of unequal size, one of either set is left out in turn.
     """
     a, b = a.double(), b.double()
+    if len(a) != len(b):
+        return _unequal_kernel_distance(a, b)
     n, d = a.shape
 
     def row_sums(x: Tensor, y: Tensor) -> Tensor:
@@ -56,6 +64,24 @@ def kernel_distance(a: Tensor, b: Tensor) -> Score:
     value = mmd(within.sum(), rows.sum(), n).item()
     without = mmd(within.sum() - 2 * within, rows.sum() - rows - columns + k(a, b), n - 1)
     half = Z95 * math.sqrt((n - 1) / n * (without - without.mean()).square().sum().item())
+    return Score(value, value - half, value + half, n)
+
+
+def _unequal_kernel_distance(a: Tensor, b: Tensor) -> Score:
+    """`kernel_distance` of sets of n and m, with the jackknife of two samples: the variances of both parts add."""
+    n, m, d = len(a), len(b), a.shape[1]
+    k_aa, k_bb, k_ab = ((x @ y.T / d + 1) ** 3 for x, y in ((a, a), (b, b), (a, b)))
+    within_a, within_b = (k.sum(1) - k.diagonal() for k in (k_aa, k_bb))  # (n,), (m,): the terms with a_i, with b_j
+
+    def mmd(within_a: Tensor, within_b: Tensor, between: Tensor, n: int, m: int) -> Tensor:
+        return within_a / (n * (n - 1)) + within_b / (m * (m - 1)) - 2 * between / (n * m)
+
+    sums = within_a.sum(), within_b.sum(), k_ab.sum()
+    value = mmd(*sums, n, m).item()
+    without_a = mmd(sums[0] - 2 * within_a, sums[1], sums[2] - k_ab.sum(1), n - 1, m)
+    without_b = mmd(sums[0], sums[1] - 2 * within_b, sums[2] - k_ab.sum(0), n, m - 1)
+    variance = sum((1 - 1 / len(x)) * (x - x.mean()).square().sum().item() for x in (without_a, without_b))
+    half = Z95 * math.sqrt(variance)
     return Score(value, value - half, value + half, n)
 
 

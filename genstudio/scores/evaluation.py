@@ -24,6 +24,7 @@ class Metric(NamedTuple):
 METRICS = {
     "kernel distance": Metric(Text("kernel distance to real pictures", "distance à noyau aux images réelles")),
     "L1": Metric(Text("L1 to the true pictures", "L1 aux vraies images")),
+    "mean IoU": Metric(Text("mean IoU", "IoU moyen"), lower=False),
     "squared error": Metric(Text("squared error of what is drawn again", "erreur quadratique de ce qui est redessiné")),
     "accuracy": Metric(Text("accuracy", "taux de réussite"), lower=False),
 }

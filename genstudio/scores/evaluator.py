@@ -24,10 +24,11 @@ from genstudio.models.fitted_prior import FittedPrior
 from genstudio.precision import best_precision
 from genstudio.scores.distances import kernel_distance, nearest
 from genstudio.scores.evaluation import Evaluation
-from genstudio.scores.intervals import Score, average, share
+from genstudio.scores.intervals import Score, average, bootstrap, share
 from genstudio.scores.measure import attribute_hits, judge_of, squared_error, subset, substitute_judge
 from genstudio.scores.network import FeatureNetwork, in_batches
 from genstudio.scores.samples import generate, sample_images
+from genstudio.scores.segmentation import confusion, mean_iou
 from genstudio.scores.translation import absolute_error, directions, translated
 
 SAMPLES = 256  # per evaluation
@@ -204,6 +205,20 @@ class PairedTranslation(Method):
         return {"distance": average(torch.cat([absolute_error(*pair) for pair in self.translated(model)]))}
 
 
+class Segmentation(PairedTranslation):
+    """Mean IoU of drawn label pictures: L1 of their colours would say nothing."""
+
+    what = "mean IoU"
+
+    @staticmethod
+    def applies(model: Model, training: Pictures) -> bool:
+        return getattr(model, "target_palette", None) is not None and training.paired
+
+    def score(self, model: Model) -> dict[str, Any]:
+        [classes] = [[model.target_palette.nearest(images) for images in pair] for pair in self.translated(model)]
+        return {"distance": bootstrap(mean_iou, confusion(*classes, len(model.target_palette)))}
+
+
 class UnpairedTranslation(PairedTranslation):
     """Kernel distance of translations, over both directions: the L1 is best if nothing is changed."""
 
@@ -273,7 +288,7 @@ class Samples(Method):
 
 # The first that applies. Another score is an entry here, and its title in `evaluation.METRICS`.
 METHODS: tuple[type[Method], ...] = (
-    Accuracy, AttributeAccuracy, PairedTranslation, UnpairedTranslation, Reconstruction, Samples,
+    Accuracy, AttributeAccuracy, Segmentation, PairedTranslation, UnpairedTranslation, Reconstruction, Samples,
 )  # fmt: skip
 
 

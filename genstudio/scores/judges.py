@@ -1,8 +1,8 @@
 """Judges: networks whose features (n, d) measure distances between sets of images, and whose classes are counted.
 
 Every score names its judge; scores of different judges cannot be compared. Judges are our own classifiers,
-`classifier_<data>`, with 128 features, and Inception, the basis of published numbers, if its weights are on this
-machine: nothing is downloaded.
+`classifier_<data>`, with 128 features; Inception, the basis of published numbers, and EfficientNet-Lite0, from a
+package, if they are on this machine: nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from genstudio import catalog, checkpoint
 from genstudio.model import verbs
+from genstudio.scores import efficientnet
 from genstudio.scores.network import FeatureNetwork
 
 
@@ -24,7 +25,10 @@ def judge(data: str) -> str | None:
 
 
 def network(word: str, device: torch.device | str = "cpu") -> FeatureNetwork:
-    """Load a judge: `inception`, one of our classifiers by name or file, or a .pth file of Inception's weights."""
+    """Load a judge: `inception`, `efficientnet-lite0`, one of our classifiers by name or file, or a .pth file of
+    Inception's weights."""
+    if word == efficientnet.NAME:
+        return efficientnet.efficientnet(torch.device(device))
     if word == "inception":
         from genstudio.scores.inception import find_weights
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ from genstudio.data.pictures import relabel
 from genstudio.model import Model, generates
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
-from genstudio.scores import conditional, samples
+from genstudio.scores import conditional, efficientnet, samples
 from genstudio.scores.distances import (
     class_shares,
     frechet,
@@ -113,7 +113,7 @@ class Subject:
 
     @cached_property
     def test(self) -> Pictures:
-        return pictures(self.data, "test", self.model.image_shape)
+        return pictures(self.data, "test", self.model.image_shape, **self.direction)
 
     @cached_property
     def held_out(self) -> Tensor:
@@ -121,7 +121,14 @@ class Subject:
 
     @cached_property
     def training(self) -> Tensor:
-        return pictures(self.data, "train", self.model.image_shape).images.to(self.device)
+        return pictures(self.data, "train", self.model.image_shape, **self.direction).images.to(self.device)
+
+    @property
+    def direction(self) -> dict[str, Any]:
+        """Pairs that a translator learns from, and their direction."""
+        if not self.model.pairing:
+            return {}
+        return {"pairing": self.model.pairing, "reverse": bool(self.header.recipe.get("reverse"))}
 
     def has(self, *methods: str) -> bool:
         return all(hasattr(self.model, method) for method in methods)
@@ -143,7 +150,9 @@ def accuracy(subject: Subject) -> Scores:
     if subject.test.labels is None:
         raise ValueError(f"the pictures of {subject.data} have no classes to score {subject.name} on")
     labels = relabel(subject.test, classes).labels  # a fine-tuned model may have more classes, in another order
-    yield "accuracy", share(in_batches(subject.model.classify, subject.held_out).argmax(1) == labels)
+    labelled = labels >= 0
+    predicted = in_batches(subject.model.classify, subject.held_out).argmax(1)
+    yield "accuracy", share(predicted[labelled] == labels[labelled])
 
 
 def attribute_accuracy(subject: Subject) -> Scores:
@@ -188,9 +197,12 @@ def translated(subject: Subject) -> Scores:
     shape, device = subject.model.image_shape, subject.device
     batch = subject.test.batch(subset(torch.arange(len(subject.test)), subject.n))
     judge = judge_of(subject.data, shape, subject.features, device) or substitute_judge(shape, device)
+    if judge is None and efficientnet.installed():
+        judge = network(efficientnet.NAME, device)
+    training = pictures(subject.data, "train", shape)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        yield from translation(subject.model, batch, judge)
+        yield from translation(subject.model, batch, judge, training)
 
 
 # In the order of the scores. Adding one: an entry here.
@@ -221,14 +233,17 @@ def attribute_hits(model: Model, conditions: Mapping[str, Tensor], images: Tenso
         yield name, hits if truth.dtype is torch.bool else hits.where(truth >= 0, math.nan)
 
 
-def pictures(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
+def pictures(
+    data: str, split: str, shape: tuple[int, int, int], pairing: str = "", reverse: bool = False
+) -> Pictures:
     """A data set by name, cached per process; or a folder, which may change and is read each time."""
-    return _cached(data, split, shape) if named(data) else load(data, split, shape)
+    options = dict(pairing=pairing, reverse=reverse)
+    return _cached(data, split, shape, **options) if named(data) else load(data, split, shape, **options)
 
 
 @lru_cache(maxsize=4)
-def _cached(data: str, split: str, shape: tuple[int, int, int]) -> Pictures:
-    return load(data, split, shape)
+def _cached(data: str, split: str, shape: tuple[int, int, int], pairing: str, reverse: bool) -> Pictures:
+    return load(data, split, shape, pairing=pairing, reverse=reverse)
 
 
 def judge_of(

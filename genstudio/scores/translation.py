@@ -1,8 +1,9 @@
 """Fidelity of image translators: outputs against the ground truth of held-out pairs.
 
-Every score comes with that of a baseline: the unchanged source, or its bicubic enlargement. All images are quantized to
-uint8 first, as in files. The choice of scores depends on the data, not on names: colourfulness if the sources are grey,
-attributes if the judge finds them in targets and not in sources, denoising if the model adds noise itself.
+Every score comes with that of a baseline: the unchanged source, its bicubic enlargement, or the mean colour of each
+label. All images are quantized to uint8 first, as in files. The choice of scores depends on the data, not on names:
+mean IoU if the targets are label pictures, colourfulness if the sources are grey, attributes if the judge finds them in
+targets and not in sources, denoising if the model adds noise itself.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from genstudio.controls import controls
+from genstudio.data import Pictures
 from genstudio.images import from_uint8
+from genstudio.layers.palette import FACADES
 from genstudio.model import Batch, Model
-from genstudio.scores.distances import frechet
+from genstudio.scores.distances import frechet, kernel_distance
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
 from genstudio.scores.network import FeatureNetwork
+from genstudio.scores.segmentation import mean_colours, segmentation
 
 Scores = Iterator[tuple[str, Score]]  # each with its name
 
 BATCH = 100
 SIGMAS = (15, 25, 50)  # noise in grey levels, as in papers on denoising (Zhang et al. 2017, arXiv:1608.03981)
 COLOURLESS = 0.2  # relative to the targets: sources below it are grey
+MEAN_COLOUR = "mean colour per label"
 PLAIN = 0.5  # difference of an attribute's shares in sources and targets, above which translation is to change it
 
 # Grid of settings for non-local means: filter strength h over sigma, and the side of the compared patches. OpenCV's
@@ -43,9 +48,10 @@ class Direction(NamedTuple):
     controls: dict[str, str]
 
 
-def translation(model: Model, batch: Batch, judge: FeatureNetwork | None) -> Scores:
+def translation(model: Model, batch: Batch, judge: FeatureNetwork | None, training: Pictures | None = None) -> Scores:
     """Scores of a translator on a batch of held-out images, (n, c, h, w) in [-1, 1] on the CPU.
 
+    mean IoU            if the targets are label pictures, and that of a regression on `training`; nothing else then
     L1, PSNR            to the target, on [-1, 1] and in dB, those of the baseline, and the ratio or difference of both
     colourfulness       over that of the targets, if the sources are grey
     Frechet distance    to the targets, in the features of `judge`, and its ratio to that of the baseline
@@ -54,7 +60,10 @@ def translation(model: Model, batch: Batch, judge: FeatureNetwork | None) -> Sco
     """
     for direction in directions(model, batch):
         made = translated(model, direction.sources, **direction.controls)
-        nothing, unchanged = baseline(direction)
+        if FACADES.covers(direction.truth):
+            yield from segmentation(FACADES, made, direction.truth, direction.sources, training)
+            continue
+        nothing, unchanged = baseline(direction, training)
         yield from distances(direction, made, nothing, unchanged)
         if colourfulness(nothing).mean() < COLOURLESS * colourfulness(direction.truth).mean():
             yield (
@@ -63,6 +72,8 @@ def translation(model: Model, batch: Batch, judge: FeatureNetwork | None) -> Sco
             )
         if judge:
             yield from feature_scores(direction, made, nothing, unchanged, judge)
+            if unchanged == MEAN_COLOUR and training is not None:
+                yield from photographs(direction, made, nothing, training, judge)
     if hasattr(model, "noisy"):
         for sigma in SIGMAS:
             yield from denoising(model, batch.images, sigma)
@@ -90,8 +101,11 @@ def translated(model: Model, images: Tensor, **controls: str) -> Tensor:
     return as_bytes(torch.cat(parts))
 
 
-def baseline(direction: Direction) -> tuple[Tensor, str]:
+def baseline(direction: Direction, training: Pictures | None = None) -> tuple[Tensor, str]:
     """The baseline, sources at the size of the targets, and its name in scores."""
+    if training is not None and training.paired and FACADES.covers(direction.sources):
+        colours = mean_colours(FACADES, training)[FACADES.nearest(direction.sources)]
+        return as_bytes(colours.movedim(-1, 1)), MEAN_COLOUR
     if direction.sources.shape == direction.truth.shape:
         return direction.sources, "the unchanged picture"
     larger = interpolate(direction.sources, direction.truth.shape[2:], mode="bicubic")
@@ -131,6 +145,19 @@ def feature_scores(
         for of, attributes in found.items():
             what = f"share of {of} {'with' if target else 'without'} {name}{direction.name} ({judge.name})"
             yield what, share(attributes[name] == target)
+
+
+def photographs(
+    direction: Direction, made: Tensor, nothing: Tensor, training: Pictures, judge: FeatureNetwork
+) -> Scores:
+    """Distances from photographs drawn from labels, and from as many real ones, to the true ones."""
+    true, ours, plain = (judge(images) for images in (direction.truth, made, nothing))
+    order = torch.randperm(len(training), generator=torch.Generator().manual_seed(0))[: len(true)]
+    real, suffix = judge(from_uint8(training.images[order])), f"{direction.name} ({judge.name})"
+    yield f"Frechet distance of training pictures{suffix}", bootstrap(frechet, real, true)
+    yield f"kernel distance to the truth{suffix}", kernel_distance(ours, true)
+    yield f"kernel distance of {MEAN_COLOUR}{suffix}", kernel_distance(plain, true)
+    yield f"kernel distance of training pictures{suffix}", kernel_distance(real, true)
 
 
 # Measures -------------------------------------------------------------------------------------------------------

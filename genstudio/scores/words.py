@@ -25,6 +25,7 @@ NAMES = (
     Text("share of {what}", "part de {what}"),
     Text("share with {what}", "part avec {what}"),
     Text("squared error of {other}", "erreur quadratique de {other}"),
+    Text("{name} of training pictures", "{name} d’images d’entraînement"),
     Text("{name} of {other}", "{name} de {other}"),
     Text("attributes kept by other fine layers", "attributs gardés par d’autres couches fines"),
     Text("attributes changed by other coarse layers", "attributs changés par d’autres couches grossières"),
@@ -43,6 +44,9 @@ NAMES = (
     Text("colourfulness", "intensité des couleurs"),
     Text("the unchanged picture", "l’image inchangée"),
     Text("bicubic enlargement", "l’agrandissement bicubique"),
+    Text("mean colour per label", "la couleur moyenne de chaque classe"),
+    Text("logistic regression on colour and position", "la régression logistique sur couleur et position"),
+    Text("mean IoU", "IoU moyen"),
     Text("non-local means", "la moyenne non locale"),
     Text("glasses", "lunettes"),
     Text("facial_hair", "barbe"),
@@ -65,11 +69,12 @@ def score_title(name: str, lang: str) -> str:
     return name
 
 
-def score_text(score: Any, lang: str = "en") -> str:
-    """Format a score of a header: 0.512 (0.49 to 0.53, n = 2000)."""
+def score_text(score: Any, lang: str | None = None) -> str:
+    """Format a score of a header: 0.512 (0.49 to 0.53, n = 2000). Without a language as programs read numbers."""
     try:
-        value, low, high = (number(score[key], ".4g", lang) for key in ("value", "low", "high"))
-        return SCORE.say(lang, value=value, low=low, high=high, n=score["n"])
+        found = (score[key] for key in ("value", "low", "high"))
+        value, low, high = (number(one, ".4g", lang) if lang else f"{one:.4g}" for one in found)
+        return SCORE.say(lang or "en", value=value, low=low, high=high, n=score["n"])
     except (TypeError, KeyError, ValueError):  # a header is untrusted
         return str(score)[:80]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from genstudio.controls import class_of, label_of
 from genstudio.data import Pictures, at_hand, named
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel
@@ -36,7 +37,7 @@ def ask(engine: Engine, names: Sequence[str], label: str, seed: int) -> Iterator
     """Yield each model's answer as it is computed. Models without the class are skipped."""
     for name in names:
         loaded = engine.hold(name)
-        if label not in loaded.header.classes:
+        if class_of(label) not in loaded.header.classes:
             continue
         started = time.perf_counter()
         *_, images = engine.sample(name, [seed], label=label)
@@ -62,7 +63,7 @@ def verdict(engine: Engine, loaded: LoadedModel, images: np.ndarray) -> tuple[tu
         return None, ""
     probabilities, _ = engine.classify(found, images)
     best = int(probabilities[0].argmax())
-    return (engine.hold(found).header.classes[best], float(probabilities[0, best])), found
+    return (label_of(engine.hold(found).header.classes[best]), float(probabilities[0, best])), found
 
 
 def like(image: np.ndarray, among: Pictures) -> tuple[np.ndarray, float]:

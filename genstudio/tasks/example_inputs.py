@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 
 from genstudio import catalog
+from genstudio.data.drawings import facades
 from genstudio.engine import Engine
 from genstudio.images import from_uint8, to_pictures, to_uint8
 from genstudio.model import Batch
@@ -26,6 +27,8 @@ def example(engine: Engine, name: str) -> Image.Image:
         return drawing()
     if loaded.system.takes == "faces":
         return face(engine)
+    if loaded.system.takes == "labels":
+        return Image.fromarray(facades.painted(facades.EXAMPLES[0]))
     images = from_uint8(torch.from_numpy(np.array(landscape())[None]).permute(0, 3, 1, 2))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(DEGRADATION_SEED)

@@ -12,15 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from genstudio.controls import Refusal
+from genstudio.controls import Refusal, class_of, label_of
 from genstudio.engine import Engine
 from genstudio.engine.loaded import LoadedModel, check_labels
+from genstudio.files import portable
 from genstudio.images import save_png, to_pictures
 from genstudio.recipes import fields, recipe
 from genstudio.scores.augmentation import Labelled, Studied, study
 from genstudio.scores.measure import pictures
 from genstudio.tasks import compare_models
-from genstudio.tasks.translate_files import Archive, safe
+from genstudio.tasks.outputs import Outputs
+from genstudio.tasks.translate_files import Archive
 
 MAX_IMAGES = 20_000  # images of a data set
 CHUNK = 64
@@ -64,14 +66,15 @@ def drawn(
 
 
 def export(
-    engine: Engine, name: str, labels: Sequence[str | int], each: int, target: Path, seed: int = 0, **controls: Any
+    engine: Engine, name: str, labels: Sequence[str | int], each: int, target: Path, seed: int = 0,
+    outputs: Outputs | None = None, **controls: Any,
 ) -> Iterator[Drawn]:
     """Write a generated data set to a zip: a folder per class, metadata.jsonl for Hugging Face's imagefolder, and
     made_by.json with its provenance. Each image has its recipe. Raises ValueError before anything is written."""
     loaded, rows = engine.hold(name), []
     parts = drawn(engine, name, labels, each, seed, **controls)
     first = next(parts)  # raises on bad arguments, before the archive is opened
-    with Archive(target) as archive:
+    with Archive(target, outputs) as archive:
         for part in chain([first], parts):
             rows += added(archive, loaded, part, controls)
             yield part
@@ -83,15 +86,17 @@ def added(archive: Archive, loaded: LoadedModel, part: Drawn, controls: dict[str
     """Write a chunk to the archive. Returns its metadata rows."""
     rows = []
     for picture, label, seed in zip(to_pictures(part.images), part.labels, part.seeds, strict=True):
-        place = f"{safe(label)}/{seed:06d}.png"
+        place = f"{portable(class_of(label))}/{seed:06d}.png"
         made = recipe.make(loaded, "sample", seed=seed, controls=controls | {"label": label})
         save_png(picture, stream := io.BytesIO(), made)
         archive.write(place, stream.getvalue())
-        rows.append({"file_name": place, "label": label, "seed": seed})
+        rows.append({"file_name": place, "label": class_of(label), "seed": seed})
     return rows
 
 
-def origin(loaded: LoadedModel, labels: Sequence[str | int], each: int, seed: int, controls: dict[str, Any]) -> dict[str, Any]:
+def origin(
+    loaded: LoadedModel, labels: Sequence[str | int], each: int, seed: int, controls: dict[str, Any]
+) -> dict[str, Any]:
     """Provenance of a generated data set: model, seeds, controls, and the credit and licence of the training data."""
     names = [str(label) for label in labels]
     made = recipe.make(loaded, "sample", labels=names, each=each, seed=seed, controls=controls)
@@ -111,9 +116,9 @@ def helps(engine: Engine, name: str, count: int) -> Iterator[Studied]:
             f"les images réelles ({data}) ne sont pas sur cette machine : il n’y a rien à quoi comparer",
         )
     images, labels = [], []
-    for part in drawn(engine, name, classes, -(-count // len(classes)), **loaded.model.preview):
+    for part in drawn(engine, name, list(map(label_of, classes)), -(-count // len(classes)), **loaded.model.preview):
         images.append(torch.from_numpy(part.images).permute(0, 3, 1, 2))
-        labels += [classes.index(label) for label in part.labels]
+        labels += [classes.index(class_of(label)) for label in part.labels]
         yield Studied("drawing", part.done, part.of, {})
     few = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))[: len(labels)]
     test = pictures(loaded.header.data, "test", real.shape)

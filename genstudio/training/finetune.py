@@ -141,6 +141,11 @@ def image_shape(system: System, init: str | None) -> tuple[int, int, int]:
     return checkpoint.shell(system, origin(system, init, {})["arguments"]).image_shape
 
 
+def pairing(system: System, init: str | None) -> str:
+    """Pairing of the sources and images that a run learns from, as `Model` has it."""
+    return checkpoint.shell(system, origin(system, init, {})["arguments"]).pairing
+
+
 def has_critic(init: str) -> bool:
     """True if a checkpoint's critic is stored beside it."""
     return checkpoint.critic_of(catalog.locate(init)).exists()
@@ -210,5 +215,7 @@ def placed(pictures: Pictures, model: Model, former: Sequence[str]) -> Pictures:
         )
     if pictures.labels is None:
         return pictures
+    if hasattr(model, "classify") and (pictures.labels < 0).any():
+        pictures = pictures.part(pictures.labels >= 0)  # it has nothing to learn from the others
     model.class_names = slots(former, pictures.classes, model.classes)
     return relabel(pictures, model.class_names)

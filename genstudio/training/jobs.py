@@ -329,6 +329,7 @@ def _quiet(folder: Path) -> float:
 def command(job: Job, limits: Limits) -> list[str]:
     """Command line of a job's process: a new run, or `--resume` from its last state."""
     spec, folder = job.spec, job.folder
+    registry.find_system(spec.system)  # of FILE.py:NAME the command line would run the file
     words = [sys.executable, "-m", "genstudio", "train", spec.system, "--out", str(folder)]
     words += ["--threads", str(threads()), "--watch-minutes", str(WATCH_MINUTES), "--save-minutes", str(SAVE_MINUTES)]
     if (folder / "state.pt").exists():

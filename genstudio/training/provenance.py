@@ -1,7 +1,8 @@
 """Provenance of a run's weights: its stages, each with one data set and one recipe. run.json lists them, the newest last:
 
     {"data": as given, "name": of the set, "digest": SHA-256 of its pixels, "credit": ..., "images": count at its end,
-     "flags": of its recipe, where it differs from that of the stage before, or of the first, from the system's}
+     "flags": of its recipe, where it differs from that of the stage before, or of the first, from the system's,
+     "pictures": their number, "left_out": {reason: number of pictures}, "skipped": number of other files}
 
 The digest is empty in a run that began before digests were introduced.
 """
@@ -28,6 +29,8 @@ def learned_from(
     Raises ValueError if the pictures differ from those so far; warns instead if they were `chosen` explicitly.
     """
     now = {"data": data, "name": pictures.name, "digest": pictures.digest(), "credit": pictures.credit, "flags": flags}
+    if pictures.left_out or pictures.ignored:
+        now |= {"pictures": len(pictures), "left_out": pictures.left_out, "skipped": len(pictures.ignored)}
     if not resumed:
         return [now]
     first, *later = resumed.get("learned_from") or [
@@ -72,8 +75,8 @@ def credit(entries: list[dict[str, Any]]) -> str:
 
 
 def facts(entries: list[dict[str, Any]], images: int) -> list[dict[str, Any]]:
-    """Header entries: name and digest of each stage's data, its flags, and the image count at its end."""
-    return [
-        {"images": images} | {key: entry[key] for key in ("name", "digest", "images", "flags") if entry.get(key, []) != []}
-        for entry in entries
-    ]
+    """Header entries: name and digest of each stage's data, what of it was left out, its flags, and the image count at
+    its end."""
+    keys = ("name", "digest", "images", "flags", "pictures", "left_out", "skipped")
+    known = [{key: entry[key] for key in keys if entry.get(key, []) not in ([], {}, 0)} for entry in entries]
+    return [{"images": images} | entry for entry in known]

@@ -165,6 +165,7 @@ def header_of(run: Run, pictures: Pictures) -> checkpoint.Header:
         command=run.command,
         licence=run.licence,
         companions=run.model.companions.digests,
+        source=run.system.source,
     )
 
 
@@ -178,7 +179,7 @@ def command_line(
     """Shell command that reproduces this run: the system with all that differs from its own data, network and recipe,
     then a `--resume` for each later stage, as `provenance` lists them."""
     first, *others = stages
-    again = ["python", "-m", "genstudio", "train", system.name]
+    again = ["python", "-m", "genstudio", "train", ":".join(filter(None, (system.source.get("file"), system.name)))]
     words = again + (["--data", first["data"]] if first["data"] != system.data else [])
     if init:  # which also determines the network
         words += ["--init", init]

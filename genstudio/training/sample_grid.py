@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,11 +11,14 @@ from torch import Tensor, nn
 
 from genstudio.controls import controls
 from genstudio.data import Pictures
-from genstudio.images import grid, save_png, to_pictures, to_uint8
+from genstudio.data.drawings import facades
+from genstudio.images import from_uint8, grid, save_png, to_pictures, to_uint8
+from genstudio.layers.palette import FACADES
 from genstudio.model import Batch, Model, Noise, generates, sample
 
 COLUMNS = 32  # images on a sample grid
 FRAMES, FEWEST = 32, 10  # sample grids for the film of a run, at log-spaced steps: most changes happen early
+OWN = {"facades": lambda: FACADES.paint(torch.from_numpy(facades.shown()))}  # by set, sources of a sample grid
 WORTH = 8000  # training images per grid of a diffusion model, so that grids take little of the time of a short run
 
 
@@ -34,8 +38,13 @@ def makes_pictures(model: type[Model] | Model) -> bool:
 
 @torch.no_grad()
 def exhibits(model: Model, held_out: Batch | None, pictures: Pictures) -> Tensor:
-    """Source images of a translator's sample grid: from the held-out set where there is one."""
+    """Source images of a translator's sample grid: drawings of ours where the set's own may not be shown, else from the
+    held-out set where there is one."""
+    if pictures.name in OWN:
+        return OWN[pictures.name]()
     batch = held_out or pictures.batch(torch.arange(len(pictures)))
+    if batch.sources is None and pictures.sources is not None:  # unpaired
+        batch = replace(batch, sources=from_uint8(pictures.sources[: COLUMNS // 2]))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return model.sources(batch[: COLUMNS // 2])

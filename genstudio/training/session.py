@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,10 +13,11 @@ from typing import Any
 
 import torch
 
-from genstudio import catalog, files, paths
+from genstudio import catalog, checkpoint, files, paths
 from genstudio.data import Batches, Pictures, load
 from genstudio.data.batches import SEEDS
 from genstudio.data.pictures import relabel
+from genstudio.images import from_uint8
 from genstudio.model import Batch, Model
 from genstudio.precision import Precision, best_precision, keep_memory
 from genstudio.registry import find_system
@@ -66,16 +69,18 @@ def begin(
     out: Path | None = None,
     device: str | None = None,
     exact: bool = False,
+    on_pictures: Callable[[Pictures, Pictures | None], None] = lambda pictures, held_out: None,
     **changes: Any,
 ) -> Session:
     """Set up a session of `loop.train`, which has the same arguments, and write its run.json.
+
+    on_pictures: called with the pictures to train on and those held out, once they are read.
 
     Raises ValueError for a folder that holds no such run, for data that do not fit, and for options that the system
     lacks.
     """
     rank, world, where = distributed.join(device)
     out = out or paths.runs() / name
-    out.mkdir(parents=True, exist_ok=True)
     source = resolve(name, out if resume else None, data, init, changes)
     if source.recipe.batch % world:
         raise ValueError(f"a batch of {source.recipe.batch} pictures cannot be shared evenly by {world} processes")
@@ -86,6 +91,10 @@ def begin(
 
     # Network and initial weights.
     origin = finetune.origin(source.system, source.init, source.saved, network)
+    pictures, test = read(source, origin["arguments"])  # before any weights: data that do not fit end it at once
+    if rank == 0:
+        on_pictures(pictures, test)
+    out.mkdir(parents=True, exist_ok=True)
     run = Run(source.system, origin["arguments"], source.recipe, where, licence=origin["licence"])
     trained = source.saved.get("companions", {}) if source.saved else run.model.companions.digests
     catalog.check_companions(run.system, run.model, trained, source.system.name)
@@ -95,12 +104,12 @@ def begin(
         classes = finetune.begin(run.model, run.average, source.init)
 
     # Data.
-    pictures = load(source.data, "train", run.model.image_shape)
     placed = finetune.placed(pictures, run.model, classes)
     run.average.class_names = run.model.class_names
     recipe = run.recipe
     seeds = source.saved.get("seeds", 1) if source.saved else SEEDS
-    shuffled = partial(Batches, placed, seed=recipe.seed, flip=recipe.flip, jitter=recipe.jitter, seeds=seeds)
+    augmentation = {"flip": recipe.flip, "jitter": recipe.jitter, "mirror": recipe.mirror}
+    shuffled = partial(Batches, placed, seed=recipe.seed, seeds=seeds, **augmentation)
     whole, batches = shuffled(recipe.batch), shuffled(recipe.batch // world, rank=rank, world=world)
 
     # State, after the memory format: moments have the strides of their weights.
@@ -121,7 +130,7 @@ def begin(
         forget_after(run.step, out)
     if world > 1:
         run.take(distributed.of_first(run.state()))
-    return Session(run, precision, batches, whole, held_out(source.data, run.model), out, rank, world)
+    return Session(run, precision, batches, whole, held_out(test, run.model), out, rank, world)
 
 
 def resolve(name: str, out: Path | None, data: str | None, init: str | None, changes: dict[str, Any]) -> Source:
@@ -137,6 +146,7 @@ def resolve(name: str, out: Path | None, data: str | None, init: str | None, cha
     saved = json.loads((out / "run.json").read_text())
     if saved["system"] != name:
         raise ValueError(f"{out} holds a run of {saved['system']}, not of {name}")
+    find_system(name, saved.get("source"))
     if (frozen := saved["recipe"].get("freeze", 0)) != changes.get("freeze", frozen):
         raise ValueError(f"this run began with freeze {frozen}, and goes on with it")
     recipe = replace(Recipe.of(saved["recipe"]), **changes)
@@ -146,6 +156,7 @@ def resolve(name: str, out: Path | None, data: str | None, init: str | None, cha
 def write_run(run: Run, source: Source, more: dict[str, Any], out: Path) -> None:
     """Write run.json, which `resume` requires, so before the first step. more: facts beside those of run and source."""
     facts = {"system": source.system.name, "data": source.data, "init": source.init, "recipe": asdict(run.recipe)}
+    facts |= {"source": run.system.source} if run.system.source else {}
     facts |= {"companions": run.model.companions.digests, "classes": run.model.class_names}
     facts |= more | {"learned_from": run.learned_from}
     facts |= {"threads": torch.get_num_threads(), "device": device_name(run.device), "versions": versions()}
@@ -153,17 +164,37 @@ def write_run(run: Run, source: Source, more: dict[str, Any], out: Path) -> None
         file.write(json.dumps(facts, indent=1).encode())
 
 
-def held_out(data: str, model: Model) -> Batch | None:
-    """A shuffled batch of the held-out set, with the model's labels; None where the set has no held-out part."""
+def read(source: Source, arguments: dict[str, Any]) -> tuple[Pictures, Pictures | None]:
+    """The pictures that a run learns from, and those held out; None where the set has no held-out part."""
+    shell, recipe = checkpoint.shell(source.system, arguments), source.recipe
+    options = dict(shape=shell.image_shape, pairing=shell.pairing, reverse=recipe.reverse)
+    pictures = load(source.data, "train", crop=recipe.crop, **options)
     try:
-        test = load(data, "test", model.image_shape)
+        test = load(source.data, "test", **options)
     except ValueError:
-        return None  # too few pictures for a held-out part
+        return pictures, None  # too few pictures for a held-out part
+    if shell.pairing:  # its splits are read one by one, and each has refused its own files
+        left_out = Counter(pictures.left_out) + Counter(test.left_out)
+        pictures = replace(pictures, refused=[*pictures.refused, *test.refused], left_out=dict(left_out))
+    return pictures, test
+
+
+def held_out(test: Pictures | None, model: Model) -> Batch | None:
+    """A shuffled batch of the held-out set, with the model's labels; of unpaired domains as many of each."""
+    if test is None:
+        return None
     test = test.renumbered(model.attributes)
     if model.classes and test.classes:
         test = relabel(test, model.class_names)
-    chosen = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
-    return test.batch(chosen)
+        if hasattr(model, "classify"):
+            test = test.part(test.labels >= 0)
+    random = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(test), generator=random)[:HELD_OUT]
+    batch = test.batch(chosen)
+    if test.sources is None or test.paired:
+        return batch
+    sources = test.sources[torch.randperm(len(test.sources), generator=random)[: len(batch)]]
+    return replace(batch[: len(sources)], sources=from_uint8(sources))
 
 
 def device_name(device: torch.device) -> str:

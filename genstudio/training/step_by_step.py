@@ -38,17 +38,18 @@ SEARCHED = 64  # batches without a step of a player before that is an error
 
 @dataclass(frozen=True, eq=False)
 class GameState:
-    """State of the game: fakes, real images, and the critic's probabilities that they are real."""
+    """State of the game: fakes, real images, and the critic's outputs on them."""
 
     step: int  # of the run, numbered on from the pause
     taken: dict[str, int]  # steps of each player since the pause
+    probable: bool  # its outputs are probabilities that an image is real
     fakes: np.ndarray  # uint8 (n, h, w, c), of seeds 0 to n - 1
     on_fakes: np.ndarray  # float32 (n,)
     reals: np.ndarray  # uint8 (n, h, w, c), training images
     on_reals: np.ndarray  # float32 (n,)
     terms: dict[str, float]  # loss terms of the last step; empty before the first
     norms: dict[str, float]  # gradient norm of each player in the last step
-    heat: np.ndarray | None = None  # uint8 (n, h, w): |d logit / d pixel| of each fake, scaled to 255
+    heat: np.ndarray | None = None  # uint8 (n, h, w): |d output / d pixel| of each fake, scaled to 255
 
 
 class Stepper:
@@ -62,13 +63,14 @@ class Stepper:
 
     def __init__(self, source: Path | str, device: str | None = None, heat: bool = False, exact: bool = False):
         said, where = facts_of(source), choose_device(device).device
-        system = find_system(said["system"])
+        system = find_system(said["system"], said.get("source"))
         recipe = Recipe.of(said["recipe"])
         # A constant learning rate: at the end of a schedule, a step would change nothing.
         recipe = replace(recipe, betas=tuple(recipe.betas), cosine=False, warmup=0)
         with torch.random.fork_rng():  # `Run` seeds the global random stream
             self.run = Run(system, finetune.origin(system, None, said)["arguments"], recipe, where)
-        if "critic" not in self.run.optimizers or not generates(system.model):
+        critics = "critic" in self.run.optimizers and hasattr(system.model, "verdict")
+        if not critics or not generates(system.model):
             takes = "that takes pictures from noise, and a critic"
             raise ValueError(f"{system.name} cannot be played step by step: {takes}")
         self.precision = Precision.exact(where) if exact else best_precision(where)
@@ -80,14 +82,16 @@ class Stepper:
         else:
             self.run.load_state(source / "state.pt")  # after the memory format is set: moments need their weights' strides
         self.run.average = None  # only the raw weights are shown
-        pictures = finetune.placed(load(said["data"], "train", model.image_shape), model, said.get("classes", ()))
-        augmentation = {"flip": recipe.flip, "jitter": recipe.jitter}
+        pictures = load(said["data"], "train", model.image_shape, crop=recipe.crop)
+        pictures = finetune.placed(pictures, model, said.get("classes", ()))
+        augmentation = {"flip": recipe.flip, "jitter": recipe.jitter, "mirror": recipe.mirror}
         self.batches = Batches(pictures, recipe.batch, seed=recipe.seed, seeds=said.get("seeds", 1), **augmentation)
         self.reals = from_uint8(subset(pictures.images, SHOWN)).to(where)
         self.labels = self.real_labels = None  # classes of the fakes, one after the other, and of the real images
         if model.classes and model.class_names and pictures.labels is not None:
             self.labels = torch.arange(SHOWN, device=where) % len(model.class_names)
-            self.real_labels = subset(pictures.labels, SHOWN).to(where)
+            labels = subset(pictures.labels, SHOWN).to(where)
+            self.real_labels = torch.where(labels < 0, model.classes, labels)
         self.players = tuple(self.run.optimizers)
         self.heat, self.taken, self.terms, self.norms = heat, dict.fromkeys(self.players, 0), {}, {}
         self.kept: deque[Snapshot] = deque(maxlen=UNDONE)
@@ -131,13 +135,16 @@ class Stepper:
             named = {} if self.labels is None else {"label": [model.class_names[i] for i in self.labels.tolist()]}
             *_, frame = sample(model, Noise(range(SHOWN), self.run.device), **named)
             fakes = frame.images.float()
+            game = getattr(model, "game", None)  # of a system of the user's own, it may be unknown
+            read = game and game.probability or nn.Identity()
             on_fakes, on_reals = (
-                verdict(model, *shown).sigmoid().cpu().numpy()
+                read(verdict(model, *shown)).cpu().numpy()
                 for shown in ((fakes, self.labels), (self.reals, self.real_labels))
             )
             heat = gradients(model, fakes, self.labels, norms) if self.heat else None
         tiles = to_uint8(fakes), on_fakes, to_uint8(self.reals), on_reals
-        return GameState(self.run.step, dict(self.taken), *tiles, self.terms, self.norms, heat)
+        probable = game is not None and game.probability is not None
+        return GameState(self.run.step, dict(self.taken), probable, *tiles, self.terms, self.norms, heat)
 
     def _play(self, only: str | None) -> bool:
         """One batch, as in training, but only the player `only` is updated. True if it took a step."""
@@ -158,7 +165,7 @@ def facts_of(source: Path | str) -> dict[str, Any]:
         if not finetune.has_critic(source):
             raise Refusal(f"{source} is here without its critic", f"{source} est ici sans son critique")
         header = checkpoint.describe(catalog.locate(source))
-        return {key: getattr(header, key) for key in ("system", "recipe", "data", "arguments", "classes", "licence")}
+        return {key: getattr(header, key) for key in ("system", "recipe", "data", "arguments", "classes", "licence", "source")}
     if not ((source / "run.json").exists() and (source / "state.pt").exists()):
         raise ValueError(f"{source} holds no run that was begun")
     return json.loads((source / "run.json").read_text())
@@ -211,7 +218,7 @@ def put_back(kept: Copies) -> None:
 
 
 def verdict(model: Model, images: Tensor, labels: Tensor | None = None) -> Tensor:
-    """The critic's logits (n,) of images as they are, without the augmentation of training."""
+    """The critic's outputs (n,) on images as they are, without the augmentation of training."""
     with unaugmented(model):
         return model.verdict(images, labels).float().flatten(1).mean(1)
 
@@ -232,10 +239,10 @@ def unaugmented(model: Model) -> Iterator[None]:
 
 
 def gradients(model: Model, images: Tensor, labels: Tensor | None, norms: Sequence[nn.Module]) -> np.ndarray:
-    """Saliency |d logit / d pixel|, summed over channels: uint8 (n, h, w), each image scaled to a maximum of 255.
+    """Saliency |d output / d pixel|, summed over channels: uint8 (n, h, w), each image scaled to a maximum of 255.
 
     Batch norm would couple the images of a batch. Its statistics are fixed to those of this batch, so that each image's
-    gradient is that of its own logit.
+    gradient is that of its own output.
     """
     for norm in norms:
         norm.momentum = 1.0  # running statistics of this batch alone

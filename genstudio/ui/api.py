@@ -9,25 +9,29 @@ import itertools
 import math
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import gradio as gr
 import numpy as np
 
 from genstudio import catalog, legacy
-from genstudio.controls import check_controls
+from genstudio.controls import Refusal, check_controls
 from genstudio.engine import Engine
+from genstudio.engine.edges import translation_remarks
 from genstudio.engine.loaded import check_labels
 from genstudio.images import open_picture
 from genstudio.model import verbs as methods
 from genstudio.recipes import recipe, replay
-from genstudio.recipes.encoding import mask_of, pack_mask
-from genstudio.recipes.fields import MASK, PICTURE, picture_name
-from genstudio.recipes.verbs import REQUIRED, TABLE, Verb
+from genstudio.recipes.encoding import mask_of, mask_remark, pack_mask
+from genstudio.recipes.fields import MASK, PICTURE, SEED, picture_name
+from genstudio.recipes.verbs import REQUIRED, TABLE, Field, Verb
 from genstudio.ui.html import png_uri
-from genstudio.ui.language import friendly
+from genstudio.ui.language import friendly, mention
+from genstudio.ui.sessions import read_picture
 
 MAX_IMAGES = 256  # pictures per call
 MAX_BYTES = 40 * 10**6  # per uploaded picture
+URL_SAFE = str.maketrans("-_", "+/")
 REST = 15.0  # seconds without a request, before the next warm-up step
 
 
@@ -56,30 +60,34 @@ def endpoint(engine: Engine, verb: Verb) -> Callable:
         arguments = signature.bind(*given, **named)
         arguments.apply_defaults()
         values, labels = arguments.arguments, arguments.arguments.get("labels")
-        loaded = engine.hold(catalog.listed(values["system"]))
-        controls, sources, said = legacy.controls(values["controls"] or {}), {}, {}
-        checked = check_controls(verb.method(loaded.system), controls, loaded.header.classes)
-        controls = {name: checked[name] for name in controls}  # as JSON has them: true for "yes"
+        loaded = engine.hold(catalog.listed(text("system", values["system"])))
+        controls, sources, said = legacy.controls(named_controls(values["controls"])), {}, {}
+        known = check_controls(verb.method(loaded.system), controls, loaded.header.classes)
+        controls = {name: known[name] for name in controls}  # as JSON has them: true for "yes"
         for field in fields:
             value = values[field.parameter]
             if field in several:
-                bounded(len(value), field.parameter)
-                for part in value:
-                    field.check(part)
-                said[field.name] = value
+                parts = as_list(value)
+                bounded(len(parts), field.parameter)
+                said[field.name] = [checked(field, part) for part in parts]
             elif field.kind is PICTURE:
-                sources["picture"] = open_picture(body := sent(value))
+                sources["picture"] = read_picture(body := sent(value), "en")
                 said[field.name] = [picture_name(body)]
+                for remark in translation_remarks(loaded.model, sources["picture"]) if verb.name == "translate" else ():
+                    mention(remark, "en")
             elif field.kind is MASK and value is not None:
-                said[field.name] = [pack_mask(mask_of(open_picture(sent(value)), loaded.model.image_shape))]
+                mask = mask_of(open_picture(sent(value)), loaded.model.image_shape, sources["picture"])
+                if remark := mask_remark(mask):
+                    mention(remark, "en")
+                said[field.name] = [pack_mask(mask)]
             else:
-                field.check(value)
-                said[field.name] = [value]
+                said[field.name] = [checked(field, value)]
         bounded(math.prod(map(len, said.values())), "pictures")
         combinations = [dict(zip(said, combination, strict=True)) for combination in itertools.product(*said.values())]
         chosen = [controls] * len(combinations)
         if labels is not None:
-            chosen = [controls | {"label": label} for label in check_labels(loaded, combinations, labels)]
+            named_labels = check_labels(loaded, combinations, as_list(labels))
+            chosen = [controls | {"label": label} for label in named_labels]
         recipes = [recipe.fill(loaded, verb, one, own) for one, own in zip(combinations, chosen, strict=True)]
         images = replay.images(recipes, engine, **sources)
         made = [png_uri(image, one) for image, one in zip(images, recipes, strict=True)]
@@ -107,15 +115,61 @@ def bounded(count: int, what: str) -> None:
         raise ValueError(f"{count} {what} asked for; at most {MAX_IMAGES} at a time")
 
 
-def sent(picture: str) -> bytes:
-    """Decode a base64 file. Raises ValueError if it is too large or malformed."""
-    body = str(picture).rpartition(",")[2]
-    if len(body) > MAX_BYTES * 4 // 3:
-        raise ValueError(f"too large (at most {MAX_BYTES // 10**6} MB)")
+def as_list(value: Any) -> list:
+    """A list as it is, and anything else as the only value."""
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def checked(field: Field, value: Any) -> Any:
+    """A value that is of a field's kind, a seed as a number. Raises ValueError with the value."""
+    field.check(value)
+    return int(value) if field.kind is SEED else value
+
+
+def text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise Refusal(
+            f"{name} is a name, not {str(value)[:80]!r}", f"{name} est un nom, et non {str(value)[:80]!r}"
+        )
+    return value
+
+
+def named_controls(value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise Refusal(
+            f'controls are named, as in {{"truncation": 0.7}}, not {str(value)[:80]!r}',
+            f'les réglages sont nommés, comme {{"truncation": 0.7}}, et non {str(value)[:80]!r}',
+        )
+    return value or {}
+
+
+def sent(picture: Any) -> bytes:
+    """Decode a file in base64 or a data URI: also with line breaks, of the alphabet for URLs, and without padding.
+
+    Raises ValueError if it is too large or malformed.
+    """
+    body = picture.rpartition(",")[2] if isinstance(picture, str) else ""
+    if len(body) > MAX_BYTES * 3 // 2:  # a line break for each 76 letters is room enough
+        raise Refusal(
+            f"too large (at most {MAX_BYTES // 10**6} MB)", f"trop grande ({MAX_BYTES // 10**6} Mo au plus)"
+        )
+    if "%" in body and picture.startswith("data:"):
+        body = unquote(body)
+    letters = "".join(body.split()).translate(URL_SAFE).rstrip("=")
     try:
-        return base64.b64decode(body, validate=True)
+        found = base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
     except (binascii.Error, ValueError):  # the second for letters outside of ASCII
-        raise ValueError("not a picture") from None
+        found = b""
+    if not found:
+        raise Refusal(
+            f"a picture is sent as its file in base64, or as a data URI, not as {str(picture)[:80]!r}",
+            f"une image s’envoie en base64 de son fichier, ou en URI data, et non comme {str(picture)[:80]!r}",
+        )
+    if len(found) > MAX_BYTES:
+        raise Refusal(
+            f"too large (at most {MAX_BYTES // 10**6} MB)", f"trop grande ({MAX_BYTES // 10**6} Mo au plus)"
+        )
+    return found
 
 
 def warm_up(engine: Engine) -> None:

@@ -25,6 +25,7 @@ from genstudio.ui import html
 from genstudio.ui import words as w
 from genstudio.ui.events import EACH, LAST, ONCE, Deferred, Place, Variable, on
 from genstudio.ui.language import friendly, language, t
+from genstudio.ui.sessions import read_picture
 
 SHOW_EVERY = 0.25  # seconds between two updates of a search
 
@@ -58,7 +59,9 @@ class Endpoint:
             )  # fmt: skip
             self.roll = gr.Button(t(w.NEW_SEED), elem_id=f"{name}-roll", min_width=110, scale=0)
         self.upload = gr.UploadButton(t(w.UPLOAD), file_types=["image"], elem_id=f"{name}-upload", size="sm")
-        self.stop = gr.Button(t(w.STOP_SEARCH), visible=False, elem_id=f"{name}-stop", size="sm", variant="stop")
+        self.stop = gr.Button(
+            t(w.STOP_SEARCH), visible=False, elem_id=f"{name}-stop", elem_classes="stop-search", size="sm", variant="stop"
+        )
         self.draw = self.pad = None
         if draw:
             with gr.Accordion(t(w.DRAW), open=False, elem_id=f"{name}-draw") as self.draw:
@@ -85,7 +88,8 @@ class Endpoint:
 
         @friendly
         def on_picture(inputs: dict, request: gr.Request) -> Iterator[dict]:
-            yield from self.filled(view, flatten(open_picture(inputs[self.upload])), view.read(inputs), inputs, request)
+            picture = flatten(read_picture(inputs[self.upload], language(request)))
+            yield from self.filled(view, picture, view.read(inputs), inputs, request)
 
         @friendly
         def on_drawing(inputs: dict, event: gr.EventData, request: gr.Request) -> dict:
@@ -118,10 +122,13 @@ class Endpoint:
         self, view: Host, picture: Image.Image, scene: dict, inputs: dict, request: gr.Request
     ) -> Iterator[dict[gr.components.Component, Any]]:
         """Updates of the view while a picture is encoded or searched for, and last with the result."""
+        lang = language(request)
+        head = f"<h3>{self.title.say(lang)}</h3>"
+        if not encodes(view.engine, scene["system"]):  # the first look takes a while
+            yield {self.shown: head + html.progress(None, w.SEARCHING.say(lang))}
         for end in ends_of(view.engine, scene["system"], picture):
             if "left" in end:
-                lang = language(request)
-                shown = f"<h3>{self.title.say(lang)}</h3>{searching(end, lang)}"
+                shown = head + searching(end, lang)
                 yield {view.scene: scene | {self.which: end}, self.shown: shown, self.stop: gr.update(visible=True)}
         yield view.present(scene | {self.which: end}, inputs, request)
 

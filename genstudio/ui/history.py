@@ -37,7 +37,11 @@ class History:
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        return [self.entries, self.memory, self.shown, self.command, *self.share.outputs]
+        return [self.entries, self.memory, self.shown, *self.pointers]
+
+    @property
+    def pointers(self) -> list[gr.components.Component]:
+        return [self.command, *self.share.outputs]
 
     def keep(self, made: dict, history: list, lang: str, uri: str | None = None) -> dict[gr.components.Component, Any]:
         """Updates that put a recipe first in the history, once. `uri`: its picture, if already made."""
@@ -53,9 +57,12 @@ class History:
             self.shown: html.thumbnails(
                 [(uri, self.title(found, lang)) for uri, found in history], w.HISTORY_EMPTY.say(lang)
             ),
-            self.command: commands.command(made),
-            **self.share.show(made, lang),
+            **self.point(made, lang),
         }
+
+    def point(self, made: dict, lang: str) -> dict[gr.components.Component, Any]:
+        """Updates that make the command and the link those of a recipe."""
+        return {self.command: commands.command(made), **self.share.show(made, lang)}
 
     def remembered(self, memory: dict | None) -> list[tuple[str, dict]]:
         """History from the browser (untrusted), without recipes that are invalid here or slow to draw."""

@@ -92,7 +92,7 @@ def cards(items: Sequence[tuple[str, str, str]], chosen: str, label: str) -> str
         pressed = "true" if value == chosen else "false"
         buttons.append(
             f'<button class="card" data-pick="{escape(value)}" aria-pressed="{pressed}" title="{escape(title, quote=True)}">'
-            f'<img class="pixels" src="{uri}" alt=""><span><b>{escape(family)}</b>{escape(rest)}</span></button>'
+            f'<img class="pixels" src="{uri}" alt=""><span><b>{escape(family)}</b><small>{escape(rest).replace(" px", "&nbsp;px")}</small></span></button>'
         )
     return f'<div class="cards" role="group" aria-label="{escape(label, quote=True)}">{"".join(buttons)}</div>'
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from contextlib import contextmanager
+from html import escape
 
 import gradio as gr
 
@@ -17,8 +19,14 @@ def t(text: Text):
     """Register a sentence for a Gradio component; the browser chooses the language."""
     key = "genstudio_" + "".join(c if c.isalnum() else "_" for c in text.en)
     for language in Text._fields:
-        TABLE.translations[language][key] = getattr(text, language)
+        TABLE.translations[language][key] = text.say(language)
+    TABLE.translations["fr"][key] = unbroken(text.fr)
     return TABLE(key)
+
+
+def unbroken(french: str) -> str:
+    """A French sentence whose lines do not break before its marks."""
+    return re.sub(r" (?=[:;?!»%])|(?<=«) ", "\u00a0", french)
 
 
 def language(request: gr.Request | None) -> str:
@@ -27,10 +35,23 @@ def language(request: gr.Request | None) -> str:
     return "fr" if wanted.startswith("fr") else "en"
 
 
+def capital(said: str) -> str:
+    return said[:1].upper() + said[1:]
+
+
 def reason(error: Exception, lang: str) -> str:
     """Sentence of an error, in the visitor's language if it is a `Refusal`."""
-    said = sentence(error).say(lang)
-    return said[:1].upper() + said[1:]
+    return capital(sentence(error).say(lang))
+
+
+def sentence_of(remark: Text, lang: str) -> str:
+    """A remark as a whole sentence."""
+    return f"{capital(remark.say(lang))}."
+
+
+def mention(remark: Text, lang: str) -> None:
+    """Message of what a visitor should know of what was sent; the work goes on."""
+    gr.Info(escape(sentence_of(remark, lang)), duration=8)
 
 
 def friendly(handler: Callable) -> Callable:

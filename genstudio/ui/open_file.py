@@ -41,6 +41,7 @@ MAX_BYTES = (64 if PUBLIC else 1000) * 10**6  # bytes per file
 KIND_TITLES = {
     "recipe": w.RECIPE_FILE,
     "link": w.RECIPE_LINK,
+    "address": w.ADDRESS,
     "picture": w.PICTURE_FILE,
     "made": w.PICTURE_MADE,
     "weights": w.WEIGHTS_FILE,
@@ -51,7 +52,6 @@ KIND_TITLES = {
 ADVICE = {  # by kind or form
     "critic": w.CRITIC_SAYS,
     "foreign": w.NOT_READABLE,
-    "heic": w.SAVE_OTHERWISE,
     "svg": w.SAVE_OTHERWISE,
     "archive": w.PACK_OTHERWISE,
 }
@@ -89,8 +89,11 @@ class OpenFile:
         """Connect `tabs`, by id with the front one first. Without tabs, files are only described."""
         self.tabs, self.switch = {key: tab for key, (_, tab) in tabs.items()}, switch
         self.fronts: dict[str | None, str] = {}  # tab in front by session, which takes dropped pictures
-        for key, (panel, _) in tabs.items():
+        self.revisions: dict[tuple[str | None, str], int] = {}  # revision of the cards by session and tab
+        for key, (panel, tab) in tabs.items():
             on(panel.select, self.arrival(key), None, self.memory, **QUIET)
+            if tab.drawn and tab.needs:
+                on(panel.select, self.look(key, tab), {tab.system}, [tab.cards], **QUIET)
         front, first = [self.card, switch, *self.bells], next(iter(self.tabs.values()), None)
         opened = on(self.button.upload, self.on_open, self.inputs | {self.button}, front, **ONCE)
         for tab in self.tabs.values():
@@ -144,8 +147,10 @@ class OpenFile:
         return friendly(on_result)
 
     def on_unread(self, event: gr.EventData, request: gr.Request) -> dict:
-        """Describe a folder, or a file that was too large to upload."""
+        """Describe a folder, an address, or a file that was too large to upload."""
         lang, data = language(request), event._data
+        if "address" in data:
+            return self.tell(Found("address", str(data["address"])[:100], 0), Message(w.NO_FILE.say(lang), fine=False), lang)
         try:
             name, head = str(data["name"])[:200], base64.b64decode(data["head"])[: opening.HEAD]
             found = opening.identify_unread(name, int(data["size"]), head)
@@ -176,7 +181,8 @@ class OpenFile:
     # actions: each yields updates, and returns the sentence for the card ------------------------------------------
 
     def answer(self, found: Found, act: Act, lang: str) -> Iterator[dict]:
-        """Updates of an action, and last the card with its result."""
+        """Updates of an action: at once the card of the file, and last the card with the result."""
+        yield {self.card: card(found, Message(w.OPENING.say(lang)), lang, busy=True)}
         try:
             said = yield from act
         except (ValueError, ArithmeticError, OSError, gr.Error) as error:
@@ -225,7 +231,7 @@ class OpenFile:
         lang = language(request)
         if PUBLIC:
             return Message(w.DESCRIBED_ONLY.say(lang), fine=False)
-        yield {self.card: card(found, Message(w.TAKEN_IN.say(lang)), lang)}  # the file type, before it is read
+        yield {self.card: card(found, Message(w.TAKEN_IN.say(lang)), lang, busy=True)}
         here = catalog.available()
         with keep.as_ours(path, found) as ours:
             self.try_out(str(ours))
@@ -294,8 +300,23 @@ class OpenFile:
 
         return on_arrival
 
+    def look(self, key: str, tab: Tab) -> Callable[[dict, gr.Request], dict]:
+        @friendly
+        def on_look(inputs: dict, request: gr.Request) -> dict:
+            """The cards again, if weights have come since this visitor last saw them."""
+            tab.renew()
+            place = session(request), key
+            if self.revisions.get(place, 0) == tab.revision:
+                return {tab.cards: gr.update()}
+            self.revisions[place] = tab.revision
+            return {tab.cards: tab.cards_html(inputs[tab.system], language(request))}
+
+        return on_look
+
     def on_leave(self, request: gr.Request) -> None:
         self.fronts.pop(session(request), None)
+        for key in self.tabs:
+            self.revisions.pop((session(request), key), None)
         for tab in self.tabs.values():
             tab.leave(request)
         VISITS.leave(request)
@@ -328,8 +349,8 @@ def train_on(name: str) -> str:
 # The card -------------------------------------------------------------------------------------------------------
 
 
-def card(found: Found, said: Message, lang: str) -> str:
-    """Card of a file: type, name, size, facts from its header, and the result of opening it."""
+def card(found: Found, said: Message, lang: str, busy: bool = False) -> str:
+    """Card of a file: type, name, size, facts from its header, and the result of opening it, or what is under way."""
     what = w.FORMS[found.form] if found.reading else KIND_TITLES.get(found.kind) or w.FORMS[found.form]
     rows = "".join(
         f"<div><dt>{label.say(lang)}</dt><dd>{escape(value)}</dd></div>"
@@ -338,10 +359,11 @@ def card(found: Found, said: Message, lang: str) -> str:
     )
     size = amount(found.size, lang) if found.size else ""
     close = escape(w.DISMISS.say(lang), quote=True)
+    end = "<progress></progress>" if busy else f'<button data-dismiss title="{close}" aria-label="{close}">×</button>'
     return (
         f'<section class="found {"fine" if said.fine else "odd"}" role="status"><p><b>{what.say(lang)}</b> '
         f"<code>{escape(found.name)}</code> <span>{size}</span></p><p>{escape(said.sentence)}</p>"
-        f'<dl>{rows}</dl><button data-dismiss title="{close}" aria-label="{close}">×</button></section>'
+        f"<dl>{rows}</dl>{end}</section>"
     )
 
 

@@ -141,6 +141,9 @@ class SessionTab(Tab):
         @friendly
         def on_arrival(inputs: dict, request: gr.Request) -> Iterator[Updates]:
             session = self.backend.sessions.of(request)
+            if session.scene is None:  # `on_first` is about to draw the tab, and would take other updates for a file's
+                yield {self.selected: key}
+                return
             before, session.selected = session.selected, key
             yield {self.selected: key}
             yield from self.arrive(key, before, inputs, request)
@@ -166,8 +169,10 @@ class SessionTab(Tab):
         awaited = session.awaited
         return self.backend.scene_of(awaited) if awaited and session.own.digest == awaited["picture"] else None
 
-    def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
+    def share_systems(self) -> None:
         self.backend.systems = self.systems
+
+    def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
         return merged(self.present(self.backend.opening(name), self.front, request))
 
     def leave(self, request: gr.Request) -> None:

@@ -16,8 +16,9 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from genstudio.controls import Refusal
-from genstudio.images import open_picture
+from genstudio.images import open_picture, remarks
 from genstudio.recipes import fields
+from genstudio.ui.language import mention
 
 MAX_SESSIONS = 256  # sessions at a time; the least recent is dropped
 
@@ -30,15 +31,23 @@ class InputPicture(NamedTuple):
     own: bool  # True: the visitor's, False: an example
 
 
-def read_input(body: bytes, own: bool = True) -> InputPicture:
-    """Read a picture file. Raises ValueError with the reason if it is not one."""
-    return InputPicture(open_picture(body), fields.picture_name(body), own)
+def read_picture(source: str | bytes, lang: str) -> Image.Image:
+    """Read a visitor's picture, with a message for each remark. Raises ValueError with the reason if it is not one."""
+    picture = open_picture(source)
+    for remark in remarks(picture):
+        mention(remark, lang)
+    return picture
+
+
+def read_input(body: bytes, lang: str) -> InputPicture:
+    """Read a visitor's picture file, as `read_picture` does."""
+    return InputPicture(read_picture(body, lang), fields.picture_name(body), own=True)
 
 
 def example_input(picture: Image.Image) -> InputPicture:
     stream = io.BytesIO()
     picture.save(stream, "PNG")
-    return read_input(stream.getvalue(), own=False)
+    return InputPicture(open_picture(body := stream.getvalue()), fields.picture_name(body), own=False)
 
 
 class Cancellation:

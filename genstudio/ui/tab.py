@@ -42,6 +42,7 @@ class Tab:
 
     def __init__(self, engine: Engine):
         self.engine = engine
+        self.files, self.revision = _files(), 0  # revision: counts the times that weights came while the page runs
         self.systems = dict(sorted(self.offered().items(), key=lambda item: item[1].title)) if self.needs else {}
         if self.drawn:
             self.deferred = Deferred()
@@ -118,10 +119,28 @@ class Tab:
         system = self.offered().get(name) if self.systems else None
         if system is None:
             return None
-        self.systems = self.systems | {name: system}  # a new dict: other threads may be iterating over the old one
-        for panel in self.panels:
-            panel.offer(name, system)
+        self.take({name: system})
         return self.select_system(name, inputs, request)
+
+    def renew(self) -> None:
+        """Take in weights that have come while the page runs: of a training, the command line, or a copied file."""
+        if not self.drawn or not self.needs or (files := _files()) == self.files:
+            return
+        self.files = files
+        if new := {name: system for name, system in self.offered().items() if name not in self.systems}:
+            self.take(new)
+
+    def take(self, new: dict[str, System]) -> None:
+        """Add models to the tab."""
+        self.systems = self.systems | new  # a new dict: other threads may be iterating over the old one
+        self.revision += 1
+        for panel in self.panels:
+            for name, system in new.items():
+                panel.offer(name, system)
+        self.share_systems()
+
+    def share_systems(self) -> None:
+        """Pass `systems` to the parts of the tab that keep them."""
 
     def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
         """Show another model, in the front view."""
@@ -173,10 +192,32 @@ class Tab:
 
     def cards_html(self, name: str, lang: str) -> str:
         """Cards of the models, `name` selected. Models with a successor that is here are left out."""
+        self.renew()
         here = catalog.available()  # a file may be gone
         succeeded = {system.name for system in self.systems.values() if system.successor in here} - {name}
-        cards = [self.card(other, lang) for other in self.systems if other in here and other not in succeeded]
-        return html.cards(cards, name, w.MODEL.say(lang))
+        listed = [other for other in self.systems if other in here and other not in succeeded]
+        return html.cards(list(self._cards(listed, name, lang)), name, w.MODEL.say(lang))
+
+    def _cards(self, listed: Iterable[str], selected: str, lang: str) -> Iterator[tuple[str, str, str]]:
+        """Cards without those of weights that give no picture, which must not take the tab down."""
+        for name in listed:
+            try:
+                yield self.card(name, lang)
+            except (ValueError, ArithmeticError):
+                if name == selected:
+                    raise
+
+
+def _files() -> frozenset[tuple[str, str, int, int]]:
+    """Names, paths, sizes and times of the checkpoints that are here: other ones have come if they differ."""
+    found = set()
+    for name, path in catalog.available().items():
+        try:
+            facts = path.stat()
+        except OSError:  # gone by now
+            continue
+        found.add((name, str(path), facts.st_size, facts.st_mtime_ns))
+    return frozenset(found)
 
 
 def merged(parts: Iterable[Updates]) -> Updates:

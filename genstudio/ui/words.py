@@ -133,7 +133,6 @@ FORMS = {
     "numpy": Text("NumPy arrays", "Des tableaux NumPy"),
     "bin": Text("Weights or data of an unknown kind", "Des poids ou des données d’un type inconnu"),
     "archive": Text("An archive that is no zip", "Une archive qui n’est pas un zip"),
-    "heic": Text("A HEIC picture, as telephones take them", "Une image HEIC, comme en prennent les téléphones"),
     "film": Text("A film or sound", "Un film ou un son"),
     "pdf": Text("A PDF", "Un PDF"),
     "svg": Text("An SVG drawing", "Un dessin SVG"),
@@ -149,6 +148,7 @@ FACTS = {
     "title": Text("system", "système"),
     "titled": Text("title", "titre"),
     "maker": Text("by its parts", "d’après ses parties"),
+    "averaged": Text("averaged weights", "poids moyennés"),
     "pixels": Text("pixels", "pixels"),
     "parameters": Text("parameters", "paramètres"),
     "data": Text("learned from", "appris sur"),
@@ -188,6 +188,7 @@ BECAME_BATCH = Text(
     "Elles attendent sous Beaucoup de fichiers.",
 )
 BECAME_LESSON = Text("They were read for a training.", "Elles ont été lues pour un entraînement.")
+OPENING = Text("Being opened…", "Ouverture en cours…")
 TAKEN_IN = Text("Being read and tried…", "Lecture et essai en cours…")
 KEPT = Text("Kept as {name}.", "Gardés sous le nom {name}.")
 HERE_ALREADY = Text("These weights are here already, as {name}.", "Ces poids sont déjà là, sous le nom {name}.")
@@ -210,6 +211,11 @@ TRAIN_ON = Text("To learn from them: {command}", "Pour apprendre de ces images :
 NOT_READABLE = Text(
     "GenStudio does not read this kind yet. Nothing in it was run.",
     "GenStudio ne lit pas encore ce type de fichier. Rien n’en a été exécuté.",
+)
+ADDRESS = Text("Dropped", "Déposé")
+NO_FILE = Text(
+    "That is no file, and nothing is loaded from elsewhere: save the picture, and drop its file.",
+    "Ce n’est pas un fichier, et rien n’est chargé d’ailleurs : enregistrez l’image, et déposez son fichier.",
 )
 NOT_OPENED = Text(
     "Not a picture, weights or a recipe: nothing was done with it.",

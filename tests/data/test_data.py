@@ -12,7 +12,10 @@ import torch
 from PIL import Image
 
 from genstudio import data
+from genstudio.controls import Refusal
 from genstudio.data import Batches, Pictures, load, read_pictures
+from genstudio.images import from_uint8
+from genstudio.layers import palette
 
 SHAPE = (3, 8, 8)
 
@@ -99,7 +102,7 @@ def test_metadata_names_the_classes(source):
 def test_metadata_counts_from_where_it_stands(source):
     row = json.dumps({"file_name": "1.png", "label": "red"}).encode()
     found = read_pictures(source({"train/metadata.jsonl": row, "train/1.png": png(1), "train/2.png": png(2)}), SHAPE)
-    assert found.classes == ("red", "train")
+    assert found.classes == ("red",) and found.labels.tolist() == [0, -1], "the common folder is a class"
 
 
 def test_broken_metadata_is_named_by_its_line(source):
@@ -312,12 +315,69 @@ def test_flips_mirror_and_jitter_moves_by_whole_pixels():
     assert shifts == {-2, -1, 0, 1, 2}
 
 
+def test_the_margin_of_a_shift_repeats_the_border_or_mirrors_what_is_beside_it():
+    ramp = torch.arange(8, dtype=torch.uint8).expand(1, 1, 8, 8).contiguous()
+    for mirror, left in ((False, {(0, 0, 0, 1)}), (True, {(2, 1, 0, 1)})):
+        moved = Batches(Pictures("ramp", ramp), 64, jitter=2, mirror=mirror)[0].images
+        rows = [((i[0, 4] + 1) * 127.5).round().int().tolist() for i in moved]
+        assert {tuple(row[:4]) for row in rows if row[2] == 0} == left
+        assert {row[-1] for row in rows if row[0] == 2} == ({5} if mirror else {7}) or not any(row[0] == 2 for row in rows)
+
+
 # The house's own sets
+
+
+def facades_zip(folder: Path) -> list[int]:
+    """Three pairs of each split, whose photographs have the number of their pair as grey level; the numbers. Labels are
+    palette PNGs: halves of classes 0 and 4 + number."""
+    files = {}
+    for split in ("train", "val", "test"):
+        for number in (0, 1, 2):
+            files[f"{split}/photo/{number}.jpg"] = png(100 + 20 * number, (128, 128))
+            picture = Image.new("P", (128, 128), 0)
+            picture.putpalette([level for colour in palette.CMP for level in colour])
+            picture.paste(4 + number, (64, 0, 128, 128))
+            picture.save(stream := io.BytesIO(), "PNG")
+            files[f"{split}/labels/{number}.png"] = stream.getvalue()
+    pack(folder / "facades.zip", files)
+
+
+@pytest.mark.parametrize("side", [128, 50, 7])
+def test_facades_are_pairs_in_our_colours_at_any_size(tmp_path, monkeypatch, side):
+    """A resized label picture has no mixed colours, and stays beside its photograph."""
+    monkeypatch.setenv("GENSTUDIO_DATA", str(tmp_path))
+    facades_zip(tmp_path)
+    pairs = load("facades", "test", (3, side, side))
+    assert len(pairs) == 3 and pairs.paired and "licence unclear" in pairs.credit
+    sources = from_uint8(pairs.sources)
+    assert palette.FACADES.covers(sources)
+    for photo, classes in zip(pairs.images, palette.FACADES.nearest(sources), strict=True):
+        number = (int(photo.float().mean()) - 100) / 20
+        assert set(classes.unique().tolist()) == {0, 4 + number}
+    other = load("facade_labels", "test", (3, side, side))
+    assert torch.equal(other.images, pairs.sources) and torch.equal(other.sources, pairs.images)
+    batch = Batches(pairs, 6, flip=True, jitter=3, mirror=True)[0]
+    assert palette.FACADES.covers(batch.sources), "augmentation mixed colours"
+
+
+@pytest.mark.parametrize("name", ["facades", "facade_labels", "monet"])
+def test_a_set_that_is_not_here_says_where_it_comes_from(tmp_path, monkeypatch, name):
+    monkeypatch.setenv("GENSTUDIO_DATA", str(tmp_path))
+    with pytest.raises(Refusal, match="is not there: zip .*huggan/") as refused:
+        load(name)
+    assert "huggan/" in refused.value.text.fr and "mettez" in refused.value.text.fr
 
 
 @pytest.mark.parametrize(
     ("name", "train", "test", "shape", "classes"),
-    [("avatars", None, None, (3, 64, 64), 8), ("freyfaces", 1765, 200, (1, 28, 20), 0), ("mnist", 60_000, 10_000, (1, 28, 28), 10)],
+    [
+        ("avatars", None, None, (3, 64, 64), 8),
+        ("freyfaces", 1765, 200, (1, 28, 20), 0),
+        ("mnist", 60_000, 10_000, (1, 28, 28), 10),
+        ("facades", 400, 106, (3, 128, 128), 0),
+        ("facade_labels", 400, 106, (3, 128, 128), 0),
+        ("monet", 270, 30, (3, 160, 160), 0),
+    ],
 )
 def test_a_named_set_is_what_it_says(name, train, test, shape, classes):
     try:

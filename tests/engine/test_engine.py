@@ -16,10 +16,13 @@ from PIL import Image
 from torch import nn
 
 from genstudio import catalog, checkpoint
+from genstudio.controls import Refusal
+from genstudio.data.drawings import facades
 from genstudio.engine import Engine
 from genstudio.engine import engine as engine_module
 from genstudio.engine.loaded import fused
 from genstudio.engine.worker import Worker
+from genstudio.layers.palette import CMP_ORIGINAL, FACADES
 from genstudio.model import Noise
 from genstudio.models.gan import DCGAN
 from genstudio.registry import find_system
@@ -362,3 +365,18 @@ def test_a_seed_is_the_same_code_in_fast_and_in_exact_mode(fast: Engine, exact: 
             numbers.add_(torch.randn_like(numbers).tril() if numbers.dim() > 2 else torch.randn_like(numbers))
     checkpoint.save(path, model, checkpoint.Header(NAME))
     assert np.abs(fast.latents(str(path), range(1000)) - exact.latents(str(path), range(1000))).max() < 1e-4
+
+
+def test_label_pictures_are_adopted_and_a_photograph_in_their_place_is_refused(exact: Engine, untrained):
+    """In the database's own colours and larger than the network; the network reads the same classes."""
+    name = untrained("pix2pix_facades_l1")
+    classes = facades.shown()[0].repeat(2, 0).repeat(2, 1)
+    ours, theirs = (np.array(colours, np.uint8)[classes][None] for colours in (FACADES.colours, CMP_ORIGINAL))
+    for view in ("own", "tiles"):
+        (*_, one), (*_, other) = (exact.translate(name, images, view=view) for images in (ours, theirs))
+        assert one.images.shape == ours.shape and np.array_equal(one.images, other.images)
+    photograph = np.array(Image.effect_noise((90, 50), 60).convert("RGB"))
+    with pytest.raises(Refusal, match="no label picture"):
+        exact.translate(name, photograph[None])
+    assert exact.novelty(name, Image.fromarray(photograph)) == float("inf")
+    assert exact.novelty(name, Image.fromarray(theirs[0])) <= 1  # untrained, it knows all label pictures

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from genstudio.engine import tiling
 from genstudio.layers.image_to_image import ResNetGenerator
+from genstudio.layers.palette import FACADES
 from genstudio.models.restoration import Denoiser, SuperResolution
+from genstudio.models.segmentation import Segmenter
 from genstudio.models.translation import CycleGAN, Pix2Pix
 
 
@@ -114,6 +116,30 @@ def test_at_its_own_scale_the_network_sees_pictures_as_large_as_it_learned_on():
     for shape in ((512, 512), (200, 900), (20, 30)):
         finished(tiling.at_own_scale(model, run, scene(*shape)))
     assert all(64 * 64 * 0.8 < count < 64 * 64 * 1.4 for count in seen)
+
+
+def test_label_pictures_are_resized_without_new_colours_and_their_translation_is_no_change_of_them():
+    model, seen = Pix2Pix((3, 64, 64), widths=(4, 4), palette=FACADES).eval(), []
+    blocks = torch.randint(12, (1, 20, 30), generator=torch.Generator().manual_seed(0))
+    x = FACADES.paint(blocks.repeat_interleave(10, 1).repeat_interleave(10, 2))
+
+    def run(images: Tensor) -> Tensor:
+        seen.append(images)
+        return torch.zeros_like(images)
+
+    for translated in (tiling.at_own_scale, tiling.at_its_scale):
+        made = finished(translated(model, run, x))
+        assert made.shape == x.shape and not made.any(), "the source shows through"
+    assert all(FACADES.covers(images) for images in seen)
+
+
+@pytest.mark.parametrize("translated", [tiling.at_own_scale, tiling.at_its_scale])
+def test_drawn_labels_have_colours_of_the_palette_at_any_size(translated):
+    """Upsampled, and where two tiles are blended."""
+    model = lively(Segmenter((3, 64, 64), widths=(8, 8), palette=FACADES))
+    x = scene(300, 400)
+    made = finished(translated(model, model.translate, x, budget=200 * 200))
+    assert made.shape == x.shape and FACADES.covers(made) and len(FACADES.nearest(made).unique()) > 2
 
 
 def test_places_cover_every_pixel_on_the_grid_of_the_network():

@@ -10,7 +10,7 @@ from genstudio.engine.loaded import fused
 from genstudio.layers.biggan import LEVELS, Attention, BatchNorm, ConditionalBatchNorm, Conv, Critic, Embedding, Linear
 from genstudio.model import Batch, Noise, Progress
 from genstudio.models.biggan import BOUND, BigGAN, biggan
-from genstudio.objectives.adversarial import critic_hinge, generator_hinge
+from genstudio.objectives.adversarial import critic_hinge, generator_linear
 
 NAMES = ["ant", "bee", "cat"]
 
@@ -177,7 +177,7 @@ def test_truncation_0_is_one_picture_a_class():
 def test_the_hinge_lets_be_what_is_told_apart():
     assert critic_hinge(torch.tensor([1.5]), torch.tensor([-2.0])) == 0
     assert critic_hinge(torch.tensor([0.0]), torch.tensor([0.0])) == 2
-    assert generator_hinge(torch.tensor([3.0])) == -3
+    assert generator_linear(torch.tensor([3.0])) == -3
 
 
 def test_the_critic_steps_several_times_on_a_share_of_the_batch_each():

@@ -8,13 +8,18 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
+from genstudio.data import Batches, Pictures
 from genstudio.engine.edges import outlines
 from genstudio.layers.image_to_image import InstanceNorm, PatchCritic, UNet
 from genstudio.layers.novelty import Domain, statistics
+from genstudio.layers.palette import FACADES
 from genstudio.model import Batch, Progress
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution, coloured
+from genstudio.models.segmentation import Segmenter
 from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma
 from genstudio.objectives.adversarial import critic_least_squares, generator_least_squares
+from genstudio.objectives.augmentation import augment
+from genstudio.registry import find_system
 
 
 def judge(network: nn.Module, side: int) -> int:
@@ -63,6 +68,97 @@ def test_l1_belongs_to_the_generator_alone():
     terms = dict(model.losses(batch, Progress()))
     assert "L1" in terms["generator"] and "L1" not in terms["critic"]
     assert terms["generator"]["L1"] > 10 * terms["generator"]["generator"]  # its weight is 100
+
+
+def of_labels(weight: float, adversarial: float) -> Pix2Pix:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Pix2Pix((3, 32, 32), (4, 4, 4), (4, 4), weight, adversarial, palette=FACADES)
+
+
+def labelled(n: int = 2) -> Batch:
+    draw = torch.Generator().manual_seed(1)
+    sources = FACADES.paint(torch.randint(12, (n, 32, 32), generator=draw))
+    return Batch(torch.rand(n, 3, 32, 32, generator=draw), sources=sources)
+
+
+def test_the_l1_term_sends_no_gradient_to_the_critic():
+    model = of_labels(100.0, 1.0)
+    terms = dict(model.losses(labelled(), Progress()))["generator"]
+    terms["L1"].backward(retain_graph=True)
+    assert all(p.grad is None or not p.grad.any() for p in model.critic.parameters())
+    assert any(p.grad is not None and p.grad.any() for p in model.generator.parameters())
+    terms["generator"].backward()
+    assert any(p.grad is not None and p.grad.any() for p in model.critic.parameters())  # this one passes through it
+
+
+def test_label_planes_stay_one_hot_where_images_are_augmented_before_the_critic():
+    """Colours change in the photograph alone, and both are moved and cut alike."""
+    source, photograph = FACADES.planes(labelled(64).sources), torch.full((64, 3, 32, 32), 0.5)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        changed = augment(torch.cat([source, photograph], 1))
+    planes, colours = changed.split([12, 3], 1)
+    assert set(planes.unique().tolist()) == {0, 1} and planes.sum(1).max() == 1
+    gone = planes.sum(1) == 0  # moved or cut out
+    assert 0.05 < gone.float().mean() < 0.9 and not colours.movedim(1, -1)[gone].any()
+    assert colours.movedim(1, -1)[~gone].std() > 0.1
+
+
+def test_three_losses_begin_with_the_same_network_and_the_same_first_pictures():
+    """So that they differ in nothing but the loss: critics are built after the generator, dropout draws alike."""
+    models = [of_labels(*weights) for weights in ((100.0, 1.0), (100.0, 0.0), (0.0, 1.0))]
+    first, *others = (model.generator.state_dict() for model in models)
+    assert all(torch.equal(first[key], other[key]) for other in others for key in first)
+    made = []
+    for model in models:
+        with torch.random.fork_rng():
+            torch.manual_seed(5)
+            made.append(model.train().translate(labelled().sources))
+    assert torch.equal(made[0], made[1]) and torch.equal(made[0], made[2])
+    players = [{player: set(terms) for player, terms in model.losses(labelled(), Progress())} for model in models]
+    assert [set(each) for each in players] == [{"critic", "generator"}, {"generator"}, {"critic", "generator"}]
+    losses = [{name for name in each["generator"] if not name.startswith("D(")} for each in players]
+    assert losses == [{"generator", "L1"}, {"L1"}, {"generator"}]
+    assert not [key for key in models[1].state_dict() if key.startswith("critic")]
+
+
+def test_recipes_of_the_three_losses_show_the_same_pictures_in_the_same_order():
+    entries = [find_system(name) for name in ("pix2pix_facades", "pix2pix_facades_l1", "pix2pix_facades_gan")]
+    assert len({entry.data for entry in entries}) == 1
+    drawn = torch.randint(0, 256, (9, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pictures, seen = Pictures("drawn", drawn, sources=drawn.flip(1)), []
+    for recipe in (entry.recipe for entry in entries):
+        augmentation = {"flip": recipe.flip, "jitter": recipe.jitter, "mirror": recipe.mirror}
+        batches = Batches(pictures, recipe.batch, seed=recipe.seed, **augmentation)
+        seen.append([batches[k] for k in (0, 1, recipe.images // recipe.batch - 1)])
+    for other in seen[1:]:
+        for one, same in zip(seen[0], other, strict=True):
+            assert torch.equal(one.images, same.images) and torch.equal(one.sources, same.sources)
+
+
+def test_a_segmenter_draws_colours_of_its_palette_only():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Segmenter((3, 32, 32), (4, 4, 4), FACADES).eval()
+        assert FACADES.covers(model.translate(torch.randn(2, 3, 40, 24)))
+        terms = dict(model.losses(labelled(), Progress()))["model"]
+    assert terms["cross-entropy"].item() == pytest.approx(np.log(12), abs=0.5)  # it knows nothing yet
+
+
+def test_a_u_net_with_a_stage_at_full_resolution_leaves_no_checkerboard():
+    """Of a constant input, far from the border: a transposed convolution treats even and odd pixels differently."""
+
+    def spread(detail: int) -> float:
+        network = UNet(3, 3, (8, 8), dropout=0, detail=detail).eval()
+        for parameter in network.parameters():
+            if parameter.dim() == 4:
+                nn.init.normal_(parameter, 0.0, parameter[0].numel() ** -0.5)
+        return network(torch.full((1, 3, 96, 96), 0.5))[..., 32:64, 32:64].std((2, 3)).max().item()
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        assert spread(detail=0) > 0.05 and spread(detail=8) < 1e-4
 
 
 def test_going_nowhere_costs_no_cycle_and_no_identity():

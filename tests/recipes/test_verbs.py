@@ -20,6 +20,7 @@ from genstudio.cli import main
 from genstudio.controls import check_controls
 from genstudio.engine import Engine
 from genstudio.images import open_picture, read_recipe
+from genstudio.layers.palette import FACADES
 from genstudio.recipes import commands, encoding, fields, links, recipe, replay, verbs
 from genstudio.registry import systems
 from genstudio.system import System
@@ -95,7 +96,7 @@ def offered(shelf, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "checkpoint_folders", lambda: [shelf])
     monkeypatch.chdir(tmp_path)
     y, x = np.mgrid[:SIDE, :SIDE]
-    Image.fromarray(np.stack([x * 16, y * 16, (x + y) * 8], -1).astype(np.uint8)).save(fields.PICTURE_FILE)
+    Image.fromarray(np.array(FACADES.colours, np.uint8)[(x + y) % 12]).save(fields.PICTURE_FILE)  # also label pictures
     Image.fromarray((x > 7).astype(np.uint8) * 255).save(fields.MASK_FILE)
 
 
@@ -108,8 +109,10 @@ def example(verb: verbs.Verb, name: str, engine: Engine) -> dict:
         given[fields.CODE] = encoding.pack(engine.latents(name, [3])[0])
     loaded = engine.hold(name)
     controls = check_controls(verb.method(loaded.system), {}, loaded.header.classes)
-    said = {field.name: given[field.kind] for field in verb.fields if field.option}
+    labels = getattr(loaded.model, "source_palette", None)  # outlines of a label picture are none
+    said = {f.name: given[f.kind] for f in verb.fields if f.option and not (labels and f.kind is fields.DETAIL)}
     said |= {"to": {"seed": 8}} if "to" in said else {}  # not where it begins
+    said |= {"view": "own"} if "view" in said and not loaded.model.tiles else {}
     return recipe.make(loaded, verb.name, **said, controls=controls)
 
 
@@ -180,7 +183,7 @@ def test_its_endpoint_makes_its_picture_with_its_recipe_inside(verb, entry, exac
     files = {fields.PICTURE: fields.PICTURE_FILE, fields.MASK: fields.MASK_FILE}
     arguments = {"system": entry.name, "controls": made["controls"]}
     for field in verb.fields:
-        if field.option:
+        if field.option and (field.kind in files or field.name in made):
             several = field.many and field.kind is not fields.PICTURE
             value = base64.b64encode((tmp_path / files[field.kind]).read_bytes()).decode() if field.kind in files else made[field.name]
             arguments[field.parameter] = [value] if several else value

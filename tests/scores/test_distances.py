@@ -56,6 +56,43 @@ def test_the_kernel_distance_and_its_spread_are_those_of_loops():
     assert score.high - score.value == pytest.approx(distances.Z95 * error, rel=1e-5)
 
 
+def test_the_kernel_distance_of_unequal_sets_and_its_spread_are_those_of_loops():
+    """The jackknife leaves one of either set out in turn."""
+    a, b = normal(7, 5).double(), normal(11, 5, seed=1).double() + 0.3
+
+    def mmd(a: torch.Tensor, b: torch.Tensor) -> float:
+        def k(x, y):
+            return ((torch.dot(x, y) / len(x) + 1) ** 3).item()
+
+        within = [sum(k(x, y) for i, x in enumerate(s) for j, y in enumerate(s) if i != j) for s in (a, b)]
+        n, m = len(a), len(b)
+        between = sum(k(x, y) for x in a for y in b)
+        return within[0] / (n * (n - 1)) + within[1] / (m * (m - 1)) - 2 * between / (n * m)
+
+    score = distances.kernel_distance(a, b)
+    assert score.value == pytest.approx(mmd(a, b), rel=1e-9) and score.n == 7
+    without = [[mmd(a[torch.arange(7) != i], b) for i in range(7)], [mmd(a, b[torch.arange(11) != i]) for i in range(11)]]
+    parts = [(1 - 1 / len(w)) * sum((x - sum(w) / len(w)) ** 2 for x in w) for w in without]
+    assert score.high - score.value == pytest.approx(distances.Z95 * math.sqrt(sum(parts)), rel=1e-5)
+
+
+def test_the_interval_of_unequal_sets_contains_the_truth_about_95_times_in_100():
+    """Two sets of one distribution, of 20 and 60: the truth is 0."""
+    scores = [distances.kernel_distance(normal(20, 8, seed=2 * i), normal(60, 8, seed=2 * i + 1)) for i in range(200)]
+    hits = sum(score.low <= 0 <= score.high for score in scores)
+    assert hits >= 0.92 * 200
+    assert abs(sum(score.value for score in scores)) / 200 < 0.1 * (scores[0].high - scores[0].low)
+
+
+def test_the_frechet_distance_of_fewer_images_than_features_is_that_of_all_eigenvalues():
+    """Singular values of 30 x 40 numbers in place of covariances of 50 x 50."""
+    a, b = normal(30, 50), 1.5 * normal(40, 50, seed=1) + 0.2
+    c_a, c_b = torch.cov(a.double().T), torch.cov(b.double().T)
+    root = torch.linalg.eigvals(c_a @ c_b).real.clamp_min(0).sqrt().sum()
+    expected = (a.mean(0) - b.mean(0)).square().sum() + c_a.trace() + c_b.trace() - 2 * root
+    assert distances.frechet(a, b) == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_the_kernel_distance_in_parts_is_that_in_one():
     """1100 points are three parts of rows; a pair lost between parts would show."""
     a, b = normal(1100, 4), normal(1100, 4, seed=1) + 0.5

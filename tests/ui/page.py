@@ -274,5 +274,5 @@ def png(array: np.ndarray) -> bytes:
 
 def card(page: Page, words: str) -> str:
     """The text of the card on what was opened, once it says the words."""
-    page.wait_for_selector(f"#opened .found:has-text({json.dumps(words)})")
+    page.wait_for_selector(f"#opened .found:not(:has(progress)):has-text({json.dumps(words)})")
     return page.locator("#opened").inner_text()

@@ -137,7 +137,7 @@ def test_a_run_is_looked_through_left_and_kept(tab, server, subtests):
         for way in ("drop", "link"):
             if way == "link":
                 go(tab, f"{server}?{query}")
-            tab.wait_for_selector("#opened .found")
+            tab.wait_for_selector("#opened .found:not(:has(progress))")
             idle(tab)
             said = tab.locator("#opened").inner_text()
             assert "the same weights" in said or "bit for bit" in said

@@ -3,6 +3,7 @@ for."""
 
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -48,6 +49,15 @@ def test_planes_and_maps_are_moved_in(page, subtests):
             moved = recipe_of(page, "#plane-stage")
             assert shown(page, "#plane-stage img") != before
             assert (moved["x"], moved["y"]) == pytest.approx((place["x"] + right, place["y"] + down), abs=1e-6)
+
+    with subtests.test("the link is that of the picture in front, and short"):
+        link = "#link [data-query]"
+        press(page, "#share button")
+        for view, verb in (("way", "interpolate"), ("plane", "plane"), ("map", "decode"), ("plane", "plane")):
+            turn_to_view(page, VIEWS, view)
+            page.wait_for_selector(f"#link [data-query*='verb={verb}']", timeout=5_000)
+        query = page.locator(link).get_attribute("data-query")
+        assert all(len(word) < 10 for word in re.findall(r"[xy]=([^&]+)", query)), query
 
     with subtests.test("a picture of the plane that is dropped back restores all four corners"):
         before = shown(page, "#plane-field img")
@@ -106,7 +116,7 @@ def test_directions_are_followed_and_named(page, subtests):
         assert key(page, "#direction-1", "End") == 3 and shown(page, "#directions-stage img") != before
         assert "effect 2 +3.00" in page.locator(said).inner_text()
         press(page, "#directions-strip button[data-pick='effect 1:-2']")
-        assert "effect 1 -2.00" in page.locator(said).inner_text()
+        assert "effect 1 −2.00" in page.locator(said).inner_text()
         assert recipe_of(page, "#directions-stage")["by"] == {"effect 2": 3.0, "effect 1": -2.0}
 
         page.locator("#own-name input, #own-name textarea").first.fill("grin")

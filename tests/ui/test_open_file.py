@@ -180,3 +180,53 @@ def test_presenting_shows_the_stage_alone_and_the_arrows_steer_it(page):
     page.keyboard.press("ArrowRight")
     idle(page)
     assert page.locator("#stage img").first.bounding_box()["width"] == small
+
+
+def dragged(page, selector: str, **types: str) -> None:
+    """A drop on an element as the browser itself makes it, of what another window gives it: by default it would go there."""
+    box, session = page.locator(selector).first.bounding_box(), page.context.new_cdp_session(page)
+    items = [{"mimeType": kind.replace("_", "/", 1).replace("_", "-"), "data": text} for kind, text in types.items()]
+    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    for event in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": event, **where, "data": {"items": items, "dragOperationsMask": 1}})
+    session.detach()
+
+
+def test_a_dragged_picture_is_read_where_it_carries_itself_and_the_page_is_never_left(page, server, subtests):
+    roll(page)
+    uri = page.locator("#stage img").first.get_attribute("src")
+    assert uri.startswith("data:image/png;base64,")
+    before, elsewhere = shown(page), "http://127.0.0.1:9/cat.png"
+    page.evaluate("window.stayed = true")
+    for name, given in {
+        "an address": {"text_uri_list": elsewhere},
+        "a picture of another page": {"text_uri_list": elsewhere, "text_html": f'<img src="{elsewhere}">'},
+        "text": {"text_plain": "I am a cat"},
+        "an address on a slider": {"text_uri_list": elsewhere, "place": "input[type=range]"},
+    }.items():
+        with subtests.test(f"{name} gets a sentence"):
+            dragged(page, given.pop("place", "#stage"), **given)
+            page.wait_for_selector("#opened section")
+            assert "nothing is loaded from elsewhere: save the picture" in page.locator("#opened").inner_text()
+            page.locator("[data-dismiss]").click()
+            page.wait_for_selector("#opened section", state="detached")
+            assert shown(page) == before and page.evaluate("window.stayed") and page.url.startswith(server)
+    for name, given in {
+        "a data URI": {"text_uri_list": uri},
+        "the source of a linked picture": {"text_uri_list": elsewhere, "text_html": f'<a href="{elsewhere}"><img src="{uri}"></a>'},
+    }.items():
+        with subtests.test(f"{name} is opened as a file"):
+            dragged(page, ".masthead", **given)
+            assert "dropped.png" in card(page, "picture with its recipe")
+            assert page.evaluate("window.stayed")
+            page.locator("[data-dismiss]").click()
+            page.wait_for_selector("#opened section", state="detached")
+            idle(page)
+    with subtests.test("a data URI of something else gets the sentence of such a file"):
+        dragged(page, ".masthead", text_uri_list="data:text/plain,hello")
+        assert "Not a picture, weights or a recipe" in card(page, "dropped.plain")
+    with subtests.test("a text still drops into a field"):
+        page.locator("#from-seed input").fill("")
+        dragged(page, "#from-seed input", text_plain="12")
+        assert page.locator("#from-seed input").input_value() == "12"
+        idle(page)

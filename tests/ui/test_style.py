@@ -138,7 +138,7 @@ def test_faces_are_mixed_layer_by_layer(mix, subtests):
         press_anew(mix, ".mixing .dice")
         turn_to_tab(mix, "latent")
         drop(mix, ".masthead", picture)
-        mix.wait_for_selector("#opened .fine, #opened .found")
+        mix.wait_for_selector("#opened .found:not(:has(progress))")
         idle(mix)
         assert recipe_of(mix, "#mix-subject") == made
         go(mix, f"{mix.url.partition('?')[0]}?{query}")
@@ -190,6 +190,9 @@ def test_pictures_become_faces(mix, subtests):
     with subtests.test("a dropped picture is found to the end"):
         choose(mix, "stylegan2.small", MODELS)
         drop(mix, ".masthead", face())
+        mix.wait_for_selector("#opened .found progress", timeout=2_000)  # at once, whatever the search takes
+        mix.wait_for_selector("#mix-search progress")
+        assert mix.locator("#mix-search").bounding_box()["y"] < mix.locator("#mix-matrix").bounding_box()["y"]
         mix.wait_for_function(FIRST_ROW, timeout=120_000)
         mix.wait_for_selector("#opened >> text=layer by layer")
         idle(mix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ui.page import JOURNEY, go, idle, turn_to_tab, watch
+from tests.ui.page import JOURNEY, go, idle, turn_to_tab, turn_to_view, watch
 
 pytestmark = JOURNEY
 LAPTOP = {"viewport": {"width": 1400, "height": 900}}
@@ -130,3 +130,38 @@ def test_a_phone_shows_what_is_chosen_beside_what_is_tapped(page, subtests):
         assert bottom(page, "#run-seed") < box(page, "#run-save")["y"]
         assert bottom(page, "#lanes") < box(page, "#begin")["y"]
         assert box(page, "#lanes")["width"] > 350
+
+
+# Texts that reach out of their button, or, as a card's title may end in dots, above or below it
+CUT = """
+() => [...document.querySelectorAll('.card, .tools button, .tab-wrapper [role=tablist] button')]
+  .filter(e => e.checkVisibility()).filter(e => {
+    const range = document.createRange();
+    range.selectNodeContents(e);
+    const text = range.getBoundingClientRect(), box = e.getBoundingClientRect();
+    const across = !e.matches('.card') && (text.left < box.left - 1 || text.right > box.right + 1);
+    return text.width && (across || text.top < box.top - 1 || text.bottom > box.bottom + 1);
+  }).map(e => e.textContent.trim().slice(0, 60))
+"""
+
+
+@pytest.mark.parametrize("page", [LAPTOP | {"locale": "fr-FR"}, PHONE | {"locale": "fr-FR"}], indirect=True)
+def test_no_text_is_cut_where_words_are_long(page, subtests):
+    with subtests.test("between two"):
+        assert page.evaluate(CUT) == []
+    with subtests.test("between four"):
+        turn_to_view(page, "#views", "plane")
+        assert page.evaluate(CUT) == []
+    with subtests.test("a table of scores is as wide as the page"):
+        turn_to_tab(page, "style")
+        turn_to_view(page, "#style-views", "learned")
+        assert page.evaluate(WIDE) == []
+    for tab in ("classes", "translate", "diffusion", "train"):
+        with subtests.test("a tab", tab=tab):
+            turn_to_tab(page, tab)
+            assert page.evaluate(CUT) == []
+
+
+WIDE = """() => [...document.querySelectorAll('.learned :is(th, td)')].filter(e => e.checkVisibility())
+  .filter(e => e.getBoundingClientRect().right > innerWidth || e.getBoundingClientRect().width < 40)
+  .map(e => e.textContent.slice(0, 60))"""

@@ -105,3 +105,10 @@ def test_the_page_has_every_tab_in_order():
     page = build(Engine("cpu"))
     tabs = [block for block in page.blocks.values() if isinstance(block, gr.Tab)]
     assert [tab.id for tab in tabs if tab.parent.elem_id == "tabs"] == [tab.key for tab in TABS]
+
+
+@pytest.mark.parametrize("key", ["translate", "diffusion"])
+def test_a_part_that_is_selected_before_its_tab_is_drawn_leaves_that_to_the_tab(key, drawn):
+    """It ran before the tab's first update, which took its updates for those of an opened file, and drew nothing."""
+    tab, _ = drawn[key]
+    assert list(tab.arrival(tab.front)({}, request())) == [{tab.selected: tab.front}]

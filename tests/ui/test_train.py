@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 import zipfile
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,8 @@ from tests.ui.page import JOURNEY, go, idle, option, png, press, saved, send, sh
 
 pytestmark = JOURNEY
 SMALL, WALL = "ae2d_mnist", "#job-walls img"
+SEEN_MORE = """n => +document.querySelector('#job-head .legend').innerText
+  .replace(/[^0-9]+of.*/s, '').replace(/[^0-9]/g, '') > n"""  # pictures that a training has seen
 
 
 def shapes(count: int = 60) -> bytes:
@@ -34,6 +38,18 @@ def shapes(count: int = 60) -> bytes:
             archive.writestr(f"{'left' if left < 11 else 'right'}/{i}.png", png(image))
         archive.writestr("left/broken.png", b"\x89PNG\r\n\x1a\nno more")
         archive.writestr("notes.txt", "not a picture")
+    return body.getvalue()
+
+
+def side_by_side(count: int = 30) -> bytes:
+    """A zip of pairs, or the one that GENSTUDIO_PAIRS names."""
+    if place := os.environ.get("GENSTUDIO_PAIRS"):
+        return Path(place).read_bytes()
+    rng, body = np.random.default_rng(0), io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        for i in range(count):
+            half = rng.integers(0, 256, (8, 8, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+            archive.writestr(f"set/{i}.png", png(np.concatenate([half, 255 - half], 1)))
     return body.getvalue()
 
 
@@ -87,6 +103,54 @@ def test_pictures_are_read_before_anything_is_trained(tab, subtests):
         assert not jobs.list_jobs()
 
 
+def test_a_translator_learns_from_pairs_and_is_opened_where_it_translates(tab, subtests):
+    with subtests.test("a set without pairs is refused before anything is trained"):
+        option(tab, "#train-system", "pix2pix · sketch to emoji · 64 px")
+        upload(tab, shapes(), "shapes.zip")
+        tab.wait_for_selector("#train-report .warning:has-text('has no pairs: no picture of left')")
+        tab.wait_for_selector("#train-go[disabled]")
+
+    with subtests.test("three pairs are shown, and their layout is said"):
+        upload(tab, side_by_side(), "ab.zip")
+        tab.wait_for_selector("#train-report .survey")
+        report = tab.locator("#train-report").inner_text()
+        assert "its left half is translated to its right half" in report and report.count("→") == 3
+        assert "random crops" in report and tab.locator("#train-report .survey img").count() == 1
+        tab.locator("#train-more > button").click()
+        tab.locator("#train-reverse input").check()
+        tab.wait_for_selector("#train-report:has-text('turned round')")
+        idle(tab)
+        tab.locator("#train-reverse input").uncheck()
+        tab.wait_for_selector("#train-report:not(:has-text('turned round'))")
+        idle(tab)
+
+    with subtests.test("it is trained on them, paused, and goes on"):
+        option(tab, "#train-start", "nothing: random weights")
+        tab.wait_for_selector("#train-go:not([disabled])")
+        tab.locator("#train-images input").fill("4000")
+        idle(tab)
+        tab.locator("#train-go").click()
+        tab.wait_for_selector(WALL)
+        tab.wait_for_function("document.querySelector('#job-head progress')?.value > 0")
+        tab.locator("#job-pause").click()
+        tab.wait_for_selector("#job-head:has-text('Paused')")
+        [job] = jobs.list_jobs()
+        seen = jobs.find_job(job.id).images
+        press(tab, "#job-resume")
+        tab.wait_for_function(SEEN_MORE, arg=seen)
+        time.sleep(float(os.environ.get("GENSTUDIO_PAIR_SECONDS", "0")))
+        tab.locator("#job-stop").click()
+        tab.wait_for_selector("#job-head:has-text('Stopped')")
+        assert jobs.find_job(job.id).images > seen and jobs.find_job(job.id).weights
+        idle(tab)
+
+    with subtests.test("and is opened where it translates"):
+        tab.locator("#job-open").click()
+        tab.wait_for_selector("#opened:has-text('Kept as pix2pix_sketch.ab')")
+        idle(tab)
+        assert tab.locator("#translators .card[aria-pressed=true]").get_attribute("data-pick") == "pix2pix_sketch.ab"
+
+
 def test_a_number_that_was_typed_stays_and_the_proposal_stands_beside_it(tab, subtests):
     """It was overwritten when a set had been read, and another training than the one asked for began."""
     images, field = "#train-images input", tab.locator("#train-images")
@@ -102,6 +166,18 @@ def test_a_number_that_was_typed_stays_and_the_proposal_stands_beside_it(tab, su
         assert tab.locator(images).input_value() == "1234" and "Proposed: 400" in field.inner_text()
         option(tab, "#train-system", "Auto-encoder · handwritten digits · 28 px")
         assert tab.locator(images).input_value() == "1234"
+    with subtests.test("a list that closes without a choice changes nothing, and what is typed then stays"):
+        option(tab, "#train-start", "nothing: random weights")
+        for opened in ("#train-start", "#train-system"):
+            tab.locator(f"{opened} input").click()
+            idle(tab)
+            tab.keyboard.press("Escape")
+            tab.locator(images).fill("4321")
+            idle(tab)
+            assert tab.locator(images).input_value() == "4321"
+        assert tab.locator("#train-start input").input_value() == "nothing: random weights"
+        tab.locator(images).fill("1234")
+        idle(tab)
     with subtests.test("a field that was cleared takes the proposal again"):
         tab.locator(images).fill("")
         idle(tab)
@@ -137,11 +213,7 @@ def test_a_training_from_its_order_to_its_end(tab, subtests):
         seen = jobs.find_job(job.id).images
         press(tab, "#job-resume")
         tab.wait_for_selector("#job-pause", state="visible")
-        tab.wait_for_function(
-            """n => +document.querySelector('#job-head .legend').innerText
-              .replace(/[^0-9]+of.*/s, '').replace(/[^0-9]/g, '') > n""",
-            arg=seen,
-        )
+        tab.wait_for_function(SEEN_MORE, arg=seen)
 
     with subtests.test("it is stopped, saved and opened"):
         seen = jobs.find_job(job.id).images

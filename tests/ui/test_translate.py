@@ -15,6 +15,7 @@ from gradio.utils import get_upload_folder
 
 from genstudio import catalog
 from genstudio.images import read_recipe
+from genstudio.layers.palette import FACADES
 from tests.ui.page import (
     JOURNEY,
     choose,
@@ -207,3 +208,74 @@ def test_files_are_translated_and_forgotten(tab, subtests):
         while list(folder.glob("visit-*")) and time.monotonic() < end:
             time.sleep(0.1)
         assert not list(folder.glob("visit-*")) and not list(folder.rglob("private*"))
+
+
+PAINTED = "#painted img"
+PIXEL = "([x, y]) => [...document.querySelector('#board canvas').getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3)"
+
+
+def test_a_facade_is_painted(page, subtests):
+    needs("pix2pix_facades")
+    turn_to_tab(page, "translate")
+    choose(page, "pix2pix_facades", MODELS)
+    page.wait_for_selector(PAINTED)
+    idle(page)
+
+    def pixel(x: int, y: int) -> tuple[int, ...]:
+        return tuple(page.evaluate(PIXEL, [x, y]))
+
+    def pick(name: str) -> None:
+        page.get_by_role("radio", name=name, exact=True).click()
+
+    with subtests.test("a rectangle in the colour of a label, and the picture follows"):
+        before, old = shown(page, PAINTED), pixel(64, 30)
+        pick("door")
+        drag(page, "#board canvas", [(0.4, 0.2), (0.5, 0.25), (0.6, 0.35)])
+        idle(page)
+        door = FACADES.colours[3]
+        assert pixel(64, 30) == door and pixel(10, 120) != door and shown(page, PAINTED) != before
+        made = recipe_of(page, "#painted")
+        assert made["verb"] == "translate" and made["system"] == "pix2pix_facades"
+
+    with subtests.test("undo and redo"):
+        after = shown(page, PAINTED)
+        press(page, "#board [data-do=undo]")
+        assert pixel(64, 30) == old and shown(page, PAINTED) == before
+        press(page, "#board [data-do=redo]")
+        assert pixel(64, 30) == door and shown(page, PAINTED) == after
+
+    with subtests.test("fill, brush and eraser"):
+        pick("Fill")
+        pick("cornice")
+        page.locator("#board canvas").click(position={"x": 200, "y": 120})
+        idle(page)
+        assert FACADES.colours[9] in {pixel(x, 30) for x in range(128)}
+        for tool, name, colour in (("Brush", "balcony", FACADES.colours[6]), ("Eraser", "", FACADES.colours[0])):
+            if name:
+                pick(name)
+            pick(tool)
+            drag(page, "#board canvas", [(0.1, 0.9), (0.2, 0.9), (0.3, 0.9)])
+            idle(page)
+            assert pixel(25, 115) == colour
+
+    with subtests.test("by keys: number, cursor, space, undo"):
+        pick("Rectangle")
+        page.locator("#board canvas").focus()
+        for key in ("1", "2", "Shift+ArrowUp", "Space", "Shift+ArrowRight", "Shift+ArrowDown", "Space"):
+            page.keyboard.press(key)
+        idle(page)
+        wall = FACADES.colours[1]
+        painted = page.evaluate("() => document.querySelector('#board canvas').toDataURL()")
+        page.keyboard.press("Control+z")
+        idle(page)
+        assert page.evaluate("() => document.querySelector('#board canvas').toDataURL()") != painted
+        assert wall in {pixel(x, y) for x in range(128) for y in (100, 110)}
+
+    with subtests.test("an example, and the three losses on it"):
+        before = shown(page, PAINTED)
+        page.get_by_role("button", name="Modern block").click()
+        idle(page)
+        assert shown(page, PAINTED) != before
+        if {"pix2pix_facades_l1", "pix2pix_facades_gan"} <= set(catalog.available()):
+            pictures = page.locator("#losses img").evaluate_all("all => all.map(e => e.src)")
+            assert len(set(pictures)) == 3

@@ -10,5 +10,10 @@ addEventListener('change', event => {
   event.stopImmediatePropagation();
   tell(file, false);
 }, true);
+addEventListener('genstudio:address', event => trigger('input', {address: event.detail}));
 addEventListener('genstudio:folder', event => tell({name: event.detail, size: 0}, true));
+// A search that is stopped ends the event that would have said how it went.
+addEventListener('click', event => {
+  if (event.target.closest('.stop-search') && element.querySelector('progress')) trigger('clear');
+});
 element.addEventListener('click', event => { if (event.target.closest('[data-dismiss]')) trigger('clear'); });

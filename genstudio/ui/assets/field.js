@@ -1,7 +1,7 @@
 // Places are numbered: pictures may come in another order than they were asked for, and the newest place stays.
 let held = false, moved = null, waiting = null, number = 0;
 const field = () => element.querySelector('[data-field]');
-const clip = value => Math.min(1, Math.max(0, value));
+const clip = value => Math.round(1e4 * Math.min(1, Math.max(0, value))) / 1e4;  // short in links
 const say = () => { waiting = null; trigger('input', moved); };
 const go = (x, y) => {
   const cross = field().querySelector('.cross');

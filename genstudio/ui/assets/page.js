@@ -7,14 +7,51 @@
     target.files = files.files;
     target.dispatchEvent(new Event('change', {bubbles: true}));
   };
-  const end = event => event.target.closest && event.target.closest('.drop');
-  const theirs = event => event.target.closest && event.target.closest('[aria-dropeffect]');
+  const within = (event, kind) => event.target.closest && event.target.closest(kind);
+  const theirs = event => within(event, '[aria-dropeffect]');
+  const end = event => within(event, '.drop');
   const clear = () => {
     document.querySelectorAll('.drop.over').forEach(e => e.classList.remove('over'));
     document.body.classList.remove('over');
   };
+  // A picture dragged from another window is an address, for which a browser would leave the page. What is dragged from
+  // the page itself counts where it is dropped on a place for pictures.
+  let own = false;
+  addEventListener('dragstart', () => { own = true; });
+  addEventListener('dragend', () => { own = false; });
+  const holds = (event, ...types) => types.some(type => event.dataTransfer.types.includes(type));
+  const address = event => !holds(event, 'Files') && holds(event, 'text/uri-list', 'text/html', 'text/plain')
+    && !within(event, 'input:not([type]), input:is([type=text], [type=number]), textarea, [contenteditable]')
+    && (!own || end(event));
+  const written = data => {  // the addresses in it, that of a picture first
+    const image = new DOMParser().parseFromString(data.getData('text/html'), 'text/html').querySelector('img[src]');
+    const listed = data.getData('text/uri-list').split(/\r?\n/).filter(line => line && !line.startsWith('#'));
+    return [image && image.getAttribute('src'), ...listed, data.getData('text/plain').trim()].filter(Boolean);
+  };
+  const HERE = ['data:', `blob:${location.origin}/`, `${location.origin}/`];  // others are not fetched
+  const read = async text => {
+    const answer = await fetch(text), body = await answer.blob();
+    if (!answer.ok) throw new Error(answer.status);
+    const kind = body.type.replace(/;.*/, ''), ending = kind.replace(/.*\/|\+.*/g, '') || 'bin';
+    const last = text.startsWith('http') && decodeURIComponent(text.split(/[/?#]/).pop());
+    return new File([body], last || `dropped.${ending}`, {type: kind});
+  };
+  const follow = async (texts, place) => {
+    for (const text of texts.filter(text => HERE.some(part => text.startsWith(part)))) {
+      const file = await read(text).catch(() => null);
+      if (file) return take([file], place);
+    }
+    const [first = ''] = texts;
+    dispatchEvent(new CustomEvent('genstudio:address', {detail: first.slice(0, 100)}));
+  };
+  const take = (files, place) => {
+    const upload = place && place.id + '-upload';
+    const input = upload && document.querySelector(`input[type=file]:has(+ #${upload})`);
+    const fits = input && (input.multiple || files.length === 1) && files.every(file => file.type.startsWith('image/'));
+    give(fits ? upload : 'open', files);
+  };
   addEventListener('dragover', event => {
-    if (theirs(event) || !event.dataTransfer.types.includes('Files')) return;
+    if (!address(event) && (theirs(event) || !holds(event, 'Files'))) return;
     event.preventDefault();
     clear();
     (end(event) || document.body).classList.add('over');
@@ -22,15 +59,16 @@
   addEventListener('dragleave', event => { if (!event.relatedTarget) clear(); });
   addEventListener('drop', event => {
     clear();
+    if (address(event)) {
+      event.preventDefault();
+      return follow(written(event.dataTransfer), end(event));
+    }
     if (theirs(event) || !event.dataTransfer.files.length) return;
     event.preventDefault();
     const [item] = event.dataTransfer.items, files = [...event.dataTransfer.files];
     const entry = item && item.webkitGetAsEntry && item.webkitGetAsEntry();
     if (entry && entry.isDirectory) return dispatchEvent(new CustomEvent('genstudio:folder', {detail: entry.name}));
-    const place = end(event), upload = place && place.id + '-upload';
-    const input = upload && document.querySelector(`input[type=file]:has(+ #${upload})`);
-    const fits = input && (input.multiple || files.length === 1) && files.every(file => file.type.startsWith('image/'));
-    give(fits ? upload : 'open', files);
+    take(files, end(event));
   });
   addEventListener('genstudio:give', event => give(event.detail.id, event.detail.files));
   addEventListener('paste', event => {

@@ -9,12 +9,13 @@ import numpy as np
 
 from genstudio.controls import Refusal
 from genstudio.engine import Engine
-from genstudio.images import flatten, grid, open_picture
+from genstudio.images import flatten, grid
 from genstudio.ui import html
 from genstudio.ui.events import EACH, LAST, ONCE, Place, Variable, memories, on
 from genstudio.ui.history import KEPT, History
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
+from genstudio.ui.sessions import read_picture
 from genstudio.ui.tab import Tab, Updates
 from genstudio.ui.views.view import View
 
@@ -59,7 +60,8 @@ class ViewsTab(Tab):
         for key, view in self.views.items():
             view.wire()
             inputs = view.inputs | {self.system, self.selected}
-            on(self.tabs[key].select, self.arrival(view), inputs, view.outputs, sends=memories(inputs), **LAST)
+            outputs = [*view.outputs, *self.history.pointers]
+            on(self.tabs[key].select, self.arrival(view), inputs, outputs, sends=memories(inputs), **LAST)
 
     # event handlers -------------------------------------------------------------------------------------------------
 
@@ -166,7 +168,7 @@ class ViewsTab(Tab):
         self.check_drawn(request)
         view = self.views[self.front]
         scene, _ = self.current_scene(view, inputs)
-        for updates in view.open_picture(flatten(open_picture(path)), scene, inputs, request):
+        for updates in view.open_picture(flatten(read_picture(path, language(request))), scene, inputs, request):
             yield self.select_view(self.front) | updates
 
     def cancel_with(self, event: gr.events.Dependency) -> None:
@@ -177,9 +179,11 @@ class ViewsTab(Tab):
     def panels(self) -> Sequence[Panel]:
         return [view.panel for view in self.views.values() if view.panel]
 
-    def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
+    def share_systems(self) -> None:
         for user in (self.history, *self.views.values()):
             user.systems = self.systems
+
+    def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
         view = self.views[self.front]
         inputs = inputs | {self.history.entries: self.history_of(inputs)}
         scene = view.with_system(view.read(inputs), name)

@@ -72,6 +72,10 @@ class View:
         """Components that `show` updates, besides ends, sliders and controls."""
         return []
 
+    def pictured(self, scene: dict) -> bool:
+        """True if the view has one picture in front, that of `recipe_of`."""
+        return type(self).recipe_of is not View.recipe_of and self.supports(scene["system"])
+
     def immediate(self, scene: dict) -> bool:
         """True if the picture is drawn at once, False if on demand."""
         return True
@@ -172,7 +176,9 @@ class View:
     def arrive(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         """Updates of the view when it is selected, without a new picture."""
         lang = language(request)
-        return self.draw(scene, lang) | self.remembered(scene, inputs, lang)
+        updates = self.draw(scene, lang) | self.remembered(scene, inputs, lang)
+        # The picture in front is the one that the command and the link are about.
+        return updates | (self.history.point(self.recipe_of(scene), lang) if self.pictured(scene) else {})
 
     def remembered(self, scene: dict, inputs: dict, lang: str) -> dict:
         """Updates that show state saved in the browser."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import gradio as gr
 import numpy as np
 
 from genstudio import catalog
-from genstudio.controls import controls, number
+from genstudio.controls import class_of, controls, number
 from genstudio.images import save_walk
 from genstudio.recipes import fields, replay
 from genstudio.ui import html
@@ -40,7 +41,7 @@ class Between(View):
             gr.Markdown(t(w.IN_NINE), elem_classes="caption")
             self.strip = gr.HTML(elem_id="between-strip", js_on_load=html.PICK)
             with gr.Row(elem_classes="tools"):
-                names = catalog.classes(self.first["system"])
+                names = catalog.labels(self.first["system"])
                 self.start = gr.Dropdown(names, value=self.first["label"], label=t(w.FIRST), elem_id="between-first", min_width=140)
                 self.end = gr.Dropdown(names, value=self.first["towards"], label=t(w.SECOND), elem_id="between-second", min_width=140)
                 self.seed = gr.Number(3, precision=0, minimum=0, label=t(page_words.SEED), elem_id="between-seed", min_width=100)
@@ -70,7 +71,7 @@ class Between(View):
         return "blend" in controls(self.systems[system].model.sample)
 
     def new_scene(self, system: str) -> dict:
-        names = catalog.classes(system)
+        names = catalog.labels(system)
         return super().new_scene(system) | {"label": names[0], "towards": names[-1]}
 
     def with_system(self, scene: dict, system: str) -> dict:
@@ -78,7 +79,7 @@ class Between(View):
 
     def read(self, inputs: dict) -> dict:
         scene = super().read(inputs)
-        fresh, names = self.new_scene(scene["system"]), catalog.classes(scene["system"])
+        fresh, names = self.new_scene(scene["system"]), catalog.labels(scene["system"])
         ends = {key: scene[key] if scene[key] in names else fresh[key] for key in ("label", "towards")}
         return scene | ends | {"seed": fields.check_seed(scene["seed"] or 0), "blend": fields.check_position(scene["blend"])}
 
@@ -104,7 +105,7 @@ class Between(View):
         """Film from one class to the other and back."""
         scene = self.read(inputs)
         pictures = np.stack([self.image(scene | {"blend": float(blend)}) for blend in np.linspace(0, 1, FRAMES)])
-        return save_walk(pictures, folder / f"{scene['system']}-{scene['label']}-{scene['towards']}{suffix}")
+        return save_walk(pictures, folder / f"{file_name(scene)}{suffix}")
 
     def present(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
         return super().present(scene, inputs, request) if self.supports(scene["system"]) else self.draw(scene, language(request))
@@ -116,7 +117,7 @@ class Between(View):
         updates = {self.note: "" if can else f'<p class="empty">{w.NOTHING_BETWEEN.say(lang)}</p>', self.all: gr.update(visible=can)}
         if not can:
             return updates
-        names = catalog.classes(scene["system"])
+        names = catalog.labels(scene["system"])
         uris = [html.png_uri(self.image(scene | {"blend": step})) for step in STEPS]
         return updates | {
             self.stage: self.stage_html(scene, lang),
@@ -136,5 +137,10 @@ class Between(View):
         said = f"{scene['label']} → {scene['towards']}"
         caption = f"<output>{number(scene['blend'], '.2f', lang)}</output>"
         uri = html.png_uri(replay.image(made, self.engine), made)
-        name = f"{scene['system']}-{scene['label']}-{scene['towards']}.png"
+        name = f"{file_name(scene)}.png"
         return f'<div class="stage one">{figure(uri, escape(said), escape(name, quote=True), lang, caption)}</div>'
+
+
+def file_name(scene: dict) -> str:
+    """Name of a result, without its suffix: a class may be called "cat/large"."""
+    return re.sub(r"[^\w .-]", "-", "-".join([scene["system"], *(class_of(scene[key]) for key in ("label", "towards"))]))

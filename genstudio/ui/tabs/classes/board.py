@@ -46,17 +46,17 @@ class Board(View):
         on(self.go.click, self.on_ask, self.inputs, self.outputs, **ONCE)
 
     def new_scene(self, system: str) -> dict:
-        return super().new_scene(system) | {"label": catalog.classes(system)[0]}
+        return super().new_scene(system) | {"label": catalog.labels(system)[0]}
 
     def names(self) -> list[str]:
         """Union of the classes of all models."""
-        return sorted({name for system in self.systems for name in catalog.classes(system)})
+        return sorted({name for system in self.systems for name in catalog.labels(system)})
 
     @friendly
     def on_ask(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
         scene, lang = self.read(inputs), language(request)
         seed, label = fields.check_seed(scene["seed"] or 0), str(scene["label"])
-        names = [name for name in self.systems if label in catalog.classes(name)]
+        names = [name for name in self.systems if label in catalog.labels(name)]
         cards: list[str] = []
         yield {self.scene: scene, self.answers: self.table(cards, len(names))}
         with closing(compare_models.ask(self.engine, names, label, seed)) as answers:
@@ -94,7 +94,7 @@ class Board(View):
             original = html.picture(html.png_uri(answer.original), w.NEAREST.say(lang))
             near = f"<figure>{original}<figcaption>{w.NEAREST.say(lang)}, {apart}</figcaption></figure>"
         facts = {
-            w.TOOK: number(answer.seconds, ".2f", lang) + " s",
+            w.TOOK: number(answer.seconds, ".2g" if answer.seconds < 1 else ".1f", lang) + " s",
             w.PARAMETERS: number(answer.parameters / 1e6, ".2f", lang) + " M",
             w.SEEN: prediction,
         }

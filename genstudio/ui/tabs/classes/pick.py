@@ -43,7 +43,7 @@ class Pick(View):
             with gr.Column(scale=6, min_width=300, elem_classes="subject-column"):
                 self.subject = gr.HTML(html.WAITING_ONE, elem_id="class-subject")
                 self.labels = gr.Dropdown(
-                    catalog.classes(self.first["system"]), value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="class-labels",
+                    catalog.labels(self.first["system"]), value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="class-labels",
                     info=t(Text(*(said.format(most=MAX_CLASSES) for said in w.CLASSES_HINT))),
                 )  # fmt: skip
                 with gr.Row(elem_classes="tools"):
@@ -79,7 +79,7 @@ class Pick(View):
     # the scene ------------------------------------------------------------------------------------------------------
 
     def new_scene(self, system: str) -> dict:
-        return super().new_scene(system) | {"labels": catalog.classes(system)[:AT_FIRST]}
+        return super().new_scene(system) | {"labels": catalog.labels(system)[:AT_FIRST]}
 
     def with_system(self, scene: dict, system: str) -> dict:
         return self.new_scene(system) | {"each": scene["each"], "seed": scene["seed"]}
@@ -88,14 +88,14 @@ class Pick(View):
         label = (found.get("controls") or {}).get("label")
         controls = {key: value for key, value in (found.get("controls") or {}).items() if key not in OF_CLASSES}
         scene = self.new_scene(found["system"]) | {"seed": int(found["seed"]), "controls": controls}
-        if label in catalog.classes(found["system"]):
+        if label in catalog.labels(found["system"]):
             scene |= {"labels": [label, *(name for name in scene["labels"] if name != label)][:AT_FIRST]}
         return scene
 
     def read(self, inputs: dict) -> dict:
         """The scene with the components' values, checked."""
         scene = super().read(inputs)
-        names = catalog.classes(scene["system"])
+        names = catalog.labels(scene["system"])
         labels = [label for label in scene["labels"] or [] if label in names]
         each = min(MAX_EACH, max(1, int(scene["each"] or 1)))
         return scene | {"labels": labels, "each": each, "seed": fields.check_seed(scene["seed"] or 0)}
@@ -114,6 +114,9 @@ class Pick(View):
         row, column = scene["cell"]
         label = scene["labels"][min(row, len(scene["labels"]) - 1)]
         return self.recipe(scene | {"controls": self.controls(scene) | {"label": label}}, "sample", seed=scene["seed"] + min(column, scene["each"] - 1))
+
+    def pictured(self, scene: dict) -> bool:
+        return bool(scene["labels"])
 
     def immediate(self, scene: dict) -> bool:
         return not self.systems[scene["system"]].model.slow
@@ -174,7 +177,7 @@ class Pick(View):
     # rendering ------------------------------------------------------------------------------------------------------
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        names = catalog.classes(scene["system"])
+        names = catalog.labels(scene["system"])
         updates = {
             self.labels: gr.update(choices=names, value=scene["labels"]),
             self.each: scene["each"],

@@ -35,7 +35,7 @@ class Sets(View):
 
     def render(self) -> None:
         gr.Markdown(t(w.SET_HINT), elem_classes="caption")
-        names = catalog.classes(self.first["system"])
+        names = catalog.labels(self.first["system"])
         self.labels = gr.Dropdown(names, value=self.first["labels"], multiselect=True, filterable=True, label=t(w.CLASSES), elem_id="set-labels")
         with gr.Row(elem_classes="tools"):
             self.each = gr.Slider(1, MAX_EACH, 20, step=1, label=t(w.EACH), elem_id="set-each")
@@ -68,7 +68,7 @@ class Sets(View):
             on(stopped.then, lambda: (gr.update(visible=False), ""), None, [stop, shown], **ONCE)
 
     def new_scene(self, system: str) -> dict:
-        return super().new_scene(system) | {"labels": catalog.classes(system)[:100]}
+        return super().new_scene(system) | {"labels": catalog.labels(system)[:100]}
 
     @friendly
     def on_make(self, inputs: dict, request: gr.Request) -> Iterator[dict]:
@@ -105,7 +105,7 @@ class Sets(View):
         return self.draw(scene, language(request))
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        names = catalog.classes(scene["system"])
+        names = catalog.labels(scene["system"])
         return {
             self.labels: gr.update(choices=names, value=scene["labels"]),
             self.each: scene["each"],

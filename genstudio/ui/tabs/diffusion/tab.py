@@ -268,7 +268,7 @@ class DiffusionTab(SessionTab):
         """Run img2img (SDEdit) on a visitor's picture."""
         self.check_drawn(request)
         session = self.backend.sessions.of(request)
-        session.own, session.made = read_input(Path(path).read_bytes()), None
+        session.own, session.made = read_input(Path(path).read_bytes(), language(request)), None
         if scene := self.awaited_scene(session):  # with its mask
             yield from self.present(scene, self.front, request)
             return

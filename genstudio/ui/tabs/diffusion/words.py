@@ -44,14 +44,14 @@ THINNED = Text(
     "Of this run {kept} of {steps} steps are kept: that is what its memory of {most} MB holds.",
     "De ce parcours, {kept} pas sur {steps} sont gardés : c’est ce que tient sa mémoire de {most} Mo.",
 )
-NOISED = Text("What is there", "Ce qui est là")
-NOISED_NOTE = Text("x_t, the noised picture", "x_t, l’image bruitée")
-GUESS = Text("What it sees in it", "Ce qu’il y voit")
-GUESS_NOTE = Text("x̂₀, its guess of the picture", "x̂₀, son estimation de l’image")
-NOISE = Text("What it takes for noise", "Ce qu’il prend pour du bruit")
+NOISED = Text("Noised picture", "Image bruitée")
+NOISED_NOTE = Text("xₜ, input of the network", "xₜ, entrée du réseau")
+GUESS = Text("Estimated picture", "Image estimée")
+GUESS_NOTE = Text("x̂₀, without its noise", "x̂₀, sans son bruit")
+NOISE = Text("Estimated noise", "Bruit estimé")
 NOISE_NOTE = Text("ε, scaled so that grey is none", "ε, à l’échelle : le gris est nul")
 PICTURE = Text("The picture", "L’image")
-PICTURE_NOTE = Text("the last guess", "la dernière estimation")
+PICTURE_NOTE = Text("the last estimate", "la dernière estimation")
 SCRUB = Text("Step", "Pas")
 SCRUB_HINT = Text(
     "Drag through the run, or use the arrow keys: nothing is computed again.",

@@ -110,6 +110,14 @@ class Atlas(View):
         low, high = np.quantile(latents, OUTERMOST, 0), np.quantile(latents, 1 - OUTERMOST, 0)
         return low - MARGIN * (high - low), (1 + 2 * MARGIN) * (high - low)
 
+    def pictured(self, scene: dict) -> bool:
+        return bool(self.flat)
+
+    def recipe_of(self, scene: dict) -> dict:
+        """Recipe of the picture under the cursor: on the map of the selected model, else on the last one."""
+        name = scene["system"] if scene["system"] in self.flat else self.flat[-1]
+        return self.made_at(name, self.code_at(scene, name))
+
     def made_at(self, name: str, code: np.ndarray) -> dict:
         return recipe.make(self.engine.hold(name), "decode", code=encoding.pack(code), controls={})
 

@@ -11,7 +11,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio.images import enlarged, flatten, open_picture, save_loop
+from genstudio.images import enlarged, flatten, save_loop
 from genstudio.latent.style_layers import groups, layers_of, loop, mixed, word_of
 from genstudio.models.stylegan2 import FIXED, NEW
 from genstudio.recipes import encoding, fields, mixing
@@ -21,6 +21,7 @@ from genstudio.ui.endpoint import searched, searching
 from genstudio.ui.events import DRAG, LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
+from genstudio.ui.sessions import read_picture
 from genstudio.ui.tabs.style import pieces
 from genstudio.ui.tabs.style import words as w
 from genstudio.ui.tabs.style.faces import end_of, faces_of, name_of, with_face, within_reach
@@ -49,6 +50,9 @@ class Mixing(View):
         self.named = NamedDirections("genstudio-style-directions", check_named)
         with gr.Row(elem_classes="mixing"):
             with gr.Column(scale=9, min_width=340, elem_classes="stage-column"):
+                self.search = gr.HTML(elem_id="mix-search")  # at the top: a picture may be dropped anywhere
+                stop = dict(visible=False, elem_id="mix-stop", elem_classes="stop-search", size="sm", variant="stop")
+                self.stop = gr.Button(t(page_words.STOP_SEARCH), **stop)
                 self.taken = gr.HTML(elem_id="mix-layers", js_on_load=html.PICK)
                 gr.Markdown(t(w.TAKEN_HINT), elem_classes="caption")
                 self.matrix = gr.HTML(elem_id="mix-matrix", js_on_load=html.PICK)
@@ -61,8 +65,6 @@ class Mixing(View):
                 gr.Markdown(t(w.SEEDS_HINT), elem_classes="caption")
                 self.upload = gr.UploadButton(t(w.UPLOAD), file_types=["image"], file_count="multiple", elem_id="mix-upload", size="sm")
                 gr.Markdown(t(w.UPLOAD_HINT), elem_classes="caption")
-                self.search = gr.HTML(elem_id="mix-search")
-                self.stop = gr.Button(t(page_words.STOP_SEARCH), visible=False, elem_id="mix-stop", size="sm", variant="stop")
                 with gr.Accordion(t(w.DIRECTIONS), open=False, elem_id="mix-directions"), gr.Row(elem_classes="beside"):
                     with gr.Column(scale=6, min_width=220):
                         titles = [(t(label), kind) for kind, label in DIRECTION_TITLES.items()]
@@ -239,7 +241,7 @@ class Mixing(View):
             raise ValueError(w.TOO_MANY_PICTURES.say(language(request), most=MAX_PICTURES))
         scene = self.read(inputs)
         for path in paths:
-            for updates in self.open_picture(flatten(open_picture(path)), scene, inputs, request):
+            for updates in self.open_picture(flatten(read_picture(path, language(request))), scene, inputs, request):
                 yield updates
             scene = updates[self.scene]
 

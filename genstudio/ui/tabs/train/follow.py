@@ -15,7 +15,8 @@ from PIL import Image
 
 from genstudio import checkpoint
 from genstudio.controls import number, thousands
-from genstudio.registry import find_system
+from genstudio.data.pairs import BAR
+from genstudio.registry import find_system, systems
 from genstudio.scores import evaluation
 from genstudio.sharing import hub, hub_cache
 from genstudio.training import jobs
@@ -128,16 +129,18 @@ class Follow:
 
     def stage(self, job: Job, grids: Sequence[Path], place: float, lang: str) -> str:
         """Sample grids of a snapshot: EMA weights, and raw weights of the same step, which are drawn less often."""
-        if not grids:
+        if not grids and job.spec.system in systems():
             awaited = makes_pictures(find_system(job.spec.system).model)
             return f'<p class="empty">{w.NO_WALL.say(lang)}</p>' if awaited else ""
+        if not grids:
+            return ""
         at = min(len(grids) - 1, max(0, int(place)))
         shown, raw = [(grids[at], w.AVERAGE, w.AVERAGE_NOTE)], grids[at].parent / "raw" / grids[at].name
         if raw.exists():
             shown.append((raw, w.RAW, w.RAW_NOTE))
         figures = "".join(
             f'<figure><div class="frame">{html.picture(uri(grid), title.say(lang))}</div><figcaption>'
-            f"<b>{title.say(lang)}</b>{note.say(lang)}"
+            f"<b>{title.say(lang)}</b><span>{note.say(lang)}</span>"
             f"<output>{w.AT_STEP.say(lang, step=int(grid.stem))}</output></figcaption></figure>"
             for grid, title, note in shown
         )
@@ -189,11 +192,14 @@ def result_name(job: Job) -> str:
 
 
 def source(job: Job) -> str:
-    return Path(job.spec.data).stem
+    return " | ".join(Path(part).stem for part in job.spec.data.split(BAR))
 
 
 def title(job: Job, lang: str) -> str:
-    return find_system(job.spec.system).title.say(lang)
+    try:
+        return find_system(job.spec.system).title.say(lang)
+    except ValueError:  # of a file of one's own that is not here now
+        return job.spec.system
 
 
 def share_done(job: Job) -> float | None:
@@ -213,6 +219,8 @@ def head(job: Job, lang: str) -> str:
         numbers = {"images": thousands(now["images"]), "whole": thousands(whole), "rate": number(now['rate'], ".3g", lang), "left": time_left(now["eta"], lang)}
         said = (w.LEFT if job.state == jobs.RUNNING else w.SO_FAR).say(lang, **numbers)
         bar = html.progress(now["step"] / now["steps"], said)
+        if now["step"] >= now["steps"] and job.state == jobs.RUNNING:  # what follows has no steps to count
+            bar = html.progress(None, w.FINISHING.say(lang))
     why = ""
     if job.why:
         advice = w.GOES_ON.say(lang) if job.state == jobs.FAILED else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -12,6 +13,7 @@ import gradio as gr
 
 from genstudio import catalog, checkpoint, data, paths
 from genstudio.controls import Refusal, Text, number, thousands
+from genstudio.data.pairs import BAR
 from genstudio.data.report import Survey, survey
 from genstudio.registry import find_system, systems
 from genstudio.system import Recipe, check_recipe
@@ -26,6 +28,7 @@ from genstudio.ui.tabs.train.session import TrainSession
 OPENS_ON = "vae_avatars"
 MAIN = ("images", "rate")  # the others are collapsed
 LISTED = 6  # names per row of the report
+SETS = (".zip", ".pixels")  # suffixes of files that hold a set; any other file is a picture
 
 
 def roots() -> list[Path]:
@@ -37,7 +40,10 @@ def roots() -> list[Path]:
 
 
 def allowed(word: str) -> str:
-    """Check a path from a visitor. Raises ValueError with the reason if it may not be read."""
+    """Check a path from a visitor, or two of them with a bar between. Raises ValueError with the reason if one may not
+    be read."""
+    if BAR in word:
+        return BAR.join(allowed(part) for part in word.split(BAR))
     path = Path(word.strip()).expanduser().resolve()
     if not any(path.is_relative_to(root) for root in roots()):
         facts = {"path": path, "roots": ", ".join(map(str, roots()))}
@@ -111,6 +117,7 @@ class TrainingForm:
     def opening(self, session: TrainSession, lang: str) -> dict:
         """Updates of the form on a new page."""
         chosen = self.turned(OPENS_ON, lang)
+        session.system, session.shown = OPENS_ON, {}
         return self.show(session, "own", lang) | chosen | self.propose(session, OPENS_ON, chosen[self.start]["value"], None, lang)
 
     def pictures(self, session: TrainSession, inputs: dict, lang: str) -> str:
@@ -122,7 +129,7 @@ class TrainingForm:
         if not session.files:
             raise ValueError(w.NO_PICTURES.say(lang))
         [first, *others] = session.files
-        if not others and first.suffix.lower() not in data.SUFFIXES:
+        if not others and (first.suffix.lower() in SETS or zipfile.is_zipfile(first)):
             return str(first)
         folder = session.folder / "pictures"  # a folder of hard links to single pictures
         if not folder.exists():
@@ -137,10 +144,13 @@ class TrainingForm:
         found = None
         try:
             pictures = self.pictures(session, inputs, lang)
-            shape = finetune.image_shape(find_system(inputs[self.system]), self.begin(inputs))
-            key = pictures, Path(pictures).stat().st_mtime_ns if Path(pictures).exists() else 0, shape
+            system, start = find_system(inputs[self.system]), self.begin(inputs)
+            crop, reverse = (session.typed.get(name, getattr(system.recipe, name)) for name in ("crop", "reverse"))
+            settings = finetune.image_shape(system, start), finetune.pairing(system, start), bool(crop), bool(reverse)
+            places = [Path(part) for part in pictures.split(BAR)]
+            key = pictures, *(path.stat().st_mtime_ns if path.exists() else 0 for path in places), settings
             if session.survey is None or session.survey[0] != key:
-                session.survey = key, survey(pictures, shape)
+                session.survey = key, survey(pictures, *settings)
             found = session.survey[1]
             yield {self.report: report(found, lang)}
         except ValueError as error:
@@ -167,12 +177,16 @@ class TrainingForm:
             if session.typed.get(name, value) != value:
                 shown = w.PROPOSED.say(lang, value=number_text(value, lang))
                 updates[component] = gr.update(info=f"{hint.say(lang)} {shown}")
-            else:
+            elif session.shown.get(name) != value:
                 updates[component] = gr.update(value=value, info=t(hint))
+                session.shown[name] = value
+            else:  # as it stands: an update could overtake what is being typed
+                updates[component] = gr.update(info=t(hint))
         return updates | {self.duration: self.duration_html(session, system, lang)}
 
     def type_number(self, session: TrainSession, name: str, value: Any) -> None:
         """Note that the visitor has set a number, or has cleared it."""
+        session.shown.pop(name, None)
         if value in (None, ""):
             session.typed.pop(name, None)
         else:
@@ -258,13 +272,16 @@ def report(found: Survey, lang: str) -> str:
         w.NEAR: few([escape(" ≈ ".join(group)) for group in found.near], w.OTHERS, lang),
         w.REFUSED: few([escape(line.say(lang)) for line in found.refused], w.OTHERS, lang),
         w.IGNORED: few([escape(name) for name in found.ignored], w.OTHERS, lang),
+        w.LAYOUT: "<br>".join(escape(line.say(lang)) for line in found.notes),
+        w.PAIRS: "<br>".join(escape(f"{source} → {target}") for source, target in found.pairs),
         w.WILL_BE_DONE: "<br>".join(escape(line.say(lang)) for line in found.treatment),
     }
     table = "".join(f"<tr><th>{k.say(lang)}</th><td>{v}</td></tr>" for k, v in rows.items() if v)
     warned = "".join(f'<p class="warning">{escape(line.say(lang))}</p>' for line in found.warnings)
-    sheet = html.picture(html.png_uri(found.sheet), w.SHEET.say(lang))
+    sheet, said = (found.sheet, w.SHEET) if found.pair_sheet is None else (found.pair_sheet, w.PAIR_SHEET)
+    picture = html.picture(html.png_uri(sheet), said.say(lang))
     return (
-        f'{warned}<div class="survey"><figure><div class="frame">{sheet}</div><figcaption>{w.SHEET.say(lang)}</figcaption>'
+        f'{warned}<div class="survey"><figure><div class="frame">{picture}</div><figcaption>{said.say(lang)}</figcaption>'
         f"</figure><table>{table}</table></div>"
     )
 

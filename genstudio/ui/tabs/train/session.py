@@ -14,6 +14,8 @@ class TrainSession(FileSession):
     def __init__(self) -> None:
         super().__init__()
         self.typed: dict[str, Any] = {}  # numbers of the recipe that the visitor has set: no proposal replaces them
+        self.shown: dict[str, Any] = {}  # proposed numbers that stand in the fields
+        self.system: str | None = None  # of the numbers
         self.proposal: Recipe | None = None
         self.survey: tuple[tuple, Survey] | None = None  # of which pictures, and the report on them
         self.game: tuple[str, Stepper] | None = None  # job id, copy of the training

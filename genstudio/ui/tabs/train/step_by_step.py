@@ -96,7 +96,8 @@ def playable() -> list[tuple[str, str]]:
 
 
 def table(stand: GameState, heat: bool, lang: str) -> str:
-    """Table of generated and real images, each with D's output as a bar from 0 (generated) to 1 (real)."""
+    """Table of generated and real images, each with D's output as a bar: from 0 (generated) to 1 (real) where it is a
+    probability, else from the least of these outputs to the largest."""
     counts = ", ".join(f"{'D' if player == 'critic' else 'G'} {n}" for player, n in stand.taken.items())
     norms = {f"‖∇{'D' if player == 'critic' else 'G'}‖": norm for player, norm in stand.norms.items()}
     found = (stand.terms | norms).items()
@@ -104,16 +105,18 @@ def table(stand: GameState, heat: bool, lang: str) -> str:
     said = w.TAKEN.say(lang, counts=counts) + (f" · {terms}" if terms else "")
     fakes = heated(stand.fakes, stand.heat) if heat and stand.heat is not None else stand.fakes
     body = f'<p class="legend">{said}</p>'
+    outputs = np.concatenate([stand.on_fakes, stand.on_reals])
+    ends = (0.0, 1.0) if stand.probable else (float(outputs.min()), float(outputs.max()))
     for name, pictures, verdicts in ((w.MADE, fakes, stand.on_fakes), (w.REAL, stand.reals, stand.on_reals)):
-        tiles = "".join(tile(picture, float(verdict), lang) for picture, verdict in zip(pictures, verdicts, strict=True))
+        tiles = "".join(tile(picture, float(verdict), ends, lang) for picture, verdict in zip(pictures, verdicts, strict=True))
         body += f"<h4>{name.say(lang)}</h4><div class=\"verdicts\">{tiles}</div>"
     return body
 
 
-def tile(picture: np.ndarray, verdict: float, lang: str) -> str:
-    shown = number(verdict, ".2f", lang)
+def tile(picture: np.ndarray, verdict: float, ends: tuple[float, float], lang: str) -> str:
+    shown, share = number(verdict, ".2f", lang), (verdict - ends[0]) / (ends[1] - ends[0] or 1)
     return (
-        f'<figure>{html.picture(html.png_uri(picture), shown)}<meter min="0" max="1" value="{verdict:.3f}"></meter>'
+        f'<figure>{html.picture(html.png_uri(picture), shown)}<meter min="0" max="1" value="{share:.3f}"></meter>'
         f"<figcaption>{shown}</figcaption></figure>"
     )
 

@@ -64,6 +64,8 @@ class TrainTab(Tab):
         stream(form.system.input, self.on_system, inputs, reading, **LAST)
         for name, component in form.numbers.items():
             on(component.input, self.typing(name), {component, form.system}, form.duration, **LAST)
+        for name in ("crop", "reverse"):  # which the report depends on
+            stream(form.numbers[name].input, self.on_read_otherwise(name), inputs, reading, **LAST)
         on(form.go.click, self.on_go, inputs, outputs, **ONCE)
 
         on(follow.timer.tick, self.on_tick, inputs, [self.cards, *follow.outputs], **DRAG)
@@ -149,10 +151,25 @@ class TrainTab(Tab):
 
     @friendly
     def on_system(self, inputs: dict, request: gr.Request) -> Iterator[Updates]:
+        """Update the start, the report and the numbers for another system. A list that closes without a choice sends
+        the system that was there."""
+        session = self.sessions.of(request)
+        if session.system == inputs[self.form.system]:
+            yield {}
+            return
+        session.system = inputs[self.form.system]
         updates = self.form.turned(inputs[self.form.system], language(request))
         inputs = inputs | {self.form.start: updates[self.form.start]["value"]}  # before Gradio modifies the update
         yield updates
         yield from self.on_pictures_said(inputs, request)
+
+    def on_read_otherwise(self, name: str) -> Callable:
+        @friendly
+        def on_toggle(inputs: dict, request: gr.Request) -> Iterator[Updates]:
+            self.form.type_number(self.sessions.of(request), name, inputs[self.form.numbers[name]])
+            yield from self.on_pictures_said(inputs, request)
+
+        return on_toggle
 
     def typing(self, name: str) -> Callable:
         @friendly

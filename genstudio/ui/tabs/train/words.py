@@ -23,12 +23,17 @@ SET = Text("a known set", "un ensemble connu")
 SETS = Text("Set", "Ensemble")
 UPLOAD = Text("Choose a zip or pictures", "Choisir un zip ou des images")
 DROP = Text(
-    "A zip of pictures, or some pictures: choose them, or drop them here. Folders in the zip are classes.",
-    "Un zip d’images, ou des images : choisissez-les, ou déposez-les ici. Les dossiers du zip sont des classes.",
+    "A zip of pictures, or some pictures: choose them, or drop them here. Folders in the zip are classes; for a translator "
+    "they are the two sides, A and B, or trainA and trainB, or its pictures are pairs side by side.",
+    "Un zip d’images, ou des images : choisissez-les, ou déposez-les ici. Les dossiers du zip sont des classes ; pour un "
+    "traducteur ce sont les deux côtés, A et B, ou trainA et trainB, ou ses images sont des paires côte à côte.",
 )
 HERE_IS = Text("{name}: {size}", "{name} : {size}")
 FOLDER = Text("… or a folder of this machine", "… ou un dossier de cette machine")
-FOLDER_HINT = Text("Its path, under {roots}.", "Son chemin, sous {roots}.")
+FOLDER_HINT = Text(
+    "Its path, under {roots}. For pairs, two with a bar between: A|B.",
+    "Son chemin, sous {roots}. Pour des paires, deux séparés d’une barre : A|B.",
+)
 OUTSIDE = Text(
     "{path} lies outside the folders that this studio may read: {roots}",
     "{path} est en dehors des dossiers que ce studio peut lire : {roots}",
@@ -46,9 +51,13 @@ OTHERS = Text("and {count} more", "et {count} de plus")
 DUPLICATES = Text("Equal pictures", "Images égales")
 NEAR = Text("Nearly equal pictures", "Images presque égales")
 REFUSED = Text("Refused", "Refusées")
-IGNORED = Text("Files that are no pictures", "Fichiers qui ne sont pas des images")
+IGNORED = Text("Files that are skipped", "Fichiers laissés de côté")
+LAYOUT = Text("Folders and labels", "Dossiers et étiquettes")
+PAIRS = Text("The first pairs", "Les premières paires")
 WILL_BE_DONE = Text("What is done to them", "Ce qui leur est fait")
 SHEET = Text("Some of them, as the model will see them", "Quelques-unes, telles que le modèle les verra")
+
+PAIR_SHEET = Text("The first pairs, as the model will see them", "Les premières paires, telles que le modèle les verra")
 
 # System and start
 SYSTEM = Text("2 · System and start", "2 · Le système et son départ")
@@ -99,6 +108,13 @@ RECIPE: dict[str, tuple[Text, Text]] = {
         Text("Shift", "Décalage"),
         Text("Pixels by which pictures are shifted at random.", "Pixels dont les images sont décalées au hasard."),
     ),
+    "mirror": (
+        Text("Mirrored margins", "Marges en miroir"),
+        Text(
+            "What a shift uncovers mirrors the picture; else it repeats its border.",
+            "Ce qu’un décalage découvre reflète l’image ; sinon le bord s’y répète.",
+        ),
+    ),
     "seed": (
         Text("Seed", "Graine"),
         Text("Of the initial weights, the order of pictures and all noise.", "Des poids initiaux, de l’ordre des images et de tout bruit."),
@@ -106,6 +122,17 @@ RECIPE: dict[str, tuple[Text, Text]] = {
     "flip": (
         Text("Mirror half of the pictures", "Mettre en miroir la moitié des images"),
         Text("Not for letters and digits.", "Pas pour les lettres ni les chiffres."),
+    ),
+    "crop": (
+        Text("Learn from crops of large pictures", "Apprendre de morceaux des grandes images"),
+        Text(
+            "They are cut at random, scaled by 1 to 2; else each picture is shrunk whole.",
+            "Pris au hasard, réduits de 1 à 2 fois ; sinon chaque image est réduite en entier.",
+        ),
+    ),
+    "reverse": (
+        Text("Translate from B to A", "Traduire de B vers A"),
+        Text("Of pairs: turns the direction round.", "Pour des paires : inverse le sens."),
     ),
     "augment": (
         Text("Augment for the critic", "Augmenter pour le critique"),
@@ -137,6 +164,7 @@ DELETE = Text("Delete", "Supprimer")
 SURE = Text("Delete this training and all that it has made?", "Supprimer cet entraînement et tout ce qu’il a fait ?")
 DELETED = Text("The training is deleted.", "L’entraînement est supprimé.")
 GONE = Text("This training is no longer here.", "Cet entraînement n’est plus là.")
+FINISHING = Text("All pictures seen: writing the weights and the film…", "Toutes les images vues : écriture des poids et du film…")
 LEFT = Text("{images} of {whole} pictures · {rate} pictures/s · {left} left", "{images} images sur {whole} · {rate} images/s · encore {left}")
 SO_FAR = Text("{images} of {whole} pictures", "{images} images sur {whole}")
 HOURS, MINUTES, SECONDS = Text("{n} h {m} min", "{n} h {m} min"), Text("{n} min", "{n} min"), Text("{n} s", "{n} s")
@@ -183,6 +211,12 @@ TERMS = {
     "D(real)": Text("D(real)", "D(vraies)"),
     "D(fake)": Text("D(made)", "D(faites)"),
     "D(fake_after)": Text("D(made) after the step", "D(faites) après le pas"),
+    "critic(real)": Text("critic on real ones", "critique, vraies"),
+    "critic(fake)": Text("critic on made ones", "critique, faites"),
+    "critic(fake_after)": Text("critic on made ones after the step", "critique, faites, après le pas"),
+    "gradient penalty": Text("gradient penalty", "pénalité de gradient"),
+    "pull-away": Text("pull-away", "éloignement"),
+    "diversity": Text("diversity", "diversité"),
 }
 VARIETY = Text("Variety, 1 is as real pictures", "Variété, 1 comme les vraies images")
 
@@ -211,7 +245,8 @@ GAME_HINT = Text(
     "Un jeu en pause, sur une copie : un pas du critique D ou du générateur G, et ce que D dit alors de chaque image.",
 )
 NO_GAME = Text(
-    "Choose a paused or finished training of a GAN above.", "Choisissez ci-dessus un entraînement de GAN en pause ou terminé."
+    "Choose one of the GANs here, or above a paused or finished training of a GAN.",
+    "Choisissez ici l’un des GAN, ou ci-dessus un entraînement de GAN en pause ou terminé.",
 )
 NO_GAN = Text(
     "This training is no game: only a GAN that draws from noise has two players.",

@@ -51,6 +51,14 @@ class TranslateBackend:
     def draws(self, system: str) -> bool:
         return self.systems[system].takes == "drawings"
 
+    def has_tiles(self, system: str) -> bool:
+        """True if the visitor may choose between the network's resolution and the picture's."""
+        model = self.engine.hold(system).model
+        return model.own_side is not None and model.tiles
+
+    def paints(self, system: str) -> bool:
+        return self.systems[system].takes == "labels"
+
     def own_side(self, system: str) -> int | None:
         return self.engine.hold(system).model.own_side
 

@@ -34,7 +34,7 @@ class Draw:
 
     def run(self, session: TranslateSession, scene: dict, lang: str) -> dict:
         """Updates with the coloured drawing, without line extraction."""
-        sheet = read_input(session.drawing) if session.drawing else example_input(drawing())
+        sheet = read_input(session.drawing, lang) if session.drawing else example_input(drawing())
         scene = scene | {"detail": None, "background": "#ffffff"}
         made = self.backend.recipe(scene, sheet.digest)
         coloured = self.backend.at_once(np.array(flatten(sheet.picture)), scene)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import gradio as gr
 
-from genstudio.tasks.translate_files import Outcome, translate_files
+from genstudio.data.reading import some
+from genstudio.tasks.translate_files import Outcome, skipped, translate_files
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.language import t
@@ -81,7 +82,7 @@ class Many:
                     yield {self.report: html.progress(outcome.done / outcome.of, note) + listed(lines, lang)}
         if run.stopped and not run.cancelled:
             return
-        yield self.show(session, lang) | {self.report: self.done(lines, target, run.stopped, lang)}
+        yield self.show(session, lang) | {self.report: self.done(lines, target, run.stopped, lang) + rubbish(session.files, lang)}
 
     def done(self, lines: list[Outcome], target: Path, stopped: bool, lang: str) -> str:
         refused = sum(bool(line.trouble) for line in lines)
@@ -95,11 +96,22 @@ class Many:
         return f'<div class="done"><b>{said}</b>{link}</div>{listed(lines, lang)}'
 
 
+def said(line: Outcome, lang: str) -> str:
+    """Outcome of a file, in words."""
+    return line.trouble.say(lang) if line.trouble else "; ".join(t.say(lang) for t in line.remarks or (w.WRITTEN,))
+
+
+def rubbish(sources: Sequence[Path], lang: str) -> str:
+    """Line on the files that were skipped, if there are any."""
+    names = skipped(sources)
+    return f'<p class="legend">{w.SKIPPED.say(lang, count=len(names), names=escape(some(names).say(lang)))}</p>' if names else ""
+
+
 def listed(lines: Sequence[Outcome], lang: str) -> str:
     """Report with a line per file, newest first. File names are untrusted."""
     rows = "".join(
         f'<li class="{"refused" if line.trouble else ""}"><span>{escape(line.name)}</span>'
-        f"<span>{escape((line.trouble or w.WRITTEN).say(lang))}</span></li>"
+        f"<span>{escape(said(line, lang))}</span></li>"
         for line in reversed(lines[-LISTED:])
     )
     return f'<ol class="report">{rows}</ol>'

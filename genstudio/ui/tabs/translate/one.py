@@ -9,11 +9,12 @@ import numpy as np
 from PIL import Image
 
 from genstudio.controls import number
-from genstudio.images import error_map, save_png
+from genstudio.engine.edges import translation_remarks
+from genstudio.images import WHOLLY_TRANSPARENT, error_map, remarks, save_png
 from genstudio.recipes import commands
 from genstudio.ui import html, words
-from genstudio.ui.language import t
-from genstudio.ui.sessions import url
+from genstudio.ui.language import sentence_of, t
+from genstudio.ui.sessions import InputPicture, url
 from genstudio.ui.tabs.translate import pieces
 from genstudio.ui.tabs.translate import words as w
 from genstudio.ui.tabs.translate.backend import WAYS, TranslateBackend
@@ -71,7 +72,7 @@ class One:
         updates = self.show(session, scene, before, after, seconds, lang)
         yield updates if whole else {self.stage: updates[self.stage]}
         if whole:
-            more = {self.note: self.warning(scene, before, lang), self.tiles: self.maps(scene, before, after, lang)}
+            more = {self.note: self.warning(scene, taken, before, lang), self.tiles: self.maps(scene, before, after, lang)}
             if not run.stopped:
                 yield more
 
@@ -95,9 +96,13 @@ class One:
             self.script: commands.script(made),
         }
 
-    def warning(self, scene: dict, before: np.ndarray, lang: str) -> str:
-        """Warning if the picture is unlike the training data, or note on line extraction."""
+    def warning(self, scene: dict, taken: InputPicture, before: np.ndarray, lang: str) -> str:
+        """Warning if the picture is unlike the training data, or notes on the picture and on line extraction."""
         knows = self.backend.systems[scene["system"]].knows
+        if WHOLLY_TRANSPARENT in remarks(taken.picture):
+            return f'<p class="warning">{sentence_of(WHOLLY_TRANSPARENT, lang)}</p>'
+        if said := translation_remarks(self.backend.engine.hold(scene["system"]).model, taken.picture):
+            return "".join(f'<p class="legend">{sentence_of(remark, lang)}</p>' for remark in said)
         if knows and self.backend.engine.novelty(scene["system"], Image.fromarray(before)) > 1:
             said = w.FOREIGN.say(lang, knows=knows.say(lang))
             return f'<p class="warning">{said}</p>'

@@ -24,4 +24,5 @@ class TranslateSession(FileSession):
         self.awaited: dict | None = None  # a restored recipe whose picture has yet to be opened
         self.own: InputPicture | None = None  # None: examples
         self.drawing: bytes | None = None  # PNG
+        self.labels: InputPicture | None = None  # in the paint box
         self.made: Any = None  # digest and settings of the result on the stage

@@ -48,7 +48,7 @@ class TranslateSettings:
         lines = self.backend.draws(system) and inputs[self.lines]
         return {
             "system": system,
-            "view": inputs[self.view] if self.backend.own_side(system) else "own",
+            "view": inputs[self.view] if self.backend.has_tiles(system) else "own",
             "background": hexadecimal(inputs[self.background]),
             "detail": fields.check_detail(inputs[self.detail]) if lines else None,
             "controls": self.panel.values(system, inputs),
@@ -62,7 +62,7 @@ class TranslateSettings:
             **self.panel.show(system, scene["controls"]),
             self.lines: gr.update(visible=self.backend.draws(system), value=lines),
             self.detail: gr.update(visible=lines, value=scene["detail"] if lines else DETAIL),
-            self.view: gr.update(visible=self.backend.own_side(system) is not None, value=scene["view"]),
+            self.view: gr.update(visible=self.backend.has_tiles(system), value=scene["view"]),
             self.background: gr.update(visible=see_through, value=hexadecimal(scene["background"])),
         }
 

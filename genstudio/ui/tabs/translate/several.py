@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
-from genstudio.controls import Text
+from genstudio.controls import Refusal, Text, sentence
 from genstudio.engine.edges import outlines
 from genstudio.images import flatten
 from genstudio.ui import html
@@ -49,7 +49,11 @@ class Several:
                     shown = outlines(small, side=self.backend.own_side(name))
                 else:
                     note = w.UNLIKE.say(lang)
-            cells.append(cell(self.backend.at_once(np.array(shown), opening), name, system.title.say(lang), note))
+            try:
+                made = self.backend.at_once(np.array(shown), opening)
+            except Refusal as refused:  # by a model of label pictures
+                made, note = np.array(small), sentence(refused).say(lang)
+            cells.append(cell(made, name, system.title.say(lang), note))
             if run.stopped:
                 return
         yield {self.grid: f'<div class="systems">{"".join(cells)}</div>'}

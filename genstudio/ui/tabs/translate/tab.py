@@ -16,7 +16,7 @@ from genstudio.controls import Text
 from genstudio.images import flatten
 from genstudio.ui import html
 from genstudio.ui import words as page_words
-from genstudio.ui.events import DIRECT, EACH, LAST, ONCE, on
+from genstudio.ui.events import DIRECT, DRAG, EACH, LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.panels import Panel
 from genstudio.ui.session_tab import SessionTab
@@ -28,6 +28,7 @@ from genstudio.ui.tabs.translate.backend import TranslateBackend
 from genstudio.ui.tabs.translate.draw import Draw
 from genstudio.ui.tabs.translate.many import Many
 from genstudio.ui.tabs.translate.one import One
+from genstudio.ui.tabs.translate.paint import Paint
 from genstudio.ui.tabs.translate.session import TranslateSession
 from genstudio.ui.tabs.translate.settings import DETAIL, TranslateSettings
 from genstudio.ui.tabs.translate.several import Several
@@ -38,11 +39,17 @@ SHOWN = 480  # pixels of the picture at the side
 class TranslateTab(SessionTab):
     key, title = "translate", w.TAB
     needs = verbs = ("translate",)
-    opens_on = ("pix2pix_sketch",)
+    opens_on = ("pix2pix_sketch", "pix2pix_facades")
     empty = w.NO_TRANSLATORS
     picture_opened, picture_missing = w.PICTURE_OPENED, w.BRING
     backend_type = TranslateBackend
-    part_types = (("one", w.ONE, One), ("draw", w.DRAW, Draw), ("all", w.ALL, Several), ("many", w.MANY, Many))
+    part_types = (
+        ("one", w.ONE, One),
+        ("draw", w.DRAW, Draw),
+        ("paint", w.PAINT, Paint),
+        ("all", w.ALL, Several),
+        ("many", w.MANY, Many),
+    )
 
     # the page -----------------------------------------------------------------------------------------------------
 
@@ -63,9 +70,15 @@ class TranslateTab(SessionTab):
                 self.add_parts("translate")
         self.one, self.several, self.many = (self.parts[key] for key in ("one", "all", "many"))
         self.sheet: Draw | None = self.parts.get("draw")
+        self.paint: Paint | None = self.parts.get("paint")
 
     def has_part(self, key: str) -> bool:
-        return key != "draw" or any(self.backend.draws(name) for name in self.systems)
+        return any(self.serves(key, name) for name in self.systems)
+
+    def serves(self, part: str, system: str) -> bool:
+        """True if the part is for the system: sheet and paint box are for models of drawings and of labels."""
+        wanted = {"draw": self.backend.draws, "paint": self.backend.paints}.get(part)
+        return wanted is None or wanted(system)
 
     def wire(self) -> None:
         inputs, stream = self.inputs, self.deferred.stream
@@ -87,6 +100,9 @@ class TranslateTab(SessionTab):
         if self.sheet:
             # "always_last" would send the last event with the first one's data; the canvas itself waits between two.
             on(self.sheet.pad.input, self.on_drawing, inputs, self.sheet.drawn, **EACH)
+        if self.paint:
+            on(self.paint.board.input, self.on_stroke, inputs, self.paint.result, **DRAG | EACH)
+            on(self.paint.board.release, self.on_painted, inputs, [self.paint.result, self.paint.losses], **EACH)
         stream(self.several.grid.select, self.on_system, inputs, front, **EACH)
         on(self.many.upload.upload, self.on_files, inputs | {self.many.upload}, self.outputs, **ONCE)
         on(self.many.start.click, self.on_many, inputs, self.many.outputs, **ONCE)
@@ -132,6 +148,24 @@ class TranslateTab(SessionTab):
         return self.sheet.run(session, self.read(inputs), language(request))
 
     @friendly
+    def on_stroke(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Updates:
+        """Translate the labels during a stroke, unless a newer event has come."""
+        session, drags = self.backend.sessions.of(request), self.paint.drags
+        drags.begin(event, request)
+        session.labels = read_input(html.read_uri(event.png))
+        if drags.overtaken(event, request):
+            return {}
+        shown = self.paint.run(session, self.read(inputs), language(request), whole=False)
+        return {} if drags.overtaken(event, request) else shown
+
+    @friendly
+    def on_painted(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Updates:
+        session = self.backend.sessions.of(request)
+        self.paint.drags.begin(event, request)
+        session.labels = read_input(html.read_uri(event.png))
+        return self.paint.run(session, self.read(inputs), language(request))
+
+    @friendly
     def on_files(self, inputs: dict, request: gr.Request) -> Updates:
         paths = [Path(path) for path in inputs[self.many.upload]]
         return self.many.take(self.backend.sessions.of(request), paths, language(request))
@@ -158,7 +192,7 @@ class TranslateTab(SessionTab):
         """Translate a visitor's picture in place of the example."""
         self.check_drawn(request)
         session = self.backend.sessions.of(request)
-        session.own = read_input(Path(path).read_bytes())
+        session.own = read_input(Path(path).read_bytes(), language(request))
         scene = self.awaited_scene(session) or self.fitted(session, self.read(inputs))
         yield from self.present(scene, self.front, request)
 
@@ -176,7 +210,6 @@ class TranslateTab(SessionTab):
         return [self.settings.panel]
 
     def select_system(self, name: str, inputs: dict, request: gr.Request) -> Updates:
-        self.backend.systems = self.systems
         scene = self.fitted(self.backend.sessions.of(request), self.backend.opening(name))
         return merged(self.present(scene, self.front, request))
 
@@ -190,9 +223,12 @@ class TranslateTab(SessionTab):
 
     def scene_on(self, name: str, inputs: dict, request: gr.Request) -> tuple[dict, str]:
         part = inputs[self.selected]
-        if part == "all" or (part == "draw" and not self.backend.draws(name)):
-            part = self.front  # the canvas is for models of drawings
-        return self.fitted(self.backend.sessions.of(request), self.backend.opening(name)), part
+        session = self.backend.sessions.of(request)
+        if part == "all" or not self.serves(part, name):
+            part = self.front
+        if part == self.front and self.backend.paints(name) and session.own is None:
+            part = "paint"
+        return self.fitted(session, self.backend.opening(name)), part
 
     def fitted(self, session: TranslateSession, scene: dict) -> dict:
         """The scene for the visitor's picture: a model of line drawings gets the outlines of a photograph."""
@@ -204,12 +240,12 @@ class TranslateTab(SessionTab):
 
     def arrive(self, key: str, before: str, inputs: dict, request: gr.Request) -> Iterator[Updates]:
         session, scene, lang = self.backend.sessions.of(request), self.read(inputs), language(request)
-        if key == "draw" and not self.backend.draws(scene["system"]):
-            able = next(name for name in self.systems if self.backend.draws(name))
-            yield from self.present(self.backend.opening(able), "draw", request)
+        if not self.serves(key, scene["system"]):
+            able = next(name for name in (*self.opens_on, *self.systems) if name in self.systems and self.serves(key, name))
+            yield from self.present(self.backend.opening(able), key, request)
         elif key == "one" and session.made != self.one.made(session, scene):
             yield from self.one.run(session, scene, lang)
-        elif key in ("draw", "all"):
+        elif key in ("draw", "paint", "all"):
             yield from self.run_part(key, session, scene, lang)
         elif key == "many":
             yield self.many.show(session, lang)
@@ -219,6 +255,8 @@ class TranslateTab(SessionTab):
             yield from self.one.run(session, scene, lang)
         elif key == "draw":
             yield self.sheet.run(session, scene, lang)
+        elif key == "paint":
+            yield self.paint.show(session, lang)
         elif key == "all":
             yield from self.several.run(session, scene, lang)
 

@@ -82,6 +82,35 @@ MORE_HINT = Text(
 DRAW_HINT = Text("Draw here, in black: it is coloured as you draw.", "Dessinez ici, en noir : c’est colorié à mesure.")
 DRAWN = Text("Coloured", "Colorié")
 
+PAINT = Text("Paint", "Peindre")
+PAINT_HINT = Text(
+    "Paint the parts of a facade: they become a photograph as you paint.",
+    "Peignez les parties d’une façade : elles deviennent une photo à mesure.",
+)
+PAINTED = Text("As a photograph", "En photo")
+TOOLS = Text("Tools", "Outils")
+RECTANGLE = Text("Rectangle", "Rectangle")
+BRUSH = Text("Brush", "Pinceau")
+FILL = Text("Fill", "Remplir")
+ERASER = Text("Eraser", "Gomme")
+UNDO = Text("Undo", "Annuler")
+REDO = Text("Redo", "Rétablir")
+SAVE_LABELS = Text("Save labels", "Enregistrer le plan")
+LABELS = Text("Labels", "Étiquettes")
+EXAMPLES = Text("Examples", "Exemples")
+CANVAS = Text(
+    "Canvas: arrow keys move the cursor, space begins and ends a stroke",
+    "Toile : les flèches déplacent le curseur, la barre d’espace commence et finit un trait",
+)
+LOSSES = Text("Three losses, one picture", "Trois coûts, une image")
+LOSSES_HINT = Text(
+    "The same network, trained on the same pictures in the same order: only the loss differs.",
+    "Le même réseau, entraîné sur les mêmes images dans le même ordre : seul le coût change.",
+)
+L1_ALONE = Text("near the mean of all facades that fit", "près de la moyenne des façades possibles")
+GAN_ALONE = Text("as the critic wants it", "comme le veut le critique")
+L1_AND_GAN = Text("both terms", "les deux termes")
+
 ALL_HINT = Text(
     "The same picture through every model, each with its own settings as declared, on a copy of at most {side} pixels. Click one to choose it.",
     "La même image à travers chaque modèle, réglages d’origine, sur une copie d’au plus {side} pixels. Cliquez pour choisir.",
@@ -98,6 +127,7 @@ WAITING_ONE = Text("{name}, {size}", "{name}, {size}")
 WAITING_MANY = Text("{count} files, {size}", "{count} fichiers, {size}")
 KEEP = Text("Stop, keep what is done", "Arrêter, garder ce qui est fait")
 COUNTED = Text("{done} of {of}, about {left} s left", "{done} sur {of}, encore {left} s environ")
+SKIPPED = Text("{count} files that systems add are skipped: {names}", "{count} fichiers ajoutés par des systèmes sont ignorés : {names}")
 DONE = Text("{written} translated, {refused} refused.", "{written} traduites, {refused} refusées.")
 DONE_STOPPED = Text(
     "Stopped: {written} translated, {refused} refused, of {of}.",
