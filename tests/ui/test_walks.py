@@ -7,7 +7,6 @@ import pickle
 import pytest
 
 from genstudio import catalog
-from genstudio.registry import find_system
 from genstudio.ui.tabs.translate.tab import TranslateTab
 from tests.ui.page import JOURNEY, card, choose, drop, idle, turn_to_tab, turn_to_view
 
@@ -65,7 +64,7 @@ def test_a_walk_on_a_phone(page, subtests):
         turn_to_tab(page, "translate")
         page.wait_for_selector("#translate-tiles img")
         assert page.locator("#translated").bounding_box()["y"] < page.locator("#picture").bounding_box()["y"]
-        painted = any(find_system(name).takes == "labels" for name in catalog.available())
+        painted = any(system.takes == "labels" for system in catalog.offered("translate").values())
         for part, title, _ in TranslateTab.part_types:
             if part == "paint" and not painted:
                 continue
