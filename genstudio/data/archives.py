@@ -8,10 +8,11 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from genstudio.controls import Refusal
 from genstudio.decoding.formats import SUFFIXES, is_picture
@@ -31,6 +32,9 @@ ADDED = {
 }  # fmt: skip
 TABLES = (".csv", ".tsv")  # suffixes of label files
 TABLE_NAMES = ("dataset.json", "metadata.jsonl")
+
+
+Result = TypeVar("Result")
 
 
 class Entry(NamedTuple):
@@ -158,8 +162,33 @@ def _read(read: Callable[[], bytes]) -> bytes:
         ) from None
 
 
+class Count:
+    """Pictures read so far, and in all, of the sets that a thread reads: one that shows them calls `counting` there."""
+
+    def __init__(self) -> None:
+        self.done, self.lists = 0, dict[tuple[str, int], int]()
+
+    @property
+    def of(self) -> int:
+        return sum(self.lists.values())
+
+
+COUNT: ContextVar[Count | None] = ContextVar("COUNT", default=None)
+
+
+def counting(count: Count, read: Callable[..., Result], *arguments: Any) -> Result:
+    """Call `read`, and count what it reads."""
+    token = COUNT.set(count)
+    try:
+        return read(*arguments)
+    finally:
+        COUNT.reset(token)
+
+
 def read_picture(file: File) -> bytes:
     """The bytes of a picture. Raises ValueError for a file that is too large or cannot be read."""
+    if count := COUNT.get():
+        count.done += 1
     if file.size > MAX_FILE:
         raise Refusal(
             f"too large ({file.size} bytes; at most {MAX_FILE >> 20} MiB)",
@@ -193,6 +222,8 @@ def listing(files: Sequence[File]) -> Listing:
             found.pictures.append(file)
         else:
             found.ignored.append(file.name)
+    if files and (count := COUNT.get()):
+        count.lists[files[0].name, len(files)] = len(found.pictures)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import gradio as gr
 
 from genstudio import catalog, checkpoint, data, paths
 from genstudio.controls import Refusal, Text, number, thousands
+from genstudio.data.archives import Count, counting
 from genstudio.data.pairs import BAR
 from genstudio.data.report import Survey, survey
 from genstudio.registry import find_system, systems
@@ -28,6 +30,7 @@ from genstudio.ui.tabs.train.session import TrainSession
 OPENS_ON = "vae_avatars"
 MAIN = ("images", "rate")  # the others are collapsed
 LISTED = 6  # names per row of the report
+SHOW_EVERY = 0.3  # seconds between two updates
 SETS = (".zip", ".pixels")  # suffixes of files that hold a set; any other file is a picture
 
 
@@ -150,7 +153,11 @@ class TrainingForm:
             places = [Path(part) for part in pictures.split(BAR)]
             key = pictures, *(path.stat().st_mtime_ns if path.exists() else 0 for path in places), settings
             if session.survey is None or session.survey[0] != key:
-                session.survey = key, survey(pictures, *settings)
+                for part in self.surveyed(pictures, settings, lang):
+                    if isinstance(part, Survey):
+                        session.survey = key, part
+                    else:
+                        yield {self.report: part}
             found = session.survey[1]
             yield {self.report: report(found, lang)}
         except ValueError as error:
@@ -158,6 +165,17 @@ class TrainingForm:
         yield {self.go: gr.update(interactive=found is not None)} | self.propose(
             session, inputs[self.system], self.begin(inputs), found.count if found else None, lang
         )
+
+    def surveyed(self, pictures: str, settings: tuple, lang: str) -> Iterator[str | Survey]:
+        """Bars while a set is read, with the count of its pictures, and last the report on it."""
+        count = Count()
+        with ThreadPoolExecutor(1) as pool:
+            work = pool.submit(counting, count, survey, pictures, *settings)
+            while not wait([work], SHOW_EVERY).done:
+                if count.of:
+                    said = w.READING_OF.say(lang, done=thousands(count.done), of=thousands(count.of))
+                    yield html.progress(min(1.0, count.done / count.of), said)
+            yield work.result()
 
     # the numbers ----------------------------------------------------------------------------------------------------
 

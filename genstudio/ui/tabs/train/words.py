@@ -40,6 +40,7 @@ OUTSIDE = Text(
 )
 NO_PICTURES = Text("Choose pictures first.", "Choisissez d’abord des images.")
 READING = Text("Reading the pictures…", "Lecture des images…")
+READING_OF = Text("Reading the pictures: {done} of {of}", "Lecture des images : {done} sur {of}")
 
 # Report on the pictures
 USABLE = Text("Pictures", "Images")
