@@ -4,9 +4,6 @@
   class Unwrapped {}
   class List extends Array { static get [Symbol.species]() { return Array; } }
   const dependencies = window.gradio_config?.dependencies ?? [];
-  for (const dependency of dependencies) {
-    for (const field of ['targets', 'inputs', 'outputs']) Object.setPrototypeOf(dependency[field], List.prototype);
-    Object.setPrototypeOf(dependency, Unwrapped.prototype);
-  }
+  for (const dependency of dependencies) Object.setPrototypeOf(dependency, Unwrapped.prototype);
   Object.setPrototypeOf(dependencies, List.prototype);
 })();
