@@ -17,11 +17,12 @@ from genstudio.model import Batch
 
 FINE = 8  # supersampling factor, for antialiasing
 FACES = {"dcgan_avatars": 17, "vae_avatars": 33}  # models of faces, the better one first, with a suitable seed
+FACADE = "pix2pix_facades"  # a model of facades
 DEGRADATION_SEED = 12  # gives noise of about half the maximum
 
 
 def example(engine: Engine, name: str) -> Image.Image:
-    """An example input for a translator: a drawing, a face, or a degraded landscape."""
+    """An example input for a translator: a drawing, a face, a label picture, a facade, or a degraded landscape."""
     loaded = engine.hold(name)
     if loaded.system.takes == "drawings":
         return drawing()
@@ -29,6 +30,9 @@ def example(engine: Engine, name: str) -> Image.Image:
         return face(engine)
     if loaded.system.takes == "labels":
         return Image.fromarray(facades.painted(facades.EXAMPLES[0]))
+    if loaded.model.target_palette and FACADE in catalog.available():
+        *_, drawn = engine.translate(FACADE, facades.painted(facades.EXAMPLES[0])[None])
+        return Image.fromarray(drawn.images[0])
     images = from_uint8(torch.from_numpy(np.array(landscape())[None]).permute(0, 3, 1, 2))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(DEGRADATION_SEED)
