@@ -16,7 +16,19 @@ from genstudio.system import System
 
 @cache
 def systems() -> dict[str, System]:
-    """All systems, in the order of the files and functions. Raises ValueError for a name declared twice."""
+    """All systems that lists show, in the order of the files and functions."""
+    return {name: system for name, system in declared().items() if system.listed}
+
+
+@cache
+def unlisted() -> dict[str, System]:
+    """The systems of the lab."""
+    return {name: system for name, system in declared().items() if not system.listed}
+
+
+@cache
+def declared() -> dict[str, System]:
+    """Every function with `@system`. Raises ValueError for a name declared twice."""
     found: dict[str, System] = {}
     for module in pkgutil.iter_modules(models.__path__, models.__name__ + "."):
         for value in vars(importlib.import_module(module.name)).values():
