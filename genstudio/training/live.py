@@ -131,7 +131,7 @@ class Live:
         self.run.average = None  # the raw weights are shown
         self.players = tuple(self.run.optimizers)
         self.taken, self.terms, self.norms = dict.fromkeys(self.players, 0), {}, {}
-        self.history, self.trouble = History(), None
+        self.history, self.trouble, self.last = History(), None, None
         self.apply()
 
     def change(self, **values: Any) -> None:
@@ -182,6 +182,12 @@ class Live:
     # what the lab shows -------------------------------------------------------------------------------------------
 
     def state(self) -> LiveState:
+        """The state now; of a training that has diverged, the last one that was asked for."""
+        if self.trouble is None or self.last is None:
+            self.last = self.current()
+        return self.last
+
+    def current(self) -> LiveState:
         model = self.run.model.eval()
         with torch.no_grad():
             latents = self.latents if self.latents is not None else model.encode(self.real)
@@ -195,9 +201,9 @@ class Live:
         return LiveState(
             step=self.run.step,
             taken=dict(self.taken),
-            points=points.numpy(),
-            forces=forces.numpy(),
-            landscape=landscape.numpy(),
+            points=points.nan_to_num().numpy(),
+            forces=forces.nan_to_num().numpy(),
+            landscape=landscape.nan_to_num().numpy(),
             scale="error" if game is None else "output" if game.probability is None else "probability",
             terms=self.terms,
             norms=self.norms,

@@ -1,0 +1,170 @@
+"""Session of the Lab tab: settings of one or two trainings from the same seed, which take their steps in turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from genstudio.controls import Refusal
+from genstudio.data.points import DISTRIBUTIONS, Distribution, of_picture
+from genstudio.tasks.example_inputs import drawing
+from genstudio.training.live import Live, settings_of
+from genstudio.ui.sessions import Session
+from genstudio.ui.tabs.lab.figures import Figure
+from genstudio.ui.tabs.lab.presets import Preset
+
+MODEL = "points_gan"
+MODELS = (MODEL, "points_ebgan", "points_vae", "points_autoencoder")
+# Steps of both players between two frames, at most: the time of a turn ends them before.
+STEPS = {"slow": 1, "frame": 1, "ten": 10, "most": 1000}
+PAUSES = {"slow": 0.5}  # seconds from one frame to the next, where they are more than those of the fastest
+SLICE = 0.03  # seconds of a turn on the engine's thread, which all visitors share
+
+
+class LabSession(Session):
+    """One training, or two side by side.
+
+    values: settings of the first one, those of other models too. different: settings of the second one that differ,
+    its model among them; none without a second one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data, self.model, self.seed, self.speed = "ring", MODEL, 0, "ten"
+        self.values: dict[str, Any] = {}
+        self.different: dict[str, Any] = {}
+        self.own: dict[str, Distribution] = {}  # of the visitor's picture and drawing
+        self.preset: Preset | Figure | None = None
+        self.warmup = 0  # steps of D alone that are still to come
+        self.sides: list[Live] = []  # none where a figure is shown
+
+    @property
+    def running(self) -> bool:
+        run = self._runs.get("play")
+        return run is not None and not run.stopped
+
+    # settings -----------------------------------------------------------------------------------------------------
+
+    def take(self, preset: Preset | Figure) -> None:
+        """Show a figure, or begin the trainings of a preset."""
+        self.preset = preset
+        if isinstance(preset, Figure):
+            self.sides = []
+            return
+        self.data, self.model, self.seed = preset.data, preset.model, preset.seed
+        self.values, self.different = dict(preset.values), dict(preset.different)
+        self.start()
+
+    def start(self) -> None:
+        """Begin all trainings anew."""
+        self.warmup = getattr(self.preset, "warmup", 0)
+        self.sides = [Live(self.points(), model, self.seed, **values) for model, values in self.settings()]
+
+    def settings(self) -> list[tuple[str, dict[str, Any]]]:
+        """Model and settings of each training."""
+        sides = [self.values] + ([self.values | self.different] if self.different else [])
+        found = []
+        for values in sides:
+            model = values.get("model", self.model)
+            found.append((model, {name: values[name] for name in settings_of(model) if name in values}))
+        return found
+
+    def leave_figure(self) -> None:
+        if not self.sides:
+            self.preset = None
+            self.start()
+
+    def choose(self, model: str) -> None:
+        """Begin anew with another model; the second training differs in what that has, too."""
+        self.model, self.preset = model, None
+        own = {"model", *settings_of(model)}
+        self.different = {name: value for name, value in self.different.items() if name in own}
+        self.start()
+
+    def set(self, name: str, value: Any) -> None:
+        """Change a setting of both trainings, or of the first one where they differ in it. Raises ValueError."""
+        self.leave_figure()
+        for side in self.sides[:1] if name in self.different else self.sides:
+            if name in side.values:
+                side.change(**{name: value})
+        self.values[name] = value
+
+    def set_other(self, name: str, value: Any) -> None:
+        """Change a setting in which the second training differs."""
+        if name not in self.different:
+            return
+        if name == "model":
+            self.different[name] = value
+            self.start()
+        else:
+            if name in self.sides[-1].values:
+                self.sides[-1].change(**{name: value})
+            self.different[name] = value
+
+    def differ(self, names: list[str]) -> None:
+        """Let the second training differ in these settings; it begins anew, with the first one."""
+        own = {name: control.default for model in MODELS for name, control in settings_of(model).items()}
+        values = own | {"model": self.model} | self.values
+        self.different = {name: self.different.get(name, values[name]) for name in names if name in values}
+        self.preset = None
+        self.start()
+
+    def points(self) -> Distribution:
+        """Points to learn. Raises ValueError where there are none of that name."""
+        if self.data in DISTRIBUTIONS:
+            return DISTRIBUTIONS[self.data]()
+        if self.data == "picture" and "picture" not in self.own:
+            self.own["picture"] = of_picture(drawing())
+        if self.data in self.own:
+            return self.own[self.data]
+        raise Refusal("draw something in the square first", "dessinez d’abord quelque chose dans le carré")
+
+    def learn(self, data: str, own: Distribution | None = None) -> None:
+        """Go on with other points. Raises ValueError, and keeps those of before, where there are none."""
+        self.leave_figure()
+        before, self.data = self.data, data
+        if own is not None:
+            self.own[data] = own
+        try:
+            points = self.points()
+        except ValueError:
+            self.data = before
+            raise
+        for side in self.sides:
+            side.learn(points)
+
+    # training -----------------------------------------------------------------------------------------------------
+
+    def advance(self, seconds: float = SLICE) -> bool:
+        """Steps of all players, of one training as many as of the other, until the time is over: at least one.
+
+        False if none of the trainings can go on.
+        """
+        end = time.monotonic() + seconds
+        for _ in range(STEPS[self.speed]):
+            if not self.step("critic" if self.warmup else None):
+                return False
+            self.warmup = max(0, self.warmup - 1)
+            if time.monotonic() > end:
+                break
+        return True
+
+    def step(self, player: str | None = None) -> bool:
+        """A step of a player in each training that has it and has not diverged."""
+        sound = [side for side in self.sides if side.trouble is None]
+        for side in sound:
+            if player in (None, *side.players):
+                try:
+                    side.step(player)
+                except Refusal:
+                    continue  # it is said below its picture
+        return bool(sound)
+
+
+def title_of(name: str, value: Any, settings: Mapping[str, Any], lang: str) -> str:
+    """A setting with its value, in words."""
+    kind = settings[name].kind
+    shown = getattr(kind, "titled", {}).get(value)
+    said = shown.say(lang) if shown else str(value).replace(".", "," if lang == "fr" else ".")
+    return f"{kind.title.say(lang)} {said}" if lang == "en" else f"{kind.title.say(lang)} : {said}"
