@@ -115,7 +115,7 @@ def test_playing_takes_a_step_of_both_players_for_each_frame_until_it_is_paused(
         if tab.stage in update:
             taken.append(json.loads(update[tab.stage])["sides"][0]["facts"][1][1])
             if len(taken) == 5:
-                assert list(tab.on_play(visitor)) == [], "a second click pauses"
+                assert list(tab.on_play(visitor)) == [{}], "a second click pauses"
     assert len(taken) == 5
     counts = [tuple(map(int, said.split(", "))) for said in taken]
     assert counts[0] == (0, 0) and all(a[0] < b[0] and a[1] < b[1] for a, b in pairwise(counts))
@@ -146,6 +146,21 @@ def test_strong_critics_are_trained_first(tab, visitor):
     assert [side.taken for side in session.sides] == 2 * [{"critic": 100, "generator": 0}]
     session.advance()
     assert session.sides[0].taken == {"critic": 101, "generator": 1}
+
+
+def test_a_preset_pauses_at_its_claim_and_goes_on_when_it_is_played(tab, visitor):
+    session, preset = tab.sessions.of(visitor), PRESETS["energy"]
+    *frames, last = tab.on_preset(event(pick="energy"), visitor)
+    assert [side.run.step for side in session.sides] == 2 * [preset.steps] and not session.running
+    assert preset.claim(*map(preset.measure, session.sides)) and last[tab.play]["value"].key == t(w.PLAY).key
+    shown = json.loads(frames[-1][tab.stage])["sides"]
+    assert [side["title"] for side in shown] == ["Margin m 0.2", "Margin m 1"]
+    assert [dict(side["facts"])["steps"] for side in shown] == 2 * [str(preset.steps)], "the last frame is of that step"
+    first(tab.on_play(visitor), 4)
+    assert session.sides[0].run.step > preset.steps
+    tab.on_reset(visitor)
+    tab.changing("margin", tab.components["margin"])({tab.components["margin"]: 0.3}, visitor)
+    assert session.until == 0, "another setting has another end"
 
 
 def test_figures_are_shown_without_a_training(tab, visitor):

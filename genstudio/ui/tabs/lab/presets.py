@@ -18,7 +18,8 @@ class Preset:
     """Two trainings from the same seed, and what differs after `steps` steps.
 
     values, different: settings of both, and those of the second one that differ; its model among them.
-    warmup: steps of D alone before. measure: the number of a training that the sentence is about.
+    warmup: steps of D alone before. speed: as the page has it; it pauses after the steps.
+    measure: the number of a training that the sentence is about.
     claim: true of that number of the first training, and of the second one.
     """
 
@@ -36,6 +37,7 @@ class Preset:
     seed: int = 0
     warmup: int = 0
     steps: int = 200
+    speed: str = "ten"
 
 
 def modes(live: Live) -> float:
@@ -71,13 +73,14 @@ TRAININGS = (
         {"game": "minimax", "critic_rate": "0.005", "generator_rate": "0.0001"},
         warmup=100,
         steps=30,
+        speed="frame",
     ),
     Preset(
         "unrolled",
         Text("Collapse, and 5 unrolled steps", "Effondrement, et 5 pas déroulés"),
         Text(
-            "A fast generator chases one or two modes; looking 5 steps of D ahead it covers at least 5.",
-            "Un générateur rapide court après un ou deux modes ; en anticipant 5 pas de D, il en couvre au moins 5.",
+            "A fast generator chases modes and covers at most two; looking 5 steps of D ahead, at least 5.",
+            "Un générateur rapide court après les modes, en couvre au plus deux ; en anticipant 5 pas de D, au moins 5.",
         ),
         "θ_k+1 = θ_k - η ∇L_D(θ_k)",
         "https://arxiv.org/abs/1611.02163",
@@ -91,8 +94,8 @@ TRAININGS = (
         "diversity",
         Text("Collapse, and a diversity penalty", "Effondrement, et pénalité de diversité"),
         Text(
-            "The same chase of one or two modes; a penalty on latents that give the same point makes it at least 6.",
-            "La même course d’un ou deux modes ; en pénalisant les latents de même point, au moins 6 sont couverts.",
+            "The same chase of at most two modes; a penalty on latents that give the same point makes it at least 6.",
+            "La même course, au plus deux modes ; en pénalisant les latents de même point, au moins 6.",
         ),
         "L_G + λ |z - z'| / |G(z) - G(z')|",
         "https://arxiv.org/abs/1903.05628",
@@ -106,8 +109,8 @@ TRAININGS = (
         "wgan_gp",
         Text("Collapse, and WGAN-GP", "Effondrement, et WGAN-GP"),
         Text(
-            "At the same rates the non-saturating game covers one or two modes, and WGAN-GP at least 6.",
-            "Aux mêmes pas d’apprentissage, le jeu non saturant couvre un ou deux modes, et WGAN-GP au moins 6.",
+            "At the same rates the non-saturating game covers at most two modes, and WGAN-GP at least 6.",
+            "Aux mêmes pas d’apprentissage, le jeu non saturant couvre au plus deux modes, et WGAN-GP au moins 6.",
         ),
         "E f(G(z)) - E f(x) + λ E (|∇f| - 1)²",
         "https://arxiv.org/abs/1704.00028",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from genstudio.controls import Refusal
+from genstudio.controls import Refusal, number
 from genstudio.data.points import DISTRIBUTIONS, Distribution, of_picture
 from genstudio.tasks.example_inputs import drawing
 from genstudio.training.live import Live, settings_of
@@ -37,6 +37,7 @@ class LabSession(Session):
         self.own: dict[str, Distribution] = {}  # of the visitor's picture and drawing
         self.preset: Preset | Figure | None = None
         self.warmup = 0  # steps of D alone that are still to come
+        self.until = 0  # steps after these until the claim of a preset holds, and it pauses; 0 for none
         self.sides: list[Live] = []  # none where a figure is shown
 
     @property
@@ -52,13 +53,13 @@ class LabSession(Session):
         if isinstance(preset, Figure):
             self.sides = []
             return
-        self.data, self.model, self.seed = preset.data, preset.model, preset.seed
+        self.data, self.model, self.seed, self.speed = preset.data, preset.model, preset.seed, preset.speed
         self.values, self.different = dict(preset.values), dict(preset.different)
         self.start()
 
     def start(self) -> None:
         """Begin all trainings anew."""
-        self.warmup = getattr(self.preset, "warmup", 0)
+        self.warmup, self.until = (getattr(self.preset, name, 0) for name in ("warmup", "steps"))
         self.sides = [Live(self.points(), model, self.seed, **values) for model, values in self.settings()]
 
     def settings(self) -> list[tuple[str, dict[str, Any]]]:
@@ -85,6 +86,7 @@ class LabSession(Session):
     def set(self, name: str, value: Any) -> None:
         """Change a setting of both trainings, or of the first one where they differ in it. Raises ValueError."""
         self.leave_figure()
+        self.until = 0
         for side in self.sides[:1] if name in self.different else self.sides:
             if name in side.values:
                 side.change(**{name: value})
@@ -94,6 +96,7 @@ class LabSession(Session):
         """Change a setting in which the second training differs."""
         if name not in self.different:
             return
+        self.until = 0
         if name == "model":
             self.different[name] = value
             self.start()
@@ -123,6 +126,7 @@ class LabSession(Session):
     def learn(self, data: str, own: Distribution | None = None) -> None:
         """Go on with other points. Raises ValueError, and keeps those of before, where there are none."""
         self.leave_figure()
+        self.until = 0
         before, self.data = self.data, data
         if own is not None:
             self.own[data] = own
@@ -139,13 +143,18 @@ class LabSession(Session):
     def advance(self, seconds: float = SLICE) -> bool:
         """Steps of all players, of one training as many as of the other, until the time is over: at least one.
 
-        False if none of the trainings can go on.
+        False if none of the trainings can go on, or a preset has come to its claim.
         """
         end = time.monotonic() + seconds
         for _ in range(STEPS[self.speed]):
             if not self.step("critic" if self.warmup else None):
                 return False
-            self.warmup = max(0, self.warmup - 1)
+            if self.warmup:
+                self.warmup -= 1
+            elif self.until:
+                self.until -= 1
+                if not self.until:
+                    return False
             if time.monotonic() > end:
                 break
         return True
@@ -166,5 +175,5 @@ def title_of(name: str, value: Any, settings: Mapping[str, Any], lang: str) -> s
     """A setting with its value, in words."""
     kind = settings[name].kind
     shown = getattr(kind, "titled", {}).get(value)
-    said = shown.say(lang) if shown else str(value).replace(".", "," if lang == "fr" else ".")
+    said = shown.say(lang) if shown else number(value, "g", lang) if isinstance(value, (int, float)) else str(value)
     return f"{kind.title.say(lang)} {said}" if lang == "en" else f"{kind.title.say(lang)} : {said}"

@@ -151,6 +151,7 @@ class LabTab(Tab):
         session, lang = self.sessions.of(request), language(request)
         if session.running:
             session.end("play", cancelled=True)
+            yield {}  # Gradio empties the outputs of a generator without items
             return
         self.engine.turn(session.leave_figure)
         yield from self.playing(session, lang)
