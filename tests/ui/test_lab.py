@@ -357,6 +357,13 @@ def test_a_game_is_played_paused_changed_and_compared(page, server, subtests):
         page.locator("#lab-play").click()
         idle(page)
 
+    with subtests.test("another model has other settings"):
+        option(page, "#lab-model", "VAE")
+        page.wait_for_function("document.querySelector('#lab-stage b').textContent == 'Model VAE'")
+        page.locator("#lab-game").wait_for(state="hidden")
+        option(page, "#lab-model", "GAN")
+        page.locator("#lab-game").wait_for(state="visible")
+
     with subtests.test("a preset, two side by side"):
         page.locator("#lab-presets [data-pick=unrolled]").click()
         page.wait_for_function("document.querySelectorAll('#lab-stage figure').length == 2")

@@ -129,7 +129,7 @@ def test_a_walk_in_french(page, subtests):
     with subtests.test("the Lab tab"):
         turn_to_tab(page, "lab")
         page.wait_for_selector("#lab-stage canvas.plane")
-        says("Échecs et remèdes", "modes couverts", "Jeu : Non saturant", "Un pas de D", "Règles du jeu")
+        says("Échecs et remèdes", "modes couverts", "Jeu : Non saturant", "Un pas de D", "Règles et pertes")
         assert page.locator("#lab-data input").input_value() == "Couronne de 8 gaussiennes"
         spares("modes covered", "One step")
 

@@ -80,7 +80,7 @@ TRAININGS = (
         Text("Collapse, and 5 unrolled steps", "Effondrement, et 5 pas déroulés"),
         Text(
             "A fast generator chases modes and covers at most two; looking 5 steps of D ahead, at least 5.",
-            "Un générateur rapide court après les modes, en couvre au plus deux ; en anticipant 5 pas de D, au moins 5.",
+            "Un générateur rapide court après les modes et en couvre au plus deux ; anticipant 5 pas de D, au moins 5.",
         ),
         "θ_k+1 = θ_k - η ∇L_D(θ_k)",
         "https://arxiv.org/abs/1611.02163",

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from genstudio.controls import Control, Refusal, controls
+from genstudio.controls import Control, Refusal, Text, controls
 from genstudio.data.points import of_picture
 from genstudio.images import open_picture
 from genstudio.recipes import fields
@@ -85,11 +85,18 @@ class LabTab(Tab):
         self.different = gr.Dropdown(
             choices, value=[], multiselect=True, label=t(w.DIFFERENT), info=t(w.DIFFERENT_HINT), elem_id="lab-different"
         )
-        self.others = {name: self.component(name, "lab-other", visible=False) for name in self.settings}
+        self.others = {name: self.other(name) for name in self.settings}
 
-    def component(self, name: str, place: str, visible: bool = True) -> gr.components.Component:
+    def component(self, name: str, place: str) -> gr.components.Component:
         made = component(self.settings[name], f"{place}-{name.replace('_', '-')}", {}, hints=name != "model")
-        made.visible = visible and (name == "model" or name in settings_of(MODELS[0]))
+        made.visible = name == "model" or name in settings_of(MODELS[0])
+        return made
+
+    def other(self, name: str) -> gr.components.Component:
+        """Component of a setting of the second training, out of sight until it differs in it."""
+        made, title = self.component(name, "lab-other"), self.settings[name].kind.title
+        label = Text(*(w.SECOND.say(lang, title=title.say(lang)) for lang in Text._fields))
+        made.visible, made.label = False, t(label)
         return made
 
     def wire(self) -> None:
@@ -106,7 +113,9 @@ class LabTab(Tab):
         on(self.sheet.input, self.on_drawing, None, front, **EACH)
         on(self.seed.input, self.on_seed, {self.seed}, front, **LAST)
         for name, one in self.components.items():
-            on(one.input, self.changing(name, one), {one}, [*front, *self.shown], **LAST)
+            # Another model has other settings.
+            updates = self.outputs if name == "model" else front
+            on(one.input, self.changing(name, one), {one}, updates, **LAST)
         for name, one in self.others.items():
             on(one.input, self.changing_other(name, one), {one}, front, **LAST)
         on(self.different.input, self.on_different, {self.different}, [*front, *self.others.values()], **LAST)
@@ -117,13 +126,9 @@ class LabTab(Tab):
         return [self.stage, self.play, self.note]
 
     @property
-    def shown(self) -> list[gr.components.Component]:
-        return [*self.components.values(), *self.others.values(), self.different]
-
-    @property
     def outputs(self) -> list[gr.components.Component]:
-        own = [self.presets, self.data, self.drawing, self.sheet, self.speed, self.seed]
-        return [*self.front, *own, *self.shown]
+        own = [self.presets, self.data, self.drawing, self.sheet, self.speed, self.seed, self.different]
+        return [*self.front, *own, *self.components.values(), *self.others.values()]
 
     # event handlers -------------------------------------------------------------------------------------------------
 
