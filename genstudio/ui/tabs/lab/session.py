@@ -71,6 +71,11 @@ class LabSession(Session):
             found.append((model, {name: values[name] for name in settings_of(model) if name in values}))
         return found
 
+    def begin_training(self) -> None:
+        """Begin, unless there is a training or a figure already."""
+        if not self.sides and self.preset is None:
+            self.start()
+
     def leave_figure(self) -> None:
         if not self.sides:
             self.preset = None

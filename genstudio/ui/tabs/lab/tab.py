@@ -136,8 +136,7 @@ class LabTab(Tab):
     def on_first(self, request: gr.Request) -> Iterator[Updates]:
         """First selection of the tab: the preset of a link, which plays at once, or a ring that waits to be learned."""
         session, lang = self.sessions.of(request), language(request)
-        if not session.sides and session.preset is None:
-            self.engine.turn(session.start)
+        self.deferred.take(request)  # the session has what was opened before
         first = {self.presets: presets_html(session, lang), self.stage: self.frame(session, lang)}
         yield first | self.settings_shown(session) | self.said(session, lang)
         if session.preset:
@@ -277,6 +276,7 @@ class LabTab(Tab):
         return self.said(session, lang) | ({} if session.running else {self.stage: self.frame(session, lang)})
 
     def frame(self, session: LabSession, lang: str) -> str:
+        self.engine.turn(session.begin_training)
         return self.engine.turn(lambda: stage.frame(session, lang))
 
     # rendering ------------------------------------------------------------------------------------------------------
