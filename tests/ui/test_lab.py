@@ -43,7 +43,7 @@ def tab() -> LabTab:
 def visitor(tab):
     """Somebody with the tab open, who leaves at the end."""
     someone = request()
-    list(tab.on_first(someone))
+    list(tab.on_first({tab.memory: {}}, someone))
     yield someone
     tab.leave(someone)
     VISITS.leave(someone)
@@ -205,6 +205,32 @@ def test_another_model_shows_its_own_settings(tab, visitor):
     assert [sum(side.taken.values()) for side in tab.sessions.of(visitor).sides] == [0, 1]
 
 
+def test_a_reload_brings_the_settings_back_and_a_strangers_memory_harms_nothing(tab, visitor):
+    one = tab.components["game"]
+    tab.changing("game", one)({one: "hinge"}, visitor)
+    tab.on_different({tab.different: ["critic_rate"]}, visitor)
+    tab.on_data({tab.data: "moons"}, visitor)
+    kept = tab.on_seed({tab.seed: 7}, visitor)[tab.memory]
+    kept = json.loads(json.dumps(kept))
+
+    def back(memory) -> tuple:
+        again = request("again")
+        *_, shown = tab.on_first({tab.memory: memory}, again)
+        session = tab.sessions.of(again)
+        tab.leave(again)
+        return session, shown
+
+    session, shown = back(kept)
+    assert (session.data, session.seed, session.values) == ("moons", 7, {"game": "hinge"})
+    assert [*session.different] == ["critic_rate"]
+    assert shown[tab.components["game"]]["value"] == "hinge" and len(session.sides) == 2 and not session.running
+    assert back({"preset": "xy"})[0].preset is PRESETS["xy"]
+    wrong = {"values": {"x": 1}}, {"seed": -1}, {"different": {"batch": 10**9}}, {"model": "vae_mnist"}
+    for bad in (None, 3, [], {"preset": []}, *(kept | one for one in wrong)):
+        session, _ = back(bad)
+        assert session.data == "ring" and session.sides[0].values["game"] == "nonsaturating" and len(session.sides) == 1
+
+
 def test_a_drawing_and_a_picture_are_learned(tab, visitor, tmp_path):
     session = tab.sessions.of(visitor)
     pad = tab.on_data({tab.data: "drawing"}, visitor)
@@ -257,7 +283,7 @@ def test_a_training_that_diverges_says_so_below_its_picture_and_the_other_goes_o
 
 def test_who_leaves_ends_what_plays(tab):
     someone = request("other")
-    list(tab.on_first(someone))
+    list(tab.on_first({tab.memory: {}}, someone))
     frames = tab.on_play(someone)
     next(frames), next(frames)
     tab.leave(someone)
@@ -275,7 +301,7 @@ def test_visitors_take_turns(tab):
     two = [request("one"), request("two")]
     streams = []
     for one in two:
-        list(tab.on_first(one))
+        list(tab.on_first({tab.memory: {}}, one))
         tab.sessions.of(one).speed = "most"
         streams.append(tab.on_play(one))
     for _ in range(4):
@@ -290,7 +316,7 @@ def test_visitors_take_turns(tab):
 
 def test_the_stage_speaks_french(tab):
     visitor = request("francophone", "fr-FR")
-    list(tab.on_first(visitor))
+    list(tab.on_first({tab.memory: {}}, visitor))
     session = tab.sessions.of(visitor)
     for _ in range(3):
         session.step()
@@ -401,3 +427,7 @@ def test_a_game_is_played_paused_changed_and_compared(page, server, subtests):
         assert "extragradient" in page.locator("#lab-note").inner_text()
         page.wait_for_function("location.search == ''")
         idle(page)
+
+    with subtests.test("a reload comes back to it"):
+        go(page)
+        page.wait_for_selector("#lab-stage .figure canvas")

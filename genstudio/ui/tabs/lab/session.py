@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from genstudio.controls import Refusal, number
+from genstudio.controls import Choice, Control, Refusal, number
 from genstudio.data.points import DISTRIBUTIONS, Distribution, of_picture
+from genstudio.recipes import fields
+from genstudio.registry import unlisted
 from genstudio.tasks.example_inputs import drawing
 from genstudio.training.live import Live, settings_of
 from genstudio.ui.sessions import Session
+from genstudio.ui.tabs.lab import words as w
 from genstudio.ui.tabs.lab.figures import Figure
-from genstudio.ui.tabs.lab.presets import Preset
+from genstudio.ui.tabs.lab.presets import PRESETS, Preset
 
 MODEL = "points_gan"
 MODELS = (MODEL, "points_ebgan", "points_vae", "points_autoencoder")
@@ -36,6 +40,7 @@ class LabSession(Session):
         self.different: dict[str, Any] = {}
         self.own: dict[str, Distribution] = {}  # of the visitor's picture and drawing
         self.preset: Preset | Figure | None = None
+        self.awaits = False  # a link's preset plays once the tab is there
         self.warmup = 0  # steps of D alone that are still to come
         self.until = 0  # steps after these until the claim of a preset holds, and it pauses; 0 for none
         self.sides: list[Live] = []  # none where a figure is shown
@@ -112,8 +117,8 @@ class LabSession(Session):
 
     def differ(self, names: list[str]) -> None:
         """Let the second training differ in these settings; it begins anew, with the first one."""
-        own = {name: control.default for model in MODELS for name, control in settings_of(model).items()}
-        values = own | {"model": self.model} | self.values
+        values = {name: control.default for name, control in all_settings().items()}
+        values |= {"model": self.model} | self.values
         self.different = {name: self.different.get(name, values[name]) for name in names if name in values}
         self.preset = None
         self.start()
@@ -142,6 +147,30 @@ class LabSession(Session):
             raise
         for side in self.sides:
             side.learn(points)
+
+    # over a reload ------------------------------------------------------------------------------------------------
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """Settings that the browser keeps. A drawing is not among them."""
+        own = {"model": self.model, "values": self.values, "different": self.different}
+        scene = {"data": self.data, "seed": self.seed, "speed": self.speed, **own}
+        return scene if self.preset is None else {"preset": self.preset.key}
+
+    def recall(self, memory: Any) -> None:
+        """Take what a browser has kept, which is untrusted: what is not valid is left out."""
+        try:
+            if memory.get("preset") in PRESETS:
+                self.take(PRESETS[memory["preset"]])
+                return
+            values, different = checked(memory["values"]), checked(memory["different"])
+            model, seed = checked({"model": memory["model"]})["model"], fields.check_seed(memory["seed"])
+            speed, data = memory["speed"], memory["data"]
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return
+        self.values, self.different, self.model, self.seed = values, different, model, seed
+        self.speed = speed if speed in STEPS else self.speed
+        self.data = data if data in (*DISTRIBUTIONS, "picture") else self.data
 
     # training -----------------------------------------------------------------------------------------------------
 
@@ -174,6 +203,20 @@ class LabSession(Session):
                 except Refusal:
                     continue  # it is said below its picture
         return bool(sound)
+
+
+def checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked values of settings. Raises ValueError or KeyError."""
+    return {name: all_settings()[name].kind.check(name, value) for name, value in values.items()}
+
+
+@cache
+def all_settings() -> dict[str, Control]:
+    """The model, and the settings of all models."""
+    titles = tuple(unlisted()[name].title for name in MODELS)
+    model = Control(Choice(MODELS, titles=titles, title=w.MODEL, hint=w.MODEL), MODEL)
+    own = {name: control for model in reversed(MODELS) for name, control in settings_of(model).items()}
+    return {"model": model} | own
 
 
 def title_of(name: str, value: Any, settings: Mapping[str, Any], lang: str) -> str:

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from genstudio.controls import Choice, Control, number, thousands
-from genstudio.registry import unlisted
-from genstudio.training.live import EXTENT, SIDE, Live, LiveState, settings_of
+from genstudio.controls import number, thousands
+from genstudio.training.live import EXTENT, SIDE, Live, LiveState
 from genstudio.ui.tabs.lab import words as w
 from genstudio.ui.tabs.lab.figures import Figure, Line, Plot
-from genstudio.ui.tabs.lab.session import MODELS, LabSession, title_of
+from genstudio.ui.tabs.lab.session import MODELS, LabSession, all_settings, title_of
 
 LEVELS = 100  # of a curve's height
 
@@ -107,7 +106,7 @@ def term(name: str, lang: str) -> str:
 
 def titles_of(session: LabSession, lang: str) -> list[str]:
     """Title of each training: its model or game; of two, the settings in which they differ."""
-    settings = {"model": model_control()} | all_settings()
+    settings = all_settings()
     (model, values), *_ = session.settings()
     chosen = {"model": model, **values}
     if not session.different:
@@ -118,16 +117,6 @@ def titles_of(session: LabSession, lang: str) -> list[str]:
         " · ".join(title_of(name, value, settings, lang) for name, value in values.items())
         for values in (first, session.different)
     ]
-
-
-def all_settings() -> dict[str, Control]:
-    """Settings of all models."""
-    return {name: control for model in reversed(MODELS) for name, control in settings_of(model).items()}
-
-
-def model_control() -> Control:
-    titles = tuple(unlisted()[name].title for name in MODELS)
-    return Control(Choice(MODELS, titles=titles, title=w.MODEL, hint=w.MODEL), MODELS[0])
 
 
 def sentence(live: Live, lang: str) -> str:

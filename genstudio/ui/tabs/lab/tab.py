@@ -30,7 +30,7 @@ from genstudio.ui.tabs.lab import stage
 from genstudio.ui.tabs.lab import words as w
 from genstudio.ui.tabs.lab.figures import Figure
 from genstudio.ui.tabs.lab.presets import PRESETS, Preset
-from genstudio.ui.tabs.lab.session import MODELS, PAUSES, STEPS, LabSession
+from genstudio.ui.tabs.lab.session import MODELS, PAUSES, STEPS, LabSession, all_settings
 
 FRAME = 1 / 20  # seconds from one frame to the next, at least
 ALWAYS = ("model", "game")  # settings above the folded ones
@@ -43,7 +43,8 @@ class LabTab(Tab):
 
     def render(self) -> None:
         self.sessions = Sessions(LabSession)
-        self.settings = {"model": stage.model_control()} | stage.all_settings()
+        self.settings = all_settings()
+        self.memory = gr.BrowserState({}, storage_key="genstudio-lab", secret="genstudio")
         self.mounted = gr.HTML(elem_id="lab-mounted", js_on_load=html.MOUNTED)
         gr.Markdown(t(w.HINT), elem_classes="caption")
         self.presets = gr.HTML(elem_id="lab-presets", js_on_load=html.PICK)
@@ -101,14 +102,14 @@ class LabTab(Tab):
 
     def wire(self) -> None:
         stream, front = self.deferred.stream, self.front
-        stream(self.mounted.expand, self.on_first, None, front, **ONCE)
+        stream(self.mounted.expand, self.on_first, {self.memory}, front, sends=[self.memory], **ONCE)
         stream(self.presets.select, self.on_preset, None, front, **EACH)
         on(self.play.click, self.on_play, None, front, **EACH)
         for player, button in self.players.items():
             on(button.click, self.stepping(player), None, front, **ONCE)
         on(self.reset.click, self.on_reset, None, front, **EACH)
         on(self.stage.collapse, self.on_hidden, None, None, **EACH)
-        on(self.speed.input, self.on_speed, {self.speed}, None, **LAST)
+        on(self.speed.input, self.on_speed, {self.speed}, self.memory, **LAST)
         on(self.data.input, self.on_data, {self.data}, [*front, self.drawing, self.sheet], **LAST)
         on(self.sheet.input, self.on_drawing, None, front, **EACH)
         on(self.seed.input, self.on_seed, {self.seed}, front, **LAST)
@@ -123,7 +124,7 @@ class LabTab(Tab):
     @property
     def front(self) -> list[gr.components.Component]:
         """Components that change while a training runs."""
-        return [self.stage, self.play, self.note]
+        return [self.stage, self.play, self.note, self.memory]
 
     @property
     def outputs(self) -> list[gr.components.Component]:
@@ -133,13 +134,17 @@ class LabTab(Tab):
     # event handlers -------------------------------------------------------------------------------------------------
 
     @friendly
-    def on_first(self, request: gr.Request) -> Iterator[Updates]:
-        """First selection of the tab: the preset of a link, which plays at once, or a ring that waits to be learned."""
+    def on_first(self, inputs: dict, request: gr.Request) -> Iterator[Updates]:
+        """First selection of the tab: a link's preset, which plays at once, what was here before a reload, or a ring to
+        learn."""
         session, lang = self.sessions.of(request), language(request)
+        if not session.awaits and not session.sides:
+            self.engine.turn(lambda: session.recall(inputs[self.memory]))
         self.deferred.take(request)  # the session has what was opened before
         first = {self.presets: presets_html(session, lang), self.stage: self.frame(session, lang)}
         yield first | self.settings_shown(session) | self.said(session, lang)
-        if session.preset:
+        if session.awaits:
+            session.awaits = False
             yield from self.playing(session, lang)
 
     @friendly
@@ -182,9 +187,10 @@ class LabTab(Tab):
         self.sessions.of(request).end("play", cancelled=True)
 
     @friendly
-    def on_speed(self, inputs: dict, request: gr.Request) -> None:
-        if inputs[self.speed] in STEPS:
-            self.sessions.of(request).speed = inputs[self.speed]
+    def on_speed(self, inputs: dict, request: gr.Request) -> Updates:
+        session = self.sessions.of(request)
+        session.speed = inputs[self.speed] if inputs[self.speed] in STEPS else session.speed
+        return {self.memory: session.memory}
 
     @friendly
     def on_data(self, inputs: dict, request: gr.Request) -> Updates:
@@ -249,6 +255,7 @@ class LabTab(Tab):
         """Take a preset; it plays once the tab is selected."""
         session, preset = self.sessions.of(request), PRESETS[known(word)]
         self.engine.turn(lambda: session.take(preset))
+        session.awaits = True
         return {}
 
     def leave(self, request: gr.Request) -> None:
@@ -282,8 +289,9 @@ class LabTab(Tab):
     # rendering ------------------------------------------------------------------------------------------------------
 
     def said(self, session: LabSession, lang: str) -> Updates:
-        """Update of the sentence on a preset."""
-        return {self.note: preset_html(session.preset, lang) if session.preset else ""}
+        """Updates of the sentence on a preset, and of what the browser keeps."""
+        note = preset_html(session.preset, lang) if session.preset else ""
+        return {self.note: note, self.memory: session.memory}
 
     def settings_shown(self, session: LabSession) -> Updates:
         """Updates of all settings, with those of the session's model in sight."""
@@ -327,7 +335,8 @@ def presets_html(session: LabSession, lang: str) -> str:
         for key, preset in PRESETS.items()
     )
     name = escape(w.PRESETS.say(lang), quote=True)
-    return f'<p class="legend">{name}</p><div class="lab-presets" role="group" aria-label="{name}">{buttons}</div>'
+    group = f'<div class="cards lab-presets" role="group" aria-label="{name}">{buttons}</div>'
+    return f'<p class="legend">{name}</p>{group}'
 
 
 def preset_html(preset: Preset | Figure, lang: str) -> str:
