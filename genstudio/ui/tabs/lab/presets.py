@@ -124,8 +124,8 @@ TRAININGS = (
         "energy",
         Text("EBGAN: between 0 and m", "EBGAN : entre 0 et m"),
         Text(
-            "D raises the mean energy of generated points no further than the margin: at most 0.2, and at most 1.",
-            "D n’élève pas l’énergie moyenne des points générés au-delà de la marge : au plus 0,2, et au plus 1.",
+            "Over the training, generated points have a mean energy between 0 and the margin: at most 0.2, and 1.",
+            "Sur l’entraînement, l’énergie moyenne des points générés reste entre 0 et la marge : 0,2, et 1.",
         ),
         "L_D = D(x) + max(0, m - D(G(z))),  L_G = D(G(z))",
         "https://arxiv.org/abs/1609.03126",
