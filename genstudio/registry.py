@@ -37,7 +37,19 @@ def systems() -> dict[str, System]:
 
 @cache
 def own() -> dict[str, System]:
-    """The systems of GenStudio."""
+    """The systems of GenStudio that lists show."""
+    return {name: system for name, system in everything().items() if system.listed}
+
+
+@cache
+def unlisted() -> dict[str, System]:
+    """The systems of the lab."""
+    return {name: system for name, system in everything().items() if not system.listed}
+
+
+@cache
+def everything() -> dict[str, System]:
+    """Every system of `genstudio.models`, listed or not."""
     found: dict[str, System] = {}
     for module in pkgutil.iter_modules(models.__path__, models.__name__ + "."):
         add(found, declared(importlib.import_module(module.name)))

@@ -134,6 +134,7 @@ class System:
     options: dict[str, Text] = field(default_factory=dict)  # titles of a control's options for this system's images
     companions: dict[str, str] = field(default_factory=dict)  # systems whose models it works with, by role
     successor: str = ""  # the system whose weights replace its own where both are available
+    listed: bool = True  # else a model of the lab, without checkpoints
     file: str = ""  # of a system from a file of the user's own: its path
     digest: str = ""  # of that file's bytes, the first 12 digits of the SHA-256
 
@@ -175,13 +176,14 @@ def system(
     options: dict[str, Text] | None = None,
     companions: dict[str, str] | None = None,
     successor: str = "",
+    listed: bool = True,
 ) -> Callable[[Callable[..., Model]], Callable[..., Model]]:
     """Declare the decorated builder as a system. `registry` collects them; nothing is built here."""
 
     assert takes in ("", *TAKES), f"takes must be one of {', '.join(TAKES)}, not {takes!r}"
 
     def declare(build: Callable[..., Model]) -> Callable[..., Model]:
-        facts = (options or {}, companions or {}, successor)
+        facts = (options or {}, companions or {}, successor, listed)
         build.system = System(build.__name__, build, title, data, recipe, knows, takes, *facts)
         return build
 

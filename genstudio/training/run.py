@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ class Run:
         self.step, self.images, self.minutes = 0, 0, 0.0
         self.command, self.licence = command, licence
         self.learned_from: list[dict[str, Any]] = []  # as `provenance` lists it
-        self.commit = commit()  # at the start: the checkout may change while this code trains
+        self.commit = commit()
 
     @property
     def steps(self) -> int:
@@ -193,6 +194,7 @@ def command_line(
     return " && ".join(map(shlex.join, commands))
 
 
+@cache  # the checkout may change while this code trains
 def commit() -> str:
     """Git commit of this code, with a + if tracked files differ from it; empty outside a checkout."""
 

@@ -32,6 +32,10 @@ DRAG = DIRECT | dict(trigger_mode="always_last")
 
 # Triggers `expand` when the component's value changes.
 CHANGED = "watch('value', () => trigger('expand'));"
+# The bell of the whole page, so that its events update one component and not one of each tab: it rings that of the name
+# before the space.
+RINGS = "watch('value', () => dispatchEvent(new CustomEvent('genstudio:ring', {detail: props.value.split(' ')[0]})));"
+ANSWERED = "addEventListener('genstudio:ring', event => { if (event.detail === 'NAME') trigger('expand'); });"
 
 
 class Variable:
@@ -96,10 +100,13 @@ class Deferred:
 
     A streaming handler may update a whole tab: then the few components that change with each step are sent as they
     come, and the others here.
+
+    name: by which the page's own bell rings this one.
     """
 
-    def __init__(self) -> None:
-        self.bell = gr.HTML("", elem_classes="bell", js_on_load=CHANGED)
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.bell = gr.HTML("", elem_classes="bell", js_on_load=CHANGED + ANSWERED.replace("NAME", name))
 
     def deliver_to(self, outputs: Collection[Place]) -> None:
         """Connect the components that may be updated."""
@@ -115,13 +122,17 @@ class Deferred:
 
     def defer(self, updates: Updates, request: gr.Request) -> Updates:
         """Keep updates for the event. Returns what triggers it, if there are any."""
+        return {self.bell: rings} if (rings := self.keep(updates, request)) else {}
+
+    def keep(self, updates: Updates, request: gr.Request) -> str:
+        """Keep updates for the event. Returns the value of the page's bell that triggers it, "" if there are none."""
         visit = VISITS.of(request)
         visit.record(updates)
         if not (shown := {place: update for place, update in updates.items() if isinstance(place, Block)}):
-            return {}
+            return ""
         visit.waiting[self] = visit.waiting.get(self, {}) | shown
         visit.rings += 1
-        return {self.bell: str(visit.rings)}
+        return f"{self.name} {visit.rings}"
 
     def stream(
         self, listener: Callable, handler: Callable, reads: Any, front: Collection[Place], **options: Any

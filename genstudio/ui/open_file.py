@@ -32,7 +32,7 @@ from genstudio.recipes.verbs import VERBS
 from genstudio.scores.words import score_text, score_title
 from genstudio.ui import words as w
 from genstudio.ui.assets import asset
-from genstudio.ui.events import ONCE, QUIET, VISITS, Place, memories, on
+from genstudio.ui.events import ONCE, QUIET, RINGS, VISITS, Place, memories, on
 from genstudio.ui.language import friendly, language, reason, t
 from genstudio.ui.tab import Tab
 
@@ -82,6 +82,7 @@ class OpenFile:
 
     def draw_card(self) -> None:
         self.card = gr.HTML("", elem_id="opened", js_on_load=CARD)
+        self.bell = gr.HTML("", elem_classes="bell", js_on_load=RINGS)
         # Key of the tab in front, to which a reload comes back
         self.memory = gr.BrowserState("", storage_key="genstudio-front", secret="genstudio")
 
@@ -94,7 +95,7 @@ class OpenFile:
             on(panel.select, self.arrival(key), None, self.memory, **QUIET)
             if tab.drawn and tab.needs:
                 on(panel.select, self.look(key, tab), {tab.system}, [tab.cards], **QUIET)
-        front, first = [self.card, switch, *self.bells], next(iter(self.tabs.values()), None)
+        front, first = [self.card, switch, self.bell], next(iter(self.tabs.values()), None)
         opened = on(self.button.upload, self.on_open, self.inputs | {self.button}, front, **ONCE)
         for tab in self.tabs.values():
             tab.cancel_with(opened)
@@ -114,10 +115,6 @@ class OpenFile:
     @property
     def inputs(self) -> set[Place]:
         return set().union(*(tab.inputs for tab in self.tabs.values()))
-
-    @property
-    def bells(self) -> list[gr.HTML]:
-        return [tab.deferred.bell for tab in self.tabs.values() if tab.drawn]
 
     # event handlers -------------------------------------------------------------------------------------------------
 
@@ -171,8 +168,11 @@ class OpenFile:
             found = Found("link", "?" + query[:100], 0)
             for more in self.answer(found, self.follow(found, query, inputs, request), language(request)):
                 updates |= more
+        for key, tab in self.tabs.items():
+            if tab.linked and key in request.query_params:
+                updates |= self.open_link(key, request)
         [first, *_] = self.tabs.values() or [None]
-        if first and first.loaded and first.deferred.bell not in updates:
+        if first and first.loaded and updates.get(self.bell, "").split(" ")[0] != first.key:
             updates = first.load(inputs, request) | updates
         if self.switch not in updates and inputs.get(self.memory) in self.tabs:
             updates[self.switch] = gr.update(selected=inputs[self.memory])
@@ -215,6 +215,15 @@ class OpenFile:
         missing = self.tabs[key].missing(made, request)
         yield self.turned(key, self.tabs[key].restore(made, inputs, request), request)
         return Message(missing.say(lang) if missing else restored(made, loaded, lang))
+
+    def open_link(self, key: str, request: gr.Request) -> dict:
+        """Bring a tab to the front with what a link names; a word that it does not know gets a warning."""
+        try:
+            updates = self.tabs[key].open_link(request.query_params[key], request)
+        except ValueError as error:
+            gr.Warning(escape(reason(error, language(request))), duration=5)
+            return {}
+        return self.turned(key, updates, request)
 
     def start(self, found: Found, path: str, inputs: dict, request: gr.Request) -> Act:
         """Restore the recipe of a picture; without one the tab in front opens the picture."""
@@ -291,7 +300,8 @@ class OpenFile:
 
     def turned(self, key: str, updates: dict, request: gr.Request) -> dict:
         """Bring a tab to the front, whose `select` event records that, and leave its updates to it."""
-        return {self.switch: gr.update(selected=key)} | self.tabs[key].deferred.defer(updates, request)
+        rings = self.tabs[key].deferred.keep(updates, request)
+        return {self.switch: gr.update(selected=key)} | ({self.bell: rings} if rings else {})
 
     def arrival(self, key: str) -> Callable[[gr.Request], str]:
         def on_arrival(request: gr.Request) -> str:

@@ -21,6 +21,7 @@ from genstudio.ui.open_file import MAX_BYTES, OpenFile
 from genstudio.ui.tab import Tab
 from genstudio.ui.tabs.classes.tab import ClassesTab
 from genstudio.ui.tabs.diffusion.tab import DiffusionTab
+from genstudio.ui.tabs.lab.tab import LabTab
 from genstudio.ui.tabs.latent.tab import LatentTab
 from genstudio.ui.tabs.style.tab import StyleTab
 from genstudio.ui.tabs.train.tab import TrainTab
@@ -29,7 +30,7 @@ from genstudio.ui.theme import CSS, HEAD, THEME, TOGGLE
 from genstudio.ui.words import TABLE
 
 # In the order of the page.
-TABS: tuple[type[Tab], ...] = (LatentTab, StyleTab, ClassesTab, TranslateTab, DiffusionTab, TrainTab)
+TABS: tuple[type[Tab], ...] = (LatentTab, StyleTab, ClassesTab, TranslateTab, DiffusionTab, LabTab, TrainTab)
 
 
 def build(engine: Engine) -> gr.Blocks:

@@ -36,6 +36,7 @@ class Tab:
     empty: Text = w.NO_MODELS  # in place of the tab without models
     picture_opened: Text = w.BECAME_START  # said after `open_picture`
     pictures_opened: Text | None = None  # said after `open_pictures`; None if it opens one picture only
+    linked: bool = False  # links such as ?lab=vanishing open it, by its key
     memory: gr.BrowserState | None = None  # kept in the visitor's browser
     deferred: Deferred  # for updates that a streaming handler, or one of the whole page, leaves to the tab
     open_button: gr.Button | None = None  # opens `result` as if it were an uploaded file
@@ -45,7 +46,7 @@ class Tab:
         self.files, self.revision = _files(), 0  # revision: counts the times that weights came while the page runs
         self.systems = dict(sorted(self.offered().items(), key=lambda item: item[1].title)) if self.needs else {}
         if self.drawn:
-            self.deferred = Deferred()
+            self.deferred = Deferred(self.key)
             self.render()
             self.wire()
             self.deferred.deliver_to(self.outputs)
@@ -103,6 +104,10 @@ class Tab:
 
     def restore(self, recipe: dict, inputs: dict, request: gr.Request) -> Updates:
         """Restore a checked recipe, of a picture or a link."""
+        raise NotImplementedError
+
+    def open_link(self, word: str, request: gr.Request) -> Updates:
+        """Open what a link names, if the tab is `linked`. Raises ValueError for an unknown word."""
         raise NotImplementedError
 
     def open_picture(self, path: str, inputs: dict, request: gr.Request) -> Iterator[Updates]:

@@ -110,6 +110,18 @@ def test_a_stream_leaves_to_another_event_what_does_not_change_with_each_step():
     VISITS.leave(request())
 
 
+def test_the_pages_bell_rings_that_of_a_tab_by_its_name():
+    with gr.Blocks():
+        shown, scene, deferred = gr.HTML(), Variable(0), Deferred("lab")
+        deferred.deliver_to([shown, scene])
+    assert deferred.keep({scene: 1}, request()) == "", "what no component shows rings none"
+    first, second = (deferred.keep({shown: text}, request()) for text in ("one", "two"))
+    assert [value.split(" ")[0] for value in (first, second)] == ["lab", "lab"] and first != second
+    assert "event.detail === 'lab'" in deferred.bell.js_on_load
+    assert deferred.deliver(request()) == {shown: "two"}
+    VISITS.leave(request())
+
+
 def test_handlers_that_take_values_in_order_keep_their_form():
     with gr.Blocks() as page:
         slider, shown = gr.Slider(0, 10, 3), gr.HTML()

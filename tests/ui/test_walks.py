@@ -76,6 +76,16 @@ def test_a_walk_on_a_phone(page, subtests):
         page.wait_for_selector("#lanes img")
         assert fits(page)
 
+    with subtests.test("the Lab tab fits, also with two trainings"):
+        turn_to_tab(page, "lab")
+        page.wait_for_selector("#lab-stage canvas.plane")
+        assert fits(page)
+        page.locator("#lab-presets [data-pick=unrolled]").tap()
+        page.wait_for_function("document.querySelectorAll('#lab-stage canvas.plane').length == 2")
+        page.locator("#lab-play").tap()
+        idle(page)
+        assert fits(page)
+
     with subtests.test("the Train tab fits and speaks French"):
         turn_to_tab(page, "train")
         page.wait_for_selector("#jobs :is(.empty, .card)")
@@ -120,6 +130,13 @@ def test_a_walk_in_french(page, subtests):
         says("où elle a changé", "Aller et retour", "vus de face")
         assert page.locator("#translate-direction input").input_value() == "mettre des lunettes"
         spares("before", "Your picture")
+
+    with subtests.test("the Lab tab"):
+        turn_to_tab(page, "lab")
+        page.wait_for_selector("#lab-stage canvas.plane")
+        says("Échecs et remèdes", "modes couverts", "Jeu : Non saturant", "Un pas de D", "Règles et pertes")
+        assert page.locator("#lab-data input").input_value() == "Couronne de 8 gaussiennes"
+        spares("modes covered", "One step")
 
     with subtests.test("the Train tab"):
         turn_to_tab(page, "train")
