@@ -353,7 +353,7 @@ class OneTab(Tab):
 
     def __init__(self):
         self.asked = []
-        self.deferred = SimpleNamespace(defer=lambda updates, request: updates)
+        self.deferred = SimpleNamespace(keep=lambda updates, request: "latent 1" if updates else "")
 
     def restores(self, recipe):
         return recipe["system"] == NAME
@@ -388,7 +388,7 @@ class OtherTab(Tab):
 def house(exact: Engine):
     """A door without a page."""
     made = open_file.OpenFile.__new__(open_file.OpenFile)
-    made.engine, made.button, made.card, made.switch = exact, "button", "card", "switch"
+    made.engine, made.button, made.card, made.switch, made.bell = exact, "button", "card", "switch", "bell"
     made.tabs, made.fronts = {"other": OtherTab(), "latent": OneTab()}, {None: "latent"}
     return made
 
@@ -400,6 +400,7 @@ def opened(house, path: Path) -> tuple[list, str]:
     copy.write_bytes(path.read_bytes())
     *_, last = house.on_open({"button": [str(copy)]}, None)
     assert not copy.exists(), "what was sent is not kept"
+    assert last.get("bell", "latent 1") == "latent 1"
     return house.tabs["latent"].asked, last["card"]
 
 
