@@ -53,7 +53,7 @@ REAL = Text("real", "réels")
 GENERATED = Text("generated", "générés")
 SCALES = {
     "probability": Text("D: 0 blue, 1/2 white, 1 orange", "D : 0 bleu, 1/2 blanc, 1 orange"),
-    "output": Text("D: {low} blue to {high} orange", "D : {low} bleu à {high} orange"),
+    "output": Text("critic: {low} blue to {high} orange", "critique : {low} bleu à {high} orange"),
     "error": Text("squared error: {low} blue to {high} orange", "erreur quadratique : {low} bleu à {high} orange"),
 }
 STEP = Text("steps", "pas")
