@@ -152,7 +152,7 @@ class TranslateTab(SessionTab):
         """Translate the labels during a stroke, unless a newer event has come."""
         session, drags = self.backend.sessions.of(request), self.paint.drags
         drags.begin(event, request)
-        session.labels = read_input(html.read_uri(event.png))
+        session.labels = read_input(html.read_uri(event.png), language(request))
         if drags.overtaken(event, request):
             return {}
         shown = self.paint.run(session, self.read(inputs), language(request), whole=False)
@@ -162,7 +162,7 @@ class TranslateTab(SessionTab):
     def on_painted(self, inputs: dict, event: gr.EventData, request: gr.Request) -> Updates:
         session = self.backend.sessions.of(request)
         self.paint.drags.begin(event, request)
-        session.labels = read_input(html.read_uri(event.png))
+        session.labels = read_input(html.read_uri(event.png), language(request))
         return self.paint.run(session, self.read(inputs), language(request))
 
     @friendly
