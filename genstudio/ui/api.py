@@ -179,7 +179,9 @@ def warm_up(engine: Engine) -> None:
         engine.decode(name, engine.latents(name, [0, 1]))
     for name in catalog.offered("translate"):
         side = engine.image_shape(name)[1]
-        for _ in engine.translate(name, np.zeros((1, side, side, 3), np.uint8)):
+        plain = engine.hold(name).model.source_palette  # a network of labels takes no other picture
+        colour = np.array(plain.colours[0] if plain else (0, 0, 0), np.uint8)
+        for _ in engine.translate(name, np.tile(colour, (1, side, side, 1))):
             pass
     for name in catalog.offered("img2img"):
         for _ in engine.denoise(name, [0], steps=2):
