@@ -22,6 +22,7 @@ class RecordedRun(NamedTuple):
     steps: list[Step]
     made: int  # number of steps before thinning
     seconds: float
+    result: str = ""  # PNG with its recipe, as URI; encoded once, in `DiffusionSession.keep`
 
     @property
     def bytes(self) -> int:
@@ -46,7 +47,8 @@ class DiffusionSession(Session):
 
     def keep(self, run: RecordedRun) -> RecordedRun:
         """Keep a new run, thinned if it is long, and drop the oldest ones above the memory limit."""
-        run = run._replace(steps=subsampled(run.steps, MAX_BYTES // 2))
+        result = run.result or html.png_uri(run.steps[-1].x_0[0], run.recipe)
+        run = run._replace(steps=subsampled(run.steps, MAX_BYTES // 2), result=result)
         self.runs = [run, *(other for other in self.runs if other.recipe != run.recipe)]
         while len(self.runs) > 1 and sum(other.bytes for other in self.runs) > MAX_BYTES:
             self.runs.pop()
@@ -55,6 +57,6 @@ class DiffusionSession(Session):
     @property
     def results(self) -> list[tuple[str, dict]]:
         """Results as URI with their recipes, newest first: of the kept runs, then of those of before a reload."""
-        made = [(html.png_uri(run.steps[-1].x_0[0], run.recipe), run.recipe) for run in self.runs]
+        made = [(run.result, run.recipe) for run in self.runs]
         recipes = [recipe for _, recipe in made]
         return [*made, *(result for result in self.earlier if result[1] not in recipes)]
