@@ -150,7 +150,7 @@ def sides(names: Sequence[str]) -> Sides | None:
 
 
 def _sides_by_stem(names: Sequence[str]) -> Sides | None:
-    """Both sides in one folder, told by the ends of their names: 1_A.png and 1_B.png."""
+    """Both sides in one folder, distinguished by the ends of their names: 1_A.png and 1_B.png."""
     ends = [_end(PurePosixPath(name).stem) for name in names]
     words = sorted({*ends}, key=lambda side: (_rank(side), side))
     if len(words) != 2 or "" in words:

@@ -19,7 +19,7 @@ RAW = (  # magic bytes of raw files that are no TIFF, and of Canon's, which are,
 
 
 def refuse_raw(head: bytes) -> None:
-    """Raise ValueError for a raw file that can be told by its first bytes."""
+    """Raise ValueError for a raw file that is known by its first bytes."""
     if any(head[place:].startswith(magic) for magic, place in RAW):
         raise _raw()
 

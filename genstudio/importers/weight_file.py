@@ -30,7 +30,7 @@ NAME = re.compile(
     r"(diffusion_pytorch_model|model|pytorch_model)(?:\.(\w{1,20}))??(?:-(\d{5})-of-(\d{5}))?(?:\.(\w{1,20}))?"
     r"\.(safetensors|bin)"
 )
-MAX_NETWORKS = 200  # dicts of tensors that are looked at
+MAX_NETWORKS = 200  # dicts of tensors that are examined
 AVERAGED = re.compile(r"(?:^|[^a-z])(?:ema|avg|averaged?|swa|shadow)(?:[^a-z]|$)")  # in names of averaged weights
 # What training programs put before a name: torch.compile, DataParallel, FSDP, DeepSpeed, and the network's own name.
 WRAPPERS = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_forward_module|_checkpoint_wrapped_module)\.")

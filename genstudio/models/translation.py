@@ -324,7 +324,7 @@ def pix2pix_facades_l1() -> Pix2Pix:
     takes="labels",
 )
 def pix2pix_facades_gan() -> Pix2Pix:
-    """The same network with the adversarial loss alone: sharp, and held to the labels by the critic only."""
+    """The same network with the adversarial loss alone: sharp, and bound to the labels by the critic alone."""
     return facades_network(weight=0.0)
 
 

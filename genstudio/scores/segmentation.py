@@ -1,4 +1,4 @@
-"""Scores of label pictures against the truth, and the plain alternatives that they are held against.
+"""Scores of label pictures against the truth, and the plain alternatives that they are compared with.
 
 A model that draws label pictures, whatever its losses, is scored by the mean IoU of its pixels' nearest colours; one
 that reads them, against photographs in the mean colour of each label.
