@@ -21,6 +21,7 @@ if "GENSTUDIO_DATA" not in os.environ and SHARED.is_dir():
     os.environ["GENSTUDIO_DATA"] = str(SHARED)
 
 import pytest  # noqa: E402
+import torch  # noqa: E402
 
 from genstudio import catalog, checkpoint, paths  # noqa: E402
 from genstudio.engine.engine import Engine  # noqa: E402
@@ -52,6 +53,15 @@ def untrained(tmp_path_factory: pytest.TempPathFactory):
         return str(path)
 
     return path_of
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread of PyTorch: small networks are slower with more, and equal bytes need equal numbers of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

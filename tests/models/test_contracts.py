@@ -50,13 +50,7 @@ def weights(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Networks this small are only slowed by a second one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def pictures(engine: Engine, name: str, seeds: list[int], **values) -> np.ndarray:

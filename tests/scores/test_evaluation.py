@@ -23,12 +23,7 @@ CPU = torch.device("cpu")
 SHAPE = (3, 16, 16)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def drawn(seeds) -> torch.Tensor:

@@ -53,12 +53,7 @@ def registered(monkeypatch):
         monkeypatch.setitem(systems(), one.__name__, one.system)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def drawn(root: Path, count: int = 10, size: int = 16, colours: bool = True) -> Path:

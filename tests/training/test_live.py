@@ -18,12 +18,7 @@ MODELS = sorted(unlisted())
 GANS = [name for name in MODELS if "critic_rate" in settings_of(name)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def trained(steps: int = 20, model: str = "points_gan", **values) -> Live:

@@ -44,13 +44,7 @@ def registered(monkeypatch):
     monkeypatch.setitem(systems(), "tiny", tiny.system)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Networks this small are only slowed by a second one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -71,12 +71,7 @@ def registered(monkeypatch):
     monkeypatch.setitem(systems(), "styled", styled)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def drawn(root: Path, seed: int, count: int = 30) -> Path:

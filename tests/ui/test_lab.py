@@ -24,13 +24,7 @@ from genstudio.ui.tabs.lab.presets import PRESETS
 from genstudio.ui.tabs.lab.tab import LabTab
 from tests.ui.page import go, idle, option, press, slide, turn_to_tab
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

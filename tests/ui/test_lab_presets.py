@@ -16,13 +16,7 @@ from genstudio.ui.tabs.lab.presets import PRESETS, TRAININGS
 from genstudio.ui.tabs.lab.session import LabSession
 from tests import ROOT
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("preset", TRAININGS, ids=lambda preset: preset.key)
