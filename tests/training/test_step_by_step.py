@@ -17,7 +17,9 @@ from genstudio.registry import systems
 from genstudio.training import loop, step_by_step
 from genstudio.training.step_by_step import Stepper
 from tests import small
-from tests.training.test_loop import assert_equal, folder, one_thread, registered, tensors, tiny  # noqa: F401
+from tests.training.test_loop import assert_equal, folder, registered, tensors, tiny  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
