@@ -19,6 +19,7 @@ from genstudio.controls import Refusal, Text
 from genstudio.model import Model
 
 MAX_SEED = 2**32  # PyTorch's generator on the processor reads 32 bits
+MAX_HUE = 0.5  # turns of the colour circle: half a turn each way is all hues
 OPTIMIZERS = ("adamw", "adam", "rmsprop", "sgd")
 
 
@@ -42,6 +43,7 @@ class Recipe:
     crop: Annotated[bool, "learn from random crops of pictures larger than the network, scaled by 1 to 2"] = False
     reverse: Annotated[bool, "of pairs: translate from B to A"] = False
     mirror: Annotated[bool, "the margins of a shift mirror the image; else they repeat its border"] = False
+    hue: Annotated[float, "largest random rotation of all hues, in turns: up to 0.5"] = 0.0
     freeze: Annotated[int, "frozen early layers: of the critic if there is one (FreezeD), else of the model"] = 0
     augment: Annotated[bool, "augment all images before the critic, for small sets (DiffAugment)"] = False
     critic_warmup: Annotated[int | None, "images for which only the critic learns, as a new one needs"] = None
@@ -49,6 +51,11 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def augmentation(self) -> dict[str, Any]:
+        """Arguments of `data.Batches` for its augmentation of images."""
+        return {"flip": self.flip, "jitter": self.jitter, "mirror": self.mirror, "hue": self.hue}
 
     @classmethod
     def of(cls, values: Any) -> Recipe:
@@ -100,6 +107,8 @@ def check_recipe(changes: dict[str, Any]) -> None:
             continue
         if name == "seed" and value >= MAX_SEED:
             raise ValueError(f"seed must be below {MAX_SEED}, not {value}")
+        if name == "hue" and not 0 <= value <= MAX_HUE:
+            raise Refusal(f"hue must lie between 0 and 0.5, not {value}", f"hue : de 0 à 0,5, et non {value}")
         least = 1 if name in ("images", "batch") else 0
         for number in value.values() if isinstance(value, dict) else [value]:
             if not (number >= least and number < 2**63):  # refuses NaN too

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from genstudio.checkpoint import shell
 from genstudio.controls import Text
-from genstudio.layers.image_to_image import MirroredResNetGenerator
+from genstudio.layers.image_to_image import MirroredResNetGenerator, UNet
 from genstudio.layers.palette import FACADES
 from genstudio.model import Model
 from genstudio.models.autoencoder import AutoEncoder
@@ -151,6 +151,13 @@ def small_pix2pix() -> Pix2Pix:
 
 
 @small("emoji_lines")
+def small_pix2pix_of_lines() -> Pix2Pix:
+    """From line drawings, redrawn in training, with a spectrally normalized critic."""
+    generator = UNet(1, 3, (8, 16), detail=8)
+    return Pix2Pix(COLOUR, critic_widths=(8, 8), generator=generator, strokes=6, critic_norm="spectral")
+
+
+@small("emoji_lines")
 def small_resnet() -> Pix2Pix:
     return Pix2Pix(COLOUR, critic_widths=(8, 8), generator=MirroredResNetGenerator(3, 3, width=4, blocks=1))
 
@@ -178,7 +185,7 @@ def small_segmenter() -> Segmenter:
     return Segmenter(COLOUR, widths=(8, 16), palette=FACADES)
 
 
-@small("avatars_glasses")
+@small("faces_glasses_unpaired")
 def small_cyclegan() -> CycleGAN:
     return CycleGAN(COLOUR, width=4, blocks=1, critic_widths=(8, 8), folded=True)
 

@@ -37,10 +37,10 @@ class Batches:
 
     def __init__(
         self, pictures: Pictures, size: int, *, seed: int = 0, flip: bool = False, jitter: int = 0,
-        mirror: bool = False, rank: int = 0, world: int = 1, seeds: int = SEEDS,
+        mirror: bool = False, hue: float = 0.0, rank: int = 0, world: int = 1, seeds: int = SEEDS,
     ):  # fmt: skip
         self.pictures, self.size, self.seed, self.seeds = pictures, size, seed, seeds
-        self.flip, self.jitter, self.mirror, self.rank, self.world = flip, jitter, mirror, rank, world
+        self.flip, self.jitter, self.mirror, self.hue, self.rank, self.world = flip, jitter, mirror, hue, rank, world
         self._orders: dict[int, tuple[int, Tensor]] = {}  # of each stream: the epoch, and its permutation
 
     def __getitem__(self, k: int) -> Batch:
@@ -78,6 +78,9 @@ class Batches:
         if self.jitter:
             shifts = torch.randint(-self.jitter, self.jitter + 1, (len(images), 2), generator=generator)
             images = _shift(images, shifts, self.mirror)
+        if self.hue and images.shape[1] % 3 == 0:
+            turns = self.hue * (2 * torch.rand(len(images), generator=generator) - 1)
+            images = torch.stack([_rotate_hue(image, turn) for image, turn in zip(images, turns.tolist(), strict=True)])
         return images
 
     def _shuffled(self, positions: range, count: int, stream: int = 0) -> Tensor:
@@ -91,6 +94,15 @@ class Batches:
                 self._orders[stream] = epoch, torch.randperm(count, generator=torch.Generator().manual_seed(seed))
             indices.append(int(self._orders[stream][1][position]))
         return torch.tensor(indices)
+
+
+def _rotate_hue(image: Tensor, turn: float) -> Tensor:
+    """Rotate the hue of an RGB image in [-1, 1], or of several in its channels (3 k, h, w), by part of a turn. Greys keep
+    their value."""
+    from torchvision.transforms.functional import adjust_hue  # here, since torchvision is slow to import
+
+    rgb = (image.unflatten(0, (-1, 3)) + 1) / 2
+    return (2 * adjust_hue(rgb, turn) - 1).flatten(0, 1)
 
 
 def _shift(images: Tensor, shifts: Tensor, mirror: bool = False) -> Tensor:

@@ -16,7 +16,7 @@ from genstudio import paths
 from genstudio.controls import Refusal, Text
 from genstudio.data import pixels
 from genstudio.data.drawings import FACE_LICENCES
-from genstudio.data.drawings.faces import Faces
+from genstudio.data.drawings.faces import GLASSES, Faces
 from genstudio.data.drawings.faces import named as faces_named
 from genstudio.data.pairs import BAR, PAIRED, load_pairs, turned
 from genstudio.data.pictures import Original, Pictures
@@ -99,14 +99,36 @@ def avatars(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 def faces(split: str, shape: tuple[int, int, int] | None, chosen: Faces | None = None) -> Pictures:
     """Faces in one drawing style, drawn by seed (`drawings/faces.py`), or pairs of each without and with glasses."""
     chosen = chosen or Faces()
-    path = _local(f"{chosen.name}.zip", _built(chosen.command, "draw", "dessinez"))
-    found = read_pictures(path, shape or (3, chosen.side, chosen.side), keep=lambda name: name.startswith(split + "/"))
-    credit = f"DiceBear avatars: {chosen.style} {FACE_LICENCES[chosen.style]}"
-    found = replace(found, labels=None, classes=(), credit=credit)
+    found = _faces(split, shape, chosen)
     if not chosen.pairs:
         return found
-    with_glasses = torch.tensor(["/glasses/" in name for name in found.names])
+    with_glasses = _with_glasses(found)
     return replace(found.part(with_glasses), sources=found.images[~with_glasses])
+
+
+def faces_glasses_unpaired(split: str, shape: tuple[int, int, int] | None) -> Pictures:
+    """Faces of `faces_glasses` with glasses if their seed is odd, without if it is even: unpaired domains without a face
+    in common. Held out are exact pairs."""
+    chosen = Faces(pairs=GLASSES)
+    if split == "test":
+        return faces(split, shape, chosen)
+    found = _faces(split, shape, chosen, lambda name: (int(PurePosixPath(name).stem) % 2 == 1) == ("/glasses/" in name))
+    with_glasses = _with_glasses(found)
+    return replace(found.part(with_glasses), sources=found.images[~with_glasses], paired=False)
+
+
+def _faces(
+    split: str, shape: tuple[int, int, int] | None, chosen: Faces, keep: Callable[[str], bool] = lambda name: True
+) -> Pictures:
+    path = _local(f"{chosen.name}.zip", _built(chosen.command, "draw", "dessinez"))
+    shape = shape or (3, chosen.side, chosen.side)
+    found = read_pictures(path, shape, keep=lambda name: name.startswith(split + "/") and keep(name))
+    credit = f"DiceBear avatars: {chosen.style} {FACE_LICENCES[chosen.style]}"
+    return replace(found, labels=None, classes=(), credit=credit)
+
+
+def _with_glasses(faces: Pictures) -> Tensor:
+    return torch.tensor(["/glasses/" in name for name in faces.names])
 
 
 EMOJI_CREDIT = "Emoji: Noto Emoji Apache 2.0; Twemoji CC BY 4.0; OpenMoji CC BY-SA 4.0; Fluent Emoji MIT"
@@ -134,38 +156,6 @@ def emoji_lines(split: str, shape: tuple[int, int, int] | None) -> Pictures:
     pairs = [lines[symbols[i]] for i in coloured]
     credit = "OpenMoji, CC BY-SA 4.0"
     return Pictures("emoji_lines", drawn.images[coloured], credit=credit, sources=drawn.images[pairs])
-
-
-GLASSES_STYLES = ("adventurer", "avataaars", "lorelei", "micah", "pixelArt")  # with pairs without and with glasses
-
-
-def avatars_glasses(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """Cartoon faces without glasses and with: unpaired domains of different faces for training, exact pairs held out.
-
-    Every tenth pair is held out. Of the other pairs, one half is used without glasses only, the other half with. The
-    training faces of `avatars` in the same five styles are added to their domain.
-    """
-    path = _local("avatars.zip", _built("python -m genstudio data avatars"))
-
-    def number(name: str) -> int:
-        return int(PurePosixPath(name).stem.rpartition("-")[2])
-
-    def keep(name: str) -> bool:
-        parts, held_out = PurePosixPath(name).parts, number(name) % 10 == 9
-        if split == "test":
-            return parts[0] == "pairs" and held_out
-        if parts[0] == "pairs":
-            return not held_out and (number(name) % 2 == 0) == (parts[1] == "plain")
-        return parts[0] in GLASSES_STYLES and not held_out
-
-    found = read_pictures(path, shape or (3, 64, 64), keep=keep, label="style")
-    worn = found.conditions["glasses"]
-    with_glasses, without = (torch.nonzero(half).flatten().tolist() for half in (worn, ~worn))
-    if split == "test":
-        halves = (with_glasses, without)
-        with_glasses, without = (sorted(half, key=lambda i: found.names[i].rpartition("/")[2]) for half in halves)
-    images, sources = found.images[with_glasses], found.images[without]
-    return Pictures("avatars_glasses", images, credit=AVATAR_CREDIT, sources=sources, paired=split == "test")
 
 
 def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
@@ -225,7 +215,8 @@ def monet(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 SETS: dict[str, Callable[[str, tuple[int, int, int] | None], Pictures]] = {
     f.__name__: f
     for f in (
-        mnist, cifar10, avatars, avatars_glasses, faces, emoji, emoji_lines, freyfaces, facades, facade_labels, monet
+        mnist, cifar10, avatars, faces, faces_glasses_unpaired, emoji, emoji_lines, freyfaces, facades, facade_labels,
+        monet,
     )
 }
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 DROPPED = 3  # innermost levels of a U-Net with dropout
 
@@ -210,15 +211,22 @@ class PatchCritic(nn.Sequential):
 
     Isola et al. 2017, section 6.2. Each width but the last halves the resolution. With three widths the patches have 34
     pixels, with four 70.
+
+    norm: "spectral" divides each filter bank by its largest singular value (Miyato et al. 2018, arXiv:1802.05957), in
+        place of a norm of the features.
     """
 
-    def __init__(self, inputs: int, widths: Sequence[int], norm: type[nn.Module] = nn.BatchNorm2d):
+    def __init__(self, inputs: int, widths: Sequence[int], norm: Norm | Literal["spectral"] = "batch"):
         layers: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
         for i, (a, b) in enumerate(zip(widths, widths[1:]), 2):
-            norm_layer = norm(b) if norm is nn.BatchNorm2d else norm()
+            norm_layer = nn.Identity() if norm == "spectral" else normed(norm, b)
             layers += [nn.Conv2d(a, b, 4, 2 if i < len(widths) else 1, 1), norm_layer, nn.LeakyReLU(0.2)]
         super().__init__(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
         normal_weights(self)
+        if norm == "spectral":
+            for module in self:
+                if isinstance(module, nn.Conv2d):
+                    spectral_norm(module)
 
 
 def normal_weights(network: nn.Module) -> None:

@@ -10,11 +10,10 @@ from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss
+from torch.nn.functional import l1_loss, max_pool2d, pad
 
 from genstudio.controls import Choice, Refusal, Slider, Text
 from genstudio.layers.image_to_image import (
-    InstanceNorm,
     MirroredResNetGenerator,
     Norm,
     PatchCritic,
@@ -74,6 +73,8 @@ class Pix2Pix(Translator):
     adversarial: weight of the generator's adversarial loss; with 0 there is no critic.
     game: the adversarial losses; `LOGISTIC` in the paper.
     palette: of the sources, if they are label pictures; U-Net and critic read their one-hot planes.
+    strokes: sources are line drawings, whose lines are redrawn in training with widths up to this many pixels.
+    critic_norm: of `PatchCritic`.
     generator: another network in place of the U-Net. If it has one input channel it takes the luma of RGB images, and
         a single output channel is repeated to RGB.
     """
@@ -90,16 +91,18 @@ class Pix2Pix(Translator):
         game: Game = LOGISTIC,
         generator: nn.Module | None = None,
         palette: Palette | None = None,
+        strokes: int = 0,
+        critic_norm: Norm | Literal["spectral"] = "batch",
     ):
         super().__init__(image_shape)
         channels = image_shape[0]
-        self.weight, self.adversarial, self.game = weight, adversarial, game
+        self.weight, self.adversarial, self.game, self.strokes = weight, adversarial, game, strokes
         self.own_side, self.source_palette = image_shape[1], palette
         inputs = len(palette) if palette else channels
         self.generator = UNet(inputs, channels, widths) if generator is None else generator
         self.multiple, self.reach = self.generator.multiple, self.generator.reach
         if adversarial:  # built last, so that the generator begins the same with and without
-            self.critic = PatchCritic(inputs + channels, critic_widths)
+            self.critic = PatchCritic(inputs + channels, critic_widths, critic_norm)
 
     # verbs
 
@@ -114,7 +117,7 @@ class Pix2Pix(Translator):
         return ({"critic": self.critic} if self.adversarial else {}) | {"generator": self.generator}
 
     def losses(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        source, real = self.sources(batch), batch.images
+        source, real = self.redrawn(self.sources(batch)), batch.images
         fake = self.translate(source)
         terms, watched = {}, {}
         if self.adversarial:
@@ -129,10 +132,27 @@ class Pix2Pix(Translator):
             terms["L1"] = self.weight * l1_loss(fake.float(), real)
         yield "generator", terms | watched
 
+    def finish(self, batches: Iterable[Batch], held_out: Batch | None = None) -> None:
+        self.domain.fit(self.redrawn(self.sources(batch)) for batch in batches)
+
+    def redrawn(self, sources: Tensor) -> Tensor:
+        """Sources for training, (n, c, h, w): line drawings with a random width of their lines."""
+        return torch.stack([with_strokes(image, self.strokes) for image in sources]) if self.strokes else sources
+
     def verdict(self, source: Tensor, images: Tensor) -> Tensor:
         """Logits (n, 1, h', w') of the critic; source and result are augmented alike."""
         source = self.source_palette.planes(source) if self.source_palette else source
         return self.critic(self.augment(torch.cat([source, images], 1))).float()
+
+
+def with_strokes(drawing: Tensor, widest: int) -> Tensor:
+    """A drawing (c, h, w), dark on white with lines two pixels wide, with lines of 1 to `widest` pixels, at random."""
+    width = int(torch.randint(1, widest + 1, ()))
+    if width == 1:  # erosion
+        return max_pool2d(pad(drawing[None], (0, 1, 0, 1), value=-1.0), 2, 1)[0]
+    before = (width - 2) // 2
+    margins = (before, width - 2 - before) * 2
+    return -max_pool2d(pad(-drawing[None], margins, value=-1.0), width - 1, 1)[0]  # dilation
 
 
 def luma(images: Tensor) -> Tensor:
@@ -201,7 +221,7 @@ class CycleGAN(Translator):
         for direction in ("there", "back"):
             self.generator[direction] = ResNetGenerator(image_shape[0], width, blocks, folded)
         for direction in ("there", "back"):
-            self.critic[direction] = PatchCritic(image_shape[0], critic_widths, InstanceNorm)
+            self.critic[direction] = PatchCritic(image_shape[0], critic_widths, "instance")
             self.critic[f"pool_{direction}"] = Pool(image_shape)
 
     # verbs
@@ -330,9 +350,9 @@ def pix2pix_facades_gan() -> Pix2Pix:
 
 @system(
     title=Text("CycleGAN · glasses on and off · 64 px", "CycleGAN · lunettes, avec ou sans · 64 px"),
-    data="avatars_glasses",
+    data="faces_glasses_unpaired",
     recipe=Recipe(images=200_000, batch=4, rate=2e-4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2, crop=True),
-    knows=Text("cartoon faces seen from the front", "visages dessinés, vus de face"),
+    knows=Text("cartoon faces of one drawing style", "visages dessinés dans un seul style"),
     takes="faces",
     options={
         "there": Text("put glasses on", "mettre des lunettes"),

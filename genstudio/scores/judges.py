@@ -18,10 +18,23 @@ from genstudio.model import verbs
 from genstudio.scores import efficientnet
 from genstudio.scores.network import FeatureNetwork
 
+JUDGED_AS = {"faces_glasses": "faces", "faces_glasses_unpaired": "faces"}  # sets of the same faces as another
+
 
 def judge(data: str) -> str | None:
     """Name of the classifier that labels samples of a data set: `judge_<data>`, else `classifier_<data>`, else None."""
-    return next((name for name in (f"judge_{data}", f"classifier_{data}") if name in catalog.available()), None)
+    return _available(data, "judge", "classifier")
+
+
+def judge_of_features(data: str) -> str | None:
+    """Name of the classifier whose features measure distances between samples of a data set: `classifier_<data>`, else
+    `judge_<data>`, else None."""
+    return _available(data, "classifier", "judge")
+
+
+def _available(data: str, *prefixes: str) -> str | None:
+    names = [f"{prefix}_{JUDGED_AS.get(data, data)}" for prefix in prefixes]
+    return next((name for name in names if name in catalog.available()), None)
 
 
 def network(word: str, device: torch.device | str = "cpu") -> FeatureNetwork:

@@ -38,7 +38,7 @@ from genstudio.scores.distances import (
     recall,
 )
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
-from genstudio.scores.judges import decisions, network
+from genstudio.scores.judges import decisions, judge_of_features, network
 from genstudio.scores.judges import judge as judge_of_classes
 from genstudio.scores.likelihood import PASSES, SLOW_IMAGES, bits_per_dimension, nats
 from genstudio.scores.network import BATCH, FeatureNetwork, as_floats, in_batches
@@ -250,8 +250,7 @@ def judge_of(
     data: str, shape: tuple[int, int, int], features: str | None, device: torch.device
 ) -> FeatureNetwork | None:
     """The judge of a data set: `features` if given, else its classifier if one is available for this shape, or None."""
-    names = [name for name in (f"classifier_{data}", f"judge_{data}") if name in catalog.available()]
-    if not (word := features or next(iter(names), None)):
+    if not (word := features or judge_of_features(data)):
         return None
     judge = network(word, device)
     if judge.shape in (None, tuple(shape)):

@@ -32,6 +32,7 @@ BATCH = 100
 SIGMAS = (15, 25, 50)  # noise in grey levels, as in papers on denoising (Zhang et al. 2017, arXiv:1608.03981)
 COLOURLESS = 0.2  # relative to the targets: sources below it are grey
 MEAN_COLOUR = "mean colour per label"
+SHARED = 0.5  # share of pixels equal in sources and targets, from which translation is to leave those as they are
 PLAIN = 0.5  # difference of an attribute's shares in sources and targets, above which translation is to change it
 
 # Grid of settings for non-local means: filter strength h over sigma, and the side of the compared patches. OpenCV's
@@ -53,6 +54,7 @@ def translation(model: Model, batch: Batch, judge: FeatureNetwork | None, traini
 
     mean IoU            if the targets are label pictures, and that of a regression on `training`; nothing else then
     L1, PSNR            to the target, on [-1, 1] and in dB, those of the baseline, and the ratio or difference of both
+    L1 where ... equal  on [0, 1], over pixels that source and target share, if these are most pixels
     colourfulness       over that of the targets, if the sources are grey
     Frechet distance    to the targets, in the features of `judge`, and its ratio to that of the baseline
     share of ...        outputs, sources and targets with (or without) an attribute that translation is to change
@@ -65,6 +67,8 @@ def translation(model: Model, batch: Batch, judge: FeatureNetwork | None, traini
             continue
         nothing, unchanged = baseline(direction, training)
         yield from distances(direction, made, nothing, unchanged)
+        if unchanged != MEAN_COLOUR and (equal := (nothing == direction.truth).all(1)).float().mean() > SHARED:
+            yield f"L1 where source and truth are equal, on [0, 1]{direction.name}", average(error_within(made, direction.truth, equal))
         if colourfulness(nothing).mean() < COLOURLESS * colourfulness(direction.truth).mean():
             yield (
                 f"colourfulness over the truth's{direction.name}",
@@ -171,6 +175,12 @@ def as_bytes(images: Tensor) -> Tensor:
 def absolute_error(images: Tensor, others: Tensor) -> Tensor:
     """Mean absolute error of each image over its pixels, on [-1, 1]: (n,)."""
     return (images - others).abs().flatten(1).mean(1)
+
+
+def error_within(images: Tensor, others: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute error on [0, 1] of each image over the pixels of a mask (n, h, w): (n,), 0 without any."""
+    error = (images - others).abs().mean(1) / 2
+    return (error * mask).sum((1, 2)) / mask.sum((1, 2)).clamp_min(1)
 
 
 def psnr(images: Tensor, others: Tensor) -> Tensor:

@@ -108,7 +108,7 @@ def begin(
     run.average.class_names = run.model.class_names
     recipe = run.recipe
     seeds = source.saved.get("seeds", 1) if source.saved else SEEDS
-    augmentation = {"flip": recipe.flip, "jitter": recipe.jitter, "mirror": recipe.mirror}
+    augmentation = recipe.augmentation
     shuffled = partial(Batches, placed, seed=recipe.seed, seeds=seeds, **augmentation)
     whole, batches = shuffled(recipe.batch), shuffled(recipe.batch // world, rank=rank, world=world)
 

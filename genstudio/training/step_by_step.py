@@ -84,7 +84,7 @@ class Stepper:
         self.run.average = None  # only the raw weights are shown
         pictures = load(said["data"], "train", model.image_shape, crop=recipe.crop)
         pictures = finetune.placed(pictures, model, said.get("classes", ()))
-        augmentation = {"flip": recipe.flip, "jitter": recipe.jitter, "mirror": recipe.mirror}
+        augmentation = recipe.augmentation
         self.batches = Batches(pictures, recipe.batch, seed=recipe.seed, seeds=said.get("seeds", 1), **augmentation)
         self.reals = from_uint8(subset(pictures.images, SHOWN)).to(where)
         self.labels = self.real_labels = None  # classes of the fakes, one after the other, and of the real images

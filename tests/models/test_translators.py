@@ -16,7 +16,7 @@ from genstudio.layers.palette import FACADES
 from genstudio.model import Batch, Progress
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution, coloured
 from genstudio.models.segmentation import Segmenter
-from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma
+from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma, with_strokes
 from genstudio.objectives.adversarial import critic_least_squares, generator_least_squares
 from genstudio.objectives.augmentation import augment
 from genstudio.registry import find_system
@@ -36,7 +36,29 @@ def test_a_critic_of_three_or_four_widths_judges_patches_of_34_or_70_pixels(widt
     """Isola et al. 2017, section 6.2: 70 is their default."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        assert judge(PatchCritic(3, widths, nn.Identity), 160) == patch
+        assert judge(PatchCritic(3, widths, "spectral"), 160) == patch
+
+
+def test_a_spectrally_normalized_critic_has_singular_values_of_one():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        critic = PatchCritic(3, (4, 8, 8), "spectral")
+        for _ in range(50):  # power iterations
+            critic(torch.randn(1, 3, 32, 32))
+    filters = [module.weight.detach().flatten(1) for module in critic if isinstance(module, nn.Conv2d)]
+    assert [torch.linalg.matrix_norm(f, 2).item() for f in filters] == pytest.approx([1.0] * len(filters), rel=0.05)
+
+
+@pytest.mark.parametrize("width", range(1, 7))
+def test_lines_are_redrawn_with_any_width_about_their_middle(width, monkeypatch):
+    monkeypatch.setattr(torch, "randint", lambda low, high, size: torch.tensor(width))
+    drawing = torch.ones(3, 16, 16)
+    drawing[:, :, 7:9] = -1
+    lines = with_strokes(drawing, 6)
+    assert lines.shape == drawing.shape and (lines == lines[:, :1]).all()
+    dark = (lines[0, 0] == -1).nonzero().flatten().tolist()
+    assert len(dark) == width and set(lines.unique().tolist()) == {-1, 1}
+    assert abs(sum(dark) / width - 7.5) <= 0.5
 
 
 def test_a_u_net_keeps_size_and_hands_fine_detail_past_its_narrow_middle():
@@ -129,7 +151,7 @@ def test_recipes_of_the_three_losses_show_the_same_pictures_in_the_same_order():
     drawn = torch.randint(0, 256, (9, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     pictures, seen = Pictures("drawn", drawn, sources=drawn.flip(1)), []
     for recipe in (entry.recipe for entry in entries):
-        augmentation = {"flip": recipe.flip, "jitter": recipe.jitter, "mirror": recipe.mirror}
+        augmentation = recipe.augmentation
         batches = Batches(pictures, recipe.batch, seed=recipe.seed, **augmentation)
         seen.append([batches[k] for k in (0, 1, recipe.images // recipe.batch - 1)])
     for other in seen[1:]:

@@ -177,7 +177,7 @@ def test_every_model_gets_a_number(entry, monkeypatch):
         monkeypatch.setattr(evaluators, constant, few)
     model, draw = entry.build(), torch.Generator().manual_seed(0)
     images, sources = torch.randint(0, 256, (2, 12, *model.image_shape), dtype=torch.uint8, generator=draw)
-    paired, labels = entry.data != "avatars_glasses", torch.arange(12) % 8
+    paired, labels = entry.data != "faces_glasses_unpaired", torch.arange(12) % 8
     known = conditions(model, 12)
     drawn_from = sources if paired else sources[:10]
     training = Pictures(entry.data, images, labels, (), known, sources=drawn_from, paired=paired)

@@ -52,6 +52,18 @@ def measured(model: Model, batch: Batch, judge: FeatureNetwork | None = None) ->
         return dict(translation(model, batch, judge))
 
 
+def test_the_error_where_partners_are_equal_is_that_of_those_pixels_alone():
+    """A change of 51 levels everywhere; partners differ in a corner, in which any error is free."""
+    sources = drawn()
+    targets = sources.clone()
+    targets[:, :, :4, :4] = -targets[:, :, :4, :4]
+    found = measured(Known(51 / 127.5), Batch(targets, sources=sources.clamp(-0.5, 0.5)))
+    assert not [name for name in found if "are equal" in name]  # hardly any pixel is
+    sources, targets = sources.clamp(-1, 0.5), targets.clamp(-1, 0.5)
+    found = measured(Known(51 / 127.5), Batch(targets, sources=sources))
+    assert found["L1 where source and truth are equal, on [0, 1]"].value == pytest.approx(51 / 255, abs=1e-3)
+
+
 # Measures
 
 

@@ -116,6 +116,13 @@ RECIPE: dict[str, tuple[Text, Text]] = {
             "Ce qu’un décalage découvre reflète l’image ; sinon le bord s’y répète.",
         ),
     ),
+    "hue": (
+        Text("Hues", "Teintes"),
+        Text(
+            "Turns of the colour circle by which all hues of a picture, or of a pair, are rotated at random.",
+            "Tours du cercle des couleurs dont toutes les teintes d’une image, ou d’une paire, tournent au hasard.",
+        ),
+    ),
     "seed": (
         Text("Seed", "Graine"),
         Text("Of the initial weights, the order of pictures and all noise.", "Des poids initiaux, de l’ordre des images et de tout bruit."),
