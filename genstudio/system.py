@@ -139,6 +139,7 @@ class System:
     data: str
     recipe: Recipe
     knows: Text | None = None  # its input domain, in a few words: "line drawings on white"
+    limit: Text | None = None  # what it fails at, in a sentence
     takes: str = ""  # the same as a keyword, one of `TAKES`, where its input is an image
     options: dict[str, Text] = field(default_factory=dict)  # titles of a control's options for this system's images
     companions: dict[str, str] = field(default_factory=dict)  # systems whose models it works with, by role
@@ -181,6 +182,7 @@ def system(
     data: str,
     recipe: Recipe,
     knows: Text | None = None,
+    limit: Text | None = None,
     takes: str = "",
     options: dict[str, Text] | None = None,
     companions: dict[str, str] | None = None,
@@ -193,7 +195,7 @@ def system(
 
     def declare(build: Callable[..., Model]) -> Callable[..., Model]:
         facts = (options or {}, companions or {}, successor, listed)
-        build.system = System(build.__name__, build, title, data, recipe, knows, takes, *facts)
+        build.system = System(build.__name__, build, title, data, recipe, knows, limit, takes, *facts)
         return build
 
     return declare

@@ -162,6 +162,10 @@ def superres_photo() -> SuperResolution:
     data="cifar10",
     recipe=Recipe(images=130_000, batch=64, rate=2e-4, betas=(0.5, 0.999), flip=True, crop=True),
     knows=Text("grey photographs", "photographies en niveaux de gris"),
+    limit=Text(
+        "It guesses: colours come out paler than they were, and on the whole farther from the true ones than grey is.",
+        "Il devine : les couleurs sont plus pâles qu’en vrai et, dans l’ensemble, plus loin des vraies que le gris.",
+    ),
     takes="photographs",
 )
 def colorize_photo() -> Colorizer:

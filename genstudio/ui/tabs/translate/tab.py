@@ -265,9 +265,10 @@ class TranslateTab(SessionTab):
 
     def show_settings(self, session: TranslateSession, scene: dict, lang: str) -> Updates:
         system = self.systems[scene["system"]]
-        knows = w.KNOWS.say(lang, knows=system.knows.say(lang)) if system.knows else ""
+        said = [w.KNOWS.say(lang, knows=system.knows.say(lang))] if system.knows else []
+        said += [system.limit.say(lang)] if system.limit else []
         return {
-            self.knows: f'<p class="knows">{knows}</p>',
+            self.knows: f'<p class="knows">{" ".join(said)}</p>',
             self.camera: pieces.camera(self.upload.elem_id, lang),
             self.forget: gr.update(visible=session.own is not None),
             self.source: self.source_html(session, scene, lang),
