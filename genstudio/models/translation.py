@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, max_pool2d, pad
+from torch.nn.functional import l1_loss
 
 from genstudio.controls import Choice, Refusal, Slider, Text
 from genstudio.layers.image_to_image import (
@@ -24,6 +24,7 @@ from genstudio.layers.novelty import Domain
 from genstudio.layers.palette import FACADES, Palette
 from genstudio.model import Batch, Model, Progress
 from genstudio.objectives.adversarial import LEAST_SQUARES, LOGISTIC, Game
+from genstudio.objectives.strokes import with_strokes
 from genstudio.system import Recipe, system
 
 
@@ -143,16 +144,6 @@ class Pix2Pix(Translator):
         """Logits (n, 1, h', w') of the critic; source and result are augmented alike."""
         source = self.source_palette.planes(source) if self.source_palette else source
         return self.critic(self.augment(torch.cat([source, images], 1))).float()
-
-
-def with_strokes(drawing: Tensor, widest: int) -> Tensor:
-    """A drawing (c, h, w), dark on white with lines two pixels wide, with lines of 1 to `widest` pixels, at random."""
-    width = int(torch.randint(1, widest + 1, ()))
-    if width == 1:  # erosion
-        return max_pool2d(pad(drawing[None], (0, 1, 0, 1), value=-1.0), 2, 1)[0]
-    before = (width - 2) // 2
-    margins = (before, width - 2 - before) * 2
-    return -max_pool2d(pad(-drawing[None], margins, value=-1.0), width - 1, 1)[0]  # dilation
 
 
 def luma(images: Tensor) -> Tensor:

@@ -16,9 +16,10 @@ from genstudio.layers.palette import FACADES
 from genstudio.model import Batch, Progress
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution, coloured
 from genstudio.models.segmentation import Segmenter
-from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma, with_strokes
+from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma
 from genstudio.objectives.adversarial import critic_least_squares, generator_least_squares
 from genstudio.objectives.augmentation import augment
+from genstudio.objectives.strokes import with_strokes
 from genstudio.registry import find_system
 
 
