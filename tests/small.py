@@ -17,12 +17,13 @@ from genstudio.model import Model
 from genstudio.models.autoencoder import AutoEncoder
 from genstudio.models.biggan import BigGAN, biggan, biggan_of_bottlenecks
 from genstudio.models.classifier import AttributeClassifier, Classifier
+from genstudio.models.cyclegan import CycleGAN
 from genstudio.models.diffusion import Diffusion
 from genstudio.models.gan import CGAN, DCGAN
+from genstudio.models.pix2pix import Pix2Pix
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution
 from genstudio.models.segmentation import Segmenter
 from genstudio.models.stylegan2 import StyleGAN2
-from genstudio.models.translation import CycleGAN, Pix2Pix
 from genstudio.models.vae import VAE
 from genstudio.registry import systems
 from genstudio.system import Recipe, System, system

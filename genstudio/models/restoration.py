@@ -17,7 +17,8 @@ from genstudio.controls import Slider, Text
 from genstudio.layers.conv import Residual
 from genstudio.layers.image_to_image import UNet
 from genstudio.model import Batch, Progress
-from genstudio.models.translation import Pix2Pix, Translator, luma
+from genstudio.models.pix2pix import Pix2Pix
+from genstudio.models.translation import Translator, luma
 from genstudio.system import Recipe, system
 
 NOISE = 55 / 127.5  # largest standard deviation in training, of 55 grey levels

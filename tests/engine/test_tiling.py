@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from genstudio.engine import tiling
 from genstudio.layers.image_to_image import ResNetGenerator
 from genstudio.layers.palette import FACADES
+from genstudio.models.cyclegan import CycleGAN
+from genstudio.models.pix2pix import Pix2Pix
 from genstudio.models.restoration import Denoiser, SuperResolution
 from genstudio.models.segmentation import Segmenter
-from genstudio.models.translation import CycleGAN, Pix2Pix
 
 
 def finished(passes: tiling.Passes) -> Tensor:

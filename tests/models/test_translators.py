@@ -14,9 +14,11 @@ from genstudio.layers.image_to_image import InstanceNorm, PatchCritic, UNet
 from genstudio.layers.novelty import Domain, statistics
 from genstudio.layers.palette import FACADES
 from genstudio.model import Batch, Progress
+from genstudio.models.cyclegan import CycleGAN, Pool
+from genstudio.models.pix2pix import Pix2Pix
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution, coloured
 from genstudio.models.segmentation import Segmenter
-from genstudio.models.translation import CycleGAN, Pix2Pix, Pool, luma
+from genstudio.models.translation import luma
 from genstudio.objectives.adversarial import critic_least_squares, generator_least_squares
 from genstudio.objectives.augmentation import augment
 from genstudio.objectives.strokes import with_strokes

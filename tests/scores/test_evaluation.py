@@ -182,6 +182,7 @@ def test_every_model_gets_a_number(entry, monkeypatch):
     drawn_from = sources if paired else sources[:10]
     training = Pictures(entry.data, images, labels, (), known, sources=drawn_from, paired=paired)
     held_out = Batch(images.flip(0) / 127.5 - 1, labels, known, sources.flip(0) / 127.5 - 1)
+    translates = entry.family in ("pix2pix", "cyclegan")
     others = {"classifier": "accuracy", "autoencoder": "squared error", "restoration": "L1", "segmentation": "mean IoU"}
     expected = others.get(entry.family, "kernel distance")
     for kept in (True, False):
@@ -189,9 +190,9 @@ def test_every_model_gets_a_number(entry, monkeypatch):
         found = evaluator.evaluate(model, 5, 40)
         assert evaluator.reason is None and found.held_out is kept and (found.step, found.images) == (5, 40)
         assert math.isfinite(found.distance.value)
-        assert found.what == ("L1" if entry.family == "translation" and paired else expected)
+        assert found.what == ("L1" if translates and paired else expected)
         assert (found.judge != "") == (found.what == "kernel distance")
-        assert (found.variety is not None) == (found.what == "kernel distance" and entry.family != "translation")
+        assert (found.variety is not None) == (found.what == "kernel distance" and not translates)
 
 
 def test_a_translator_without_pairs_is_told_why_it_has_no_number():

@@ -13,8 +13,8 @@ from torch import Tensor
 from genstudio import checkpoint, cli
 from genstudio.data import Pictures
 from genstudio.model import Batch, Model
+from genstudio.models.cyclegan import Direction
 from genstudio.models.restoration import Denoiser, SuperResolution
-from genstudio.models.translation import Direction
 from genstudio.registry import find_system
 from genstudio.scores import measure as scores
 from genstudio.scores import translation as fidelity

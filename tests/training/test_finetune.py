@@ -21,9 +21,10 @@ from genstudio.data import Pictures
 from genstudio.data.pictures import relabel
 from genstudio.model import Batch, Noise, Progress
 from genstudio.models.classifier import Classifier
+from genstudio.models.cyclegan import CycleGAN
 from genstudio.models.diffusion import Diffusion
 from genstudio.models.gan import DCGAN
-from genstudio.models.translation import CycleGAN, Pix2Pix
+from genstudio.models.pix2pix import Pix2Pix
 from genstudio.objectives import augmentation
 from genstudio.precision import Precision
 from genstudio.registry import find_system, systems
