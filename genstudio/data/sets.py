@@ -203,13 +203,16 @@ MONET_ADVICE = Text(
 
 
 def monet(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """Landscape photographs (810 + 90) and Monet's paintings (270 + 30), unpaired, 160x160 (Zhu et al. 2017)."""
+    """Landscape photographs (810 + 90) and Monet's paintings (270 + 30), unpaired, 160x160 (Zhu et al. 2017). Those to
+    train on are cropped at random, if they are larger than `shape`."""
     path = _local("monet.zip", MONET_ADVICE)
     shape = shape or (3, 160, 160)
-    paintings = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/monet/"))
-    photos = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/photo/"))
+    crop = split == "train"
+    paintings = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/monet/"), crop=crop)
+    photos = read_pictures(path, shape, keep=lambda name: name.startswith(f"{split}/photo/"), crop=crop)
     credit = f"Monet's paintings, in the public domain, and photographs from Flickr, {RESEARCH} (monet2photo)"
-    return Pictures("monet", paintings.images, credit=credit, sources=photos.images, paired=False)
+    large = dict(large=paintings.large, large_sources=photos.large)
+    return Pictures("monet", paintings.images, credit=credit, sources=photos.images, paired=False, **large)
 
 
 SETS: dict[str, Callable[[str, tuple[int, int, int] | None], Pictures]] = {

@@ -56,6 +56,7 @@ class CycleGAN(Translator):
         et al. 2017, arXiv:1612.07828, section 2.1). It asks for small changes, and costs no pass of a network.
     free, rise: images without these losses, and images over which their weights then rise linearly. The generators
         are initialized to the identity, at the kink of the L1 losses, which would keep them there.
+    any_scale: the domains know no size of things, as brush strokes do not: pictures keep their resolution.
     """
 
     pairing = "unpaired"
@@ -72,12 +73,13 @@ class CycleGAN(Translator):
         free: int = 6_000,
         rise: int = 14_000,
         folded: bool = False,
+        any_scale: bool = False,
         game: Game = LEAST_SQUARES,
     ):
         super().__init__(image_shape)
         self.cycle, self.identity, self.regularization = cycle, identity, regularization
         self.free, self.rise, self.game = free, rise, game
-        self.own_side = image_shape[1]
+        self.own_side = None if any_scale else image_shape[1]
         self.multiple = ResNetGenerator.multiple
         self.generator, self.critic = nn.ModuleDict(), nn.ModuleDict()
         for direction in ("there", "back"):
@@ -170,3 +172,16 @@ def cyclegan_glasses() -> CycleGAN:
     # against critics that had not seen glasses yet, noise.
     losses = {"cycle": 2.0, "identity": 0.0, "regularization": 0.5, "free": 0, "rise": 10_000}
     return CycleGAN((3, 64, 64), width=24, blocks=3, critic_widths=(32, 64, 128), folded=True, **losses)
+
+
+@system(
+    title=Text("CycleGAN · photograph to Monet · any size", "CycleGAN · photographie en Monet · toute taille"),
+    data="monet",
+    recipe=Recipe(images=300_000, batch=4, betas=(0.5, 0.999), ema=0.999, flip=True),
+    knows=Text("photographs of landscapes", "photographies de paysages"),
+    takes="photographs",
+    options={"there": Text("paint", "peindre"), "back": Text("photograph", "photographier")},
+)
+def cyclegan_monet() -> CycleGAN:
+    """Photographs of landscapes are painted as Monet did, and paintings photographed, at any size."""
+    return CycleGAN((3, 96, 96), width=24, critic_widths=(32, 64, 128, 128), folded=True, any_scale=True)
