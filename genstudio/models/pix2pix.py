@@ -6,6 +6,7 @@ Isola et al. 2017 (arXiv:1611.07004).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -161,6 +162,23 @@ def pix2pix_facades_l1() -> Pix2Pix:
 def pix2pix_facades_gan() -> Pix2Pix:
     """The same network with the adversarial loss alone: sharp, and bound to the labels by the critic alone."""
     return facades_network(weight=0.0)
+
+
+@system(
+    title=Text("pix2pix · facade to labels · 128 px", "pix2pix · façade en plan · 128 px"),
+    data="facade_labels",
+    recipe=replace(FACADES_RECIPE, images=24_000),
+    knows=Text("facades, seen from the front", "façades vues de face"),
+    limit=Text(
+        "It draws labels as if they were a photograph; `facade_labels` chooses a label for each pixel, and is better.",
+        "Il dessine le plan comme une photographie ; `facade_labels` choisit une classe par pixel, et fait mieux.",
+    ),
+    takes="photographs",
+)
+def pix2pix_facade_labels() -> Pix2Pix:
+    """Photographs of facades become label pictures, drawn as pictures: the worse way of segmentation."""
+    generator = UNet(3, 3, widths=(32, 64, 128, 128, 120), detail=8)
+    return Pix2Pix((3, 128, 128), critic_widths=(32, 64, 128, 128), generator=generator)
 
 
 # Systems for imported weights: their training domain is unknown, so no image is out of domain before fine-tuning.
