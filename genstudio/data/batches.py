@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import replace
 
 import torch
@@ -79,8 +80,7 @@ class Batches:
             shifts = torch.randint(-self.jitter, self.jitter + 1, (len(images), 2), generator=generator)
             images = _shift(images, shifts, self.mirror)
         if self.hue and images.shape[1] % 3 == 0:
-            turns = self.hue * (2 * torch.rand(len(images), generator=generator) - 1)
-            images = torch.stack([_rotate_hue(image, turn) for image, turn in zip(images, turns.tolist(), strict=True)])
+            images = _rotate_hues(images, self.hue * (2 * torch.rand(len(images), generator=generator) - 1))
         return images
 
     def _shuffled(self, positions: range, count: int, stream: int = 0) -> Tensor:
@@ -96,13 +96,15 @@ class Batches:
         return torch.tensor(indices)
 
 
-def _rotate_hue(image: Tensor, turn: float) -> Tensor:
-    """Rotate the hue of an RGB image in [-1, 1], or of several in its channels (3 k, h, w), by part of a turn. Greys keep
-    their value."""
-    from torchvision.transforms.functional import adjust_hue  # here, since torchvision is slow to import
-
-    rgb = (image.unflatten(0, (-1, 3)) + 1) / 2
-    return (2 * adjust_hue(rgb, turn) - 1).flatten(0, 1)
+def _rotate_hues(images: Tensor, turns: Tensor) -> Tensor:
+    """Rotate the hues of RGB images in [-1, 1], or of several in the channels (n, 3 k, h, w), by parts of a turn (n,): a
+    rotation of RGB space about the axis of greys, which keep their value (Rodrigues' formula). Clamped to [-1, 1]."""
+    angles = (2 * math.pi * turns).view(-1, 1, 1)
+    across = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
+    along = torch.full((3, 3), 1 / 3)
+    rotations = angles.cos() * (torch.eye(3) - along) + angles.sin() * across + along
+    rotated = torch.einsum("nij,nkjhw->nkihw", rotations, images.unflatten(1, (-1, 3)))
+    return rotated.flatten(1, 2).clamp(-1, 1)
 
 
 def _shift(images: Tensor, shifts: Tensor, mirror: bool = False) -> Tensor:
