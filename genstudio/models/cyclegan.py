@@ -157,7 +157,7 @@ class Pool(nn.Module):
     title=Text("CycleGAN · glasses on and off · 64 px", "CycleGAN · lunettes, avec ou sans · 64 px"),
     data="faces_glasses_unpaired",
     recipe=Recipe(
-        images=160_000, batch=4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2, crop=True, critic_warmup=10_000
+        images=100_000, batch=4, betas=(0.5, 0.999), ema=0.999, flip=True, jitter=2, crop=True, critic_warmup=10_000
     ),
     knows=Text("cartoon faces of one drawing style", "visages dessinés dans un seul style"),
     takes="faces",
