@@ -317,8 +317,10 @@ def feature_distances(fake: Tensor, judge: FeatureNetwork, training: Tensor, hel
     """Distances from generated to held-out images, and their ratios to those from training to held-out images."""
     n = min(len(fake), len(held_out), len(training))  # equal sizes: distances between sets depend on them
     real, reference, fake = judge(held_out)[:n], judge(subset(training, n)), fake[:n]
-    yield f"precision ({judge.name})", precision(real, fake)
-    yield f"recall ({judge.name})", recall(real, fake)
+    for name, found in (("precision", precision), ("recall", recall)):
+        number = found(real, fake)
+        yield f"{name} ({judge.name})", number
+        yield f"{name} over training pictures' ({judge.name})", number.over(max(1e-9, found(real, reference).value))
     distance = bootstrap(frechet, fake, real)
     yield f"Frechet distance ({judge.name})", distance
     # The denominator is not bootstrapped: resampling would inflate so small a distance.

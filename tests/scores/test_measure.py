@@ -107,7 +107,8 @@ def test_what_applies_is_measured(digits):
     assert "bits per dimension" not in of_vae and "accuracy" not in of_vae  # bits are no grey levels
     judged = {name.removesuffix(" (classifier_mnist)") for name in of_vae if name.endswith("(classifier_mnist)")}
     distances = {f"{kind} distance{over}" for kind in ("Frechet", "kernel") for over in ("", OVER)}
-    others = {"precision", "recall", "inception score", "inception score over held-out pictures'", scores.NEAREST}
+    others = {f"{kind}{over}" for kind in ("precision", "recall") for over in ("", OVER)} | {scores.NEAREST}
+    others |= {"inception score", "inception score over held-out pictures'"}
     sure = {"share of sure samples"} | {name for name in judged if name.endswith("among sure samples")}
     assert judged == {f"share of {d}" for d in CLASSES} | distances | others | sure
     shares = [of_vae[f"share of {d} (classifier_mnist)"]["value"] for d in CLASSES]
