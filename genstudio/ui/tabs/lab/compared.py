@@ -6,6 +6,7 @@ training images reach against held-out ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ from genstudio.scores.intervals import read_score
 JUDGE = "judge_mnist"
 LEAST = 0.04  # share of a class from which it counts as covered
 CLASSES = tuple(map(str, range(10)))
-OTHERS = ("msg_dense_mnist", "cgan_mnist")  # of other families: more resolutions, and the baseline with labels
+BASELINE = "cgan_mnist"  # a larger GAN, conditioned on the class
+OTHERS = ("msg_dense_mnist", BASELINE)  # of other families
 FULL, NONE = "nonsaturating_mnist", "dcgan_plain_mnist"  # a GAN by all guidelines, and by none
 
 MULTIPLE = " over training pictures'"
@@ -78,10 +80,9 @@ def names() -> list[str]:
     return [*games, *(name for name in OTHERS if name in systems())]
 
 
-def rows(order: str = "frechet", reverse: bool = False) -> list[Row]:
-    """The games whose weights are here, sorted by a column; those without its number last. Raises ValueError."""
-    if order not in COLUMNS:
-        raise ValueError(f"the games have no column {str(order)[:40]!r}")
+def rows() -> list[Row]:
+    """The games whose weights are here, with the baseline if there are any: the best distance first, those without one
+    last."""
     here, found = catalog.available(), []
     for name in names():
         try:
@@ -89,8 +90,9 @@ def rows(order: str = "frechet", reverse: bool = False) -> list[Row]:
         except (KeyError, ValueError, OSError):  # not here, or broken: `list` says why
             continue
         found.append(Row(name, systems()[name].title, values(header)))
-    sign = -1 if reverse != (order not in LOWER) else 1  # the best first, unless reversed
-    return sorted(found, key=lambda row: (row.values[order] is None, sign * (row.values[order] or 0)))
+    if [row.name for row in found] == [BASELINE]:
+        return []
+    return sorted(found, key=lambda row: row.values["frechet"] or math.inf)
 
 
 def values(header: Header) -> dict[str, float | None]:
