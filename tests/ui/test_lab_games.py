@@ -20,6 +20,7 @@ from genstudio.ui.tabs.lab import compared, games
 from genstudio.ui.tabs.lab import words as w
 from genstudio.ui.tabs.lab.tab import VIEWS, LabTab
 from tests import ROOT
+from tests.ui.page import go, idle, key
 
 JUDGED = " (judge_mnist)"
 
@@ -91,11 +92,12 @@ def test_a_game_of_another_judge_or_with_nonsense_in_its_header_has_no_numbers(h
 def test_the_table_can_be_sorted_by_every_column_and_speaks_the_visitors_language(home):
     save(home, "lsgan_mnist", scores(1.25, EVEN, 0.905))
     shown = games.table(compared.rows(), "fr")
-    heads = re.findall(r'<th scope="col" data-best="(\w+)"( aria-sort="ascending")?><button>(.*?)</button>', shown)
+    head = r'<th scope="col"(?: class="name")? data-best="(\w+)"( aria-sort="ascending")?><button>(.*?)</button>'
+    heads = re.findall(head, shown)
     assert [title for _, _, title in heads] == [w.GAME.fr, *(title.fr for title in compared.COLUMNS.values())]
     assert [bool(order) for _, order, _ in heads] == [False, True, *[False] * 7]
     cells = dict(zip(compared.COLUMNS, re.findall(r'<td data-value="(.*?)">(.*?)</td>', shown), strict=True))
-    assert cells["frechet"] == ("1.25", "1,2") and cells["sure"][0] == "0.905" and cells["recall"] == ("", "–")
+    assert cells["frechet"] == ("1.25", "1,25") and cells["sure"][0] == "0.905" and cells["recall"] == ("", "–")
 
 
 def test_a_game_that_may_fail_says_why_only_where_it_failed(home):
@@ -163,3 +165,46 @@ def test_the_table_of_the_documentation_is_that_of_the_shipped_headers(tmp_path,
     monkeypatch.setenv("GENSTUDIO_HOME", str(tmp_path))
     text = (ROOT / "docs/figures.md").read_text("utf-8")
     assert f"\n{compared.markdown()}\n" in text, "print it anew, as the page says above it"
+
+
+# In a browser
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(900)
+def test_the_views_of_the_lab_are_opened_by_links_and_used_by_keys(page, server, subtests):
+    folder = paths.home() / "checkpoints"
+    save(folder, "lsgan_mnist", scores(1.25, EVEN, 0.7), film=True)
+    save(folder, "minimax_mnist", scores(9.5, THREE, 0.42))
+    save(folder, "fgan_mnist", scores(2.0, EVEN, 0.9))
+
+    with subtests.test("the table sorts by a column, the best first, then the other way round"):
+        go(page, server + "?lab=games")
+        page.wait_for_selector("#games-table table")
+        heads = page.locator("#games-table th[scope=col]")
+        sure = heads.filter(has_text=compared.COLUMNS["sure"].en)
+        shown = page.locator("#games-table tbody tr > td:nth-child(6)")
+        assert [text for text in shown.all_inner_texts() if text != "–"] == ["70 %", "90 %", "42 %"]
+        sure.locator("button").focus()
+        for order, expected in (("descending", ["90 %", "70 %", "42 %"]), ("ascending", ["42 %", "70 %", "90 %"])):
+            page.keyboard.press("Enter")
+            assert sure.get_attribute("aria-sort") == order
+            assert [text for text in shown.all_inner_texts() if text != "–"] == expected
+            assert page.locator("#games-table [aria-sort]").count() == 1
+        film = page.locator("#games-films img").first
+        assert film.evaluate("film => film.decode().then(() => film.naturalWidth)") == 20
+
+    with subtests.test("the cube follows the sliders, by keyboard, and a click"):
+        go(page, server + "?lab=norms")
+        page.wait_for_selector("#norms-figure .cube")
+        here = page.locator("#norms-figure .here").first
+        assert here.get_attribute("data-pick") == "1,2"
+        assert key(page, "#norms-image", "ArrowRight") == 2
+        page.wait_for_selector("#norms-figure .here[data-pick='2,2']")
+        page.locator("[data-norm=layer] [data-pick='4,5']").click(position={"x": 3, "y": 30})
+        page.wait_for_selector("#norms-figure .here[data-pick='4,5']")
+        idle(page)
+        assert page.locator("#norms-image input[type=range]").input_value() == "4"
+        assert page.locator("[data-norm=group] .lit").count() == 3
+        page.locator("#norms-groups label").filter(has_text="6").click()
+        page.wait_for_function("document.querySelectorAll('[data-norm=group] .lit').length == 1")

@@ -39,7 +39,7 @@ COLUMNS = {
 }
 DISTANCES = {"frechet": "Frechet distance", "precision": "precision", "recall": "recall"}
 LOWER = {"frechet", "largest"}  # columns of which the lowest number is the best
-FORMATS = {"frechet": ".1f", "precision": ".2f", "recall": ".2f"}
+FORMATS = {"frechet": ".2f", "precision": ".2f", "recall": ".2f"}
 SHARES = {"sure", "largest"}
 # What a game that may fail shows, where it covers fewer than 8 classes or is sure of less than half.
 FAILURES = {

@@ -50,22 +50,22 @@ def table(rows: list[Row], lang: str) -> str:
     """The games with their numbers, the best distance first; without weights, a sentence on what would be here."""
     if not rows:
         return f'<p class="empty">{w.NO_GAMES.say(lang)}</p>'
-    heads = head(w.GAME.say(lang), "ascending")
+    heads = head(w.GAME.say(lang), "ascending", css=' class="name"')
     heads += "".join(
         head(title.say(lang), "ascending" if key in LOWER else "descending", key == "frechet")
         for key, title in COLUMNS.items()
     )
     body = "".join(line(row, lang) for row in rows)
-    caption = f'<caption class="legend">{w.GAMES_LEGEND.say(lang, judge=compared.JUDGE)}</caption>'
     return (
         f'<div class="games" tabindex="0" role="region" aria-label="{escape(w.GAMES.say(lang), quote=True)}">'
-        f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<p class="legend">{w.GAMES_LEGEND.say(lang, judge=compared.JUDGE)}</p>'
     )
 
 
-def head(title: str, best: str, sorted_by: bool = False) -> str:
+def head(title: str, best: str, sorted_by: bool = False, css: str = "") -> str:
     order = f' aria-sort="{best}"' if sorted_by else ""
-    return f'<th scope="col" data-best="{best}"{order}><button>{escape(title)}</button></th>'
+    return f'<th scope="col"{css} data-best="{best}"{order}><button>{escape(title)}</button></th>'
 
 
 def line(row: Row, lang: str) -> str:
@@ -74,7 +74,7 @@ def line(row: Row, lang: str) -> str:
         for key in COLUMNS
     )
     name = family(row.title, lang)
-    return f'<tr><th scope="row" data-value="{escape(name, quote=True)}">{escape(name)}</th>{cells}</tr>'
+    return f'<tr><th scope="row" class="name" data-value="{escape(name, quote=True)}">{escape(name)}</th>{cells}</tr>'
 
 
 def family(title: Text, lang: str) -> str:

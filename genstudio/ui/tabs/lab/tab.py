@@ -155,8 +155,9 @@ class LabTab(Tab):
         session, lang = self.sessions.of(request), language(request)
         if not session.awaits and not session.sides:
             self.engine.turn(lambda: session.recall(inputs[self.memory]))
-        self.deferred.take(request)  # the session has what was opened before
-        first = {self.presets: presets_html(session, lang), self.stage: self.frame(session, lang)}
+        opened = self.deferred.take(request)  # the session has all of it but the view that a link names
+        view = {self.switch: opened[self.switch]} if self.switch in opened else {}
+        first = view | {self.presets: presets_html(session, lang), self.stage: self.frame(session, lang)}
         yield first | self.settings_shown(session) | self.said(session, lang)
         if session.awaits:
             session.awaits = False

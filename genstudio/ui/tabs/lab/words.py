@@ -96,11 +96,12 @@ NO_GAMES = Text(
 )
 GAME = Text("Game", "Jeu")
 GAMES_LEGEND = Text(
-    "× training: as a multiple of what training images reach against held-out ones, by {judge}. Classes are counted among "
-    "the samples of which it is over 90 % sure. The conditional GAN, of a larger network, is the reference. A head sorts.",
-    "× entraînement : en multiple de ce qu’atteignent des images d’entraînement face à des inédites, selon {judge}. Les "
-    "classes se comptent parmi les images dont il est sûr à plus de 90 %. Le GAN conditionnel, de réseau plus grand, sert "
-    "de référence. Un titre trie.",
+    "× training: as a multiple of what training images reach against held-out ones, by {judge}. Classes are counted "
+    "among the samples of which it is over 90 % sure. The conditional GAN, of a larger network, is the reference. "
+    "Click a title to sort.",
+    "× entraînement : en multiple de ce qu’atteignent des images d’entraînement face à des inédites, selon {judge}. "
+    "Les classes se comptent parmi les images dont il est sûr à plus de 90 %. Le GAN conditionnel, de réseau plus "
+    "grand, sert de référence. Cliquez sur un titre pour trier.",
 )
 FILMS = Text("How each learned", "L’apprentissage de chacun")
 FILMS_LEGEND = Text(
@@ -111,7 +112,9 @@ FILMS_LEGEND = Text(
     '<i style="border-color:#dc2626"></i>sur les images produites <i style="border-color:#f59e0b"></i>après le pas de D. '
     "Quand la sortie n’est pas une probabilité, dans son propre intervalle, avec une ligne à 0.",
 )
-GUIDELINES = Text("The guidelines of the DCGAN, one left out at a time", "Les règles du DCGAN, chacune omise à son tour")
+GUIDELINES = Text(
+    "The guidelines of the DCGAN, one left out at a time", "Les règles du DCGAN, chacune omise à son tour"
+)
 GUIDELINES_LEGEND = Text(
     "Strided convolutions, batch norm, no hidden dense layers, ReLU. No critic here has batch norm.",
     "Convolutions à pas de 2, normalisation par lot, pas de couche dense cachée, ReLU. Aucun critique n’a ici de "
@@ -125,8 +128,8 @@ SHOWN = Text("{images} images", "{images} images")
 
 NORMALIZATION = Text("Normalization", "Normalisation")
 NORMS_HINT = Text(
-    "Features of 4 images, 6 channels of 3 × 3 pixels each. Lit: the values whose mean and deviation normalize the chosen "
-    "one. Below: the same network and images, under each norm.",
+    "Features of 4 images, 6 channels of 3 × 3 pixels each. Lit: the values whose mean and deviation normalize the "
+    "chosen one. Below: the same network and images, under each norm.",
     "Caractéristiques de 4 images, 6 canaux de 3 × 3 pixels. En couleur : les valeurs dont la moyenne et l’écart-type "
     "normalisent celle choisie. Dessous : mêmes réseau et images, sous chaque norme.",
 )
@@ -152,4 +155,6 @@ OF_CONTRAST = Text("output at twice the contrast", "sortie à contraste double")
 CHANGED = Text("{share} % off", "{share} % d’écart")
 SAME = Text("the same", "la même")
 CUBE = Text("image {image}, channel {channel}", "image {image}, canal {channel}")
-FEATURES = Text("features after the norm: images down, channels across", "après la norme : images en lignes, canaux en colonnes")
+FEATURES = Text(
+    "features after the norm: images down, channels across", "après la norme : images en lignes, canaux en colonnes"
+)
