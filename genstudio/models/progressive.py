@@ -36,6 +36,8 @@ class ProGAN(GAN):
     gamma: weight of R1.
     """
 
+    grows = True
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],

@@ -434,7 +434,7 @@ def test_a_step_moves_the_weights_and_keeps_them_finite(name):
 
 def moments(run: Run) -> list[int]:
     """Images before the steps to try: the first one; of a model that grows, one of each phase."""
-    return list(range(0, run.recipe.images, run.recipe.batch)) if hasattr(run.model, "phase") else [0]
+    return list(range(0, run.recipe.images, run.recipe.batch)) if run.model.grows else [0]
 
 
 def begun(entry: System) -> Run:
