@@ -185,6 +185,7 @@ class Model(nn.Module):
     class_names: Sequence[str] = ()  # of the labels in its training set; set on loading
     attributes: Mapping[str, Sequence[str]] = MappingProxyType({})  # it classifies: their values, none for yes or no
     pairing: str = ""  # of the sources and images that it learns from: "paired", "unpaired", or none for images alone
+    grows: bool = False  # its resolution grows in training, of which some weights have no part at first
     slow: bool = False  # it samples iteratively, which takes seconds
     preview: Mapping[str, Any] = MappingProxyType({})  # values of `sample`'s controls for a quick look
     likelihood_of: str = "grey levels"  # pixels of `nats`: 8-bit "grey levels", "real" numbers, "binary"

@@ -13,6 +13,7 @@ from genstudio.checkpoint import shell
 from genstudio.controls import Text
 from genstudio.layers.image_to_image import MirroredResNetGenerator, UNet
 from genstudio.layers.palette import FACADES
+from genstudio.layers.progressive import Critic, DenseCritic, DenseGenerator, Generator
 from genstudio.model import Model
 from genstudio.models.autoencoder import AutoEncoder
 from genstudio.models.biggan import BigGAN, biggan, biggan_of_bottlenecks
@@ -21,6 +22,7 @@ from genstudio.models.cyclegan import CycleGAN
 from genstudio.models.diffusion import Diffusion
 from genstudio.models.gan import CGAN, DCGAN
 from genstudio.models.pix2pix import Pix2Pix
+from genstudio.models.progressive import MSGGAN, ProGAN
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution
 from genstudio.models.segmentation import Segmenter
 from genstudio.models.stylegan2 import StyleGAN2
@@ -104,6 +106,21 @@ def small_stylegan2_original() -> StyleGAN2:
 @small()
 def small_stylegan() -> StyleGAN2:
     return StyleGAN2(COLOUR, widths=(16, 16, 8), styles=16, depth=2, classes=len(CLASSES), ada=0.6, adain=True)
+
+
+@small()
+def small_progan() -> ProGAN:
+    return ProGAN(COLOUR, 8, widths=(16, 16, 8), phase=20)
+
+
+@small()
+def small_msggan() -> MSGGAN:
+    return MSGGAN(COLOUR, 8, Generator(3, 8, (16, 16, 8)), Critic(3, (16, 16, 8)), levels=3, gamma=0.2)
+
+
+@small()
+def small_dense_msggan() -> MSGGAN:
+    return MSGGAN(GREY, 8, DenseGenerator(GREY, 8, 16, 2), DenseCritic(GREY, 16, 2), levels=2)
 
 
 # Diffusion

@@ -7,24 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from genstudio.controls import Text
+from genstudio.layers.resampling import ConvPooled, UpsampledConv
 from genstudio.models.gan import GAN, init_weights
 from genstudio.objectives import adversarial
 from genstudio.objectives.adversarial import Rules, energy_game, pull_away
 from genstudio.system import Recipe, system
 
-LATENT_DIM = 64
+LATENT_DIM = 32
 DIGIT = (1, 28, 28)
 
 
 class Guidelines(NamedTuple):
     """The guidelines of Radford et al. 2015 (arXiv:1511.06434), section 3."""
 
-    strided: bool = True  # strided convolutions; else pooling, and upsampling by nearest neighbours
+    strided: bool = True  # strided convolutions; else average pooling, and upsampling by nearest neighbours
     normalized: bool = True  # batch norm in generator and critic
     convolutional: bool = True  # no hidden dense layers
     rectified: bool = True  # ReLU in the generator, leaky ReLU in the critic; else tanh
@@ -71,13 +72,21 @@ class EBGAN(GAN):
 
     margin: energy up to which the critic raises that of samples.
     pull: weight of the generator's pull-away term, against samples with like codes.
+    critic_widths: of the auto-encoder, whose decoder makes it twice the work of another critic.
     """
 
-    def __init__(self, margin: float = 1.0, pull: float = 0.1, code: int = 64, widths: tuple[int, int] = (64, 32)):
+    def __init__(
+        self,
+        margin: float = 1.0,
+        pull: float = 0.1,
+        code: int = 32,
+        widths: tuple[int, int] = (64, 32),
+        critic_widths: tuple[int, int] = (32, 16),
+    ):
         super().__init__(DIGIT, LATENT_DIM, Rules(energy_game(margin)))
         self.pull = pull
         self.generator = generator(Guidelines(), widths)
-        self.critic = AutoencoderCritic(code, widths)
+        self.critic = AutoencoderCritic(code, critic_widths)
 
     def generator_terms(self, real: Tensor, z: Tensor, fake: Tensor) -> dict[str, Tensor]:
         terms = super().generator_terms(real, z, fake)
@@ -114,7 +123,7 @@ def generator(guidelines: Guidelines, widths: tuple[int, int], latent_dim: int =
         if guidelines.strided:
             layers.append(nn.ConvTranspose2d(channels, after, 4, 2, 1))
         else:
-            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(channels, after, 3, 1, 1)]
+            layers.append(UpsampledConv(channels, after))
     return nn.Sequential(*map(init_weights, layers), nn.Tanh())
 
 
@@ -136,7 +145,7 @@ def body(guidelines: Guidelines, widths: tuple[int, int]) -> list[nn.Module]:
         if guidelines.strided:
             layers.append(nn.Conv2d(before, channels, 4, 2, 1))
         else:
-            layers += [nn.Conv2d(before, channels, 3, 1, 1), nn.AvgPool2d(2)]
+            layers.append(ConvPooled(before, channels))
         layers += [*(norm(guidelines, channels) if layers[1:] else ()), activation(guidelines, leaky)]
     return [init_weights(layer) for layer in layers]
 
@@ -252,3 +261,48 @@ def gan_mnist() -> DenseGAN:
 def dcgan_plain_mnist() -> SmallGAN:
     """Pooling, dense layers and tanh, without batch norm: none of the guidelines of the DCGAN."""
     return SmallGAN(guidelines=Guidelines(False, False, False, False))
+
+
+# The guidelines of the DCGAN, one left out at a time, in the non-saturating game: `nonsaturating_mnist` follows all.
+
+GUIDELINES = {
+    "dcgan_pooling_mnist": Text("Pooling and upsampling", "Sous-échantillonnage moyen et agrandissement"),
+    "dcgan_unnormalized_mnist": Text("No batch norm", "Sans normalisation par lot"),
+    "dcgan_hidden_mnist": Text("Hidden dense layers", "Couches cachées denses"),
+    "dcgan_tanh_mnist": Text("Hyperbolic tangent", "Tangente hyperbolique"),
+}
+ABLATION = replace(GAMES, images=SHOWN // 2)
+
+
+def ablation(name: str) -> dict[str, Any]:
+    """Facts of a system that leaves a guideline out."""
+    title = GUIDELINES[name]
+    return dict(
+        title=Text(f"DCGAN · {title.en.lower()} · 28 px", f"DCGAN · {title.fr.lower()} · 28 px"),
+        data="mnist",
+        recipe=ABLATION,
+    )
+
+
+@system(**ablation("dcgan_pooling_mnist"))
+def dcgan_pooling_mnist() -> SmallGAN:
+    """Average pooling and upsampling by nearest neighbours in place of strided convolutions."""
+    return SmallGAN(guidelines=Guidelines(strided=False))
+
+
+@system(**ablation("dcgan_unnormalized_mnist"))
+def dcgan_unnormalized_mnist() -> SmallGAN:
+    """A generator without batch norm."""
+    return SmallGAN(guidelines=Guidelines(normalized=False))
+
+
+@system(**ablation("dcgan_hidden_mnist"))
+def dcgan_hidden_mnist() -> SmallGAN:
+    """A hidden dense layer in generator and critic."""
+    return SmallGAN(guidelines=Guidelines(convolutional=False))
+
+
+@system(**ablation("dcgan_tanh_mnist"))
+def dcgan_tanh_mnist() -> SmallGAN:
+    """Hyperbolic tangents in place of rectifiers."""
+    return SmallGAN(guidelines=Guidelines(rectified=False))

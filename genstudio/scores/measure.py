@@ -38,7 +38,7 @@ from genstudio.scores.distances import (
     recall,
 )
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
-from genstudio.scores.judges import decisions, judge_of_features, network
+from genstudio.scores.judges import decisions, judge_of, network
 from genstudio.scores.judges import judge as judge_of_classes
 from genstudio.scores.likelihood import PASSES, SLOW_IMAGES, bits_per_dimension, nats
 from genstudio.scores.network import BATCH, FeatureNetwork, as_floats, in_batches
@@ -48,6 +48,7 @@ from genstudio.scores.translation import translation
 
 SAMPLES = 2000
 FEW = 2048  # with fewer images than Inception has features, the covariance is singular
+SURE = 0.9  # probability of a class above which a judge is sure of a sample
 COPIED = 0.7  # `nearness` below which a model is reported to memorize
 NEAREST = "nearest training picture over held-out pictures'"
 
@@ -246,20 +247,6 @@ def _cached(data: str, split: str, shape: tuple[int, int, int], pairing: str, re
     return load(data, split, shape, pairing=pairing, reverse=reverse)
 
 
-def judge_of(
-    data: str, shape: tuple[int, int, int], features: str | None, device: torch.device
-) -> FeatureNetwork | None:
-    """The judge of a data set: `features` if given, else its classifier if one is available for this shape, or None."""
-    if not (word := features or judge_of_features(data)):
-        return None
-    judge = network(word, device)
-    if judge.shape in (None, tuple(shape)):
-        return judge
-    if features is None:
-        return None
-    raise ValueError(f"{judge.name} reads pictures of {judge.shape}, and these are {tuple(shape)}")
-
-
 def substitute_judge(shape: tuple[int, int, int], device: torch.device) -> FeatureNetwork | None:
     """A classifier of other data with images of this shape, or None: its features see colours and edges, too."""
     available = catalog.available()
@@ -309,10 +296,17 @@ def sample_scores(samples: Tensor, judge: FeatureNetwork | None, training: Tenso
 
 
 def shares(samples: Tensor, fake: Tensor, judge: FeatureNetwork) -> Scores:
-    """Share of each class among samples with features `fake`; for a judge without classes, of each binary attribute."""
+    """Share of each class among samples with features `fake`, and among the sure ones, of which the judge gives a class
+    a probability over `SURE`; for a judge without classes, share of each binary attribute."""
     if judge.logits:
-        for label, number in class_shares(judge.probabilities(fake).argmax(1), judge.classes).items():
+        probabilities, predicted = judge.probabilities(fake).max(1)
+        for label, number in class_shares(predicted, judge.classes).items():
             yield f"share of {label} ({judge.name})", number
+        sure = probabilities > SURE
+        yield f"share of sure samples ({judge.name})", share(sure)
+        if sure.any():
+            for label, number in class_shares(predicted[sure], judge.classes).items():
+                yield f"share of {label} among sure samples ({judge.name})", number
     elif judge.attributes:
         for name, values in judge.attributes(samples).items():
             if values.dtype is torch.bool:
@@ -323,8 +317,10 @@ def feature_distances(fake: Tensor, judge: FeatureNetwork, training: Tensor, hel
     """Distances from generated to held-out images, and their ratios to those from training to held-out images."""
     n = min(len(fake), len(held_out), len(training))  # equal sizes: distances between sets depend on them
     real, reference, fake = judge(held_out)[:n], judge(subset(training, n)), fake[:n]
-    yield f"precision ({judge.name})", precision(real, fake)
-    yield f"recall ({judge.name})", recall(real, fake)
+    for name, found in (("precision", precision), ("recall", recall)):
+        number = found(real, fake)
+        yield f"{name} ({judge.name})", number
+        yield f"{name} over training pictures' ({judge.name})", number.over(max(1e-9, found(real, reference).value))
     distance = bootstrap(frechet, fake, real)
     yield f"Frechet distance ({judge.name})", distance
     # The denominator is not bootstrapped: resampling would inflate so small a distance.

@@ -22,6 +22,8 @@ NAMES = (
     Text("{name} to the truth {direction}", "{name} à la vraie image, {direction}"),
     Text("{name} to the truth", "{name} à la vraie image"),
     Text("accuracy of {what}", "taux de réussite : {what}"),
+    Text("share of sure samples", "part d’images sûres"),
+    Text("{name} among sure samples", "{name} parmi les images sûres"),
     Text("share of {what}", "part de {what}"),
     Text("share with {what}", "part avec {what}"),
     Text("squared error of {other}", "erreur quadratique de {other}"),

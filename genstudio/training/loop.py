@@ -196,7 +196,7 @@ class SampleGrids:
         self.steps: set[int] = set()
         self.newest: Path | None = None
         if session.rank == 0 and makes_pictures(run.model):
-            self.steps = sample_grid_steps(run.steps, frames_of(run.model, run.recipe.images))
+            self.steps = sample_grid_steps(run.steps, frames_of(run.model, run.recipe.images), run.model.grows)
         self.sources = sources_of(session) if self.steps else None
 
     def save(self) -> None:

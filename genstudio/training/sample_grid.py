@@ -17,13 +17,15 @@ from genstudio.layers.palette import FACADES
 from genstudio.model import Batch, Model, Noise, generates, sample
 
 COLUMNS = 32  # images on a sample grid
-FRAMES, FEWEST = 32, 10  # sample grids for the film of a run, at log-spaced steps: most changes happen early
+FRAMES, FEWEST = 32, 10  # sample grids for the film of a run
 OWN = {"facades": lambda: FACADES.paint(torch.from_numpy(facades.shown()))}  # by set, sources of a sample grid
 WORTH = 8000  # training images per grid of a diffusion model, so that grids take little of the time of a short run
 
 
-def sample_grid_steps(steps: int, frames: int = FRAMES) -> set[int]:
-    """Log-spaced steps from 1 to the last."""
+def sample_grid_steps(steps: int, frames: int = FRAMES, even: bool = False) -> set[int]:
+    """Log-spaced steps from 1 to the last; evenly spaced ones for a model whose resolution grows."""
+    if even:
+        return {max(1, round(steps * i / (frames - 1))) for i in range(frames)}
     return {round(steps ** (i / (frames - 1))) for i in range(frames)}
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from genstudio.images import save_film
 
-CURVES = {"D(real)": "#2563eb", "D(fake)": "#dc2626", "D(fake_after)": "#f59e0b"}
+COLOURS = {"real": "#2563eb", "fake": "#dc2626", "fake_after": "#f59e0b"}
 HEIGHT = 96  # pixels of the plot
 
 
@@ -20,13 +21,13 @@ def make(run: Path, path: Path, width: int = 400) -> Path:
     sample_grids = sorted((run / "walls").glob("*.png"))
     lines = run / "reports.jsonl"
     reports = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
-    curves = {name: [(r["step"], r["terms"][name]) for r in reports if name in r["terms"]] for name in CURVES}
+    curves, ends = means(reports)
     frames = []
     for file in sample_grids:
         picture = Image.open(file).convert("RGB")
         picture = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
         if any(curves.values()):
-            picture = _stacked(picture, _plot(curves, int(file.stem), reports[-1]["step"], width))
+            picture = _stacked(picture, _plot(curves, ends, int(file.stem), reports[-1]["step"], width))
         frames.append(np.asarray(picture))
     return save_film(frames, path)
 
@@ -38,8 +39,26 @@ def _stacked(top: Image.Image, bottom: Image.Image) -> Image.Image:
     return sheet
 
 
-def _plot(curves: dict[str, list[tuple[int, float]]], now: int, last: int, width: int) -> Image.Image:
-    """Plot of D's mean output on real images, and on fakes before and after its step, up to `now`; log-scaled steps."""
+Curves = dict[str, list[tuple[int, float]]]  # (step, mean output) on real images, and on fakes before and after a step
+
+
+def means(reports: list[dict[str, Any]]) -> tuple[Curves, tuple[float, float]]:
+    """Mean outputs of the discriminator, and the range to draw them in: [0, 1] of probabilities; of other outputs, such
+    as those of a WGAN, from the lowest to the highest."""
+    for form in ("D({})", "critic({})"):
+        names = {name: form.format(name) for name in COLOURS}
+        curves = {
+            name: [(r["step"], r["terms"][term]) for r in reports if term in r["terms"]] for name, term in names.items()
+        }
+        if values := [value for points in curves.values() for _, value in points]:
+            return curves, (0.0, 1.0) if form == "D({})" else (min(values), max(values))
+    return {}, (0.0, 1.0)
+
+
+def _plot(curves: Curves, ends: tuple[float, float], now: int, last: int, width: int) -> Image.Image:
+    """Plot of D's mean output on real images, and on fakes before and after its step, up to `now`; log-scaled steps. A
+    line marks 1/2 of probabilities, and 0 of other outputs."""
+    low, high = ends
     scale = 2  # supersampling, for smooth lines
     plot = Image.new("RGB", (width * scale, HEIGHT * scale), "white")
     draw = ImageDraw.Draw(plot)
@@ -47,11 +66,14 @@ def _plot(curves: dict[str, list[tuple[int, float]]], now: int, last: int, width
 
     def at(step: int, value: float) -> tuple[float, float]:
         x = math.log(max(step, first) / first) / max(1e-9, math.log(last / first))
-        return 6 * scale + x * (width - 12) * scale, (HEIGHT - 8 - value * (HEIGHT - 16)) * scale
+        y = (value - low) / (high - low or 1)
+        return 6 * scale + x * (width - 12) * scale, (HEIGHT - 8 - y * (HEIGHT - 16)) * scale
 
-    half = at(first, 0.5)[1]
-    draw.line([(0, half), (plot.width, half)], fill="#9ca3af", width=scale)  # equilibrium of D and G
-    for name, colour in CURVES.items():
+    middle = 0.5 if ends == (0.0, 1.0) else 0.0  # the equilibrium of D and G, where there is one
+    if low <= middle <= high:
+        line = at(first, middle)[1]
+        draw.line([(0, line), (plot.width, line)], fill="#9ca3af", width=scale)
+    for name, colour in COLOURS.items():
         points = [at(step, value) for step, value in curves[name] if step <= now]
         if len(points) > 1:
             draw.line(points, fill=colour, width=scale + 1)

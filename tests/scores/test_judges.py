@@ -45,6 +45,29 @@ def test_a_classifier_of_ours_gives_its_features_and_its_probabilities(home):
     assert torch.allclose(judge.probabilities(judge(images)), classes, atol=1e-5)
 
 
+def test_a_judge_at_a_side_sees_every_picture_shrunk_to_it(home):
+    """So generated pictures of that side are held against real ones that are enlarged alike."""
+    save_classifier(home / "classifier_mnist.safetensors")
+    judge = judges.network("classifier_mnist at 14 px")
+    images = some_pictures(6, (1, 28, 28)) / 127.5 - 1
+    shrunk = torch.nn.functional.avg_pool2d(images, 2)
+    enlarged = torch.nn.functional.interpolate(shrunk, (28, 28), mode="bilinear")
+    assert judge.name == "classifier_mnist at 14 px"
+    assert torch.allclose(judge(images), judge(shrunk), atol=1e-5)
+    assert torch.allclose(judge(images), judges.network("classifier_mnist")(enlarged), atol=1e-5)
+    assert not torch.allclose(judge(images), judges.network("classifier_mnist")(images), atol=1e-4)
+    for side in (0, 28, 40):
+        with pytest.raises(ValueError, match=f"cannot look at pictures of {side} px"):
+            judges.network(f"classifier_mnist at {side} px")
+
+
+def test_pictures_of_a_lower_resolution_are_judged_at_their_side(home):
+    save_classifier(home / "classifier_mnist.safetensors")
+    names = {side: judges.judge_of("mnist", (1, side, side), None, torch.device("cpu")) for side in (28, 14, 9, 56)}
+    assert names[28].name == "classifier_mnist" and names[14].name == "classifier_mnist at 14 px"
+    assert names[9] is None and names[56] is None
+
+
 def test_a_set_is_read_once_and_another_of_the_same_shape_is_not_taken_for_it(home):
     save_classifier(home / "classifier_mnist.safetensors")
     judge, read = judges.network("classifier_mnist"), []

@@ -14,6 +14,7 @@ from genstudio.scores import measure as scores
 from genstudio.scores import pca
 from genstudio.scores.judges import network
 from genstudio.scores.likelihood import bits_per_dimension, nats
+from genstudio.scores.network import FeatureNetwork
 
 
 def normal(n: int, d: int, seed: int = 0) -> torch.Tensor:
@@ -106,12 +107,27 @@ def test_what_applies_is_measured(digits):
     assert "bits per dimension" not in of_vae and "accuracy" not in of_vae  # bits are no grey levels
     judged = {name.removesuffix(" (classifier_mnist)") for name in of_vae if name.endswith("(classifier_mnist)")}
     distances = {f"{kind} distance{over}" for kind in ("Frechet", "kernel") for over in ("", OVER)}
-    others = {"precision", "recall", "inception score", "inception score over held-out pictures'", scores.NEAREST}
-    assert judged == {f"share of {d}" for d in CLASSES} | distances | others
-    shares = [number["value"] for name, number in of_vae.items() if name.startswith("share")]
+    others = {f"{kind}{over}" for kind in ("precision", "recall") for over in ("", OVER)} | {scores.NEAREST}
+    others |= {"inception score", "inception score over held-out pictures'"}
+    sure = {"share of sure samples"} | {name for name in judged if name.endswith("among sure samples")}
+    assert judged == {f"share of {d}" for d in CLASSES} | distances | others | sure
+    shares = [of_vae[f"share of {d} (classifier_mnist)"]["value"] for d in CLASSES]
     assert sum(shares) == pytest.approx(1)
     assert all(s["low"] <= s["value"] <= s["high"] and s["n"] >= 20 for s in of_vae.values())
     assert list(scores.score("classifier_mnist")) == ["accuracy"]
+
+
+def test_shares_among_sure_samples_leave_the_others_out():
+    """Five of eight samples are sure, four of these of the first class."""
+    given = torch.tensor([[9.0, 0], [9, 0], [9, 0], [9, 0], [0, 9], [1, 0], [0, 1], [0, 1]])
+    judge = FeatureNetwork("judge", torch.device("cpu"), lambda x: x, lambda features: features, ("a", "b"))
+    found = {name: number.value for name, number in scores.shares(given, given, judge)}
+    assert found["share of sure samples (judge)"] == 5 / 8
+    assert found["share of a (judge)"] == 5 / 8 and found["share of b (judge)"] == 3 / 8
+    assert found["share of a among sure samples (judge)"] == 4 / 5
+    assert found["share of b among sure samples (judge)"] == 1 / 5
+    unsure = dict(scores.shares(given[5:], given[5:], judge))
+    assert unsure["share of sure samples (judge)"].value == 0 and not [name for name in unsure if "among" in name]
 
 
 def test_distances_are_left_out_where_their_classifier_is_not_there(digits, monkeypatch):

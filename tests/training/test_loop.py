@@ -20,10 +20,10 @@ from torch import nn
 from genstudio import checkpoint
 from genstudio.controls import Text
 from genstudio.data import Pictures, stream_seed
-from genstudio.model import Batch, Model
+from genstudio.model import Batch, Model, Progress
 from genstudio.models.gan import DCGAN
 from genstudio.precision import Precision
-from genstudio.registry import systems
+from genstudio.registry import find_system, systems
 from genstudio.system import Recipe, system
 from genstudio.training import finalize, loop, runs
 from genstudio.training import sample_grid as walls
@@ -98,7 +98,7 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from genstudio.models.gan import DCGAN
-from genstudio.registry import systems
+from genstudio.registry import find_system, systems
 from genstudio.training import loop
 from tests.training.test_loop import tiny
 
@@ -498,6 +498,19 @@ def test_walls_stand_at_log_spaced_steps():
     assert steps[0] == 1 and steps[-1] == 10_000 and 25 <= len(steps) <= walls.FRAMES
     assert np.all(np.diff(np.log(steps[10:])) < 0.4)
     assert walls.sample_grid_steps(1) == {1}
+
+
+def test_the_film_of_a_model_that_grows_has_a_frame_in_every_phase():
+    """On a log scale most frames would be of the lowest resolution."""
+    steps = sorted(walls.sample_grid_steps(10_000, even=True))
+    assert steps[0] == 1 and steps[-1] == 10_000 and len(steps) == walls.FRAMES
+    assert np.all(np.abs(np.diff(steps) - 10_000 / (walls.FRAMES - 1)) <= 2)
+    system = find_system("progan_faces")
+    model, recipe = system.build(), system.recipe
+    places = [step * recipe.images / 10_000 for step in steps]
+    stages = [model.stage_at(Progress(images=int(images), of=recipe.images)) for images in places]
+    for level in range(1, model.levels):
+        assert sum(level - 1 < stage < level for stage in stages) >= 2, "a fade that the film does not show"
 
 
 def test_a_term_without_gradient_is_only_shown():

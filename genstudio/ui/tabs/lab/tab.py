@@ -1,4 +1,5 @@
-"""The Lab tab: models that learn points in the plane, trained live on the server, one or two side by side.
+"""The Lab tab: models that learn points in the plane, trained live on the server, one or two side by side; games
+compared; and what norms average.
 
 Steps are taken on the engine's thread in short turns, between those of other visitors; a frame follows each turn.
 """
@@ -29,10 +30,13 @@ from genstudio.ui.tab import Tab, Updates
 from genstudio.ui.tabs.lab import stage
 from genstudio.ui.tabs.lab import words as w
 from genstudio.ui.tabs.lab.figures import Figure
+from genstudio.ui.tabs.lab.games import GamesCompared
+from genstudio.ui.tabs.lab.norms import Norms
 from genstudio.ui.tabs.lab.presets import PRESETS, Preset
 from genstudio.ui.tabs.lab.session import MODELS, PAUSES, STEPS, LabSession, all_settings
 
 FRAME = 1 / 20  # seconds from one frame to the next, at least
+VIEWS = ("games", "norms")  # that a link may name, beside the presets
 ALWAYS = ("model", "game")  # settings above the folded ones
 
 
@@ -45,6 +49,15 @@ class LabTab(Tab):
         self.sessions = Sessions(LabSession)
         self.settings = all_settings()
         self.memory = gr.BrowserState({}, storage_key="genstudio-lab", secret="genstudio")
+        with gr.Tabs(elem_id="lab-views", selected="points") as self.switch:
+            with gr.Tab(t(w.POINTS), id="points"):
+                self.render_points()
+            with gr.Tab(t(w.GAMES), id="games"):
+                self.games = GamesCompared()
+            with gr.Tab(t(w.NORMALIZATION), id="norms"):
+                self.norms = Norms()
+
+    def render_points(self) -> None:
         self.mounted = gr.HTML(elem_id="lab-mounted", js_on_load=html.MOUNTED)
         gr.Markdown(t(w.HINT), elem_classes="caption")
         self.presets = gr.HTML(elem_id="lab-presets", js_on_load=html.PICK)
@@ -120,6 +133,8 @@ class LabTab(Tab):
         for name, one in self.others.items():
             on(one.input, self.changing_other(name, one), {one}, front, **LAST)
         on(self.different.input, self.on_different, {self.different}, [*front, *self.others.values()], **LAST)
+        self.games.wire()
+        self.norms.wire()
 
     @property
     def front(self) -> list[gr.components.Component]:
@@ -128,7 +143,7 @@ class LabTab(Tab):
 
     @property
     def outputs(self) -> list[gr.components.Component]:
-        own = [self.presets, self.data, self.drawing, self.sheet, self.speed, self.seed, self.different]
+        own = [self.switch, self.presets, self.data, self.drawing, self.sheet, self.speed, self.seed, self.different]
         return [*self.front, *own, *self.components.values(), *self.others.values()]
 
     # event handlers -------------------------------------------------------------------------------------------------
@@ -140,8 +155,9 @@ class LabTab(Tab):
         session, lang = self.sessions.of(request), language(request)
         if not session.awaits and not session.sides:
             self.engine.turn(lambda: session.recall(inputs[self.memory]))
-        self.deferred.take(request)  # the session has what was opened before
-        first = {self.presets: presets_html(session, lang), self.stage: self.frame(session, lang)}
+        opened = self.deferred.take(request)  # the session has all of it but the view that a link names
+        view = {self.switch: opened[self.switch]} if self.switch in opened else {}
+        first = view | {self.presets: presets_html(session, lang), self.stage: self.frame(session, lang)}
         yield first | self.settings_shown(session) | self.said(session, lang)
         if session.awaits:
             session.awaits = False
@@ -249,10 +265,13 @@ class LabTab(Tab):
         """Learn the dots of a picture."""
         session, points = self.sessions.of(request), of_picture(open_picture(Path(path)))
         updates = self.changed(session, lambda: session.learn("picture", points), language(request))
-        yield updates | {self.data: "picture", self.drawing: gr.update(visible=False)}
+        points = {self.switch: gr.update(selected="points"), self.drawing: gr.update(visible=False)}
+        yield updates | points | {self.data: "picture"}
 
     def open_link(self, word: str, request: gr.Request) -> Updates:
-        """Take a preset; it plays once the tab is selected."""
+        """Show a view, or take a preset, which plays once the tab is selected."""
+        if word in VIEWS:
+            return {self.switch: gr.update(selected=word)}
         session, preset = self.sessions.of(request), PRESETS[known(word)]
         self.engine.turn(lambda: session.take(preset))
         session.awaits = True

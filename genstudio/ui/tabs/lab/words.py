@@ -80,3 +80,81 @@ TERMS = {
     "squared error": Text("squared error", "erreur quadratique"),
 }
 PAPER = Text("paper", "article")
+
+
+# Games compared
+
+POINTS = Text("Points", "Points")
+GAMES = Text("Games compared", "Comparaison des jeux")
+GAMES_HINT = Text(
+    "The same small networks on the same digits, and as many real images shown to each critic: only the game differs.",
+    "Les mêmes petits réseaux, les mêmes chiffres, autant d’images vues par chaque critique : seul le jeu change.",
+)
+NO_GAMES = Text(
+    "Once a game has been trained, its scores stand here in a table, beside those of the other games, over its film.",
+    "Dès qu’un jeu est entraîné, ses mesures figurent ici dans un tableau, à côté de celles des autres, avec son film.",
+)
+GAME = Text("Game", "Jeu")
+GAMES_LEGEND = Text(
+    "× training: as a multiple of what training images reach against held-out ones, by {judge}. Classes are counted "
+    "among the samples of which it is over 90 % sure. The conditional GAN, of a larger network, is the reference. "
+    "Click a title to sort.",
+    "× entraînement : en multiple de ce qu’atteignent des images d’entraînement face à des inédites, selon {judge}. "
+    "Les classes se comptent parmi les images dont il est sûr à plus de 90 %. Le GAN conditionnel, de réseau plus "
+    "grand, sert de référence. Cliquez sur un titre pour trier.",
+)
+FILMS = Text("How each learned", "L’apprentissage de chacun")
+FILMS_LEGEND = Text(
+    '<i style="border-color:#2563eb"></i>D on real images '
+    '<i style="border-color:#dc2626"></i>on generated ones <i style="border-color:#f59e0b"></i>after D’s step. '
+    "Of a game whose output is no probability, in its own range, with a line at 0.",
+    '<i style="border-color:#2563eb"></i>D sur les images réelles '
+    '<i style="border-color:#dc2626"></i>sur les images produites <i style="border-color:#f59e0b"></i>après le pas de D. '
+    "Quand la sortie n’est pas une probabilité, dans son propre intervalle, avec une ligne à 0.",
+)
+GUIDELINES = Text(
+    "The guidelines of the DCGAN, one left out at a time", "Les règles du DCGAN, chacune omise à son tour"
+)
+GUIDELINES_LEGEND = Text(
+    "Strided convolutions, batch norm, no hidden dense layers, ReLU. No critic here has batch norm.",
+    "Convolutions à pas de 2, normalisation par lot, pas de couche dense cachée, ReLU. Aucun critique n’a ici de "
+    "normalisation par lot.",
+)
+ALL_GUIDELINES = Text("All guidelines", "Toutes les règles")
+NO_GUIDELINES = Text("None of them", "Aucune")
+SHOWN = Text("{images} images", "{images} images")
+
+# Normalization
+
+NORMALIZATION = Text("Normalization", "Normalisation")
+NORMS_HINT = Text(
+    "Features of 4 images, 6 channels of 3 × 3 pixels each. Lit: the values whose mean and deviation normalize the "
+    "chosen one. Below: the same network and images, under each norm.",
+    "Caractéristiques de 4 images, 6 canaux de 3 × 3 pixels. En couleur : les valeurs dont la moyenne et l’écart-type "
+    "normalisent celle choisie. Dessous : mêmes réseau et images, sous chaque norme.",
+)
+NORM_NAMES = {
+    "batch": Text("Batch norm", "Normalisation par lot"),
+    "layer": Text("Layer norm", "Normalisation par couche"),
+    "instance": Text("Instance norm", "Normalisation par instance"),
+    "group": Text("Group norm", "Normalisation par groupe"),
+}
+AVERAGED = {
+    "batch": Text("one channel of all images", "un canal de toutes les images"),
+    "layer": Text("all channels of one image", "tous les canaux d’une image"),
+    "instance": Text("one channel of one image", "un canal d’une image"),
+    "group": Text("a group of channels of one image", "un groupe de canaux d’une image"),
+}
+IMAGE = Text("Image", "Image")
+CHANNEL = Text("Channel", "Canal")
+GROUPS = Text("Groups of group norm", "Groupes de la normalisation par groupe")
+COUNT = Text("values averaged", "valeurs moyennées")
+MEAN = Text("mean, deviation", "moyenne, écart-type")
+OF_OTHERS = Text("output in training, other images beside it", "sortie à l’entraînement, d’autres images à côté")
+OF_CONTRAST = Text("output at twice the contrast", "sortie à contraste double")
+CHANGED = Text("{share} % off", "{share} % d’écart")
+SAME = Text("the same", "la même")
+CUBE = Text("image {image}, channel {channel}", "image {image}, canal {channel}")
+FEATURES = Text(
+    "features after the norm: images down, channels across", "après la norme : images en lignes, canaux en colonnes"
+)
