@@ -67,7 +67,7 @@ class OvercompleteAutoEncoder(FittedPrior):
 # k-sparse -------------------------------------------------------------------------------------------------------
 
 UNITS, ACTIVE = 1000, 25
-ANNEALED = 4  # times as many units are active at first: of few, most would never be among the largest
+ANNEALED = 8  # times as many units are active at first: of few, most would never be among the largest
 PROBED = 3  # times as many units are active in the code of a classifier: the paper's alpha
 
 Active = Annotated[
@@ -157,6 +157,7 @@ class KLSparseAutoEncoder(FittedPrior):
         pixels = math.prod(image_shape)
         self.encoder, self.decoder = nn.Linear(pixels, units), nn.Linear(units, pixels)
         self.inner, self.outer = Modulation(units), Modulation(units)
+        self.active = max(1, round(RHO * units))  # of its units, on average
         self.begin_prior(units, components=1, independent=True)
 
     # verbs

@@ -122,7 +122,7 @@ def dense_decoder(image_shape: tuple[int, int, int], hidden: int, inputs: int) -
 # The coefficient beta --------------------------------------------------------------------------------------------
 
 MOST_BETA = 10.0
-BETAS = (0.0, 0.5, 1.0, 4.0, 10.0)  # of the scores and maps
+BETAS = (0.0, 1.0, 2.0, 5.0, 10.0)  # of the scores and maps
 
 Beta = Annotated[
     float,
