@@ -21,7 +21,7 @@ from genstudio.models.diffusion import Diffusion
 from genstudio.models.gan import CGAN, DCGAN
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution
 from genstudio.models.segmentation import Segmenter
-from genstudio.models.sparse import KLSparseAutoEncoder, KSparseAutoEncoder, OvercompleteAutoEncoder
+from genstudio.models.sparse import KLSparseAutoEncoder, KSparseAutoEncoder, LinearAutoEncoder
 from genstudio.models.stylegan2 import StyleGAN2
 from genstudio.models.translation import CycleGAN, Pix2Pix
 from genstudio.models.vae import VAE, BetaVAE
@@ -82,8 +82,8 @@ def small_regression() -> Regression:
 
 
 @small()
-def small_overcomplete() -> OvercompleteAutoEncoder:
-    return OvercompleteAutoEncoder((1, 8, 8), units=80)
+def small_overcomplete() -> LinearAutoEncoder:
+    return LinearAutoEncoder((1, 8, 8), units=80)
 
 
 @small()

@@ -1,7 +1,8 @@
-"""Auto-encoders with more units than pixels, or nearly: over-complete, and sparse.
+"""Auto-encoders of one linear layer, and what keeps one with many units from learning the identity: sparse codes.
 
-With so many units the identity is within reach, and a code says little; so a sparse one lets few units be active: the k
-largest (Makhzani and Frey 2013, arXiv:1312.5663), or a share rho on average (Ng 2011, lecture notes CS294A).
+With few units it is PCA (Baldi and Hornik 1989, doi:10.1016/0893-6080(89)90014-2), with as many as pixels the identity.
+A sparse code lets few units be active: the k largest (Makhzani and Frey 2013, arXiv:1312.5663), or a share rho on
+average (Ng 2011, lecture notes CS294A).
 """
 
 from __future__ import annotations
@@ -21,21 +22,22 @@ from genstudio.objectives.likelihood import bernoulli, kl_of_activation
 from genstudio.system import Range, Recipe, system
 
 
-class OvercompleteAutoEncoder(FittedPrior):
+class LinearAutoEncoder(FittedPrior):
     """Linear auto-encoder with tied weights: z = W x + b, and x = W' z + c, for pixels x in [0, 1].
 
-    With as many units as pixels nothing is lost: it learns the identity on all that training images span, and
-    reconstructs noise as well as digits.
+    With few units its best subspace is that of PCA. With as many units as pixels nothing is lost: it learns the
+    identity on all that training images span, and reconstructs noise as well as digits.
     """
 
     def __init__(self, image_shape: tuple[int, int, int], units: int):
         super().__init__()
         self.image_shape, self.units = image_shape, units
-        self.weight = nn.Parameter(torch.empty(units, math.prod(image_shape)))
+        pixels = math.prod(image_shape)
+        self.weight = nn.Parameter(torch.empty(units, pixels))
         nn.init.normal_(self.weight, std=0.01)  # of units that begin small, PCA's directions are learned first
         self.bias = nn.Parameter(torch.zeros(units))
-        self.offset = nn.Parameter(torch.zeros(math.prod(image_shape)))
-        self.begin_prior(units, components=1, independent=True)
+        self.offset = nn.Parameter(torch.zeros(pixels))
+        self.begin_prior(units, components=1, independent=units >= pixels)
 
     # verbs
 
@@ -98,7 +100,7 @@ def largest(activations: Tensor, k: int) -> Tensor:
     return torch.zeros_like(activations).scatter(1, places, values)
 
 
-class KSparseAutoEncoder(OvercompleteAutoEncoder):
+class KSparseAutoEncoder(LinearAutoEncoder):
     """The over-complete auto-encoder whose only nonlinearity is the selection of the `active` largest activations."""
 
     def __init__(self, image_shape: tuple[int, int, int], units: int, active: int):
@@ -222,13 +224,23 @@ def check_rho(rho: float) -> float:
 
 
 @system(
+    title=Text("Linear auto-encoder (PCA) · digits · 28 px", "Auto-encodeur linéaire (ACP) · chiffres · 28 px"),
+    data="mnist",
+    recipe=Recipe(images=1_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999),
+)
+def ae_linear_mnist() -> LinearAutoEncoder:
+    """A linear auto-encoder with 16 units: its subspace is that of PCA."""
+    return LinearAutoEncoder((1, 28, 28), units=16)
+
+
+@system(
     title=Text("Over-complete auto-encoder · digits · 28 px", "Auto-encodeur surcomplet · chiffres · 28 px"),
     data="mnist",
     recipe=Recipe(images=2_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999, jitter=4),
 )
-def ae_overcomplete_mnist() -> OvercompleteAutoEncoder:
+def ae_overcomplete_mnist() -> LinearAutoEncoder:
     """A linear auto-encoder with 1 000 units for 784 pixels, which learns the identity."""
-    return OvercompleteAutoEncoder((1, 28, 28), units=UNITS)
+    return LinearAutoEncoder((1, 28, 28), units=UNITS)
 
 
 @system(

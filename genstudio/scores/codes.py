@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from genstudio.data import Pictures
 from genstudio.model import Model, Noise
 from genstudio.models.autoencoder import DenoisingAutoEncoder, Regression, masked, noised
-from genstudio.models.sparse import KLSparseAutoEncoder, OvercompleteAutoEncoder
+from genstudio.models.sparse import KLSparseAutoEncoder, LinearAutoEncoder
 from genstudio.models.vae import BETAS, BetaVAE
 from genstudio.scores.intervals import Score, average, ratio, share
 from genstudio.scores.network import as_floats, in_batches
@@ -35,7 +35,7 @@ def of_codes(model: Model, training: Pictures, test: Pictures, samples: int, dev
         yield from activity(model, held_out)
     if isinstance(model, DenoisingAutoEncoder):
         yield from denoised(model, held_out)
-    if type(model) is OvercompleteAutoEncoder:
+    if type(model) is LinearAutoEncoder and model.units >= held_out[0].numel():
         yield from foreign(model, images, held_out)
     if isinstance(model, BetaVAE):
         yield from coefficients(model, held_out)

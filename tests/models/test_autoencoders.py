@@ -9,10 +9,11 @@ import torch
 
 from genstudio.model import Batch, Noise, Progress
 from genstudio.models.autoencoder import AutoEncoder, DenoisingAutoEncoder, Regression, masked, noised
-from genstudio.models.sparse import KLSparseAutoEncoder, KSparseAutoEncoder, OvercompleteAutoEncoder, largest
+from genstudio.models.sparse import KLSparseAutoEncoder, KSparseAutoEncoder, LinearAutoEncoder, largest
 from genstudio.models.vae import BETAS, BetaVAE
 from genstudio.objectives.likelihood import kl_of_activation
 from genstudio.registry import systems
+from genstudio.scores.pca import PCA
 
 SHAPE = (1, 8, 8)
 
@@ -93,7 +94,7 @@ def test_the_active_units_of_training_fall_from_many_to_k_by_half_of_the_run_and
 # Over-complete
 
 
-@pytest.mark.parametrize("build", [OvercompleteAutoEncoder, lambda *a, **k: KSparseAutoEncoder(*a, active=3, **k)])
+@pytest.mark.parametrize("build", [LinearAutoEncoder, lambda *a, **k: KSparseAutoEncoder(*a, active=3, **k)])
 def test_encoder_and_decoder_share_one_matrix(build):
     """The Jacobian of the decoder is the transpose of that of the encoder, and there is no second matrix."""
     torch.manual_seed(0)
@@ -106,17 +107,29 @@ def test_encoder_and_decoder_share_one_matrix(build):
 
 
 def test_with_as_many_units_as_pixels_orthonormal_weights_are_the_identity():
-    model = OvercompleteAutoEncoder(SHAPE, units=70)
+    model = LinearAutoEncoder(SHAPE, units=70)
     with torch.no_grad():
         model.weight.copy_(torch.linalg.qr(torch.randn(70, 64))[0])
     noise = torch.rand(5, *SHAPE) * 2 - 1
     torch.testing.assert_close(model.decode(model.encode(noise)), noise, atol=1e-5, rtol=0)
 
 
+def test_with_few_units_it_learns_the_subspace_of_pca():
+    """Baldi and Hornik 1989: its error is that of PCA of as many numbers, and of one number fewer it is another."""
+    model, images = train(LinearAutoEncoder(SHAPE, units=3), 1500, rate=1e-2), pictures(4096)
+
+    def of_pca(count: int) -> float:
+        return (images - PCA.fit(images, count)(images)).square().mean().item()
+
+    error = (model.reconstruct(model.encode(images)) - images).square().mean().item()
+    assert of_pca(3) * 0.999 < error < 1.02 * of_pca(3) < of_pca(2)
+    assert model.prior_factor.dim() == 3, "few units have covariances"
+
+
 def test_an_over_complete_one_reconstructs_noise_and_one_of_few_codes_does_not():
     """It has learned blobs alone."""
     noise = torch.rand(200, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    wide = train(OvercompleteAutoEncoder(SHAPE, units=100), 800, rate=1e-2)
+    wide = train(LinearAutoEncoder(SHAPE, units=100), 800, rate=1e-2)
     narrow = train(AutoEncoder(SHAPE, latent_dim=4, hidden=(32,)), 400)
     assert squared_error(wide, pictures(200, 1)) < 1e-3
     assert squared_error(wide, noise) < 0.4 * squared_error(narrow, noise)
@@ -124,7 +137,7 @@ def test_an_over_complete_one_reconstructs_noise_and_one_of_few_codes_does_not()
 
 def test_the_prior_of_independent_units_has_the_moments_of_their_codes():
     torch.manual_seed(0)
-    model = OvercompleteAutoEncoder(SHAPE, units=70)
+    model = LinearAutoEncoder(SHAPE, units=70)
     images = pictures(512)
     with torch.no_grad():
         codes = model.encode(images)

@@ -7,7 +7,7 @@ import torch
 
 from genstudio.data import Pictures
 from genstudio.models.autoencoder import AutoEncoder, DenoisingAutoEncoder, Regression
-from genstudio.models.sparse import KLSparseAutoEncoder, KSparseAutoEncoder, OvercompleteAutoEncoder
+from genstudio.models.sparse import KLSparseAutoEncoder, KSparseAutoEncoder, LinearAutoEncoder
 from genstudio.models.vae import BETAS, BetaVAE
 from genstudio.scores.codes import best_probe, fit_probe, of_codes
 from genstudio.scores.words import score_title
@@ -63,7 +63,7 @@ def test_every_code_has_its_error_beside_that_of_pca_of_as_many_numbers():
     assert list(plain) == ["squared error", "squared error of PCA (4 codes)", "squared error over PCA's", "linear probe error"]
     assert "squared error of PCA (5 codes)" in found(KSparseAutoEncoder(SHAPE, units=100, active=5)), "the active ones"
     assert "squared error of PCA (2 codes)" in found(KLSparseAutoEncoder(SHAPE, units=40)), "rho of them"
-    wide = found(OvercompleteAutoEncoder(SHAPE, units=70))
+    wide = found(LinearAutoEncoder(SHAPE, units=70))
     assert "squared error over PCA's" not in wide, "PCA of more numbers than pixels loses nothing"
 
 
@@ -99,7 +99,7 @@ def test_a_denoising_one_that_changes_nothing_gains_nothing():
 
 def test_an_identity_has_no_error_on_inputs_that_pca_loses():
     torch.manual_seed(0)
-    model = OvercompleteAutoEncoder(SHAPE, units=70)
+    model = LinearAutoEncoder(SHAPE, units=70)
     with torch.no_grad():
         model.weight.copy_(torch.linalg.qr(torch.randn(70, 64))[0])
     scores = found(model)
@@ -127,7 +127,7 @@ def test_every_score_of_a_code_has_a_french_name():
     models = (
         KSparseAutoEncoder(SHAPE, units=100, active=5),
         KLSparseAutoEncoder(SHAPE, units=40),
-        OvercompleteAutoEncoder(SHAPE, units=70),
+        LinearAutoEncoder(SHAPE, units=70),
         DenoisingAutoEncoder(SHAPE, latent_dim=4, hidden=(16,)),
         Regression(SHAPE, latent_dim=4, hidden=(16,)),
         BetaVAE(SHAPE, latent_dim=2, hidden=(16,)),
