@@ -50,6 +50,10 @@ class FittedPrior(Model):
         offset = factor * normal if factor.dim() == 2 else (factor * normal[:, None, :]).sum(2)
         return self.prior_mean[component] + offset
 
+    def mapped(self) -> Tensor:
+        """Latents of held-out images, `MAP` rows, of which those with the label `EMPTY` are unused."""
+        return self.map_latents
+
     @torch.no_grad()
     def fit_prior(self, batches: Iterable[Batch], held_out: Batch | None, posterior: Posterior) -> None:
         """Fit to each class the Gaussian with the moments of its aggregate posterior, and store the map."""

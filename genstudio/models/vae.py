@@ -178,6 +178,10 @@ class BetaVAE(FittedPrior):
     def decode(self, latents: Tensor, *, truncation: Truncation = 1.0, beta: Beta = 1.0) -> Tensor:
         return torch.tanh(self.logits(latents * truncation, latents.new_full((len(latents),), beta)) / 2)
 
+    def mapped(self, beta: float = 1.0) -> Tensor:
+        """Latents of held-out images at the coefficient of `BETAS` that is nearest."""
+        return self.map_latents_of_betas[min(range(len(BETAS)), key=lambda i: abs(BETAS[i] - beta))]
+
     # training
 
     def posterior(self, images: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:

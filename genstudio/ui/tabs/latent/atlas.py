@@ -41,11 +41,12 @@ class Atlas(View):
     def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, history: History):
         self.flat = [name for name in systems if engine.hold(name).latent_dim == 2 and len(engine.map(name)[0])][:MAX_MAPS]
         data = {engine.hold(name).header.data for name in self.flat}
-        self.larger = [
-            name
-            for name, system in systems.items()
-            if name not in self.flat and hasattr(system.model, "encode") and engine.hold(name).header.data in data
-        ][:MAX_MAPS]
+        larger: dict[type, str] = {}  # the first of each class that has a map
+        for name, system in systems.items():
+            mapped = system.model in {systems[flat].model for flat in self.flat}
+            if mapped and name not in self.flat and engine.hold(name).header.data in data:
+                larger.setdefault(system.model, name)
+        self.larger = [*larger.values()]
         super().__init__(engine, systems, first, history)
 
     def render(self) -> None:
