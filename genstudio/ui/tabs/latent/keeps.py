@@ -198,14 +198,18 @@ class Keeps(View):
         """Reconstruction of a model with its squared error, as a button that takes its code apart."""
         [image] = self.engine.decode(name, code[None], **self.values(name, "decode", scene))
         title, pressed = COMPARED[name].say(lang), str(name == self.model_of(scene)).lower()
-        active = np.abs(code - self.rest(name, code))
-        count = int((active > 0.1 * active.max()).sum()) if self.sparse(name) else len(code)
-        size = w.NUMBERS.say(lang, count=count, units=len(code))
+        size = w.NUMBERS.say(lang, count=self.size_of(name, code), units=len(code))
         error = number(squared_error(clean, image), ".4f", lang)
         return (
             f'<button data-pick="{name}" aria-pressed="{pressed}">{html.picture(html.png_uri(image), title)}'
             f"<b>{title}</b><span>{size}</span><output>{error}</output></button>"
         )
+
+    def size_of(self, name: str, code: np.ndarray) -> int:
+        """Numbers of a code, of a sparse one those that are active: not 0, of sigmoids above 1/2."""
+        if not self.sparse(name):
+            return len(code)
+        return int((code > 0.5).sum() if "rho" in self.values(name, "encode", self.first) else (code != 0).sum())
 
     def sparse(self, name: str) -> bool:
         """True for a model most of whose activations are 0, or nearly."""

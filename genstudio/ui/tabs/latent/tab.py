@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from genstudio.ui.tabs.latent import words as w
 from genstudio.ui.tabs.latent.atlas import Atlas
+from genstudio.ui.tabs.latent.coefficient import Coefficient
 from genstudio.ui.tabs.latent.combine import Combine
 from genstudio.ui.tabs.latent.directions import Directions
 from genstudio.ui.tabs.latent.interpolation import Interpolation
@@ -18,7 +19,7 @@ class LatentTab(ViewsTab):
     place = ""
     needs = ("latents", "decode")
     opens_on = ("vae_avatars",)
-    view_types = (Interpolation, Plane, Combine, Directions, Atlas, Keeps, Learned)
+    view_types = (Interpolation, Plane, Combine, Directions, Atlas, Keeps, Coefficient, Learned)
     at_once = True
 
     def restores(self, recipe: dict) -> bool:

@@ -115,3 +115,19 @@ SPLICED_NOTE = Text("{first} numbers of the first, {second} of the second", "{fi
 SUBTRACTED = Text("Subtracted", "Différence")
 SUBTRACTED_NOTE = Text("mean code + a − b", "code moyen + a − b")
 CUT = Text("Cut: numbers from the first picture", "Coupe : nombres de la première image")
+
+# The coefficient beta
+BETA_TITLE = Text("Coefficient β", "Coefficient β")
+BETA_HINT = Text(
+    "Loss: reconstruction + β KL. A small β reconstructs, and leaves gaps between the codes; a large one fills them with blurred digits.",
+    "Perte : reconstruction + β KL. Un petit β reconstruit, et laisse des trous entre les codes ; un grand les remplit de chiffres flous.",
+)
+BETA = Text("β", "β")
+BETA_UNIT = Text(
+    "In nats, beside a sum over pixels; 1 is the ELBO. Beside a mean over 784 pixels it is β/784.",
+    "En nats, à côté d’une somme sur les pixels ; 1 : l’ELBO. À côté d’une moyenne sur 784 pixels : β/784.",
+)
+MAP_OF_BETA = Text("Held-out codes", "Codes d’images inédites")
+EXTENT = Text("{side} wide; ✕ random codes", "large de {side} ; ✕ codes au hasard")
+RECONSTRUCTION_NATS = Text("reconstruction (nats)", "reconstruction (nats)")
+KL_NATS = Text("KL (nats)", "KL (nats)")
