@@ -157,7 +157,7 @@ DENSE = Recipe(images=4_000_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999,
 
 
 @system(
-    title=Text("Dense auto-encoder · digits · 28 px", "Auto-encodeur dense · chiffres · 28 px"),
+    title=Text("Auto-encoder · dense · digits · 28 px", "Auto-encodeur · dense · chiffres · 28 px"),
     data="mnist",
     recipe=DENSE,
 )
@@ -167,7 +167,7 @@ def ae_dense_mnist() -> AutoEncoder:
 
 
 @system(
-    title=Text("Denoising auto-encoder · digits · 28 px", "Auto-encodeur débruiteur · chiffres · 28 px"),
+    title=Text("Auto-encoder · denoising · digits · 28 px", "Auto-encodeur · débruiteur · chiffres · 28 px"),
     data="mnist",
     recipe=DENSE,
 )
@@ -177,7 +177,7 @@ def ae_denoising_mnist() -> DenoisingAutoEncoder:
 
 
 @system(
-    title=Text("Regression from noise · digits · 28 px", "Régression depuis le bruit · chiffres · 28 px"),
+    title=Text("Regression · from random codes · digits · 28 px", "Régression · de codes au hasard · chiffres · 28 px"),
     data="mnist",
     recipe=Recipe(images=2_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999),
 )

@@ -224,7 +224,7 @@ def check_rho(rho: float) -> float:
 
 
 @system(
-    title=Text("Linear auto-encoder (PCA) · digits · 28 px", "Auto-encodeur linéaire (ACP) · chiffres · 28 px"),
+    title=Text("Auto-encoder · linear (PCA) · digits · 28 px", "Auto-encodeur · linéaire (ACP) · chiffres · 28 px"),
     data="mnist",
     recipe=Recipe(images=1_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999),
 )
@@ -234,7 +234,7 @@ def ae_linear_mnist() -> LinearAutoEncoder:
 
 
 @system(
-    title=Text("Over-complete auto-encoder · digits · 28 px", "Auto-encodeur surcomplet · chiffres · 28 px"),
+    title=Text("Auto-encoder · over-complete · digits · 28 px", "Auto-encodeur · surcomplet · chiffres · 28 px"),
     data="mnist",
     recipe=Recipe(images=2_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999, jitter=4),
 )
@@ -244,7 +244,7 @@ def ae_overcomplete_mnist() -> LinearAutoEncoder:
 
 
 @system(
-    title=Text("k-sparse auto-encoder · digits · 28 px", "Auto-encodeur k-parcimonieux · chiffres · 28 px"),
+    title=Text("Auto-encoder · k-sparse · digits · 28 px", "Auto-encodeur · k-parcimonieux · chiffres · 28 px"),
     data="mnist",
     recipe=Recipe(images=4_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999),
 )
@@ -254,7 +254,7 @@ def ae_topk_mnist() -> KSparseAutoEncoder:
 
 
 @system(
-    title=Text("KL-sparse auto-encoder · digits · 28 px", "Auto-encodeur parcimonieux KL · chiffres · 28 px"),
+    title=Text("Auto-encoder · KL-sparse · digits · 28 px", "Auto-encodeur · parcimonieux KL · chiffres · 28 px"),
     data="mnist",
     recipe=Recipe(images=4_000_000, batch=256, rate=2e-3, warmup=50_000, ema=0.999, clip=200.0),
 )

@@ -114,11 +114,14 @@ class Coefficient(View):
         error = f"<output>{number(squared_error(image, rebuilt), '.4f', lang)}</output>"
         first = figure(html.png_uri(rebuilt, made), page_words.RECONSTRUCTION.say(lang), f"{name}.png", lang, error)
         seeds = range(scene["seed"], scene["seed"] + SAMPLES)
-        sheet = grid(self.engine.decode(name, self.engine.latents(name, seeds), **values), columns=4, gap=1)
+        sheet = grid(self.engine.decode(name, self.engine.latents(name, seeds), **values), columns=4, gap=1, background=128)
         samples = figure(html.png_uri(sheet), w.RANDOM_CODES.say(lang), f"{name}-samples.png", lang)
         title = escape(self.systems[name].title.say(lang))
-        last = self.map_html(name, beta, lang) if self.engine.hold(name).latent_dim == 2 else ""
-        return f'<h4>{title}</h4><div class="stage three">{first}{samples}{last}</div>{self.scores_html(name, lang)}'
+        flat = self.engine.hold(name).latent_dim == 2
+        last = self.map_html(name, beta, lang) if flat else ""
+        legend = html.legend(self.engine.hold(name).header.classes, w.DRAWN_CODES.say(lang)) if flat else ""
+        stage = f'<div class="stage three">{first}{samples}{last}</div>'
+        return f"<h4>{title}</h4>{stage}{legend}{self.scores_html(name, lang)}"
 
     def map_html(self, name: str, beta: float, lang: str) -> str:
         """Held-out images by class in the latent plane, and random latents of N(0, I) as crosses."""

@@ -206,10 +206,10 @@ class Keeps(View):
         )
 
     def size_of(self, name: str, code: np.ndarray) -> int:
-        """Numbers of a code, of a sparse one those that are active: not 0, of sigmoids above 1/2."""
+        """Numbers of a code, of a sparse one those that are active: not 0, of sigmoids the sum of the activations."""
         if not self.sparse(name):
             return len(code)
-        return int((code > 0.5).sum() if "rho" in self.values(name, "encode", self.first) else (code != 0).sum())
+        return round(float(code.sum())) if "rho" in self.values(name, "encode", self.first) else int((code != 0).sum())
 
     def sparse(self, name: str) -> bool:
         """True for a model most of whose activations are 0, or nearly."""

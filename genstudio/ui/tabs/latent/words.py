@@ -128,6 +128,6 @@ BETA_UNIT = Text(
     "En nats, à côté d’une somme sur les pixels ; 1 : l’ELBO. À côté d’une moyenne sur 784 pixels : β/784.",
 )
 MAP_OF_BETA = Text("Held-out codes", "Codes d’images inédites")
-EXTENT = Text("{side} wide; ✕ random codes", "large de {side} ; ✕ codes au hasard")
+EXTENT = Text("{side} wide", "large de {side}")
 RECONSTRUCTION_NATS = Text("reconstruction (nats)", "reconstruction (nats)")
 KL_NATS = Text("KL (nats)", "KL (nats)")
