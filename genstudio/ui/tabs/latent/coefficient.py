@@ -38,7 +38,7 @@ class Coefficient(View):
     def render(self) -> None:
         gr.Markdown(t(w.BETA_HINT), elem_classes="caption")
         with gr.Row(elem_classes="latent"):
-            with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
+            with gr.Column(scale=3, min_width=220, elem_classes="end-column wide"):
                 self.input = PictureInput("beta-picture", w.INPUT, self.opening["picture"]["seed"])
             with gr.Column(scale=10, min_width=320, elem_classes="stage-column"):
                 self.beta = gr.Slider(

@@ -9,7 +9,6 @@ import gradio as gr
 import numpy as np
 
 from genstudio.recipes import encoding
-from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.endpoint import Endpoint
 from genstudio.ui.events import DRAG, LAST, on
@@ -18,6 +17,7 @@ from genstudio.ui.tabs.latent import words as w
 from genstudio.ui.views.view import View, figure
 
 DRAWN = 256  # random codes, for their mean
+WAITING = f'<div class="stage three waiting">{"<figure></figure>" * 3}</div>'
 
 
 def combined(first: np.ndarray, second: np.ndarray, mean: np.ndarray, cut: int) -> dict[str, np.ndarray]:
@@ -41,7 +41,7 @@ class Combine(View):
             with gr.Column(scale=3, min_width=200, elem_classes="end-column"):
                 first = Endpoint("combine-from", "from", w.FIRST, self.opening["from"]["seed"])
             with gr.Column(scale=10, min_width=320, elem_classes="stage-column"):
-                self.stage = gr.HTML(html.WAITING, elem_id="combine-stage")
+                self.stage = gr.HTML(WAITING, elem_id="combine-stage")
                 self.cut = gr.Slider(0, 1, 0.5, step=0.01, label=t(w.CUT), info=t(w.POSITION_HINT), elem_id="combine-cut")
                 with gr.Row(elem_classes="tools"):
                     self.add_panel()

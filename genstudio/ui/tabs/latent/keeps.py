@@ -65,7 +65,7 @@ class Keeps(View):
     def render(self) -> None:
         gr.Markdown(t(w.KEEPS_HINT), elem_classes="caption")
         with gr.Row(elem_classes="latent"):
-            with gr.Column(scale=3, min_width=220, elem_classes="end-column"):
+            with gr.Column(scale=3, min_width=220, elem_classes="end-column wide"):
                 self.input = PictureInput("keeps-picture", w.INPUT, self.opening["picture"]["seed"])
                 self.corruption = gr.Radio(
                     [(t(title), key) for key, title in CORRUPTIONS.items()], value="none", label=t(w.CORRUPTION),

@@ -19,7 +19,7 @@ class LatentTab(ViewsTab):
     place = ""
     needs = ("latents", "decode")
     opens_on = ("vae_avatars",)
-    view_types = (Interpolation, Plane, Combine, Directions, Atlas, Keeps, Coefficient, Learned)
+    view_types = (Interpolation, Plane, Directions, Atlas, Combine, Keeps, Coefficient, Learned)
     at_once = True
 
     def restores(self, recipe: dict) -> bool:
