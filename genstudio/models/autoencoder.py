@@ -153,7 +153,7 @@ def ae2d_mnist() -> AutoEncoder:
     return AutoEncoder((1, 28, 28), latent_dim=2, widths=(64, 128))
 
 
-DENSE = Recipe(images=4_000_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0)
+DENSE = Recipe(images=3_000_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0)
 
 
 @system(
@@ -179,7 +179,7 @@ def ae_denoising_mnist() -> DenoisingAutoEncoder:
 @system(
     title=Text("Regression · from random codes · digits · 28 px", "Régression · de codes au hasard · chiffres · 28 px"),
     data="mnist",
-    recipe=Recipe(images=2_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999),
+    recipe=Recipe(images=1_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999),
 )
 def regression_mnist() -> Regression:
     """A decoder of random latents, trained by squared error: it learns the mean digit."""

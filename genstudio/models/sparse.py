@@ -236,7 +236,7 @@ def ae_linear_mnist() -> LinearAutoEncoder:
 @system(
     title=Text("Auto-encoder · over-complete · digits · 28 px", "Auto-encodeur · surcomplet · chiffres · 28 px"),
     data="mnist",
-    recipe=Recipe(images=2_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999, jitter=4),
+    recipe=Recipe(images=1_500_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999, jitter=4),
 )
 def ae_overcomplete_mnist() -> LinearAutoEncoder:
     """A linear auto-encoder with 1 000 units for 784 pixels, which learns the identity."""
@@ -246,7 +246,7 @@ def ae_overcomplete_mnist() -> LinearAutoEncoder:
 @system(
     title=Text("Auto-encoder · k-sparse · digits · 28 px", "Auto-encodeur · k-parcimonieux · chiffres · 28 px"),
     data="mnist",
-    recipe=Recipe(images=4_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999),
+    recipe=Recipe(images=3_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999),
 )
 def ae_topk_mnist() -> KSparseAutoEncoder:
     """A linear auto-encoder with 1 000 units, of which 25 are active for each digit: strokes of digits."""
@@ -256,7 +256,7 @@ def ae_topk_mnist() -> KSparseAutoEncoder:
 @system(
     title=Text("Auto-encoder · KL-sparse · digits · 28 px", "Auto-encodeur · parcimonieux KL · chiffres · 28 px"),
     data="mnist",
-    recipe=Recipe(images=4_000_000, batch=256, rate=2e-3, warmup=50_000, ema=0.999, clip=200.0),
+    recipe=Recipe(images=3_000_000, batch=256, rate=2e-3, warmup=50_000, ema=0.999, clip=200.0),
 )
 def ae_kl_sparse_mnist() -> KLSparseAutoEncoder:
     """An auto-encoder with 400 sigmoid units, each active for about one digit in twenty."""

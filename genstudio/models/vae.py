@@ -281,7 +281,7 @@ def dense_vae(side: int = 28, latent_dim: int = 20, hidden: int = 400) -> VAE:
     return VAE((1, side, side), latent_dim, likelihood="bernoulli", dense=hidden)
 
 
-BETA = Recipe(images=4_000_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0)
+BETA = Recipe(images=3_000_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0)
 
 
 @system(title=Text("β-VAE · digits · 28 px", "β-VAE · chiffres · 28 px"), data="mnist", recipe=BETA)

@@ -110,15 +110,15 @@ def fit_probe(codes: Tensor, labels: Tensor, penalty: float, start: Tensor | Non
 
 
 def best_probe(codes: Tensor, labels: Tensor) -> Probe:
-    """The probe whose penalty has the fewest errors on a part of the training set that it is not fitted to."""
+    """The probe of all codes, with the penalty of the fewest errors on a part that was left out."""
     left_out = torch.arange(len(codes), device=codes.device) % VALIDATION == 0
-    best, fewest, last = None, None, None
+    known, answers = codes[~left_out], labels[~left_out]
+    probes, wrong = [], []
     for penalty in PENALTIES:
-        last = fit_probe(codes[~left_out], labels[~left_out], penalty, last.weights if last else None)
-        wrong = (last(codes[left_out]).argmax(1) != labels[left_out]).sum().item()
-        if fewest is None or wrong < fewest:
-            best, fewest = last, wrong
-    return best
+        probes.append(fit_probe(known, answers, penalty, probes[-1].weights if probes else None))
+        wrong.append((probes[-1](codes[left_out]).argmax(1) != labels[left_out]).sum().item())
+    best = wrong.index(min(wrong))
+    return fit_probe(codes, labels, PENALTIES[best], probes[best].weights)
 
 
 def labelled(pictures: Pictures) -> bool:
