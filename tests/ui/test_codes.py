@@ -105,7 +105,7 @@ def test_the_slider_of_k_says_how_many_numbers_of_the_k_sparse_code_are_kept(kee
 
 
 def test_the_slider_of_rho_moves_the_kl_sparse_model_alone(keeps, fast):
-    image = image_of({"seed": 7}, fast, keeps.systems)
+    image = image_of({"seed": 7}, fast, keeps.here())
     scene = keeps.new_scene("ae_kl_sparse_mnist")
     values = keeps.values("ae_kl_sparse_mnist", "encode", scene | {"rho": 0.3})
     assert values == {"rho": 0.3} and keeps.values("ae_mnist", "encode", scene) == {}
@@ -118,7 +118,7 @@ def test_the_slider_of_rho_moves_the_kl_sparse_model_alone(keeps, fast):
 def test_errors_are_those_to_the_clean_picture(keeps, fast):
     """Of a corrupted input, whose picture is shown."""
     scene = keeps.new_scene("ae_mnist")
-    clean = image_of(scene["picture"], fast, keeps.systems)
+    clean = image_of(scene["picture"], fast, keeps.here())
     given = corrupted(clean, "noise", 0.4)
     [made] = fast.decode("ae_mnist", fast.encode("ae_mnist", [Image.fromarray(given[..., 0])]))
     noisy = scene | {"corruption": "noise", "amount": 0.4}
@@ -148,7 +148,7 @@ def test_a_drawing_and_a_dark_picture_are_both_light_on_black():
     made = on_black(dark_on_light)
     assert made.shape == (28, 28, 1) and made[0, 0, 0] == 0 and made[14, 14, 0] == 255
     assert np.array_equal(made, on_black(light_on_dark))
-    assert np.array_equal(image_of({"png": html.png_uri(made)}, None, {}), made)
+    assert np.array_equal(image_of({"png": html.png_uri(made)}, None, []), made)
 
 
 # Combine

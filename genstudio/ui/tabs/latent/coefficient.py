@@ -92,7 +92,7 @@ class Coefficient(View):
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
         updates: dict[gr.components.Component, Any] = {self.beta: scene["beta"], self.stage: self.stage_html(scene, lang)}
         if self.here():
-            image = image_of(scene["picture"], self.engine, self.systems)
+            image = image_of(scene["picture"], self.engine, self.here())
             return updates | self.input.show(scene["picture"], image, lang)
         return updates | {self.input.shown: ""}
 
@@ -107,7 +107,7 @@ class Coefficient(View):
         declared = controls(self.systems[name].model.decode)
         values = {key: control.default for key, control in declared.items()}
         values["beta"] = beta = declared["beta"].kind.check("beta", scene["beta"])
-        image = image_of(scene["picture"], self.engine, self.systems)
+        image = image_of(scene["picture"], self.engine, self.here())
         code = self.engine.encode(name, [Image.fromarray(image[..., 0])], beta=beta)[0]
         [rebuilt] = self.engine.decode(name, code[None], **values)
         made = recipe.make(self.engine.hold(name), "decode", code=encoding.pack(code), controls=values)

@@ -19,7 +19,7 @@ from genstudio.ui import words as page_words
 from genstudio.ui.events import DRAG, LAST, ONCE, on
 from genstudio.ui.language import friendly, language, t
 from genstudio.ui.tabs.latent import words as w
-from genstudio.ui.tabs.latent.picture import PictureInput, image_of, of_digits
+from genstudio.ui.tabs.latent.picture import PictureInput, image_of
 from genstudio.ui.views.view import View
 
 # In this order; the first is the baseline. Those that are not here are named in a sentence.
@@ -175,9 +175,9 @@ class Keeps(View):
             self.rho: gr.update(value=scene["rho"], visible="ae_kl_sparse_mnist" in self.systems),
         }
         missing = self.missing(lang)
-        if not self.here() or not of_digits(self.engine, self.systems):
+        if not self.here():
             return updates | {self.input.shown: "", self.table: missing, self.units: ""}
-        clean = image_of(scene["picture"], self.engine, self.systems)
+        clean = image_of(scene["picture"], self.engine, self.here())
         given = corrupted(clean, scene["corruption"], scene["amount"])
         updates |= self.input.show(scene["picture"], given, lang)
         codes = {name: self.encoded(scene, name, given) for name in self.here()}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 import gradio as gr
 import numpy as np
 from PIL import Image
 
+from genstudio import catalog
 from genstudio.controls import Text
 from genstudio.engine import Engine
 from genstudio.images import border, centre_ink, flatten, invert, open_picture
 from genstudio.recipes import fields
-from genstudio.system import System
 from genstudio.ui import html
 from genstudio.ui import words as page_words
 from genstudio.ui.endpoint import resized
@@ -23,7 +23,7 @@ from genstudio.ui.sessions import read_picture
 from genstudio.ui.views.view import View
 
 SHAPE = (1, 28, 28)
-PAINTER = "vae_mnist"  # samples of seeds come from it, else from the first model of digits
+PAINTER = "vae_mnist"  # samples of seeds come from it
 
 
 class PictureInput:
@@ -85,14 +85,9 @@ def on_black(picture: Image.Image) -> np.ndarray:
     return resized(invert(picture) if light else picture, SHAPE)
 
 
-def image_of(value: dict, engine: Engine, systems: Mapping[str, System]) -> np.ndarray:
-    """The image of a value, uint8 (28, 28, 1). Raises ValueError without a model that could draw a seed's."""
+def image_of(value: dict, engine: Engine, models: Sequence[str]) -> np.ndarray:
+    """The image of a value, uint8 (28, 28, 1). A seed is drawn by the `PAINTER`, without it by the first of `models`."""
     if "png" in value:
         return np.asarray(open_picture(html.read_uri(value["png"])).convert("L")).reshape(28, 28, 1)
-    name = PAINTER if PAINTER in systems else of_digits(engine, systems)[0]
+    name = PAINTER if PAINTER in catalog.available() else models[0]
     return engine.decode(name, engine.latents(name, [int(value["seed"])]))[0]
-
-
-def of_digits(engine: Engine, systems: Mapping[str, System]) -> list[str]:
-    """Models whose images have the size of digits."""
-    return [name for name in systems if engine.image_shape(name) == SHAPE]
