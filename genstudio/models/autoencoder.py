@@ -183,4 +183,4 @@ def ae_denoising_mnist() -> DenoisingAutoEncoder:
 )
 def regression_mnist() -> Regression:
     """A decoder of random latents, trained by squared error: it learns the mean digit."""
-    return Regression((1, 28, 28), latent_dim=16, hidden=(256, 512))
+    return Regression((1, 28, 28), latent_dim=16, hidden=(128, 256))

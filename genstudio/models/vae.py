@@ -287,10 +287,10 @@ BETA = Recipe(images=3_000_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, 
 @system(title=Text("β-VAE · digits · 28 px", "β-VAE · chiffres · 28 px"), data="mnist", recipe=BETA)
 def beta_vae_mnist() -> BetaVAE:
     """A VAE with 16 latent dimensions and a slider for the coefficient of its KL term."""
-    return BetaVAE((1, 28, 28), latent_dim=16, hidden=(512, 256))
+    return BetaVAE((1, 28, 28), latent_dim=16, hidden=(400, 200))
 
 
 @system(title=Text("β-VAE · digits on a plane", "β-VAE · chiffres sur un plan"), data="mnist", recipe=BETA)
 def beta_vae2d_mnist() -> BetaVAE:
     """A VAE with two latent dimensions and a slider for the coefficient of its KL term: what it does to the map."""
-    return BetaVAE((1, 28, 28), latent_dim=2, hidden=(512, 256))
+    return BetaVAE((1, 28, 28), latent_dim=2, hidden=(400, 200))

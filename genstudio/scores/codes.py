@@ -64,7 +64,7 @@ def reconstruction(model: Model, training: Tensor, held_out: Tensor) -> Scores:
 
 # Linear probe ---------------------------------------------------------------------------------------------------
 
-PENALTIES = (1e-3, 1e-4, 1e-5)  # of the squared weights, beside the mean cross entropy
+PENALTIES = (1e-2, 1e-3, 1e-4)  # of the squared weights, beside the mean cross entropy
 VALIDATION = 6  # one training image in so many chooses among them
 ITERATIONS = 60  # of L-BFGS
 
