@@ -15,7 +15,7 @@ from genstudio.layers.image_to_image import MirroredResNetGenerator, UNet
 from genstudio.layers.palette import FACADES
 from genstudio.layers.progressive import Critic, DenseCritic, DenseGenerator, Generator
 from genstudio.model import Model
-from genstudio.models.autoencoder import AutoEncoder
+from genstudio.models.autoencoder import AutoEncoder, DenoisingAutoEncoder, Regression
 from genstudio.models.biggan import BigGAN, biggan, biggan_of_bottlenecks
 from genstudio.models.classifier import AttributeClassifier, Classifier
 from genstudio.models.cyclegan import CycleGAN
@@ -25,8 +25,9 @@ from genstudio.models.pix2pix import Pix2Pix
 from genstudio.models.progressive import MSGGAN, ProGAN
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution
 from genstudio.models.segmentation import Segmenter
+from genstudio.models.sparse import KLSparseAutoEncoder, KSparseAutoEncoder, LinearAutoEncoder
 from genstudio.models.stylegan2 import StyleGAN2
-from genstudio.models.vae import VAE
+from genstudio.models.vae import VAE, BetaVAE
 from genstudio.registry import systems
 from genstudio.system import Recipe, System, system
 
@@ -61,6 +62,42 @@ def small_vae_of_classes() -> VAE:
 @small()
 def small_dense_vae() -> VAE:
     return VAE((1, 8, 8), latent_dim=4, likelihood="bernoulli", dense=16)
+
+
+@small()
+def small_beta_vae() -> BetaVAE:
+    return BetaVAE((1, 8, 8), latent_dim=2, hidden=(16,))
+
+
+@small()
+def small_dense_autoencoder() -> AutoEncoder:
+    return AutoEncoder((1, 8, 8), latent_dim=4, hidden=(16, 8))
+
+
+@small()
+def small_denoising_autoencoder() -> DenoisingAutoEncoder:
+    return DenoisingAutoEncoder((1, 8, 8), latent_dim=4, hidden=(16,))
+
+
+@small()
+def small_regression() -> Regression:
+    return Regression((1, 8, 8), latent_dim=4, hidden=(16,))
+
+
+@small()
+def small_overcomplete() -> LinearAutoEncoder:
+    return LinearAutoEncoder((1, 8, 8), units=80)
+
+
+@small()
+def small_ksparse() -> KSparseAutoEncoder:
+    """As many units as its control goes to."""
+    return KSparseAutoEncoder((1, 8, 8), units=1000, active=25)
+
+
+@small()
+def small_kl_sparse() -> KLSparseAutoEncoder:
+    return KLSparseAutoEncoder((1, 8, 8), units=40)
 
 
 # Games

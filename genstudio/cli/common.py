@@ -8,7 +8,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from genstudio.engine import Engine
     from genstudio.engine.loaded import LoadedModel
+    from genstudio.system import System
     from genstudio.tasks.outputs import Outputs
 
 
@@ -31,9 +32,16 @@ def given(flags: dict[str, Any], prefix: str) -> dict[str, Any]:
 def controls_of(loaded: LoadedModel, verb: str, flags: dict[str, Any]) -> dict[str, Any]:
     """Controls of a verb from the flags, with defaults for the others."""
     from genstudio.controls import check_controls
+
+    return check_controls(method_of(loaded.system, verb), given(flags, "control_"), loaded.header.classes)
+
+
+def method_of(system: System, verb: str) -> Callable:
+    """The model's method whose controls a command has: of a verb of recipes, or `encode`, which makes no picture."""
+    from genstudio.engine.loaded import find_verb
     from genstudio.recipes import verbs
 
-    return check_controls(verbs.find(verb).method(loaded.system), given(flags, "control_"), loaded.header.classes)
+    return find_verb(system, verb) if verb == "encode" else verbs.find(verb).method(system)
 
 
 def device_of(word: str | None) -> str | None:

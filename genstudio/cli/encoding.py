@@ -6,8 +6,9 @@ Results go to stdout, progress to stderr; torch is imported inside the function,
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from genstudio.cli.common import ProgressLine, chunks, expanded, open_engine, open_named, print_json
+from genstudio.cli.common import ProgressLine, chunks, controls_of, expanded, open_engine, open_named, print_json
 from genstudio.cli.flags import Commands, computes, gives_json, overwrites
 
 
@@ -18,11 +19,13 @@ def add(commands: Commands) -> None:
     overwrites(command)
     computes(command)
     gives_json(command)
+    commands.controlled(command, "encode")
 
 
 def encode(
-    system: str, pictures: list[str], out: Path | None, overwrite: bool, exact: bool, device: str | None, json: bool
-) -> None:
+    system: str, pictures: list[str], out: Path | None, overwrite: bool, exact: bool, device: str | None, json: bool,
+    **flags: Any,
+) -> None:  # fmt: skip
     import numpy as np
 
     from genstudio.recipes import encoding
@@ -32,8 +35,9 @@ def encode(
     outputs = Outputs([system, *pictures], overwrite)
     engine = open_engine(device, exact)
     loaded, progress, latents = engine.hold(system), ProgressLine(), []
+    controls = controls_of(loaded, "encode", flags)
     for part in chunks(pictures):
-        latents.extend(engine.encode(system, [open_named(name) for name in part]))
+        latents.extend(engine.encode(system, [open_named(name) for name in part], **controls))
         progress.count(len(latents), len(pictures))
     if out:
         out = out if out.suffix == ".npz" else out.with_name(out.name + ".npz")  # as numpy would

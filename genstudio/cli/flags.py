@@ -84,11 +84,11 @@ def gives_json(command: Parser, about: str = "as JSON") -> None:
 def add_controls(command: Parser, name: str, verb: str) -> None:
     """Add a flag for each control of a verb of a system."""
     from genstudio import catalog, checkpoint
+    from genstudio.cli.common import method_of
     from genstudio.controls import controls
-    from genstudio.recipes import verbs
 
     group = command.add_argument_group("controls of this system")
-    header, method = checkpoint.describe(catalog.locate(name)), verbs.find(verb).method(catalog.system_of(name))
+    header, method = checkpoint.describe(catalog.locate(name)), method_of(catalog.system_of(name), verb)
     for control, (kind, default) in controls(method, header.classes).items():
         about = f"{kind.title.en} ({kind.word(default)}). {kind.hint.en}".replace("%", "%%")
         former = [f"--{old}" for old, new in legacy.CONTROLS.items() if new == control]

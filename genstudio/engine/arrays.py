@@ -99,5 +99,9 @@ def to_half(latents: Tensor) -> Tensor:
     return latents.clamp(-60000, 60000).half()
 
 
+def to_halves(latents: Tensor) -> np.ndarray:
+    return to_numbers(to_half(latents))
+
+
 def to_numbers(result: Tensor) -> np.ndarray:
     return result.float().cpu().numpy()

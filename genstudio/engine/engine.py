@@ -78,16 +78,16 @@ class Engine:
         """Latents (n, d) from the prior, one random stream per seed."""
         return self._drawn(self.hold(name), "latents", list(seeds))
 
-    def encode(self, name: str, pictures: Sequence[Image.Image]) -> np.ndarray:
+    def encode(self, name: str, pictures: Sequence[Image.Image], **controls: Any) -> np.ndarray:
         """Latents (n, d) of pictures of any size, rounded to the half precision in which a recipe stores them."""
         loaded = self.hold(name)
+        values = check_controls(find_verb(loaded.system, "encode"), controls)
 
         def encode(part: slice) -> Tensor:
-            return loaded.model.encode(to_device(to_tensor(pictures[part], loaded.model.image_shape), self.device))
+            images = to_device(to_tensor(pictures[part], loaded.model.image_shape), self.device)
+            return loaded.model.encode(images, **values)
 
-        return self._collect(
-            loaded, "encode", len(pictures), encode, lambda latents: to_numbers(arrays.to_half(latents))
-        )
+        return self._collect(loaded, "encode", len(pictures), encode, arrays.to_halves)
 
     def decode(self, name: str, latents: np.ndarray, *, exact: bool | None = None, **controls: Any) -> np.ndarray:
         """Images uint8 (n, h, w, c) of latents (n, d)."""
@@ -286,13 +286,13 @@ class Engine:
         x = to_tensor([picture], loaded.model.image_shape).to(self.device)
         return self._on_worker(lambda: float(loaded.model.novelty(x)))
 
-    def map(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def map(self, name: str, **controls: Any) -> tuple[np.ndarray, np.ndarray]:
         """Latents (n, 2) and class numbers (n,) of held-out images, for a model with a two-dimensional latent space."""
         model = self.hold(name).model
         if not hasattr(model, "map_latents"):
             raise ValueError(f"{name} has no map: it stores no latents of held-out pictures")
-        labels = model.map_labels.cpu().numpy()
-        return model.map_latents.float().cpu().numpy()[labels != EMPTY], labels[labels != EMPTY]
+        labels, latents = model.map_labels.cpu().numpy(), to_numbers(model.mapped(**controls))
+        return latents[labels != EMPTY], labels[labels != EMPTY]
 
     def classify(self, name: str, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Class probabilities (n, classes) and features (n, d) of pictures uint8 (n, h, w, c)."""

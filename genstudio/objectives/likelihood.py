@@ -23,3 +23,9 @@ def gaussian(mean: Tensor, log_sigma: Tensor, images: Tensor) -> Tensor:
 def kl_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL(N(mean, diag exp(log_variance)) || N(0, I)), Kingma and Welling 2013, appendix B."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+
+
+def kl_of_activation(rho: float, mean: Tensor) -> Tensor:
+    """KL(Bernoulli(rho) || Bernoulli(mean)) of units' mean activations (units,), Ng 2011 (CS294A), section 3."""
+    mean = mean.clamp(1e-6, 1 - 1e-6)  # an activation of 0 or 1 in float32 has no logarithm
+    return rho * (math.log(rho) - mean.log()) + (1 - rho) * (math.log(1 - rho) - (1 - mean).log())

@@ -22,10 +22,11 @@ from genstudio.images import from_uint8
 from genstudio.model import Batch, Model, generates
 from genstudio.models.fitted_prior import FittedPrior
 from genstudio.precision import best_precision
+from genstudio.scores.codes import squared_error
 from genstudio.scores.distances import kernel_distance, nearest
 from genstudio.scores.evaluation import Evaluation
 from genstudio.scores.intervals import Score, average, bootstrap, share
-from genstudio.scores.measure import attribute_hits, judge_of, squared_error, subset, substitute_judge
+from genstudio.scores.measure import attribute_hits, judge_of, subset, substitute_judge
 from genstudio.scores.network import FeatureNetwork, in_batches
 from genstudio.scores.samples import generate, sample_images
 from genstudio.scores.segmentation import confusion, mean_iou

@@ -24,9 +24,11 @@ from genstudio.controls import Text, number
 from genstudio.data import Pictures, load, named
 from genstudio.data.pictures import relabel
 from genstudio.model import Model, generates
+from genstudio.models.autoencoder import Regression
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
 from genstudio.scores import conditional, efficientnet, samples
+from genstudio.scores.codes import of_codes
 from genstudio.scores.distances import (
     class_shares,
     frechet,
@@ -37,12 +39,11 @@ from genstudio.scores.distances import (
     precision,
     recall,
 )
-from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
+from genstudio.scores.intervals import Score, average, bootstrap, share
 from genstudio.scores.judges import decisions, judge_of, network
 from genstudio.scores.judges import judge as judge_of_classes
 from genstudio.scores.likelihood import PASSES, SLOW_IMAGES, bits_per_dimension, nats
-from genstudio.scores.network import BATCH, FeatureNetwork, as_floats, in_batches
-from genstudio.scores.pca import PCA
+from genstudio.scores.network import BATCH, FeatureNetwork, in_batches
 from genstudio.scores.style_mixing import style_mixing
 from genstudio.scores.translation import translation
 
@@ -51,11 +52,6 @@ FEW = 2048  # with fewer images than Inception has features, the covariance is s
 SURE = 0.9  # probability of a class above which a judge is sure of a sample
 COPIED = 0.7  # `nearness` below which a model is reported to memorize
 NEAREST = "nearest training picture over held-out pictures'"
-
-
-def squared_error(images: Tensor, others: Tensor) -> Tensor:
-    """Mean squared error of each image over its pixels, on [-1, 1]: (n,)."""
-    return (images - others).square().flatten(1).mean(1)
 
 
 # Of a checkpoint ------------------------------------------------------------------------------------------------
@@ -121,8 +117,12 @@ class Subject:
         return self.test.images.to(self.device)
 
     @cached_property
+    def training_set(self) -> Pictures:
+        return pictures(self.data, "train", self.model.image_shape, **self.direction)
+
+    @cached_property
     def training(self) -> Tensor:
-        return pictures(self.data, "train", self.model.image_shape, **self.direction).images.to(self.device)
+        return self.training_set.images.to(self.device)
 
     @property
     def direction(self) -> dict[str, Any]:
@@ -213,7 +213,10 @@ MEASURES = (
     Measure(lambda s: s.has("nats"), likelihood),
     Measure(conditioned, conditioning),
     Measure(lambda s: s.has("translate"), translated),
-    Measure(lambda s: s.has("encode"), lambda s: reconstruction(s.model, s.training, s.held_out)),
+    Measure(
+        lambda s: s.has("encode") or isinstance(s.model, Regression),
+        lambda s: of_codes(s.model, s.training_set, s.test, s.n, s.device),
+    ),
     Measure(
         lambda s: generates(s.model),
         lambda s: sample_scores(generate(s.model, s.n, s.device), s.judge, s.training, s.held_out),
@@ -252,17 +255,6 @@ def substitute_judge(shape: tuple[int, int, int], device: torch.device) -> Featu
     available = catalog.available()
     judges = (network(system.name, device) for system in with_verbs("classify") if system.name in available)
     return next((judge for judge in judges if judge.shape == tuple(shape)), None)
-
-
-def reconstruction(model: Model, training: Tensor, held_out: Tensor) -> Scores:
-    """Squared errors of reconstructed held-out images, of the model and of PCA."""
-    ours = in_batches(lambda x: squared_error(x, model.decode(model.encode(x))), held_out)
-    yield "squared error", average(ours)
-    dimensions = model.encode(as_floats(held_out[:1])).numel()
-    pca = PCA.fit(training, dimensions)
-    theirs = in_batches(lambda x: squared_error(x, pca(x)), held_out)
-    yield f"squared error of PCA ({dimensions} codes)", average(theirs)
-    yield "squared error over PCA's", ratio(ours, theirs)
 
 
 def generate(model: Model, n: int, device: torch.device) -> Tensor:

@@ -478,3 +478,22 @@ def test_patterns_that_no_shell_has_expanded_are_files(tmp_path, monkeypatch):
     assert [Path(name) for name in common.expanded(["**/d.*"])] == [Path("in/d.jpg")]
     with pytest.raises(ValueError, match=r"^no file is called like \*\.tif$"):
         common.expanded(["*.tif"])
+
+
+def test_a_picture_is_encoded_at_a_coefficient_of_its_own(capsys, home):
+    """`encode` has the controls of the model's method, and refuses those of others."""
+    torch.manual_seed(0)
+    model = find_system("beta_vae2d_mnist").build()
+    for modulation in model.encoder.modulations:  # at first the same for all beta
+        torch.nn.init.normal_(modulation.network[-1].weight)
+    header = checkpoint.Header("beta_vae2d_mnist", data="mnist")
+    checkpoint.save(home / "checkpoints" / "beta_vae2d_mnist.own.safetensors", model, header)
+    picture("face.png")
+    said = []
+    for flags in ([], ["--beta", "1"], ["--beta", "7.5"]):
+        ok("encode", "beta_vae2d_mnist.own", "face.png", *flags)
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] != said[2] and all(text.startswith("code:") for text in said)
+    for words in (["beta_vae2d_mnist.own", "face.png", "--beta", "11"], ["vae_mnist", "face.png", "--beta", "1"]):
+        assert cli.main(["encode", *words]) != 0
+        assert "beta" in capsys.readouterr().err

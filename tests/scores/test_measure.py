@@ -12,6 +12,7 @@ from genstudio.models.vae import VAE
 from genstudio.registry import find_system
 from genstudio.scores import measure as scores
 from genstudio.scores import pca
+from genstudio.scores.codes import squared_error
 from genstudio.scores.judges import network
 from genstudio.scores.likelihood import bits_per_dimension, nats
 from genstudio.scores.network import FeatureNetwork
@@ -31,7 +32,7 @@ def low_rank(n: int = 300) -> torch.Tensor:
 
 
 def pca_error(images: torch.Tensor, codes: int) -> float:
-    return scores.squared_error(images, pca.PCA.fit(images, codes)(images)).mean().item()
+    return squared_error(images, pca.PCA.fit(images, codes)(images)).mean().item()
 
 
 @pytest.mark.parametrize("codes", [1, 4, 12])

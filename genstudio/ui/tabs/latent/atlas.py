@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from genstudio import registry
 from genstudio.controls import Text, number
 from genstudio.engine import Engine
 from genstudio.images import grid
@@ -41,11 +42,13 @@ class Atlas(View):
     def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, history: History):
         self.flat = [name for name in systems if engine.hold(name).latent_dim == 2 and len(engine.map(name)[0])][:MAX_MAPS]
         data = {engine.hold(name).header.data for name in self.flat}
-        self.larger = [
-            name
-            for name, system in systems.items()
-            if name not in self.flat and hasattr(system.model, "encode") and engine.hold(name).header.data in data
-        ][:MAX_MAPS]
+        larger: dict[type, str] = {}  # of each class that has a map, the system that is declared first
+        declared = [*registry.systems()]
+        for name in sorted(systems, key=lambda name: declared.index(systems[name].name)):
+            mapped = systems[name].model in {systems[flat].model for flat in self.flat}
+            if mapped and name not in self.flat and engine.hold(name).header.data in data:
+                larger.setdefault(systems[name].model, name)
+        self.larger = [*larger.values()]
         super().__init__(engine, systems, first, history)
 
     def render(self) -> None:

@@ -59,3 +59,75 @@ WHY_GENERATES = Text(
     "The KL term gathers the codes of all digits around the middle, with few gaps: a random one is nearly always some digit.",
     "Le terme KL rassemble les codes de tous les chiffres autour du milieu, presque sans trous : un code au hasard est presque toujours un chiffre.",
 )
+
+# What the code keeps
+KEEPS = Text("What the code keeps", "Ce que garde le code")
+KEEPS_HINT = Text(
+    "One picture through auto-encoders of equal code size, with the squared error to the clean picture. Click one to take its code apart.",
+    "Une image à travers des auto-encodeurs de même taille de code, avec l’erreur quadratique à l’image propre. Cliquez-en un pour démonter son code.",
+)
+INPUT = Text("Input", "Entrée")
+CORRUPTION = Text("Corruption", "Dégradation")
+CLEAN = Text("clean", "aucune")
+MASKING = Text("masking", "masquage")
+GAUSSIAN_NOISE = Text("Gaussian noise", "bruit gaussien")
+AMOUNT = Text("Amount", "Intensité")
+AMOUNT_HINT = Text(
+    "Share of black pixels, or standard deviation of the noise.", "Part de pixels noircis, ou écart-type du bruit."
+)
+ACTIVE = Text("Active units k", "Unités actives k")
+ACTIVE_HINT = Text("Of the k-sparse code; trained with 25.", "Du code k-parcimonieux ; entraîné avec 25.")
+RHO = Text("Mean activation ρ", "Activation moyenne ρ")
+RHO_HINT = Text("Of the KL-sparse code.", "Du code parcimonieux KL.")
+KEEPS_PCA = Text("PCA", "ACP")
+KEEPS_DENSE = Text("dense", "dense")
+KEEPS_CONVOLUTIONAL = Text("convolutional", "convolutif")
+KEEPS_K_SPARSE = Text("k-sparse", "k-parcimonieux")
+KEEPS_KL_SPARSE = Text("KL-sparse", "parcimonieux KL")
+KEEPS_DENOISING = Text("denoising", "débruiteur")
+KEEPS_OVERCOMPLETE = Text("over-complete", "surcomplet")
+NOT_HERE = Text(
+    "Not trained yet: {names}. Train one with: python -m genstudio train {system}",
+    "Pas encore entraînés : {names}. Pour en entraîner un : python -m genstudio train {system}",
+)
+NUMBERS = Text("{count} of {units} numbers", "{count} nombres sur {units}")
+UNITS_HINT = Text(
+    "The most active units: a bar for the activation, and what the unit adds to the picture. Click one to switch it off or on.",
+    "Les unités les plus actives : une barre pour l’activation, et ce que l’unité ajoute à l’image. Cliquez pour l’éteindre ou l’allumer.",
+)
+UNIT = Text("Unit {number}: {value}", "Unité {number} : {value}")
+ALL_ON = Text("All on", "Tout allumer")
+SWITCHED_ON = Text("The picture of the units that are on", "L’image des unités allumées")
+ON_OF = Text("{on} of {of} units on", "{on} unités allumées sur {of}")
+
+# Combine
+COMBINE = Text("Combine", "Combiner")
+COMBINE_HINT = Text(
+    "Two codes averaged, spliced and subtracted: what each number says shows where one code takes over from the other.",
+    "Deux codes moyennés, raccordés et soustraits : là où un code prend la suite de l’autre, on voit ce que dit chaque nombre.",
+)
+FIRST = Text("First", "Première")
+SECOND = Text("Second", "Seconde")
+AVERAGED = Text("Averaged", "Moyenne")
+AVERAGED_NOTE = Text("(a + b) / 2", "(a + b) / 2")
+SPLICED = Text("Spliced", "Raccord")
+SPLICED_NOTE = Text("{first} numbers of the first, {second} of the second", "{first} nombres de la première, {second} de la seconde")
+SUBTRACTED = Text("Subtracted", "Différence")
+SUBTRACTED_NOTE = Text("mean code + a − b", "code moyen + a − b")
+CUT = Text("Cut: numbers from the first picture", "Coupe : nombres de la première image")
+
+# The coefficient beta
+BETA_TITLE = Text("Coefficient β", "Coefficient β")
+BETA_HINT = Text(
+    "Loss: reconstruction + β KL. A small β reconstructs, and leaves gaps between the codes; a large one fills them with blurred digits.",
+    "Perte : reconstruction + β KL. Un petit β reconstruit, et laisse des trous entre les codes ; un grand les remplit de chiffres flous.",
+)
+BETA = Text("β", "β")
+BETA_UNIT = Text(
+    "In nats, beside a sum over pixels; 1 is the ELBO. Beside a mean over 784 pixels it is β/784.",
+    "En nats, à côté d’une somme sur les pixels ; 1 : l’ELBO. À côté d’une moyenne sur 784 pixels : β/784.",
+)
+MAP_OF_BETA = Text("Held-out codes", "Codes d’images inédites")
+EXTENT = Text("{side} wide", "large de {side}")
+RECONSTRUCTION_NATS = Text("reconstruction (nats)", "reconstruction (nats)")
+KL_NATS = Text("KL (nats)", "KL (nats)")
