@@ -18,6 +18,8 @@ from genstudio.models.autoencoder import AutoEncoder
 from genstudio.models.biggan import BigGAN, biggan, biggan_of_bottlenecks
 from genstudio.models.classifier import AttributeClassifier, Classifier
 from genstudio.models.diffusion import Diffusion
+from genstudio.models.flow import RealNVP, SelfNormalizingFlow
+from genstudio.models.flow_vae import FlowVAE
 from genstudio.models.gan import CGAN, DCGAN
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution
 from genstudio.models.segmentation import Segmenter
@@ -58,6 +60,40 @@ def small_vae_of_classes() -> VAE:
 @small()
 def small_dense_vae() -> VAE:
     return VAE((1, 8, 8), latent_dim=4, likelihood="bernoulli", dense=16)
+
+
+# Flows
+
+
+@small()
+def small_realnvp() -> RealNVP:
+    """Pictures that are not square."""
+    return RealNVP((1, 16, 12), width=8, each=2)
+
+
+@small()
+def small_selfnorm() -> SelfNormalizingFlow:
+    return SelfNormalizingFlow((1, 8, 8), depth=2)
+
+
+@small()
+def small_flow_vae() -> FlowVAE:
+    return FlowVAE((1, 16, 12), "orthogonal", "levels", latent_dim=8, width=4, hidden=16, flows=2, vectors=4)
+
+
+@small()
+def small_flow_vae_of_bits() -> FlowVAE:
+    return FlowVAE(GREY, "triangular", latent_dim=4, width=4, hidden=16, flows=2, kl_warmup=100)
+
+
+@small()
+def small_flow_vae_of_reflections() -> FlowVAE:
+    return FlowVAE(GREY, "householder", latent_dim=4, width=4, hidden=16, flows=2, vectors=2)
+
+
+@small()
+def small_planar_flow_vae() -> FlowVAE:
+    return FlowVAE(GREY, "planar", latent_dim=4, width=4, hidden=16, flows=2)
 
 
 # Games
