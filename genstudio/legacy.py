@@ -75,6 +75,14 @@ def arguments(values: Any) -> Any:
     return values
 
 
+def scores(values: Any) -> Any:
+    """Names of likelihoods in a header, which did not say of which pixels. Bits per dimension were always of 256 levels;
+    without them nats were of binary pixels, and beside them of real ones. Anything but a dict is returned as it is."""
+    pixels = "real" if isinstance(values, dict) and "bits per dimension" in values else "binary"
+    names = {"bits per dimension": "bits per dimension of 256 levels"}
+    return _renamed(values, names | {"negative ELBO (nats)": f"negative ELBO of {pixels} pixels (nats)"})
+
+
 def controls(values: Any) -> Any:
     """Rename controls of a verb. Anything but a dict is returned as it is."""
     return _renamed(values, CONTROLS)

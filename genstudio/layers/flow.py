@@ -131,8 +131,11 @@ class Coupling(Layer):
         self.network = nn.Sequential(first, *(Residual(width) for _ in range(blocks)), nn.SiLU(), last)
 
     def scale_and_shift(self, blocks: Tensor) -> tuple[Tensor, Tensor]:
-        """Log scale and shift of the changed channels, in float32."""
-        log_scale, shift = self.network(blocks[:, self.given]).float().chunk(2, dim=1)
+        """Log scale and shift of the changed channels, with as many digits as the blocks have.
+
+        asinh: in the outliers of a foreign picture the network shall not see their rounding.
+        """
+        log_scale, shift = self.network(torch.asinh(blocks[:, self.given])).to(blocks.dtype).chunk(2, dim=1)
         return self.BOUND * torch.tanh(log_scale / self.BOUND), shift
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

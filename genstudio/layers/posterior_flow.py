@@ -18,6 +18,7 @@ from genstudio.layers.flow import in_float32
 Kind = Literal["none", "planar", "orthogonal", "householder", "triangular"]
 MAX_STEPS = 100  # of the orthogonalization
 TOLERANCE = 1e-6  # of the largest entry of Q'Q - I
+LEAST = 1e-3  # distance from the edge of what has an inverse, so that rounding does not reach it
 CHECK_EVERY = 4  # steps between two looks at the tolerance
 
 
@@ -34,7 +35,7 @@ def planar(z: Tensor, u: Tensor, w: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 def invertible_planar(u: Tensor, w: Tensor) -> Tensor:
     """u with its part along w moved so that w'u > -1, for which the planar map has an inverse (their appendix A.1)."""
     along = (u * w).sum(2, keepdim=True)
-    return u + (softplus(along) - 1 - along) * w / w.square().sum(2, keepdim=True)
+    return u + (softplus(along) - 1 + LEAST - along) * w / w.square().sum(2, keepdim=True)
 
 
 def sylvester(z: Tensor, q: Tensor, r1: Tensor, r2: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,7 +128,7 @@ class PosteriorFlow(nn.Module):
     def parameters_of(self, h: Tensor) -> list[tuple[Tensor, ...]]:
         """Arguments of each map, which has an inverse whatever the encoder gives."""
         with in_float32(h):
-            h = h.float()
+            h = h.to(self.offset.weight.dtype)
             offset = self.offset(h).unflatten(1, (self.flows, 1, self.inner))
             if self.kind == "planar":
                 u, w = (layer(h).unflatten(1, (self.flows, 1, -1)) for layer in (self.along, self.across))
@@ -140,7 +141,7 @@ class PosteriorFlow(nn.Module):
     def triangles(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """R1 and R2 (n, flows, m, m), their diagonals in (-1, 1)."""
         full = self.full(h).unflatten(1, (self.flows, self.inner, self.inner))
-        diagonals = torch.tanh(self.diagonals(h)).unflatten(1, (2, self.flows, self.inner))
+        diagonals = (1 - LEAST) * torch.tanh(self.diagonals(h)).unflatten(1, (2, self.flows, self.inner))
         return tuple(m.triu(1) + torch.diag_embed(d) for m, d in zip((full, full.mT), diagonals.unbind(1), strict=True))
 
     def orthonormal(self, h: Tensor) -> Tensor:

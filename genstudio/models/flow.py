@@ -101,7 +101,7 @@ class Flow(Model):
     def passage(self, images: Tensor) -> list[Step]:
         """Each layer's output on the way from pictures to latents. log p(z) and the log-determinants add up to
         -`log_density`."""
-        x, steps = levels(images.float()) + 0.5, []
+        x, steps = levels(images) + 0.5, []
         with in_float32(images):
             for layer in self.layers:
                 x, log_det = layer(x)

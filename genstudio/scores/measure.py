@@ -27,6 +27,7 @@ from genstudio.model import Model, generates
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
 from genstudio.scores import conditional, efficientnet, samples
+from genstudio.scores import likelihood as likelihoods
 from genstudio.scores.distances import (
     class_shares,
     frechet,
@@ -40,7 +41,7 @@ from genstudio.scores.distances import (
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
 from genstudio.scores.judges import decisions, judge_of_features, network
 from genstudio.scores.judges import judge as judge_of_classes
-from genstudio.scores.likelihood import PASSES, SLOW_IMAGES, bits_per_dimension, nats
+from genstudio.scores.likelihood import DATA, PASSES, SLOW_IMAGES, bits_per_dimension, importance_sampled, nats
 from genstudio.scores.network import BATCH, FeatureNetwork, as_floats, in_batches
 from genstudio.scores.pca import PCA
 from genstudio.scores.style_mixing import style_mixing
@@ -49,6 +50,7 @@ from genstudio.scores.translation import translation
 SAMPLES = 2000
 FEW = 2048  # with fewer images than Inception has features, the covariance is singular
 COPIED = 0.7  # `nearness` below which a model is reported to memorize
+LEVELS = DATA["grey levels"]
 NEAREST = "nearest training picture over held-out pictures'"
 
 
@@ -71,14 +73,16 @@ def score(
 
 
 def measure(
-    name: str, n: int = SAMPLES, data: str | None = None, device: str | None = None, features: str | None = None
-) -> Scores:
+    name: str, n: int = SAMPLES, data: str | None = None, device: str | None = None, features: str | None = None,
+    full: bool = False,
+) -> Scores:  # fmt: skip
     """The scores that apply to a checkpoint, each with its name as soon as it is computed, in float32; models with
     a `sample` of their own are sampled in the device's best precision. Those of `MEASURES`, in their order.
 
     Each score from the shares of classes on names its judge: `features`, as in `judges.network`, else
     `classifier_<data>` or `judge_<data>`. Without a judge, nearest neighbours are found in pixels and the other scores
-    are left out; translations are then judged by the first classifier for images of their size. Raises ValueError if
+    are left out; translations are then judged by the first classifier for images of their size. `full` is that of
+    `Subject`. Raises ValueError if
     n < 8, the data is not given, or the classes of model and data differ.
     """
     if n < 8:
@@ -92,7 +96,7 @@ def measure(
     judge = judge_of(data, model.image_shape, features, device) if generates(model) else None
     model.requires_grad_(False).to(device, memory_format=torch.channels_last)
     model.companions.to(device)
-    subject = Subject(name, model, header, data, device, judge, features, n)
+    subject = Subject(name, model, header, data, device, judge, features, n, full)
     for entry in MEASURES:
         if entry.applies(subject):
             yield from entry.scores(subject)
@@ -110,6 +114,7 @@ class Subject:
     judge: FeatureNetwork | None
     features: str | None
     n: int  # samples to draw
+    full: bool = False  # likelihoods with all their importance samples, which takes hours
 
     @cached_property
     def test(self) -> Pictures:
@@ -170,10 +175,28 @@ def likelihood(subject: Subject) -> Scores:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         found = nats(model, images, passes)
+    data = DATA[model.likelihood_of]
     if not model.slow:
-        yield "negative ELBO (nats)" if model.bound else "negative log-likelihood (nats)", average(found)
+        name = "negative ELBO" if model.bound else "negative log-likelihood"
+        yield f"{name} of {data} (nats)", average(found)
     if model.likelihood_of != "binary":
-        yield "bits per dimension", average(bits_per_dimension(model, found, images[0].numel()))
+        yield f"bits per dimension of {LEVELS}", average(bits_per_dimension(model, found, images[0].numel()))
+
+
+def importance(subject: Subject) -> Scores:
+    """The same likelihood with a thousand importance samples, of 50 images; in full with 5 000, of all of them."""
+    model, images, samples = subject.model, subject.held_out, likelihoods.SAMPLES
+    if subject.full:
+        samples = likelihoods.FULL_SAMPLES
+    else:
+        images = subset(images, likelihoods.IMAGES)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        found = importance_sampled(model, images, samples)
+    yield f"negative log-likelihood of {DATA[model.likelihood_of]}, {samples} importance samples (nats)", average(found)
+    if model.likelihood_of != "binary":
+        bits = bits_per_dimension(model, found, images[0].numel())
+        yield f"bits per dimension of {LEVELS}, {samples} importance samples", average(bits)
 
 
 def conditioned(subject: Subject) -> bool:
@@ -210,6 +233,7 @@ MEASURES = (
     Measure(lambda s: s.has("classify"), accuracy),
     Measure(lambda s: s.has("attribute_logits"), attribute_accuracy),
     Measure(lambda s: s.has("nats"), likelihood),
+    Measure(lambda s: s.has("log_weights"), importance),
     Measure(conditioned, conditioning),
     Measure(lambda s: s.has("translate"), translated),
     Measure(lambda s: s.has("encode"), lambda s: reconstruction(s.model, s.training, s.held_out)),
