@@ -1,10 +1,12 @@
-"""The Latent space tab: interpolation of two or four pictures, directions, the map of 2D latents."""
+"""The Latent space tab: interpolation of two or four pictures, directions, the map of 2D latents, a flow layer by
+layer."""
 
 from __future__ import annotations
 
 from genstudio.ui.tabs.latent import words as w
 from genstudio.ui.tabs.latent.atlas import Atlas
 from genstudio.ui.tabs.latent.directions import Directions
+from genstudio.ui.tabs.latent.flow import FlowView
 from genstudio.ui.tabs.latent.interpolation import Interpolation
 from genstudio.ui.tabs.latent.plane import Plane
 from genstudio.ui.views.learned import Learned
@@ -16,7 +18,7 @@ class LatentTab(ViewsTab):
     place = ""
     needs = ("latents", "decode")
     opens_on = ("vae_avatars",)
-    view_types = (Interpolation, Plane, Directions, Atlas, Learned)
+    view_types = (Interpolation, Plane, Directions, Atlas, FlowView, Learned)
     at_once = True
 
     def restores(self, recipe: dict) -> bool:
