@@ -107,6 +107,41 @@ def test_a_learned_inverse_stands_in_for_the_gradient_of_the_log_determinant():
     torch.testing.assert_close(layer.inverse(layer(x)[0], learned=True), x)
 
 
+def test_couplings_and_planar_maps_are_those_of_normflows():
+    """Another project's, with the same weights."""
+    import normflows
+
+    x, coupling = draw(3, *SHAPE), LAYERS["coupling 0"]
+    other = normflows.flows.MaskedAffineFlow(
+        torch.ones(16, 2, 2).double().index_fill(0, torch.tensor(coupling.changed), 0),
+        t=Spread(coupling, 1),
+        s=Spread(coupling, 0),
+    )
+    y, log_det = coupling(x)
+    theirs, their_log_det = other(torch.nn.functional.pixel_unshuffle(x, 4))
+    torch.testing.assert_close(pixel_shuffle(theirs, 4), y)
+    torch.testing.assert_close(their_log_det, log_det)
+
+    z, u, w, b = draw(4, 6), draw(1, 6, seed=1), draw(1, 6, seed=2), draw(1, seed=3)
+    theirs, their_log_det = normflows.flows.Planar((6,), u=u, w=w, b=b)(z)
+    moved, log_det = planar(z[None], invertible_planar(u[None], w[None]), w[None], b[None, None])
+    torch.testing.assert_close(moved[0], theirs, atol=2e-3, rtol=0)  # ours keeps away from the edge by 1e-3
+    torch.testing.assert_close(log_det[0], their_log_det, atol=5e-3, rtol=0)
+
+
+class Spread(torch.nn.Module):
+    """Log scale or shift of a coupling in the places of the changed channels, among zeros."""
+
+    def __init__(self, coupling: torch.nn.Module, which: int):
+        super().__init__()
+        self.coupling, self.which = coupling, which
+
+    def forward(self, blocks: torch.Tensor) -> torch.Tensor:
+        spread = torch.zeros_like(blocks)
+        spread[:, self.coupling.changed] = self.coupling.scale_and_shift(blocks)[self.which]
+        return spread
+
+
 # Of a posterior ---------------------------------------------------------------------------------------------------
 
 
