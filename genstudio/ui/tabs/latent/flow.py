@@ -186,7 +186,8 @@ class FlowView(View):
         k = layer_of(scene, way)
         last = k == len(way) - 1
         uri = html.png_uri(way[k].image, self.recipe_of(scene) if last else None)
-        caption = f"<output>{w.AFTER.say(lang, k=k, count=len(way) - 1)}</output>"
+        of = escape(self.systems[scene["system"]].title.say(lang))
+        caption = f"<output>{w.AFTER.say(lang, k=k, count=len(way) - 1)}</output><span>{of}</span>"
         shown = figure(uri, way[k].title.say(lang), f"{scene['system']}-flow-{k}.png", lang, caption)
         return f'<div class="stage one" data-layer="{k}">{shown}</div>'
 
@@ -231,9 +232,9 @@ def foreign(picture: np.ndarray, sample: np.ndarray) -> list[tuple[Text, np.ndar
 
 
 def terms_html(found: Passage, dimensions: int, lang: str) -> str:
-    """Bars of log p(z) and each layer's log |det|, and their sum."""
+    """Bars of log p(z) and each layer's log |det|, numbered from the picture to the latents, and their sum."""
     rows = [(w.PRIOR.say(lang), found.log_prior, "prior")]
-    rows += [(f"log |det| · {title.say(lang)}", value, "det") for title, value in found.log_dets]
+    rows += [(f"{k} · {title.say(lang)}", value, "det") for k, (title, value) in enumerate(found.log_dets, 1)]
     rows += [(w.TOTAL.say(lang), found.log_density, "total")]
     low, high = min(0.0, *(value for _, value, _ in rows)), max(0.0, *(value for _, value, _ in rows))
     scale = 100 / (high - low or 1.0)
@@ -253,9 +254,10 @@ def trip_html(picture: np.ndarray, found: Passage, lang: str) -> str:
         f"<figure>{html.picture(html.png_uri(image), '')}<figcaption>{label.say(lang)}</figcaption></figure>"
         for label, image in pairs
     )
-    said = w.DIFFERENCE.say(lang, value=number(found.difference, ".1e", lang))
-    legend = f'<p class="legend"><output data-difference="{found.difference:.3e}">{said}</output></p>'
-    return f'<h4>{w.ROUND_TRIP.say(lang)}</h4><div class="pair">{cells}{legend}</div>'
+    apart = found.difference
+    said = w.DIFFERENCE.say(lang, value=number(apart, ".1e", lang)) if apart else w.EXACT.say(lang)
+    legend = f'<p class="legend" data-difference="{apart:.3e}">{said}</p>'
+    return f'<h4>{w.ROUND_TRIP.say(lang)}</h4><div class="pair trip">{cells}</div>{legend}'
 
 
 def code_html(code: np.ndarray, lang: str) -> str:

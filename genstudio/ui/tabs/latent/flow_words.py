@@ -30,7 +30,11 @@ DIFFERENCE = Text(
     "largest difference of a pixel: {value} of a grey level",
     "plus grand écart d’un pixel : {value} niveau de gris",
 )
-TERMS = Text("What log p(x) is made of, in nats", "De quoi se compose log p(x), en nats")
+EXACT = Text("every pixel comes back exactly", "chaque pixel revient exactement")
+TERMS = Text(
+    "log p(z) and log |det| of each layer, which add up to log p(x), in nats",
+    "log p(z) et log |det| de chaque couche, de somme log p(x), en nats",
+)
 PRIOR = Text("log p(z)", "log p(z)")
 TOTAL = Text("log p(x)", "log p(x)")
 BITS = Text("{value} bits per dimension", "{value} bits par dimension")
