@@ -12,7 +12,6 @@ from genstudio.engine.engine import Engine
 from genstudio.images import from_uint8, to_uint8
 from genstudio.model import to_device
 from genstudio.models.flow import Flow
-from genstudio.objectives.likelihood import standard_normal
 
 START = Text("Latents z", "Latents z")
 OUTLIERS = 0.005  # share of numbers beyond black and white where a layer's output is shown, on each side
@@ -58,7 +57,7 @@ def passage(engine: Engine, name: str, picture: np.ndarray) -> Passage:
         back = model.decode(code)
         log_dets = [(step.title, float(step.log_det[0])) for step in steps]
         difference = 127.5 * float((back - images).abs().max())
-        return Passage(code[0].cpu().numpy(), float(standard_normal(code)[0]), log_dets, to_uint8(back)[0], difference)
+        return Passage(code[0].cpu().numpy(), float(model.log_prior(code)[0]), log_dets, to_uint8(back)[0], difference)
 
     return engine.turn(work)
 

@@ -121,7 +121,11 @@ class Flow(Model):
     def log_density(self, x: Tensor) -> Tensor:
         """log p (n,) of levels x in [0, 256), with respect to levels."""
         z, log_det = self.transform(x)
-        return standard_normal(z.flatten(1)) + log_det
+        return self.log_prior(z.flatten(1)) + log_det
+
+    def log_prior(self, latents: Tensor) -> Tensor:
+        """log p(z) (n,)."""
+        return standard_normal(latents)
 
     def nats(self, images: Tensor) -> Tensor:
         """The bound (n,) on -log P of the levels, by one sample of the noise."""
@@ -187,7 +191,7 @@ class SelfNormalizingFlow(Flow):
                     errors = errors + layer.inversion_error(x)
                 x, log_det = layer(x)
                 total = total + log_det
-            nats = -(standard_normal(x.flatten(1)) + total)
+            nats = -(self.log_prior(x.flatten(1)) + total)
         per_bit = self.latent_dim * math.log(2)
         yield (
             "model",

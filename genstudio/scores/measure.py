@@ -27,7 +27,6 @@ from genstudio.model import Model, generates
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
 from genstudio.scores import conditional, efficientnet, samples
-from genstudio.scores import likelihood as likelihoods
 from genstudio.scores.distances import (
     class_shares,
     frechet,
@@ -41,8 +40,8 @@ from genstudio.scores.distances import (
 from genstudio.scores.intervals import Score, average, bootstrap, ratio, share
 from genstudio.scores.judges import decisions, judge_of_features, network
 from genstudio.scores.judges import judge as judge_of_classes
-from genstudio.scores.likelihood import DATA, PASSES, SLOW_IMAGES, bits_per_dimension, importance_sampled, nats
-from genstudio.scores.network import BATCH, FeatureNetwork, as_floats, in_batches
+from genstudio.scores.likelihood import importance_scores, likelihood_scores
+from genstudio.scores.network import BATCH, FeatureNetwork, as_floats, in_batches, subset
 from genstudio.scores.pca import PCA
 from genstudio.scores.style_mixing import style_mixing
 from genstudio.scores.translation import translation
@@ -50,7 +49,6 @@ from genstudio.scores.translation import translation
 SAMPLES = 2000
 FEW = 2048  # with fewer images than Inception has features, the covariance is singular
 COPIED = 0.7  # `nearness` below which a model is reported to memorize
-LEVELS = DATA["grey levels"]
 NEAREST = "nearest training picture over held-out pictures'"
 
 
@@ -168,37 +166,6 @@ def attribute_accuracy(subject: Subject) -> Scores:
             yield f"accuracy of {attribute}", share(known)
 
 
-def likelihood(subject: Subject) -> Scores:
-    """Nats of held-out images, and bits per dimension; of a slow model, of 500 of them. Binary pixels have no bits."""
-    model, images = subject.model, subject.held_out
-    images, passes = (subset(images, SLOW_IMAGES), 1) if model.slow else (images, PASSES)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        found = nats(model, images, passes)
-    data = DATA[model.likelihood_of]
-    if not model.slow:
-        name = "negative ELBO" if model.bound else "negative log-likelihood"
-        yield f"{name} of {data} (nats)", average(found)
-    if model.likelihood_of != "binary":
-        yield f"bits per dimension of {LEVELS}", average(bits_per_dimension(model, found, images[0].numel()))
-
-
-def importance(subject: Subject) -> Scores:
-    """The same likelihood with a thousand importance samples, of 50 images; in full with 5 000, of all of them."""
-    model, images, samples = subject.model, subject.held_out, likelihoods.SAMPLES
-    if subject.full:
-        samples = likelihoods.FULL_SAMPLES
-    else:
-        images = subset(images, likelihoods.IMAGES)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        found = importance_sampled(model, images, samples)
-    yield f"negative log-likelihood of {DATA[model.likelihood_of]}, {samples} importance samples (nats)", average(found)
-    if model.likelihood_of != "binary":
-        bits = bits_per_dimension(model, found, images[0].numel())
-        yield f"bits per dimension of {LEVELS}, {samples} importance samples", average(bits)
-
-
 def conditioned(subject: Subject) -> bool:
     known, judge = getattr(subject.model, "classes", 0) and generates(subject.model), subject.judge
     return bool(known and judge) and tuple(subject.header.classes) == judge.classes
@@ -232,8 +199,8 @@ def translated(subject: Subject) -> Scores:
 MEASURES = (
     Measure(lambda s: s.has("classify"), accuracy),
     Measure(lambda s: s.has("attribute_logits"), attribute_accuracy),
-    Measure(lambda s: s.has("nats"), likelihood),
-    Measure(lambda s: s.has("log_weights"), importance),
+    Measure(lambda s: s.has("nats"), lambda s: likelihood_scores(s.model, s.held_out)),
+    Measure(lambda s: s.has("log_weights"), lambda s: importance_scores(s.model, s.held_out, s.full)),
     Measure(conditioned, conditioning),
     Measure(lambda s: s.has("translate"), translated),
     Measure(lambda s: s.has("encode"), lambda s: reconstruction(s.model, s.training, s.held_out)),
@@ -358,11 +325,6 @@ def feature_distances(fake: Tensor, judge: FeatureNetwork, training: Tensor, hel
     # The denominator is unbiased and close to 0, maybe negative: the upper end of its interval is used.
     over = distance.over(max(1e-9, kernel_distance(reference, real).high))
     yield f"kernel distance over training pictures' ({judge.name})", over
-
-
-def subset(images: Tensor, n: int) -> Tensor:
-    """A fixed random subset of n images: a data set is often sorted by class."""
-    return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:n].to(images.device)]
 
 
 # Interpretation -------------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import torch
 
 from genstudio import checkpoint, legacy
 from genstudio.model import Model
-from genstudio.scores import likelihood, measure
-from genstudio.scores.likelihood import bits_per_dimension, importance_sampled, nats, observed
+from genstudio.scores import likelihood
+from genstudio.scores.likelihood import bits_per_dimension, importance_sampled, importance_scores, nats, observed
 from genstudio.scores.words import score_title
 from tests.small import INSTANCES, awake
 
@@ -81,10 +81,8 @@ def test_scores_name_their_data_their_samples_and_how_many_pictures(monkeypatch,
         monkeypatch.setattr(likelihood, name, value)
     for name, found in (("small_flow_vae_of_bits", 1), ("small_flow_vae", 2)):
         model = awake(INSTANCES[name])
-        subject = measure.Subject(name, model, checkpoint.Header(name), "", torch.device("cpu"), None, None, 8, full)
         height, width = model.image_shape[1:]
-        subject.__dict__["held_out"] = digits(9)[..., :height, :width]
-        scores = dict(measure.importance(subject))
+        scores = dict(importance_scores(model, digits(9)[..., :height, :width], full))
         data = "binary pixels" if found == 1 else "256 levels"
         nll = f"negative log-likelihood of {data}, {samples} importance samples (nats)"
         bits = {f"bits per dimension of 256 levels, {samples} importance samples"} if found == 2 else set()
