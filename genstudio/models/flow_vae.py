@@ -21,7 +21,7 @@ from genstudio.model import Batch, Model, Noise, Progress
 from genstudio.objectives.likelihood import bernoulli, standard_normal
 from genstudio.system import Recipe, system
 
-GAIN = 8.0  # of the first weights of 256 logits: those of a narrow Gaussian reach hundreds
+GAIN = 16.0  # of the first weights of 256 logits: those of a narrow Gaussian reach hundreds
 
 
 class Gated(nn.Module):
@@ -198,7 +198,7 @@ def smooth_start(weight: Tensor) -> None:
 
 # Systems --------------------------------------------------------------------------------------------------------
 
-FREY = Recipe(images=700_000, batch=50, rate=1e-3, warmup=2_500, ema=0.999, clip=200.0)
+FREY = Recipe(images=700_000, batch=50, rate=1.5e-3, warmup=2_500, ema=0.999, clip=200.0)
 MNIST = Recipe(images=900_000, batch=64, rate=1e-3, warmup=10_000, ema=0.999, clip=200.0)
 FACE = Text("one man’s face · 28 px", "le visage d’un homme · 28 px")
 DIGITS = Text("digits · 28 px", "chiffres · 28 px")

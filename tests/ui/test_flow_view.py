@@ -113,9 +113,15 @@ def test_another_model_leaves_the_first_flow_and_its_recipes_open_here(engine):
     assert again["system"] == FLOWS[1] and again["picture"] == scene["picture"]
 
 
+def test_weights_that_come_while_the_page_runs_are_shown(engine):
+    view = view_of(engine, "small_vae", FLOWS[0])
+    view.systems = {**view.systems, FLOWS[1]: systems()[FLOWS[1]]}
+    assert view.new_scene(FLOWS[1])["system"] == FLOWS[1] and view.supports(FLOWS[1])
+
+
 def test_without_weights_it_says_so_in_one_sentence(engine):
     view = view_of(engine, "small_vae")
-    assert not view.flows and view.show(view.first, "en") == {} and not view.pictured(view.first)
+    assert not view.able and view.show(view.first, "en") == {} and not view.pictured(view.first)
     assert not view.sliders and not view.shown and not view.ends
     for text in w.NO_FLOW:
         assert "python -m genstudio train realnvp_mnist" in text

@@ -38,11 +38,17 @@ class FlowView(View):
     opening: dict[str, Any] = {"picture": {"seed": 1}, "layer": MAX_LAYERS}
 
     def __init__(self, engine: Engine, systems: Mapping[str, System], first: str, history: History):
-        self.flows = [name for name, system in systems.items() if is_flow(system.model)]
+        self.systems = systems
+        self.able = bool(self.flows)  # its components are there
         super().__init__(engine, systems, first, history)
 
+    @property
+    def flows(self) -> list[str]:
+        """Flows that are here now: weights may come while the page runs."""
+        return [name for name, system in self.systems.items() if is_flow(system.model)]
+
     def render(self) -> None:
-        if not self.flows:
+        if not self.able:
             self.shown_parts: list[gr.components.Component] = []
             gr.Markdown(t(w.NO_FLOW), elem_classes="caption", elem_id="flow-none")
             return
@@ -61,8 +67,8 @@ class FlowView(View):
                 with gr.Row(elem_classes="tools"):
                     self.add_panel()
                     self.dice = gr.Button(
-                        t(page_words.NEW_SEED_KEY), elem_id="flow-dice", elem_classes="dice", variant="primary", scale=0,
-                        min_width=170,
+                        t(page_words.NEW_SEED_KEY), elem_id="flow-dice", elem_classes="dice", variant="primary",
+                        scale=0, min_width=170,
                     )  # fmt: skip
         with gr.Row(elem_classes="maps"):
             with gr.Column(min_width=320):
@@ -75,14 +81,14 @@ class FlowView(View):
 
     @property
     def sliders(self) -> dict[str, gr.components.Component]:
-        return {"layer": self.layer} if self.flows else {}
+        return {"layer": self.layer} if self.able else {}
 
     @property
     def shown(self) -> list[gr.components.Component]:
         return self.shown_parts
 
     def wire(self) -> None:
-        if not self.flows:
+        if not self.able:
             return
         on(self.layer.input, self.on_drag, self.inputs, self.stage, **DRAG)
         on(self.layer.release, self.on_layer, self.inputs, [self.scene, self.stage, self.strip], **LAST)
@@ -95,11 +101,11 @@ class FlowView(View):
     # the scene ------------------------------------------------------------------------------------------------------
 
     def supports(self, system: str) -> bool:
-        return system in self.flows
+        return self.able and system in self.flows
 
     def new_scene(self, system: str) -> dict:
         """The scene of that flow, or of the first one where the selected model is none."""
-        return super().new_scene(system if system in self.flows or not self.flows else self.flows[0])
+        return super().new_scene(system if not self.able or system in self.flows else self.flows[0])
 
     def scene_of(self, found: dict) -> dict:
         end = {"seed": int(found["seed"])} if found["verb"] == "sample" else {"code": found["code"]}
@@ -114,10 +120,10 @@ class FlowView(View):
         return self.recipe(scene, "decode", code=end["code"])
 
     def pictured(self, scene: dict) -> bool:
-        return bool(self.flows)
+        return self.able
 
     def present(self, scene: dict, inputs: dict, request: gr.Request) -> dict:
-        return super().present(scene, inputs, request) if self.flows else self.draw(scene, language(request))
+        return super().present(scene, inputs, request) if self.able else self.draw(scene, language(request))
 
     def picture(self, scene: dict) -> np.ndarray:
         """The picture in front, uint8 (h, w, c): a visitor's own as it is, not as its rounded code decodes."""
@@ -166,7 +172,7 @@ class FlowView(View):
     # rendering ------------------------------------------------------------------------------------------------------
 
     def show(self, scene: dict, lang: str) -> dict[gr.components.Component, Any]:
-        if not self.flows:
+        if not self.able:
             return {}
         name, picture = scene["system"], self.picture(scene)
         found = passage(self.engine, name, picture)
