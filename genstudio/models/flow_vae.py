@@ -61,6 +61,9 @@ class FlowVAE(Model):
         kl_warmup: int = 0,
     ):
         super().__init__()
+        if image_shape[1] % 4 or image_shape[2] % 4:
+            _, height, columns = image_shape
+            raise ValueError(f"the sides of a picture must be multiples of 4, not {height} and {columns}")
         self.image_shape, self.latent_dim, self.kl_warmup = image_shape, latent_dim, kl_warmup
         self.likelihood_of = "binary" if likelihood == "bernoulli" else "grey levels"
         self.encoder = encoder(image_shape, width, hidden)

@@ -92,8 +92,9 @@ def test_bits_of_a_flow_are_a_bound_of_256_levels():
 
 
 def test_a_size_that_blocks_do_not_fill_is_refused():
-    with pytest.raises(ValueError, match="multiples of 4, not 30 and 28"):
-        RealNVP((1, 30, 28), width=4)
+    for build in (lambda shape: RealNVP(shape, width=4), lambda shape: FlowVAE(shape)):
+        with pytest.raises(ValueError, match="multiples of 4, not 30 and 28"):
+            build((1, 30, 28))
 
 
 def test_temperature_scales_the_latents():
