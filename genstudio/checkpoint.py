@@ -142,7 +142,7 @@ def _open(path: str | os.PathLike) -> tuple[Header, dict[str, tuple[int, ...]]]:
             f"{path.name} est au format {header.format} ; ce GenStudio lit jusqu’au {FORMAT} : mettez-le à jour",
         )
     check_types(header, Header(system=""), path.name)
-    header.arguments = legacy.arguments(header.arguments)
+    header.arguments, header.scores = legacy.arguments(header.arguments), legacy.scores(header.scores)
     return header, shapes
 
 

@@ -14,6 +14,7 @@ PARAMETERS: dict[str, dict[str, str]] = {
     "autoencoder": {"map_codes": "map_latents"},
     "biggan": {"kinds": "class_embedding", "told": "affine", "short": "shortcut", "exit": "output"},
     "classifier": {"trait_head": "attribute_head"},
+    "cyclegan": {"pictures": "images", "held": "count"},
     "diffusion": {
         "kinds": "class_embedding",
         "time": "time_embedding",
@@ -38,7 +39,6 @@ PARAMETERS: dict[str, dict[str, str]] = {
         "short": "shortcut",
         "exit": "output",
     },
-    "translation": {"pictures": "images", "held": "count"},
     "vae": {"map_codes": "map_latents"},
 }
 
@@ -73,6 +73,14 @@ def arguments(values: Any) -> Any:
             floats = {name: count / in_one for name, count in zip(names, counts, strict=True)}
             values = {key: value for key, value in values.items() if key != old} | floats
     return values
+
+
+def scores(values: Any) -> Any:
+    """Names of likelihoods in a header, which did not say of which pixels. Bits per dimension were always of 256 levels;
+    without them nats were of binary pixels, and beside them of real ones. Anything but a dict is returned as it is."""
+    pixels = "real" if isinstance(values, dict) and "bits per dimension" in values else "binary"
+    names = {"bits per dimension": "bits per dimension of 256 levels"}
+    return _renamed(values, names | {"negative ELBO (nats)": f"negative ELBO of {pixels} pixels (nats)"})
 
 
 def controls(values: Any) -> Any:

@@ -190,6 +190,7 @@ class Model(nn.Module):
     preview: Mapping[str, Any] = MappingProxyType({})  # values of `sample`'s controls for a quick look
     likelihood_of: str = "grey levels"  # pixels of `nats`: 8-bit "grey levels", "real" numbers, "binary"
     bound: bool = False  # `nats` is an upper bound
+    float32: bool = False  # it computes in float32: with fewer digits its inverse or its likelihood would be another
     companions: Companions = Companions()  # set by `registry.build`
     trained_with: Sequence[str] = ()  # roles of the companions that its losses use: with other weights it is useless
     optional: Mapping[str, str] = MappingProxyType({})  # companion's role: the control that is 0 without it

@@ -209,6 +209,16 @@ def without_float16(device: torch.device | str) -> Precision:
     return replace(Precision.exact(device), reason=reason)
 
 
+def of_flows(precision: Precision, device: torch.device | str) -> Precision:
+    """float32 for a model that has to be inverted exactly."""
+    where = name_of(device)
+    reason = Text(
+        f"Computed in float32 on {where.en}: an inverse is exact only with all digits.",
+        f"Calcul en float32 sur {where.fr} : un inverse n’est exact qu’avec tous les chiffres.",
+    )
+    return replace(precision, dtype=torch.float32, reason=reason)
+
+
 @torch.no_grad()
 def _bfloat16_gain() -> float:
     """Speed-up of a 3x3 convolution of 128 channels in bfloat16 over float32.

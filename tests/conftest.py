@@ -97,7 +97,7 @@ def browser() -> Iterator:
 
 PAGE_SYSTEMS = (
     "vae_mnist", "vae_avatars", "dcgan_avatars", "ae2d_mnist", "vae2d_mnist", "stylegan2_avatars", "ae_mnist", "ae_topk_mnist",
-    "ae_kl_sparse_mnist", "beta_vae2d_mnist",
+    "ae_kl_sparse_mnist", "beta_vae2d_mnist", "realnvp_mnist",
 )  # fmt: skip
 ASKED_FOR = {"cgan_mnist": tuple("0123456789")}  # systems that are asked for classes
 SMALL = {"stylegan2.small": {"widths": [16, 16, 16]}}  # 16 px, untrained: for what takes long and needs no good picture

@@ -20,6 +20,8 @@ from genstudio.models.biggan import BigGAN, biggan, biggan_of_bottlenecks
 from genstudio.models.classifier import AttributeClassifier, Classifier
 from genstudio.models.cyclegan import CycleGAN
 from genstudio.models.diffusion import Diffusion
+from genstudio.models.flow import RealNVP, SelfNormalizingFlow
+from genstudio.models.flow_vae import FlowVAE
 from genstudio.models.gan import CGAN, DCGAN
 from genstudio.models.pix2pix import Pix2Pix
 from genstudio.models.progressive import MSGGAN, ProGAN
@@ -98,6 +100,40 @@ def small_ksparse() -> KSparseAutoEncoder:
 @small()
 def small_kl_sparse() -> KLSparseAutoEncoder:
     return KLSparseAutoEncoder((1, 8, 8), units=40)
+
+
+# Flows
+
+
+@small()
+def small_realnvp() -> RealNVP:
+    """Pictures that are not square."""
+    return RealNVP((1, 16, 12), width=8, each=2)
+
+
+@small()
+def small_selfnorm() -> SelfNormalizingFlow:
+    return SelfNormalizingFlow((1, 8, 8), depth=2)
+
+
+@small()
+def small_flow_vae() -> FlowVAE:
+    return FlowVAE((1, 16, 12), "orthogonal", "levels", latent_dim=8, width=4, hidden=16, flows=2, vectors=4)
+
+
+@small()
+def small_flow_vae_of_bits() -> FlowVAE:
+    return FlowVAE(GREY, "triangular", latent_dim=4, width=4, hidden=16, flows=2, kl_warmup=100)
+
+
+@small()
+def small_flow_vae_of_reflections() -> FlowVAE:
+    return FlowVAE(GREY, "householder", latent_dim=4, width=4, hidden=16, flows=2, vectors=2)
+
+
+@small()
+def small_planar_flow_vae() -> FlowVAE:
+    return FlowVAE(GREY, "planar", latent_dim=4, width=4, hidden=16, flows=2)
 
 
 # Games

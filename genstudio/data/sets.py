@@ -159,11 +159,12 @@ def emoji_lines(split: str, shape: tuple[int, int, int] | None) -> Pictures:
 
 
 def freyfaces(split: str, shape: tuple[int, int, int] | None) -> Pictures:
-    """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani); the last 200 of a shuffle are held out."""
+    """1965 video frames of one face, 28x20 grey (Roweis and Ghahramani), shuffled: 1565 to train on, 200 to choose by
+    ("validation"), 200 held out."""
     advice = Text("put the archive of `images` (1965, 28, 20) there", "mettez-y l’archive d’`images` (1965, 28, 20)")
     images = np.load(_local("freyfaces.npz", advice))["images"]
     order = np.random.RandomState(123).permutation(len(images))  # the seed of the Sylvester flows' split
-    chosen = order[-200:] if split == "test" else order[:-200]
+    chosen = {"train": order[:-400], "validation": order[-400:-200], "test": order[-200:]}[split]
     credit = "Frey faces, Roweis and Ghahramani"
     return Pictures("freyfaces", torch.from_numpy(images[chosen][:, None].copy()), credit=credit)
 
@@ -245,12 +246,13 @@ def load(
     The test split of a folder is its own, if it has splits, else every tenth picture. Raises ValueError if there is
     nothing to read.
 
+    split: "train" or "test"; of `freyfaces` also "validation".
     pairing: of a translator, whose batches have sources (`pairs.py`). crop: keep large pictures at their own size, too.
     reverse: translate from B to A.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f"split must be train or test, not {split!r}")
     reader = named(name)
+    if split not in ("train", "test") and (reader, split) != (freyfaces, "validation"):
+        raise ValueError(f"split must be train or test, not {split!r}")
     packed = paths.data() / f"{name}.pixels" if reader else Path(name).expanduser()
     if packed.suffix == ".pixels" and packed.is_file():
         if split == "train":

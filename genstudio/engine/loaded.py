@@ -17,7 +17,7 @@ from genstudio import catalog, checkpoint
 from genstudio.controls import ANY, Refusal, controls
 from genstudio.engine.cuda_graph import GraphedVerb
 from genstudio.model import Frame, Model, Noise
-from genstudio.precision import Precision, without_float16
+from genstudio.precision import Precision, of_flows, without_float16
 from genstudio.registry import find_system
 from genstudio.system import System
 
@@ -57,6 +57,8 @@ class LoadedModel:
 def load(name: str, path: Path, device: torch.device, precision: Precision, exact: bool) -> LoadedModel:
     """Load a checkpoint's model on the device; unless `exact`, with batch norms fused into convolutions."""
     model, header = catalog.load(path)
+    if model.float32 and precision.dtype is not torch.float32:
+        precision = of_flows(precision, device)
     if precision.dtype is torch.float32 and max(model.image_shape) < 32:
         # For images this small, the conversion to channels_last costs more than it saves.
         precision = replace(precision, memory_format=torch.contiguous_format)

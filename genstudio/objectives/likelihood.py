@@ -20,6 +20,11 @@ def gaussian(mean: Tensor, log_sigma: Tensor, images: Tensor) -> Tensor:
     return -(0.5 * square + log_sigma + 0.5 * math.log(2 * math.pi)).flatten(1).sum(1)
 
 
+def standard_normal(z: Tensor) -> Tensor:
+    """log N(z; 0, I) (...) of vectors (..., d)."""
+    return -0.5 * (z.square() + math.log(2 * math.pi)).sum(-1)
+
+
 def kl_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL(N(mean, diag exp(log_variance)) || N(0, I)), Kingma and Welling 2013, appendix B."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)

@@ -39,11 +39,11 @@ from genstudio.scores.distances import (
     precision,
     recall,
 )
-from genstudio.scores.intervals import Score, average, bootstrap, share
+from genstudio.scores.intervals import Score, bootstrap, share
 from genstudio.scores.judges import decisions, judge_of, network
 from genstudio.scores.judges import judge as judge_of_classes
-from genstudio.scores.likelihood import PASSES, SLOW_IMAGES, bits_per_dimension, nats
-from genstudio.scores.network import BATCH, FeatureNetwork, in_batches
+from genstudio.scores.likelihood import importance_scores, likelihood_scores
+from genstudio.scores.network import BATCH, FeatureNetwork, in_batches, subset
 from genstudio.scores.style_mixing import style_mixing
 from genstudio.scores.translation import translation
 
@@ -68,14 +68,16 @@ def score(
 
 
 def measure(
-    name: str, n: int = SAMPLES, data: str | None = None, device: str | None = None, features: str | None = None
-) -> Scores:
+    name: str, n: int = SAMPLES, data: str | None = None, device: str | None = None, features: str | None = None,
+    full: bool = False,
+) -> Scores:  # fmt: skip
     """The scores that apply to a checkpoint, each with its name as soon as it is computed, in float32; models with
     a `sample` of their own are sampled in the device's best precision. Those of `MEASURES`, in their order.
 
     Each score from the shares of classes on names its judge: `features`, as in `judges.network`, else
     `classifier_<data>` or `judge_<data>`. Without a judge, nearest neighbours are found in pixels and the other scores
-    are left out; translations are then judged by the first classifier for images of their size. Raises ValueError if
+    are left out; translations are then judged by the first classifier for images of their size. `full` is that of
+    `Subject`. Raises ValueError if
     n < 8, the data is not given, or the classes of model and data differ.
     """
     if n < 8:
@@ -89,7 +91,7 @@ def measure(
     judge = judge_of(data, model.image_shape, features, device) if generates(model) else None
     model.requires_grad_(False).to(device, memory_format=torch.channels_last)
     model.companions.to(device)
-    subject = Subject(name, model, header, data, device, judge, features, n)
+    subject = Subject(name, model, header, data, device, judge, features, n, full)
     for entry in MEASURES:
         if entry.applies(subject):
             yield from entry.scores(subject)
@@ -107,6 +109,7 @@ class Subject:
     judge: FeatureNetwork | None
     features: str | None
     n: int  # samples to draw
+    full: bool = False  # likelihoods with all their importance samples, which takes hours
 
     @cached_property
     def test(self) -> Pictures:
@@ -164,19 +167,6 @@ def attribute_accuracy(subject: Subject) -> Scores:
             yield f"accuracy of {attribute}", share(known)
 
 
-def likelihood(subject: Subject) -> Scores:
-    """Nats of held-out images, and bits per dimension; of a slow model, of 500 of them. Binary pixels have no bits."""
-    model, images = subject.model, subject.held_out
-    images, passes = (subset(images, SLOW_IMAGES), 1) if model.slow else (images, PASSES)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        found = nats(model, images, passes)
-    if not model.slow:
-        yield "negative ELBO (nats)" if model.bound else "negative log-likelihood (nats)", average(found)
-    if model.likelihood_of != "binary":
-        yield "bits per dimension", average(bits_per_dimension(model, found, images[0].numel()))
-
-
 def conditioned(subject: Subject) -> bool:
     known, judge = getattr(subject.model, "classes", 0) and generates(subject.model), subject.judge
     return bool(known and judge) and tuple(subject.header.classes) == judge.classes
@@ -210,7 +200,8 @@ def translated(subject: Subject) -> Scores:
 MEASURES = (
     Measure(lambda s: s.has("classify"), accuracy),
     Measure(lambda s: s.has("attribute_logits"), attribute_accuracy),
-    Measure(lambda s: s.has("nats"), likelihood),
+    Measure(lambda s: s.has("nats"), lambda s: likelihood_scores(s.model, s.held_out)),
+    Measure(lambda s: s.has("log_weights"), lambda s: importance_scores(s.model, s.held_out, s.full)),
     Measure(conditioned, conditioning),
     Measure(lambda s: s.has("translate"), translated),
     Measure(
@@ -322,11 +313,6 @@ def feature_distances(fake: Tensor, judge: FeatureNetwork, training: Tensor, hel
     # The denominator is unbiased and close to 0, maybe negative: the upper end of its interval is used.
     over = distance.over(max(1e-9, kernel_distance(reference, real).high))
     yield f"kernel distance over training pictures' ({judge.name})", over
-
-
-def subset(images: Tensor, n: int) -> Tensor:
-    """A fixed random subset of n images: a data set is often sorted by class."""
-    return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:n].to(images.device)]
 
 
 # Interpretation -------------------------------------------------------------------------------------------------

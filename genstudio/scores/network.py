@@ -62,6 +62,11 @@ class FeatureNetwork:
             return torch.cat([self.logits(part.to(self.device)).float().softmax(1).cpu() for part in parts])
 
 
+def subset(images: Tensor, n: int) -> Tensor:
+    """A fixed random subset of n images: a data set is often sorted by class."""
+    return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:n].to(images.device)]
+
+
 BATCH = 100
 
 

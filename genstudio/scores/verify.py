@@ -27,7 +27,9 @@ class Verdict(NamedTuple):
         return {"claimed": self.claimed, "measured": measured, "agrees": not self.against, "against": self.against}
 
 
-def check(name: str, device: str | None = None, features: str | None = None) -> Iterator[tuple[str, Verdict]]:
+def check(
+    name: str, device: str | None = None, features: str | None = None, full: bool = False
+) -> Iterator[tuple[str, Verdict]]:
     """Verdicts on the scores of a header, each with its name as soon as it is measured.
 
     The judges are those that the scores name; `features` may give the name or file of one of them. Measuring stops
@@ -37,7 +39,7 @@ def check(name: str, device: str | None = None, features: str | None = None) -> 
     judges, missing = judges_of(header.scores, features)
     waiting = dict(header.scores)
     for judge in judges or [None]:
-        for what, number in measure(name, samples_of(header.scores), None, device, judge) if waiting else ():
+        for what, number in measure(name, samples_of(header.scores), None, device, judge, full) if waiting else ():
             if what in waiting:
                 claimed = waiting.pop(what)
                 yield what, Verdict(claimed, number, against(read_score(claimed), number))

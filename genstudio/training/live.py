@@ -92,7 +92,8 @@ class LiveState:
     points: generated (n, 2), of fixed latents; the reconstructions of real ones where a model has no latents.
     forces: (m, 2), the negative gradient of the generator's loss at the first of these points; none without a critic.
     landscape: (SIDE, SIDE) with y downwards: the critic's outputs, or squared errors of reconstructions.
-    scale: of the landscape: "probability", "output" or "error".
+    scale: of the landscape: "probability", "output", "error" or "density".
+    grid: lines (k, m, 2) of a grid of latents, bent by a flow; none without one.
     covered, modes: count of modes that the points cover, and of all.
     """
 
@@ -106,6 +107,7 @@ class LiveState:
     norms: dict[str, float]
     covered: int
     modes: int
+    grid: np.ndarray
 
 
 class Live:
@@ -193,10 +195,10 @@ class Live:
             latents = self.latents if self.latents is not None else model.encode(self.real)
             images = model.decode(latents)
             landscape = model.landscape(PLANE).view(SIDE, SIDE)
+            grid = model.grid() if hasattr(model, "grid") else torch.zeros(0, 0, 2)
         with torch.enable_grad():
             forces = model.forces(images[:FORCES]) if hasattr(model, "forces") else torch.zeros(0, 2)
         model.train()
-        game = getattr(model, "game", None)
         points = images.flatten(1)
         return LiveState(
             step=self.run.step,
@@ -204,11 +206,12 @@ class Live:
             points=points.nan_to_num().numpy(),
             forces=forces.nan_to_num().numpy(),
             landscape=landscape.nan_to_num().numpy(),
-            scale="error" if game is None else "output" if game.probability is None else "probability",
+            scale=scale_of(model),
             terms=self.terms,
             norms=self.norms,
             covered=self.points.covered(points),
             modes=len(self.points.modes),
+            grid=grid.nan_to_num().numpy(),
         )
 
     # parts --------------------------------------------------------------------------------------------------------
@@ -237,6 +240,13 @@ class Live:
     def new_optimizer(self, player: str) -> torch.optim.Optimizer:
         run, weights = self.run, trainable(self.run.model.players()[player])
         return optimizer_of(weights, run.recipe, run.recipe.rates.get(player, run.recipe.rate), run.device)
+
+
+def scale_of(model: Any) -> str:
+    """Scale of a model's landscape: its own, or that of its game's critic, or of squared errors."""
+    if game := getattr(model, "game", None):
+        return "output" if game.probability is None else "probability"
+    return getattr(model, "scale", "error")
 
 
 class History:

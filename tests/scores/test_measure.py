@@ -104,8 +104,8 @@ def digits(tmp_path, monkeypatch):
 def test_what_applies_is_measured(digits):
     of_vae = scores.score("vae_mnist", n=20)
     errors = {"squared error", "squared error of PCA (40 codes)", "squared error over PCA's"}
-    assert errors | {"negative ELBO (nats)"} < set(of_vae)
-    assert "bits per dimension" not in of_vae and "accuracy" not in of_vae  # bits are no grey levels
+    assert errors | {"negative ELBO of binary pixels (nats)"} < set(of_vae)
+    assert "bits per dimension of 256 levels" not in of_vae and "accuracy" not in of_vae  # bits are no grey levels
     judged = {name.removesuffix(" (classifier_mnist)") for name in of_vae if name.endswith("(classifier_mnist)")}
     distances = {f"{kind} distance{over}" for kind in ("Frechet", "kernel") for over in ("", OVER)}
     others = {f"{kind}{over}" for kind in ("precision", "recall") for over in ("", OVER)} | {scores.NEAREST}

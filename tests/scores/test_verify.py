@@ -97,10 +97,10 @@ def test_values_agree_within_the_wider_interval():
 @pytest.mark.parametrize("said", [None, "good", 0.5, {"value": 0.5}, {"value": "x", "low": 0, "high": 1, "n": 3}, []])
 def test_a_claim_that_is_no_score_does_not_agree(said, vae):
     found = checkpoint.describe(vae).scores
-    claim(vae, {"squared error": said, "negative ELBO (nats)": found["negative ELBO (nats)"]})
+    claim(vae, {"squared error": said, "negative ELBO of binary pixels (nats)": found["negative ELBO of binary pixels (nats)"]})
     verdicts = dict(verify.check("vae_mnist"))
     assert "no number" in verdicts["squared error"].against and verdicts["squared error"].measured
-    assert not verdicts["negative ELBO (nats)"].against
+    assert not verdicts["negative ELBO of binary pixels (nats)"].against
 
 
 def test_a_claim_that_cannot_be_measured_does_not_agree(vae):
@@ -144,7 +144,7 @@ def test_check_takes_its_n_and_data_from_the_header(vae, capsys):
         ("Frechet distance over that of the unchanged picture, there (classifier_x)", "classifier_x"),
         ("share of results without glasses, back (classifier_x)", "classifier_x"),
         ("PSNR of non-local means at noise 25 (dB)", None),
-        ("negative ELBO (nats)", None),
+        ("negative ELBO of binary pixels (nats)", None),
         ("squared error of PCA (128 codes)", None),
         ("accuracy of glasses", None),
     ],

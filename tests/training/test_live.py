@@ -34,7 +34,7 @@ def weights(live: Live, player: str = "") -> torch.Tensor:
 
 
 def test_the_systems_of_the_lab_are_on_no_list():
-    assert len(MODELS) == 4 and not set(MODELS) & systems().keys()
+    assert len(MODELS) == 5 and not set(MODELS) & systems().keys()
     with pytest.raises(ValueError, match="no system is called 'points_gan'"):
         find_system("points_gan")
 
@@ -60,7 +60,9 @@ def test_the_state_has_what_the_lab_shows(model):
     assert all(np.isfinite(a).all() for a in (state.points, state.forces, state.landscape))
     assert state.step == 20 and set(state.taken.values()) == {20} and state.modes == 8
     assert state.forces.shape == ((FORCES, 2) if model in GANS else (0, 2))
-    assert state.scale == {"points_gan": "probability", "points_ebgan": "output"}.get(model, "error")
+    scales = {"points_gan": "probability", "points_ebgan": "output", "points_flow": "density"}
+    assert state.scale == scales.get(model, "error")
+    assert len(state.grid) == (22 if model == "points_flow" else 0) and np.isfinite(state.grid).all()
     assert state.norms.keys() == live.run.model.players().keys()
     assert np.array_equal(state.points, live.state().points), "of fixed latents"
 

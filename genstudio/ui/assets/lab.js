@@ -1,5 +1,5 @@
 // Frames of the lab: each value is all that its picture shows, so that a frame may be left out.
-const COLOURS = {real: '#047857', generated: '#7e22ce', force: '#3b0764', lines: ['#4338ca', '#c2410c', '#0d9488', '#9d174d']};
+const COLOURS = {real: '#047857', generated: '#7e22ce', force: '#3b0764', grid: '#475569', lines: ['#4338ca', '#c2410c', '#0d9488', '#9d174d']};
 const root = element.querySelector('.lab');
 const make = (tag, className, parent) => {
   const made = document.createElement(tag);
@@ -44,6 +44,14 @@ const plane = (canvas, frame, side) => {
   const x = value => size * (value / 1000 / frame.extent + 1) / 2, y = value => size * (1 - value / 1000 / frame.extent) / 2;
   ink.imageSmoothingEnabled = true;
   ink.drawImage(landscape(frame.side, side.landscape), 0, 0, size, size);
+  ink.strokeStyle = COLOURS.grid;
+  ink.lineWidth = Math.max(1, size / 500);
+  ink.beginPath();
+  for (const line of side.grid || []) for (let i = 0; i < line.length; i += 2) {
+    if (i) ink.lineTo(x(line[i]), y(line[i + 1]));
+    else ink.moveTo(x(line[i]), y(line[i + 1]));
+  }
+  ink.stroke();
   const dots = (points, shade) => {
     ink.fillStyle = shade;
     ink.beginPath();

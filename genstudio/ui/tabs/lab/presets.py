@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from genstudio.controls import Text
+from genstudio.data.points import POINT
 from genstudio.training.live import Live
 from genstudio.ui.tabs.lab.figures import FIGURES, Figure
 
@@ -55,6 +56,13 @@ def energy(live: Live) -> float:
     return sum(energies) / len(energies)
 
 
+def surprise(live: Live) -> float:
+    """-log p(x) of other points than those learned from, in nats."""
+    fresh = live.points.sample(FRESH, live.seed + 1).view(-1, *POINT)
+    return -float(live.run.model.log_density(fresh).detach().mean())
+
+
+FRESH = 2000  # points that `surprise` measures
 FAST = {"generator_rate": "0.005"}  # of a generator that overruns its critic
 
 TRAININGS = (
@@ -135,6 +143,23 @@ TRAININGS = (
         {"margin": 0.2},
         model="points_ebgan",
         steps=200,
+    ),
+    Preset(
+        "flow",
+        Text("Flow: 1 coupling, and 6", "Flot : 1 couplage, et 6"),
+        Text(
+            "One coupling bends one axis; six bend the plane: -log p of fresh points is at least 0.5 nats lower.",
+            "Un couplage courbe un axe, six courbent le plan : -log p de points nouveaux baisse d’au moins 0,5 nat.",
+        ),
+        "log p(x) = log p(z) + Σ log |det ∂f/∂x|",
+        "https://arxiv.org/abs/1605.08803",
+        {"couplings": "6"},
+        surprise,
+        lambda one, six: six <= one - 0.5,
+        {"couplings": "1", "generator_rate": "0.005"},
+        model="points_flow",
+        data="moons",
+        steps=300,
     ),
 )
 

@@ -19,7 +19,7 @@ from genstudio.ui.tabs.lab.figures import Figure
 from genstudio.ui.tabs.lab.presets import PRESETS, Preset
 
 MODEL = "points_gan"
-MODELS = (MODEL, "points_ebgan", "points_vae", "points_autoencoder")
+MODELS = (MODEL, "points_ebgan", "points_vae", "points_flow", "points_autoencoder")
 # Steps of both players between two frames, at most: the time of a turn ends them before.
 STEPS = {"slow": 1, "frame": 1, "ten": 10, "most": 1000}
 PAUSES = {"slow": 0.5}  # seconds from one frame to the next, where they are more than those of the fastest

@@ -46,6 +46,7 @@ def side(live: Live, state: LiveState, title: str, lang: str) -> dict[str, Any]:
         "title": title,
         "points": thousandths(state.points),
         "forces": thousandths(state.forces),
+        "grid": [thousandths(line) for line in state.grid],
         "landscape": base64.b64encode(levels.tobytes()).decode(),
         "scale": w.SCALES[state.scale].say(lang, **ends),
         "facts": [[name, value] for name, value in facts(state, lang)],

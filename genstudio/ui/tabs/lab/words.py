@@ -54,6 +54,7 @@ GENERATED = Text("generated", "générés")
 SCALES = {
     "probability": Text("D: 0 blue, 1/2 white, 1 orange", "D : 0 bleu, 1/2 blanc, 1 orange"),
     "output": Text("critic: {low} blue to {high} orange", "critique : {low} bleu à {high} orange"),
+    "density": Text("log p(x): {low} blue to {high} orange", "log p(x) : {low} bleu à {high} orange"),
     "error": Text("squared error: {low} blue to {high} orange", "erreur quadratique : {low} bleu à {high} orange"),
 }
 STEP = Text("steps", "pas")
@@ -77,6 +78,7 @@ TERMS = {
     "pull-away": Text("pull-away", "pull-away"),
     "reconstruction": Text("reconstruction", "reconstruction"),
     "kl": Text("KL divergence", "divergence KL"),
+    "negative log-likelihood": Text("-log p(x)", "-log p(x)"),
     "squared error": Text("squared error", "erreur quadratique"),
 }
 PAPER = Text("paper", "article")

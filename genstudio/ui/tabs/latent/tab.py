@@ -1,4 +1,5 @@
-"""The Latent space tab: interpolation of two or four pictures, directions, the map of 2D latents, what codes keep."""
+"""The Latent space tab: interpolation of two or four pictures, directions, the map of 2D latents, what codes keep, a
+flow layer by layer."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from genstudio.ui.tabs.latent.atlas import Atlas
 from genstudio.ui.tabs.latent.coefficient import Coefficient
 from genstudio.ui.tabs.latent.combine import Combine
 from genstudio.ui.tabs.latent.directions import Directions
+from genstudio.ui.tabs.latent.flow import FlowView
 from genstudio.ui.tabs.latent.interpolation import Interpolation
 from genstudio.ui.tabs.latent.keeps import Keeps
 from genstudio.ui.tabs.latent.plane import Plane
@@ -19,7 +21,7 @@ class LatentTab(ViewsTab):
     place = ""
     needs = ("latents", "decode")
     opens_on = ("vae_avatars",)
-    view_types = (Interpolation, Plane, Directions, Atlas, Combine, Keeps, Coefficient, Learned)
+    view_types = (Interpolation, Plane, Directions, Atlas, Combine, Keeps, Coefficient, FlowView, Learned)
     at_once = True
 
     def restores(self, recipe: dict) -> bool:
