@@ -132,7 +132,7 @@ class TokenPrior(Model):
         context = self.context(noise) if context is None else context
         tokens = torch.zeros(n, self.places, dtype=torch.long, device=device) if tokens is None else tokens.clone()
         known = torch.zeros(self.places, dtype=torch.bool, device=device) if known is None else known
-        check_tokens(torch.where(known, tokens, 0), self.vocabulary, self.places)
+        check_tokens(tokens, self.vocabulary, self.places)
         states = self.states(n, {name: controls.pop(name, None) for name in self.conditions})
         yield from self.steps(noise, tokens, known.expand(n, -1).clone(), self.embedded(states), context, **controls)
 
