@@ -1,14 +1,16 @@
 """Pictures as files of tokens: plain, or entropy-coded under a prior by a range coder (Martin 1979).
 
 A file holds, after the four bytes GSTK: version, mode, tiles down and across, the digests of tokenizer and prior, that
-of the tokens, the size of the picture, the CRC-32 of all else, and the tokens. Coder and decoder run the same network with the same cache, in
-float32, on one thread and with one picture at a time: other sums would round differently, and then every later token is
-wrong. The digest of the tokens shows that; a file of plain tokens needs no prior and opens anywhere.
+of the tokens, the size of the picture, the CRC-32 of all else, and the tokens. Coder and decoder run the same network
+with the same cache, in float32, on one thread and with one picture at a time: other sums would round differently, and
+then every later token is wrong. The digest of the tokens shows that; a file of plain tokens needs no prior and opens
+anywhere.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -264,3 +266,36 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+# Other formats --------------------------------------------------------------------------------------------------
+
+FORMATS = {"JPEG": "JPEG", "WebP": "WEBP", "AVIF": "AVIF"}
+
+
+def psnr(one: Image.Image, other: Image.Image) -> float:
+    """Peak signal-to-noise ratio in dB of two pictures of one size."""
+    a, b = (np.asarray(picture.convert("RGB"), np.float64) for picture in (one, other))
+    return float(-10 * np.log10(max(((a - b) ** 2).mean() / 255**2, 1e-10)))
+
+
+def others(picture: Image.Image, most: int) -> Iterator[tuple[str, int, float, bool]]:
+    """Name, bytes and PSNR of a picture in other formats: the best of at most so many bytes, else the smallest file,
+    and True if it fits. Formats that this Pillow cannot write are left out."""
+    picture = picture.convert("RGB")
+    for name, code in FORMATS.items():
+        files = []
+        for quality in (0, 1, 2, 3, 5, 8, 12, 18, 25, 35, 50, 65, 80, 90):
+            stream = io.BytesIO()
+            try:
+                picture.save(stream, code, quality=quality)
+            except (KeyError, OSError, ValueError):
+                break
+            files.append(stream.getvalue())
+            if len(files[-1]) > most:
+                break
+        if not files:
+            continue
+        fitting = [file for file in files if len(file) <= most]
+        best = max(fitting, key=len) if fitting else min(files, key=len)
+        yield name, len(best), psnr(picture, Image.open(io.BytesIO(best))), bool(fitting)
