@@ -24,6 +24,7 @@ bench: setup .venv/requirements-dev.txt
 	.venv/bin/python -m tests.bench.page
 	.venv/bin/python -m tests.bench.renderer
 	.venv/bin/python -m tests.bench.lab
+	.venv/bin/python -m tests.bench.tokens
 
 # What a Hugging Face Space needs, in build/space, and a trial of it: minutes, and 3 GB to download.
 space: setup

@@ -17,18 +17,15 @@ class Cache:
 
     def __init__(self) -> None:
         self.length = 0  # places read
-        self.parts: list[tuple[Tensor, Tensor]] = []  # keys and values (n, heads, room, d), by block
+        self.parts: list[Tensor] = []  # keys and values (2, n, heads, room, d), by block
 
-    def extended(self, block: int, key: Tensor, value: Tensor, room: int) -> tuple[Tensor, Tensor]:
-        """All keys and values up to these, (n, heads, places, d). `room` places are allocated once."""
-        n, heads, new, d = key.shape
+    def extended(self, block: int, fresh: Tensor, room: int) -> Tensor:
+        """All keys and values up to the `fresh` ones, (2, n, heads, places, d). `room` places are allocated once."""
+        two, n, heads, new, d = fresh.shape
         if block == len(self.parts):
-            self.parts.append((key.new_empty(n, heads, room, d), key.new_empty(n, heads, room, d)))
-        end = self.length + new
-        for stored, fresh in zip(self.parts[block], (key, value), strict=True):
-            stored[:, :, self.length : end] = fresh
-        keys, values = self.parts[block]
-        return keys[:, :, :end], values[:, :, :end]
+            self.parts.append(fresh.new_empty(two, n, heads, room, d))
+        self.parts[block].narrow(3, self.length, new).copy_(fresh)
+        return self.parts[block].narrow(3, 0, self.length + new)
 
 
 class Attention(nn.Module):
@@ -45,11 +42,12 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, causal: bool, cache: Cache | None, block: int, room: int) -> Tensor:
         n, length, width = x.shape
         split = self.query_key_value(x).view(n, length, 3, self.heads, width // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # (n, heads, length, d) each
+        split = split.permute(2, 0, 3, 1, 4)  # query, key and value, (n, heads, length, d) each
+        query, others = split[0], split[1:]
         before, mask = 0, None
         if cache is not None:
-            before = cache.length
-            key, value = cache.extended(block, key, value, room)
+            before, others = cache.length, cache.extended(block, others, room)
+        key, value = others
         if causal and length > 1:  # the first of the new places follows `before` others
             mask = torch.ones(length, before + length, dtype=torch.bool, device=x.device).tril(before)
         attended = dot_product_attention(query, key, value, mask)
@@ -67,8 +65,12 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, causal: bool, cache: Cache | None, block: int, room: int) -> Tensor:
-        x = x + self.dropout(self.attention(self.norm1(x), causal, cache, block, room))
-        return x + self.dropout(self.outer(gelu(self.inner(self.norm2(x)))))
+        x = x + self.dropped(self.attention(self.norm1(x), causal, cache, block, room))
+        return x + self.dropped(self.outer(gelu(self.inner(self.norm2(x)))))
+
+    def dropped(self, x: Tensor) -> Tensor:
+        """Dropout in training; in writing a call for nothing would be felt, at a token a pass."""
+        return self.dropout(x) if self.training else x
 
 
 class Transformer(nn.Module):

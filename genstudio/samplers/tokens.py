@@ -18,7 +18,7 @@ def draw(
 
     top_k: keep the likeliest so many; 0 for all. top_p: keep the fewest tokens whose probabilities add up to so much.
     """
-    probabilities = (logits.float() / temperature).softmax(-1)
+    probabilities = (logits.float() if temperature == 1 else logits.float() / temperature).softmax(-1)
     size = probabilities.shape[-1]
     if 0 < top_k < size or top_p < 1:
         ordered, places = probabilities.sort(dim=-1, descending=True, stable=True)

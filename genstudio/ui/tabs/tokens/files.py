@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import gradio as gr
 import numpy as np
@@ -20,9 +19,7 @@ from genstudio.ui.language import friendly, language, t
 from genstudio.ui.tab import Updates
 from genstudio.ui.tabs.tokens import pieces
 from genstudio.ui.tabs.tokens import words as w
-
-if TYPE_CHECKING:
-    from genstudio.ui.tabs.tokens.tab import TokensTab
+from genstudio.ui.tabs.tokens.session import Host
 
 SUFFIX = ".tokens"
 MAX_FILE = 2**20  # bytes of a file of tokens
@@ -33,7 +30,7 @@ PLAIN = ""
 class Files:
     """The part of the tab, drawn inside the current `gr.Tab`."""
 
-    def __init__(self, tab: TokensTab):
+    def __init__(self, tab: Host):
         self.tab = tab
         self.render()
 

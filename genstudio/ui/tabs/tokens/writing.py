@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 import numpy as np
@@ -24,10 +24,7 @@ from genstudio.ui.panels import Panel
 from genstudio.ui.tab import Updates
 from genstudio.ui.tabs.tokens import pieces
 from genstudio.ui.tabs.tokens import words as w
-from genstudio.ui.tabs.tokens.session import TokensSession
-
-if TYPE_CHECKING:
-    from genstudio.ui.tabs.tokens.tab import TokensTab
+from genstudio.ui.tabs.tokens.session import Host, TokensSession
 
 SHOW_EVERY = 0.05  # seconds between two updates
 
@@ -35,7 +32,7 @@ SHOW_EVERY = 0.05  # seconds between two updates
 class Writing:
     """The part of the tab, drawn inside the current `gr.Tab`; without a prior, one sentence."""
 
-    def __init__(self, tab: TokensTab):
+    def __init__(self, tab: Host):
         self.tab = tab
         self.render()
 
