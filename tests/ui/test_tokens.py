@@ -77,7 +77,7 @@ def test_a_click_on_a_token_and_on_an_entry_puts_it_there(tab, visit):
     other = (int(before[6]) + 3) % 16
     changed = tab.on_entry(click(other), visit)
     assert session.tokens[6] == other and (session.tokens != before).sum() == 1
-    assert f"entry {other}" in changed[tab.note] and "1 tokens changed" in changed[tab.stage]
+    assert f"entry {other}" in changed[tab.note] and "changed: 1" in changed[tab.stage]
     assert changed[tab.stage] != shown[tab.stage]
     tab.on_reset(visit)
     assert np.array_equal(session.tokens, before)
@@ -158,7 +158,7 @@ def test_a_picture_goes_to_a_file_and_the_file_opens_again(tab, visit, tmp_path,
     tab.on_example(visit)
     shown = files.on_file({files.open_file: str(given)}, visit)
     assert np.array_equal(session.tokens, before) and not given.exists()
-    assert "16 tokens of the file, 1 tiles" in shown[files.result]
+    assert "16 tokens, tiles: 1" in shown[files.result]
     given.write_bytes(data[:-1])
     with pytest.raises(gr.Error, match="damaged"):
         files.on_file({files.open_file: str(given)}, visit)
@@ -172,7 +172,7 @@ def test_a_large_picture_is_compressed_in_tiles(tab, visit, tmp_path):
     *_, last = files.on_compress({files.scale: "tiled", files.coder: ""}, visit)
     shutil.copy(last[files.file]["value"], given := tmp_path / "large.tokens")
     shown = files.on_file({files.open_file: str(given)}, visit)
-    assert "15 tiles" in shown[files.result]
+    assert "tiles: 15" in shown[files.result]
     uri = re.search(r'src="(data:image/png[^"]+)"', shown[files.result])[1]
     assert open_picture(html.read_uri(uri)).size == (80, 48)
 

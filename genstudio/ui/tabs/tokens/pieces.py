@@ -9,11 +9,9 @@ import numpy as np
 
 from genstudio.controls import number
 from genstudio.engine.tokens import TokenStep
-from genstudio.images import grid
 from genstudio.ui import html
 from genstudio.ui.tabs.tokens import words as w
 
-ATLAS = 32  # entries in a row of the picture of the whole codebook
 MOST_BITS = 9.0  # the darkest cell of an entropy map: a free choice among 512
 
 
@@ -23,9 +21,9 @@ def colour(entry: int) -> str:
 
 
 def doubt(bits: float) -> str:
-    """Colour of an entropy: pale is sure."""
+    """Colour of an entropy, and of the text on it: pale is sure."""
     share = min(1.0, bits / MOST_BITS)
-    return f"hsl(262 70% {94 - 56 * share:.0f}%)"
+    return f"hsl(262 70% {94 - 56 * share:.0f}%);color:{'#fff' if share > 0.5 else '#0f172a'}"
 
 
 def percent(share: float, lang: str) -> str:
@@ -87,24 +85,14 @@ def framed(image: np.ndarray, alt: str) -> str:
     return f'<div class="frame">{html.picture(html.png_uri(image), alt)}</div>'
 
 
-def swatch(entry: int, count: int) -> str:
-    """Style of an element that shows an entry of the picture of all of them."""
-    rows = -(-count // ATLAS)
-    x, y = entry % ATLAS / max(1, ATLAS - 1), entry // ATLAS / max(1, rows - 1)
-    return f"background-position:{100 * x:.2f}% {100 * y:.2f}%"
-
-
 def sheet(entries: np.ndarray, usage: np.ndarray, lang: str) -> str:
-    """The codebook by usage, all in one picture; a click picks an entry."""
-    order = np.argsort(-usage, kind="stable")
+    """The codebook by usage; a click picks an entry."""
     buttons = []
-    for entry in order.tolist():
+    for entry in np.argsort(-usage, kind="stable").tolist():
         said = escape(w.ENTRY.say(lang, entry=entry, share=percent(usage[entry], lang)), quote=True)
-        place = swatch(entry, len(usage))
-        buttons.append(f'<button data-pick="{entry}" title="{said}" aria-label="{said}" style="{place}"></button>')
-    rows, atlas = -(-len(usage) // ATLAS), html.png_uri(grid(entries, columns=ATLAS, gap=0))
-    size = f"{100 * ATLAS}% {100 * rows}%"
-    return f'<div class="codebook" style="--atlas:url({atlas});--size:{size}">{"".join(buttons)}</div>'
+        shown = html.picture(html.png_uri(entries[entry]), "")
+        buttons.append(f'<button data-pick="{entry}" title="{said}" aria-label="{said}">{shown}</button>')
+    return f'<div class="codebook">{"".join(buttons)}</div>'
 
 
 def likely(step: TokenStep, focus: int, entries: np.ndarray, lang: str) -> str:

@@ -27,7 +27,7 @@ GRID = Text("Its tokens", "Ses jetons")
 GRID_NOTE = Text("{places} of {entries} entries, {bits} bits", "{places} parmi {entries} entrées, {bits} bits")
 REBUILT = Text("Reconstruction", "Reconstruction")
 ERROR = Text("PSNR {psnr} dB, RMSE {error} of 255", "PSNR {psnr} dB, RMSE {error} sur 255")
-CHANGED = Text("{count} tokens changed", "{count} jetons changés")
+CHANGED = Text("changed: {count}", "changés : {count}")
 CELL = Text("row {row}, column {column}: entry {entry}", "ligne {row}, colonne {column} : entrée {entry}")
 NOTHING_SELECTED = Text("No token is selected.", "Aucun jeton n’est choisi.")
 SELECTED = Text(
@@ -94,5 +94,5 @@ BESIDE = Text(
     "Tokens without the file’s {head} bytes of names and checksums; the others with theirs, at no more bytes where they can.",
     "Jetons sans les {head} octets de noms et de contrôle du fichier ; les autres avec les leurs, sans plus d’octets s’ils le peuvent.",
 )
-OPENED = Text("{tokens} tokens of the file, {tiles} tiles, written by {tokenizer}.",
-              "{tokens} jetons du fichier, {tiles} tuiles, écrits par {tokenizer}.")
+OPENED = Text("From the file: {tokens} tokens, tiles: {tiles}, written by {tokenizer}.",
+              "Du fichier : {tokens} jetons, tuiles : {tiles}, écrits par {tokenizer}.")
