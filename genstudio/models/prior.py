@@ -325,7 +325,7 @@ def pixelcnn_faces() -> FacesPixelCNN:
 @system(
     title=Text("GPT of tokens · small photographs · 32 px", "GPT de jetons · petites photographies · 32 px"),
     data="cifar10",
-    recipe=replace(WRITER, images=280_000, flip=True),
+    recipe=replace(WRITER, images=250_000, flip=True),
     companions={"tokenizer": "vqvae_cifar10"},
 )
 def gpt_cifar10() -> GPT:

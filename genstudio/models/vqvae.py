@@ -241,7 +241,7 @@ def vqvae_faces() -> VQVAE:
 @system(
     title=Text("VQ-VAE · small photographs · 32 px", "VQ-VAE · petites photographies · 32 px"),
     data="cifar10",
-    recipe=Recipe(images=700_000, batch=64, rate=6e-4, warmup=10_000, ema=0.99, clip=1.0, flip=True),
+    recipe=Recipe(images=600_000, batch=64, rate=6e-4, warmup=10_000, ema=0.99, clip=1.0, flip=True),
 )
 def vqvae_cifar10() -> VQVAE:
     """A VQ-VAE of CIFAR-10: 8 x 8 tokens, each one of 512."""
@@ -251,7 +251,7 @@ def vqvae_cifar10() -> VQVAE:
 @system(
     title=Text("VQ-VAE-2 · small photographs · 32 px", "VQ-VAE-2 · petites photographies · 32 px"),
     data="cifar10",
-    recipe=Recipe(images=500_000, batch=64, rate=6e-4, warmup=10_000, ema=0.99, clip=1.0, flip=True),
+    recipe=Recipe(images=440_000, batch=64, rate=6e-4, warmup=10_000, ema=0.99, clip=1.0, flip=True),
 )
 def vqvae2_cifar10() -> VQVAE2:
     """A VQ-VAE of CIFAR-10 in two levels: 4 x 4 tokens above 8 x 8, each one of 512."""
