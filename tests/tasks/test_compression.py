@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import zlib
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 
 from genstudio import checkpoint
+from genstudio.cli import main
 from genstudio.engine import Engine, tokens
 from genstudio.model import Noise
 from genstudio.registry import systems
@@ -167,3 +169,25 @@ def test_an_entry_of_the_codebook_is_a_cell_of_a_picture_of_it(engine):
     assert pictures.shape == (16, 4, 4, 1) and usage.shape == (16,)
     whole = tokens.detokenize(engine, "small_vqvae", np.full((1, 16), 7))
     assert np.array_equal(pictures[7], whole[0, 8:12, 8:12])
+
+
+def test_the_commands_write_a_file_and_read_it_again(engine, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    noise(40, 20).save("wide.png")
+    assert main(["compress", "small_vqvae", "wide.png", "--prior", "small_gpt"]) == 0
+    said = capsys.readouterr().out
+    size = (tmp_path / "wide.tokens").stat().st_size
+    assert said.startswith(f"96 tokens, under small_gpt, {size} bytes, ") and said.rstrip().endswith("in wide.tokens")
+    assert main(["decompress", "wide.tokens", "--out", "again.png", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["tiles"] == [2, 3] and facts["size"] == [40, 20] and facts["bytes"] == size
+    made = compress(engine, "small_vqvae", noise_of("wide.png"), "small_gpt")
+    assert np.array_equal(np.asarray(Image.open("again.png")), np.asarray(decompress(engine, made.data)[0]))
+    (tmp_path / "broken.tokens").write_bytes(b"GSTK")
+    assert main(["decompress", "broken.tokens"]) == 2
+    assert "this is no file of tokens" in capsys.readouterr().err
+
+
+def noise_of(path: str) -> Image.Image:
+    with Image.open(path) as picture:
+        return picture.copy()
