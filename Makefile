@@ -25,6 +25,7 @@ bench: setup .venv/requirements-dev.txt
 	.venv/bin/python -m tests.bench.renderer
 	.venv/bin/python -m tests.bench.lab
 	.venv/bin/python -m tests.bench.flows
+	.venv/bin/python -m tests.bench.tokens
 
 # What a Hugging Face Space needs, in build/space, and a trial of it: minutes, and 3 GB to download.
 space: setup

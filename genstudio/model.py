@@ -175,6 +175,8 @@ class Model(nn.Module):
         styles(noise, *, <controls>) -> w           (n, layers, d): a style for each layer, the input of
         synthesize(w, noise, *, <controls>) -> images
         translate(images, *, <controls>) -> images
+        tokenize(images) -> tokens                  (n, places): numbers of codebook entries
+        detokenize(tokens) -> images
         classify(images) -> (n, classes)            logits; features(images) -> (n, d); attribute_logits(images) -> dict
         nats(images) -> (n,)                        -log p(images), of pixels as `likelihood_of` says; an estimate or,
                                                     with `bound`, one of an upper bound
@@ -183,7 +185,7 @@ class Model(nn.Module):
     image_shape: tuple[int, int, int]  # (c, h, w) of its output, or of its input
     classes: int = 0  # labels that it is conditioned on, or classifies
     class_names: Sequence[str] = ()  # of the labels in its training set; set on loading
-    attributes: Mapping[str, Sequence[str]] = MappingProxyType({})  # it classifies: their values, none for yes or no
+    attributes: Mapping[str, Sequence[str]] = MappingProxyType({})  # it knows: their values, none for yes or no
     pairing: str = ""  # of the sources and images that it learns from: "paired", "unpaired", or none for images alone
     grows: bool = False  # its resolution grows in training, of which some weights have no part at first
     slow: bool = False  # it samples iteratively, which takes seconds
@@ -234,7 +236,10 @@ class Model(nn.Module):
         """
 
 
-VERBS = ("latents", "decode", "encode", "sample", "img2img", "styles", "synthesize", "translate", "classify")
+VERBS = (
+    "latents", "decode", "encode", "sample", "img2img", "styles", "synthesize", "translate", "tokenize", "detokenize",
+    "classify",
+)  # fmt: skip
 
 
 def verbs(model: type[Model] | Model) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from genstudio.controls import Text
 from genstudio.layers.image_to_image import MirroredResNetGenerator, UNet
 from genstudio.layers.palette import FACADES
 from genstudio.layers.progressive import Critic, DenseCritic, DenseGenerator, Generator
-from genstudio.model import Model
+from genstudio.model import Companions, Model
 from genstudio.models.autoencoder import AutoEncoder, DenoisingAutoEncoder, Regression
 from genstudio.models.biggan import BigGAN, biggan, biggan_of_bottlenecks
 from genstudio.models.classifier import AttributeClassifier, Classifier
@@ -24,13 +24,15 @@ from genstudio.models.flow import RealNVP, SelfNormalizingFlow
 from genstudio.models.flow_vae import FlowVAE
 from genstudio.models.gan import CGAN, DCGAN
 from genstudio.models.pix2pix import Pix2Pix
+from genstudio.models.prior import GPT, BottomPixelCNN, FacesGPT, FacesMaskGIT, FacesPixelCNN, PixelCNN
 from genstudio.models.progressive import MSGGAN, ProGAN
 from genstudio.models.restoration import Colorizer, Denoiser, SuperResolution
 from genstudio.models.segmentation import Segmenter
 from genstudio.models.sparse import KLSparseAutoEncoder, KSparseAutoEncoder, LinearAutoEncoder
 from genstudio.models.stylegan2 import StyleGAN2
 from genstudio.models.vae import VAE, BetaVAE
-from genstudio.registry import systems
+from genstudio.models.vqvae import VQVAE, VQVAE2
+from genstudio.registry import build, systems
 from genstudio.system import Recipe, System, system
 
 CLASSES = ("a", "b", "c")
@@ -210,6 +212,56 @@ def small_diffusion_without_classes() -> Diffusion:
     return Diffusion(GREY, widths=(8, 16), blocks=1, attention=(1,), groups=4, fold=2, learned_variance=True)
 
 
+# Tokens
+
+SMALL_PRIOR = {"vocabulary": 16, "width": 16, "depth": 2}
+
+
+@small()
+def small_vqvae() -> VQVAE:
+    return VQVAE(GREY, widths=(8, 16), codes=16, dim=8)
+
+
+@small()
+def small_vqvae_with_a_critic() -> VQVAE:
+    return VQVAE(GREY, widths=(8, 16), codes=16, dim=8, sharpen=1.0, critic_widths=(8, 8))
+
+
+@small()
+def small_vqvae2() -> VQVAE2:
+    return VQVAE2(GREY, widths=(8, 16), codes=16, dim=8)
+
+
+@small(companions={"tokenizer": "small_vqvae"})
+def small_gpt() -> GPT:
+    return GPT(GREY, (4, 4), heads=2, **SMALL_PRIOR)
+
+
+@small(companions={"tokenizer": "small_vqvae"})
+def small_gpt_of_faces() -> FacesGPT:
+    return FacesGPT(GREY, (4, 4), heads=2, **SMALL_PRIOR)
+
+
+@small(companions={"tokenizer": "small_vqvae"})
+def small_maskgit() -> FacesMaskGIT:
+    return FacesMaskGIT(GREY, (4, 4), heads=2, **SMALL_PRIOR)
+
+
+@small(companions={"tokenizer": "small_vqvae"})
+def small_pixelcnn() -> FacesPixelCNN:
+    return FacesPixelCNN(GREY, (4, 4), **SMALL_PRIOR)
+
+
+@small(companions={"tokenizer": "small_vqvae2"})
+def small_top_pixelcnn() -> PixelCNN:
+    return PixelCNN(GREY, (2, 2), **SMALL_PRIOR)
+
+
+@small(companions={"tokenizer": "small_vqvae2", "top": "small_top_pixelcnn"})
+def small_bottom_pixelcnn() -> BottomPixelCNN:
+    return BottomPixelCNN(GREY, (4, 4), **SMALL_PRIOR)
+
+
 # Classifiers
 
 
@@ -318,11 +370,18 @@ SMALLEST = smallest()
 INSTANCES = instances()
 
 
+def built(entry: System) -> Model:
+    """The model with random weights, and so the companions that it is trained with."""
+    known = systems() | INSTANCES
+    companions = {role: built(known[entry.companions[role]]).eval() for role in entry.model.trained_with}
+    return build(entry, {}, Companions(companions))
+
+
 def awake(entry: System) -> Model:
     """The model with random weights of a usual size in place of zeros and of very small ones: as it is born, it may
     draw nothing, or change nothing, and so hide the effect of a control."""
     torch.manual_seed(0)
-    model = entry.build().eval().requires_grad_(False)
+    model = built(entry).eval().requires_grad_(False)
     for weights in model.parameters():
         if weights.dim() > 1:
             weights.normal_(0, max(weights.std(correction=0).item(), (2 / weights[0].numel()) ** 0.5))

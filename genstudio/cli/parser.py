@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from genstudio import legacy
 from genstudio.cli import (
+    compression,
     data,
     encoding,
     labelling,
@@ -29,7 +30,8 @@ from genstudio.cli.flags import Commands, Parser
 
 # In the order of the help.
 FILES = (
-    listing, pictures, labelling, encoding, replay, training, scoring, data, opening, sharing, working, runs, page,
+    listing, pictures, labelling, encoding, compression, replay, training, scoring, data, opening, sharing, working,
+    runs, page,
 )  # fmt: skip
 
 EXAMPLES = """
@@ -39,6 +41,7 @@ examples:
   python -m genstudio interpolate vae_mnist --from 3 --to seven.png --count 9 --strip
   python -m genstudio mix stylegan2_faces --rows 1-6 --columns 11-16 --layers 0-3
   python -m genstudio dataset cgan_mnist --labels 3,5 --each 100
+  python -m genstudio compress vqvae_faces face.png --prior gpt_faces
   python -m genstudio translate denoise_photo holiday.zip night.jpg --out clean.zip
   python -m genstudio train vae_mnist --max-minutes 10
   python -m genstudio score vae_mnist

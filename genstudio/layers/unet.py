@@ -156,11 +156,15 @@ class Attention(nn.Module):
         return x + self.out(attended.transpose(1, 2).flatten(2)).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
-def dot_product_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """torch's `scaled_dot_product_attention`, but two matrix products in bfloat16 on a CPU, where they are faster."""
+def dot_product_attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """torch's `scaled_dot_product_attention`, but two matrix products in bfloat16 on a CPU, where they are faster.
+
+    mask: boolean (queries, keys), True where a query reads a key.
+    """
     if query.device.type != "cpu" or query.dtype is not torch.bfloat16:
-        return scaled_dot_product_attention(query, key, value)
-    return ((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)).softmax(-1) @ value
+        return scaled_dot_product_attention(query, key, value, mask)
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    return (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(-1) @ value
 
 
 class CornerConv(nn.Conv2d):

@@ -272,6 +272,16 @@ def vae_avatars() -> VAE:
 
 
 @system(
+    title=Text("VAE · small photographs · 32 px", "VAE · petites photographies · 32 px"),
+    data="cifar10",
+    recipe=Recipe(images=500_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999, clip=5_000.0, flip=True),
+)
+def vae_cifar10() -> VAE:
+    """A VAE of CIFAR-10 with 128 latent dimensions, to compare with its VQ-VAEs."""
+    return VAE((3, 32, 32), latent_dim=128, widths=(64, 128, 160), blocks=1)
+
+
+@system(
     title=Text("A dense VAE", "Un VAE dense"),
     data="mnist",
     recipe=Recipe(images=900_000, batch=128, rate=1e-3, warmup=50_000, ema=0.999, clip=200.0),

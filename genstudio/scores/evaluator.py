@@ -241,17 +241,22 @@ class UnpairedTranslation(PairedTranslation):
 
 
 class Reconstruction(Method):
-    """Squared error of an auto-encoder without a learned prior: it is not trained to generate."""
+    """Squared error of a tokenizer, or of an auto-encoder without a learned prior: these do not learn to generate."""
 
     what = "squared error"
 
     @staticmethod
     def applies(model: Model, training: Pictures) -> bool:
+        if hasattr(model, "tokenize"):
+            return True
         prior_comes_after = isinstance(model, FittedPrior) and not hasattr(model, "nats")
         return hasattr(model, "encode") and hasattr(model, "decode") and (prior_comes_after or not generates(model))
 
     def score(self, model: Model) -> dict[str, Any]:
-        errors = self.reference.run(lambda x: squared_error(x, model.decode(model.encode(x))))
+        if hasattr(model, "tokenize"):
+            errors = self.reference.run(lambda x: squared_error(x, model.detokenize(model.tokenize(x))))
+        else:
+            errors = self.reference.run(lambda x: squared_error(x, model.decode(model.encode(x))))
         return {"distance": average(errors)}
 
 

@@ -27,7 +27,7 @@ from genstudio.model import Model, generates
 from genstudio.models.autoencoder import Regression
 from genstudio.precision import choose_device
 from genstudio.registry import with_verbs
-from genstudio.scores import conditional, efficientnet, samples
+from genstudio.scores import conditional, efficientnet, samples, tokens
 from genstudio.scores.codes import of_codes
 from genstudio.scores.distances import (
     class_shares,
@@ -88,7 +88,8 @@ def measure(
         learned = f"learned from {data!r}, which is no set by name" if data else "does not say what it learned from"
         raise ValueError(f"{name} {learned}: give the folder or zip as data")
     device = choose_device(device).device
-    judge = judge_of(data, model.image_shape, features, device) if generates(model) else None
+    judged = generates(model) or hasattr(model, "tokenize")
+    judge = judge_of(data, model.image_shape, features, device) if judged else None
     model.requires_grad_(False).to(device, memory_format=torch.channels_last)
     model.companions.to(device)
     subject = Subject(name, model, header, data, device, judge, features, n, full)
@@ -204,6 +205,12 @@ MEASURES = (
     Measure(lambda s: s.has("log_weights"), lambda s: importance_scores(s.model, s.held_out, s.full)),
     Measure(conditioned, conditioning),
     Measure(lambda s: s.has("translate"), translated),
+    Measure(lambda s: s.has("tokenize"), lambda s: tokens.reconstruction(s.model, s.judge, s.training, s.held_out)),
+    Measure(lambda s: s.has("token_nats"), lambda s: tokens.likelihood(s.model, s.test, s.device)),
+    Measure(
+        lambda s: bool(getattr(s.model, "conditions", ())) and s.judge is not None and bool(s.judge.attributes),
+        lambda s: tokens.obedience(s.model, s.judge, s.device),
+    ),
     Measure(
         lambda s: s.has("encode") or isinstance(s.model, Regression),
         lambda s: of_codes(s.model, s.training_set, s.test, s.n, s.device),

@@ -35,13 +35,13 @@ def frames_of(model: Model, images: int) -> int:
 
 
 def makes_pictures(model: type[Model] | Model) -> bool:
-    return generates(model) or hasattr(model, "translate")
+    return generates(model) or hasattr(model, "translate") or hasattr(model, "tokenize")
 
 
 @torch.no_grad()
 def exhibits(model: Model, held_out: Batch | None, pictures: Pictures) -> Tensor:
-    """Source images of a translator's sample grid: drawings of ours where the set's own may not be shown, else from the
-    held-out set where there is one."""
+    """Source images of the sample grid of a translator or tokenizer: drawings of ours where the set's own may not be
+    shown, else from the held-out set where there is one."""
     if pictures.name in OWN:
         return OWN[pictures.name]()
     batch = held_out or pictures.batch(torch.arange(len(pictures)))
@@ -54,14 +54,15 @@ def exhibits(model: Model, held_out: Batch | None, pictures: Pictures) -> Tensor
 
 @torch.no_grad()
 def save_sample_grid(model: Model, path: Path, device: torch.device, shown: Tensor | None = None) -> Path:
-    """Save the sample grid of fixed seeds; of a translator, `shown` beside their translations. Returns the path."""
+    """Save the sample grid of fixed seeds; of a translator or tokenizer, `shown` beside what it makes of them. Returns
+    the path."""
     if shown is None:
         known = controls(model.sample) if hasattr(model, "sample") else {}
         unguided = {"guidance": 1.0} if "guidance" in known else {}  # which is faster
         *_, frame = sample(model, Noise(range(COLUMNS), device), **model.preview, **unguided)
         images = frame.images
     else:
-        made = model.translate(shown)
+        made = model.translate(shown) if hasattr(model, "translate") else model.detokenize(model.tokenize(shown))
         images = torch.stack([nn.functional.interpolate(shown, made.shape[2:]), made], 1).flatten(0, 1)
     [sample_grid] = to_pictures(grid(to_uint8(images), columns=8)[None])
     path.parent.mkdir(exist_ok=True)

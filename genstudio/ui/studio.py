@@ -24,13 +24,16 @@ from genstudio.ui.tabs.diffusion.tab import DiffusionTab
 from genstudio.ui.tabs.lab.tab import LabTab
 from genstudio.ui.tabs.latent.tab import LatentTab
 from genstudio.ui.tabs.style.tab import StyleTab
+from genstudio.ui.tabs.tokens.tab import TokensTab
 from genstudio.ui.tabs.train.tab import TrainTab
 from genstudio.ui.tabs.translate.tab import TranslateTab
 from genstudio.ui.theme import CSS, HEAD, THEME, TOGGLE
 from genstudio.ui.words import TABLE
 
 # In the order of the page.
-TABS: tuple[type[Tab], ...] = (LatentTab, StyleTab, ClassesTab, TranslateTab, DiffusionTab, LabTab, TrainTab)
+TABS: tuple[type[Tab], ...] = (
+    LatentTab, StyleTab, ClassesTab, TranslateTab, DiffusionTab, TokensTab, LabTab, TrainTab,
+)  # fmt: skip
 
 
 def build(engine: Engine) -> gr.Blocks:

@@ -25,7 +25,7 @@ from genstudio.registry import find_system, systems
 from genstudio.system import System
 from genstudio.training import loop
 from genstudio.training.run import Run, trainable
-from tests.small import CLASSES, INSTANCES, awake, conditions
+from tests.small import CLASSES, INSTANCES, awake, built, conditions
 
 ALL = sorted(systems())
 SMALL = sorted(INSTANCES)
@@ -42,10 +42,11 @@ def weights(tmp_path_factory):
     (home / "checkpoints").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENSTUDIO_HOME", str(home))
-        for name, entry in INSTANCES.items():
+        for name, entry in INSTANCES.items():  # each after its companions
             patch.setitem(systems(), name, entry)
             model = awake(entry)
-            header = checkpoint.Header(name, classes=list(CLASSES[: model.classes]))
+            trained = {role: checkpoint.digest(catalog.locate(entry.companions[role])) for role in model.trained_with}
+            header = checkpoint.Header(name, classes=list(CLASSES[: model.classes]), companions=trained)
             checkpoint.save(home / "checkpoints" / f"{name}.safetensors", model, header, pack=False)
         yield
 
@@ -122,7 +123,7 @@ def test_a_checkpoint_is_small_enough_to_ship_and_comes_back_as_it_went(name, tm
 @pytest.mark.parametrize("name", ALL)
 def test_a_system_learns_and_draws(name):
     """The losses of one step, and a picture in as few steps as can be: its layers fit together."""
-    model = find_system(name).build()
+    model = built(find_system(name))
     batch = tiny_batch(model)
     for _, terms in model.losses(batch, Progress()):
         assert all(value.isfinite() for value in terms.values()), terms
@@ -166,7 +167,7 @@ def test_an_image_depends_on_its_seed_alone(name, exact: Engine, monkeypatch):
 def test_frames_are_pictures(name, fast: Engine):
     """Finite, of the stated shape, in [-1, 1] as the model gives them and 8 bits as the engine does; the last one says
     so."""
-    model, _ = checkpoint.load(catalog.locate(name))
+    model, _ = catalog.load(catalog.locate(name))
     few = {"steps": 2} if model.slow else {}
     with torch.no_grad():
         frames = list(sample(model, Noise([1, 2]), **few))
@@ -376,7 +377,7 @@ def smooth(count: int, shape: tuple[int, int, int], seed: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_losses_are_finite_terms_of_known_players(name):
-    model, taken = INSTANCES[name].build(), set()
+    model, taken = built(INSTANCES[name]), set()
     for player, terms in model.losses(tiny_batch(model), Progress()):
         assert player in model.players() and terms
         assert all(value.shape == () and value.isfinite() for value in terms.values()), terms

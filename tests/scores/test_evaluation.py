@@ -17,7 +17,7 @@ from genstudio.scores import evaluator as evaluators
 from genstudio.scores.evaluation import Evaluation, best, warnings
 from genstudio.scores.evaluator import Evaluator
 from genstudio.scores.intervals import Score
-from tests.small import SMALLEST, conditions
+from tests.small import SMALLEST, built, conditions
 
 CPU = torch.device("cpu")
 SHAPE = (3, 16, 16)
@@ -175,7 +175,7 @@ def test_every_model_gets_a_number(entry, monkeypatch):
     """On random pictures. Which number, follows from what it learns; unpaired heaps are of two sizes."""
     for constant, few in {"SAMPLES": 8, "SLOW_SAMPLES": 8, "STEPS": 1, "TRANSLATED": 8, "FEWEST": 8}.items():
         monkeypatch.setattr(evaluators, constant, few)
-    model, draw = entry.build(), torch.Generator().manual_seed(0)
+    model, draw = built(entry), torch.Generator().manual_seed(0)
     images, sources = torch.randint(0, 256, (2, 12, *model.image_shape), dtype=torch.uint8, generator=draw)
     paired, labels = entry.data != "faces_glasses_unpaired", torch.arange(12) % 8
     known = conditions(model, 12)
@@ -184,7 +184,8 @@ def test_every_model_gets_a_number(entry, monkeypatch):
     held_out = Batch(images.flip(0) / 127.5 - 1, labels, known, sources.flip(0) / 127.5 - 1)
     translates = entry.family in ("pix2pix", "cyclegan")
     others = {"classifier": "accuracy", "restoration": "L1", "segmentation": "mean IoU"}
-    others |= dict.fromkeys(("autoencoder", "sparse"), "squared error" if hasattr(model, "encode") else "kernel distance")
+    reconstructs = hasattr(model, "encode") or hasattr(model, "tokenize")
+    others |= dict.fromkeys(("autoencoder", "sparse", "vqvae"), "squared error" if reconstructs else "kernel distance")
     expected = others.get(entry.family, "kernel distance")
     for kept in (True, False):
         evaluator = Evaluator(model, training, held_out if kept else None, CPU)

@@ -48,7 +48,8 @@
     const upload = place && place.id + '-upload';
     const input = upload && document.querySelector(`input[type=file]:has(+ #${upload})`);
     const fits = input && (input.multiple || files.length === 1) && files.every(file => file.type.startsWith('image/'));
-    give(fits ? upload : 'open', files);
+    const tokens = files.length === 1 && files[0].name.endsWith('.tokens') && document.querySelector('#tokens-open');
+    give(tokens ? 'tokens-open' : fits ? upload : 'open', files);
   };
   addEventListener('dragover', event => {
     if (!address(event) && (theirs(event) || !holds(event, 'Files'))) return;

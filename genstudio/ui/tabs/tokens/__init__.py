@@ -1,0 +1,1 @@
+"""The Tokens tab: pictures as grids of tokens, and written token by token."""
