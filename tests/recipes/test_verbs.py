@@ -80,11 +80,15 @@ each_verb = pytest.mark.parametrize("verb", verbs.TABLE, ids=lambda verb: verb.n
 def shelf(tmp_path_factory):
     """Checkpoints of the small systems, with weights that make their controls felt."""
     folder = tmp_path_factory.mktemp("shelf")
-    for entry in {entry.name: entry for _, entry in CASES}.values():
-        torch.manual_seed(0)
-        model = small.awake(entry)
-        header = checkpoint.Header(entry.name, classes=list(small.CLASSES) if model.classes else [])
-        checkpoint.save(folder / f"{entry.name}.safetensors", model, header)
+    path_of = {name: folder / f"{name}.safetensors" for name in small.INSTANCES}
+    needed = {name for _, entry in CASES for name in (entry.name, *entry.companions.values())}
+    for name, entry in small.INSTANCES.items():  # each after its companions
+        if name in needed:
+            torch.manual_seed(0)
+            model = small.awake(entry)
+            trained = {role: checkpoint.digest(path_of[entry.companions[role]]) for role in model.trained_with}
+            classes = list(small.CLASSES) if model.classes else []
+            checkpoint.save(path_of[name], model, checkpoint.Header(name, classes=classes, companions=trained))
     return folder
 
 

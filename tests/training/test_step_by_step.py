@@ -200,7 +200,7 @@ def test_what_cannot_be_played_is_refused_in_words(run, tmp_path, folder):  # no
 
 def begin_small_run(name: str, data: Path, out: Path) -> None:
     """Two steps of a small system on random pictures of three classes."""
-    channels, height, width = small.INSTANCES[name].build().image_shape
+    channels, height, width = systems()[name].build().image_shape
     draw = np.random.default_rng(0)
     for label in small.CLASSES:
         (data / label).mkdir(parents=True)
@@ -220,7 +220,8 @@ GANS = (
 @pytest.mark.parametrize("name", GANS)
 def test_every_gan_that_draws_from_noise_is_played_with_its_classes(name, tmp_path, monkeypatch):
     """Conditional GANs and StyleGAN2 were refused."""
-    monkeypatch.setitem(systems(), name, small.INSTANCES[name])
+    if name in small.INSTANCES:
+        monkeypatch.setitem(systems(), name, small.INSTANCES[name])
     begin_small_run(name, tmp_path / "data", tmp_path / "run")
     stepper = Stepper(tmp_path / "run", "cpu", heat=True)
     first, after = stepper.stand(), stepper.step("generator")
