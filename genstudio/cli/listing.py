@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genstudio.cli.common import print_json
@@ -40,11 +42,12 @@ def list_(json: bool, scores: bool) -> None:
 
 
 def show(name: str, json: bool) -> None:
-    """Print all facts of a system or checkpoint, as on its card on the page."""
+    """Print all facts of a system or checkpoint, by name or file, as on its card on the page."""
     from genstudio import catalog, checkpoint
 
     if not (found := [row for row in described() if row["name"] == name]):
-        catalog.locate(name)  # raises, with the reason
+        path = catalog.locate(name)  # raises, with the reason, if there is none
+        found = [row for row in described({name: path}) if row["name"] == name]
     [row] = found
     if json:
         return print_json(row)
@@ -75,8 +78,8 @@ def print_scores(scores: dict[str, Any], indent: int) -> None:
         print(f"{' ' * indent}{name}: {score_text(number)}")
 
 
-def described() -> list[dict[str, Any]]:
-    """Facts of all checkpoints, and of systems without one, a dict each; by family, then by system."""
+def described(more: Mapping[str, Path] | None = None) -> list[dict[str, Any]]:
+    """Facts of all checkpoints, and of systems without one, a dict each; by family, then by system. more: other files."""
     from genstudio import catalog, checkpoint, paths
     from genstudio.model import verbs
     from genstudio.registry import find_system, systems
@@ -88,7 +91,7 @@ def described() -> list[dict[str, Any]]:
         return known | {"data": system.data, "shape": shape, "verbs": verbs(system.model)}
 
     rows, order = [], list(systems())
-    files = catalog.available()
+    files = catalog.available() | (more or {})
     for name in dict.fromkeys([*order, *files]):
         row = {"name": name, "system": "", "family": "unreadable", "title": "", "shape": (), "problem": None}
         row |= {"verbs": (), "file": None, "origin": "not trained", "bytes": 0, "images": 0, "minutes": 0.0}

@@ -225,8 +225,11 @@ def test_scores_of_a_header_are_listed(home, capsys):
     assert line not in capsys.readouterr().out
     ok("list", "--scores")
     assert line in capsys.readouterr().out
+    ok("show", str(path))  # a file anywhere
+    of_file = capsys.readouterr().out
     ok("show", "vae_mnist.tagged")
     text = capsys.readouterr().out
+    assert of_file.partition("weights")[2].partition("MB")[0] == text.partition("weights")[2].partition("MB")[0] != ""
     for fact in (line, "decode", "1x28x28", "yours", "Apache-2.0", find_system("vae_mnist").summary):
         assert fact in text
     ok("show", "biggan_cifar10")
