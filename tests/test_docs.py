@@ -67,6 +67,12 @@ FIGURES = {
         "L1 of mean colour per label": "0.36", "kernel distance to the truth (efficientnet-lite0)": "0.21",
         "kernel distance of mean colour per label (efficientnet-lite0)": "0.34",
     },
+    "pix2pix_facades_l1": {
+        "Frechet distance over that of mean colour per label (efficientnet-lite0)": "1.06", "L1 to the truth": "0.31",
+    },
+    "pix2pix_facades_gan": {
+        "Frechet distance over that of mean colour per label (efficientnet-lite0)": "0.87", "L1 to the truth": "0.44",
+    },
     "facade_labels": {
         "mean IoU": "0.32", "mean IoU of logistic regression on colour and position": "0.046",
         "mean IoU over that of logistic regression on colour and position": "7.0",
