@@ -99,6 +99,7 @@ PAGE_SYSTEMS = (
     "vae_mnist", "vae_avatars", "dcgan_avatars", "ae2d_mnist", "vae2d_mnist", "stylegan2_avatars", "ae_mnist", "ae_topk_mnist",
     "ae_kl_sparse_mnist", "beta_vae2d_mnist", "realnvp_mnist",
 )  # fmt: skip
+WITH_CONTROLS = ("ae_topk_mnist", "ae_kl_sparse_mnist", "beta_vae2d_mnist")  # which weights as they are born hide
 ASKED_FOR = {"cgan_mnist": tuple("0123456789")}  # systems that are asked for classes
 SMALL = {"stylegan2.small": {"widths": [16, 16, 16]}}  # 16 px, untrained: for what takes long and needs no good picture
 
@@ -108,13 +109,15 @@ def server(tmp_path_factory):
     """The studio over the shipped checkpoints and a small one; untrained weights stand in for what is not shipped."""
     from genstudio.training import worker
     from genstudio.ui import studio
+    from tests.small import awake
 
     folder = paths.home() / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*PAGE_SYSTEMS, *ASKED_FOR):
         if name not in catalog.available():
             header = checkpoint.Header(system=name, data=find_system(name).data, classes=list(ASKED_FOR.get(name, ())))
-            checkpoint.save(folder / f"{name}.safetensors", find_system(name).build(), header)
+            model = awake(find_system(name)) if name in WITH_CONTROLS else find_system(name).build()
+            checkpoint.save(folder / f"{name}.safetensors", model, header)
     for name, arguments in SMALL.items():
         system = find_system(name.partition(".")[0])
         header = checkpoint.Header(system=system.name, data=system.data, arguments=arguments)

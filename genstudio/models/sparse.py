@@ -244,7 +244,7 @@ def ae_overcomplete_mnist() -> LinearAutoEncoder:
 
 
 @system(
-    title=Text("Auto-encoder · k-sparse · digits · 28 px", "Auto-encodeur · k-parcimonieux · chiffres · 28 px"),
+    title=Text("Auto-encoder · k-sparse · digits · 28 px", "Auto-encodeur · k-épars · chiffres · 28 px"),
     data="mnist",
     recipe=Recipe(images=3_000_000, batch=128, rate=1e-3, warmup=20_000, ema=0.999),
 )
@@ -254,7 +254,7 @@ def ae_topk_mnist() -> KSparseAutoEncoder:
 
 
 @system(
-    title=Text("Auto-encoder · KL-sparse · digits · 28 px", "Auto-encodeur · parcimonieux KL · chiffres · 28 px"),
+    title=Text("Auto-encoder · KL-sparse · digits · 28 px", "Auto-encodeur · épars par KL · chiffres · 28 px"),
     data="mnist",
     recipe=Recipe(images=3_000_000, batch=256, rate=2e-3, warmup=50_000, ema=0.999, clip=200.0),
 )

@@ -76,14 +76,14 @@ AMOUNT_HINT = Text(
     "Share of black pixels, or standard deviation of the noise.", "Part de pixels noircis, ou écart-type du bruit."
 )
 ACTIVE = Text("Active units k", "Unités actives k")
-ACTIVE_HINT = Text("Of the k-sparse code; trained with 25.", "Du code k-parcimonieux ; entraîné avec 25.")
+ACTIVE_HINT = Text("Of the k-sparse code; trained with 25.", "Du code k-épars ; entraîné avec 25.")
 RHO = Text("Mean activation ρ", "Activation moyenne ρ")
-RHO_HINT = Text("Of the KL-sparse code.", "Du code parcimonieux KL.")
+RHO_HINT = Text("Of the KL-sparse code.", "Du code épars par KL.")
 KEEPS_PCA = Text("PCA", "ACP")
 KEEPS_DENSE = Text("dense", "dense")
 KEEPS_CONVOLUTIONAL = Text("convolutional", "convolutif")
-KEEPS_K_SPARSE = Text("k-sparse", "k-parcimonieux")
-KEEPS_KL_SPARSE = Text("KL-sparse", "parcimonieux KL")
+KEEPS_K_SPARSE = Text("k-sparse", "k-épars")
+KEEPS_KL_SPARSE = Text("KL-sparse", "épars par KL")
 KEEPS_DENOISING = Text("denoising", "débruiteur")
 KEEPS_OVERCOMPLETE = Text("over-complete", "surcomplet")
 NOT_HERE = Text(
