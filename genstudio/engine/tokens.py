@@ -44,7 +44,7 @@ class TokenStep:
     own: np.ndarray
 
 
-def held(engine: Engine, name: str, verb: str) -> LoadedModel:
+def exact_model(engine: Engine, name: str, verb: str) -> LoadedModel:
     """A model in float32. Raises ValueError if it has no such method."""
     loaded = engine.hold(name, exact=True)
     if not hasattr(loaded.model, verb):
@@ -61,7 +61,7 @@ def priors_of(tokenizer: str) -> list[str]:
 
 def tokenize(engine: Engine, name: str, pictures: Sequence[Image.Image]) -> np.ndarray:
     """Tokens (n, places) of pictures of any size, fitted to the model."""
-    loaded = held(engine, name, "tokenize")
+    loaded = exact_model(engine, name, "tokenize")
 
     @torch.no_grad()
     def work() -> np.ndarray:
@@ -73,7 +73,7 @@ def tokenize(engine: Engine, name: str, pictures: Sequence[Image.Image]) -> np.n
 
 def detokenize(engine: Engine, name: str, tokens: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
     """Images uint8 (n, h, w, c) of tokens (n, places). Raises ValueError for one out of range."""
-    loaded = held(engine, name, "detokenize")
+    loaded = exact_model(engine, name, "detokenize")
 
     @torch.no_grad()
     def work() -> np.ndarray:
@@ -87,12 +87,12 @@ def detokenize(engine: Engine, name: str, tokens: np.ndarray, known: np.ndarray 
 def codebook(engine: Engine, name: str) -> tuple[np.ndarray, np.ndarray]:
     """A picture of each entry, uint8 (entries, h, w, c): the middle of a picture of nothing else; and the share of the
     training tokens that each had (entries,). Of the last, finest level."""
-    return _codebook(engine, name, held(engine, name, "tokenize").digest)
+    return _codebook(engine, name, exact_model(engine, name, "tokenize").digest)
 
 
 @lru_cache(maxsize=4)
 def _codebook(engine: Engine, name: str, digest: str) -> tuple[np.ndarray, np.ndarray]:
-    model = held(engine, name, "tokenize").model
+    model = exact_model(engine, name, "tokenize").model
     places, (rows, columns) = model.places, model.grids[-1]
     height, width = model.image_shape[1] // rows, model.image_shape[2] // columns
     y, x = (rows // 2) * height, (columns // 2) * width
@@ -109,7 +109,7 @@ def write(
     **controls: Any,
 ) -> Iterator[TokenStep]:  # fmt: skip
     """Steps of a prior that writes a picture, around the tokens (places,) that are `known`, booleans (places,)."""
-    loaded = held(engine, name, "write")
+    loaded = exact_model(engine, name, "write")
     values = check_controls(sampling_method(loaded.system), controls)
     noise = Noise([seed], engine.device)
     given = None if tokens is None else torch.as_tensor(np.asarray(tokens, np.int64)[None], device=engine.device)

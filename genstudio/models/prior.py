@@ -240,30 +240,25 @@ class MaskGIT(TokenPrior):
 # Of faces -------------------------------------------------------------------------------------------------------
 
 
-class FacesGPT(GPT):
+class FacesInOrder(TokenPrior):
+    """Base of priors conditioned on glasses and beard, which write one token after another."""
+
+    conditions = FACES
+
+    def sample(
+        self, noise: Noise, *, glasses: Glasses = None, beard: Beard = None, temperature: Temperature = 1.0,
+        top_k: TopK = 512, top_p: TopP = 1.0,
+    ) -> Iterator[Frame]:  # fmt: skip
+        sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        yield from self.painted(noise, self.grid[1], self.places, glasses=glasses, beard=beard, **sampling)
+
+
+class FacesGPT(FacesInOrder, GPT):
     """GPT conditioned on glasses and beard."""
 
-    conditions = FACES
 
-    def sample(
-        self, noise: Noise, *, glasses: Glasses = None, beard: Beard = None, temperature: Temperature = 1.0,
-        top_k: TopK = 512, top_p: TopP = 1.0,
-    ) -> Iterator[Frame]:  # fmt: skip
-        sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        yield from self.painted(noise, self.grid[1], self.places, glasses=glasses, beard=beard, **sampling)
-
-
-class FacesPixelCNN(PixelCNN):
+class FacesPixelCNN(FacesInOrder, PixelCNN):
     """PixelCNN conditioned on glasses and beard."""
-
-    conditions = FACES
-
-    def sample(
-        self, noise: Noise, *, glasses: Glasses = None, beard: Beard = None, temperature: Temperature = 1.0,
-        top_k: TopK = 512, top_p: TopP = 1.0,
-    ) -> Iterator[Frame]:  # fmt: skip
-        sampling = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        yield from self.painted(noise, self.grid[1], self.places, glasses=glasses, beard=beard, **sampling)
 
 
 class FacesMaskGIT(MaskGIT):

@@ -134,7 +134,7 @@ def unpack(payload: bytes, count: int, vocabulary: int) -> np.ndarray:
 
 def compress(engine: Engine, tokenizer: str, picture: Image.Image, prior: str | None = None) -> Compressed:
     """A picture in tiles of the tokenizer's size, the last ones padded by their border; coded, if a prior is given."""
-    model = tokens.held(engine, tokenizer, "tokenize").model
+    model = tokens.exact_model(engine, tokenizer, "tokenize").model
     tiles, size = cut(flatten(picture), model.image_shape)
     numbers = np.concatenate([tokens.tokenize(engine, tokenizer, [tile]) for row in tiles for tile in row])
     shape = (len(tiles), len(tiles[0]))
@@ -151,7 +151,7 @@ def _written(
     numbers: np.ndarray, payload: bytes,
 ) -> Compressed:  # fmt: skip
     names = (tokenizer, prior)
-    digests = [bytes.fromhex(tokens.held(engine, name, "places").digest) if name else NO_PRIOR for name in names]
+    digests = [bytes.fromhex(tokens.exact_model(engine, name, "places").digest) if name else NO_PRIOR for name in names]
     mode = PLAIN if prior is None else CODED
     fields = (MAGIC, VERSION, mode, *tiles, *digests, digest(numbers), *size)
     head = HEAD.pack(*fields, zlib.crc32(HEAD.pack(*fields, 0) + payload))
@@ -173,7 +173,7 @@ def decompress(engine: Engine, data: bytes) -> tuple[Image.Image, Compressed]:
     if zlib.crc32(HEAD.pack(*fields, 0) + payload) != checksum:
         raise damaged()
     tokenizer = with_digest(of_tokenizer, "tokenize", "tokenizer", "tokeniseur")
-    model = tokens.held(engine, tokenizer, "tokenize").model
+    model = tokens.exact_model(engine, tokenizer, "tokenize").model
     (_, tall, wide), count = model.image_shape, down * across
     fits = 0 < down <= MAX_TILES and 0 < across <= MAX_TILES and mode in (PLAIN, CODED)
     if not fits or not (down - 1) * tall < height <= down * tall or not (across - 1) * wide < width <= across * wide:
@@ -223,7 +223,7 @@ def with_digest(wanted: bytes, verb: str, role: str, french: str) -> str:
 
 def check_coder(engine: Engine, tokenizer: str, prior: str) -> Model:
     """The prior's network. Raises ValueError if it does not write the tokenizer's tokens one after another."""
-    model, of = tokens.held(engine, prior, "write").model, tokens.held(engine, tokenizer, "tokenize")
+    model, of = tokens.exact_model(engine, prior, "write").model, tokens.exact_model(engine, tokenizer, "tokenize")
     if not hasattr(model, "reader") or model.places != of.model.places:
         raise Refusal(
             f"{prior} does not write the tokens one after another, as a coder needs",

@@ -50,7 +50,7 @@ def noise(width: int, height: int) -> Image.Image:
 
 def test_ten_thousand_tokens_come_back_in_as_many_bits_as_their_cross_entropy(engine):
     """Of all kinds, so that likely and unlikely ones are coded."""
-    model = tokens.held(engine, "small_gpt", "write").model
+    model = tokens.exact_model(engine, "small_gpt", "write").model
     numbers = torch.randint(16, (625, 16), generator=torch.Generator().manual_seed(0)).numpy()
     nats = model.token_nats([torch.from_numpy(numbers)], model.states(625, {})).sum().item()
     coder = Encoder(model)
@@ -150,7 +150,7 @@ def test_what_cannot_code_is_refused(engine):
 
 def test_writing_step_by_step_is_what_the_model_writes(engine):
     steps = list(tokens.write(engine, "small_gpt", 3))
-    [*_, last] = tokens.held(engine, "small_gpt", "write").model.write(Noise([3]))
+    [*_, last] = tokens.exact_model(engine, "small_gpt", "write").model.write(Noise([3]))
     assert len(steps) == 16 and np.array_equal(steps[-1].tokens, last.tokens[0].numpy()) and steps[-1].known.all()
     for number, step in enumerate(steps):
         assert step.written.tolist() == [number] and step.image.shape == (16, 16, 1)

@@ -202,11 +202,11 @@ class TokensTab(Tab):
         return int(pick)
 
     def grid(self, name: str) -> tuple[int, int]:
-        return tokens.held(self.engine, name, "tokenize").model.grids[0]
+        return tokens.exact_model(self.engine, name, "tokenize").model.grids[0]
 
     def fitted(self, session: TokensSession) -> Image.Image:
         """The picture as the network sees it."""
-        return fit(session.picture, tokens.held(self.engine, session.system, "tokenize").model.image_shape)
+        return fit(session.picture, tokens.exact_model(self.engine, session.system, "tokenize").model.image_shape)
 
     # rendering ------------------------------------------------------------------------------------------------------
 

@@ -138,7 +138,7 @@ class Writing:
         left = session.steps[session.at]
         place, before = int(left.written[session.focus]), session.steps[: session.at]
         numbers = left.tokens.copy()
-        numbers[place] = self.tab.index(event.pick, tokens.held(self.tab.engine, session.prior, "write").model.vocabulary)
+        numbers[place] = self.tab.index(event.pick, tokens.exact_model(self.tab.engine, session.prior, "write").model.vocabulary)
         [image] = tokens.detokenize(self.tab.engine, session.system, numbers[None], left.known[None])
         changed = replace(left, tokens=numbers, image=image)
         columns = self.tab.grid(session.system)[1]
