@@ -78,8 +78,8 @@ def detokenize(engine: Engine, name: str, tokens: np.ndarray, known: np.ndarray 
     @torch.no_grad()
     def work() -> np.ndarray:
         numbers = torch.as_tensor(np.asarray(tokens, np.int64), device=engine.device)
-        seen = None if known is None else torch.as_tensor(known, device=engine.device)
-        return to_uint8(loaded.model.detokenize(numbers, seen))
+        mask = None if known is None else torch.as_tensor(known, device=engine.device)
+        return to_uint8(loaded.model.detokenize(numbers, mask))
 
     return engine.turn(work)
 
@@ -125,8 +125,8 @@ def write(
         image = to_uint8(loaded.model.images_of(step, None))[0]
         entropy = step.entropy[0] / np.log(2)
         arrays = (step.tokens[0], step.known[0], step.places[0], top, likely, entropy, own)
-        numbers, seen, places, *others = (part.cpu().numpy() for part in arrays)
-        return TokenStep(numbers, seen, image, places, *others)
+        numbers, filled, places, *others = (part.cpu().numpy() for part in arrays)
+        return TokenStep(numbers, filled, image, places, *others)
 
     while (step := engine.turn(work)) is not None:
         yield step

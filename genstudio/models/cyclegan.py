@@ -170,7 +170,7 @@ class Pool(nn.Module):
 def cyclegan_glasses() -> CycleGAN:
     """Cartoon faces are given glasses, or lose them; no pair was ever shown."""
     # Glasses are a few pixels. With the paper's cycle of 10 the generators drew shadows, which are easier to undo;
-    # against critics that had not seen glasses yet, noise.
+    # against critics without a warm-up, noise.
     losses = {"cycle": 1.0, "identity": 0.0, "regularization": 0.3, "free": 0, "rise": 10_000}
     return CycleGAN((3, 64, 64), width=24, blocks=3, critic_widths=(32, 64, 128), folded=True, **losses)
 

@@ -84,7 +84,7 @@ class Tokenizer(Model):
         check_tokens(tokens, self.vocabulary, self.places)
         known = torch.ones_like(tokens, dtype=torch.bool) if known is None else known
         parts = zip(self.quantizers(), self.by_level(tokens), self.by_level(known), strict=True)
-        return self.decoded([q.embed(level, seen) for q, level, seen in parts])
+        return self.decoded([q.embed(level, mask) for q, level, mask in parts])
 
     def by_level(self, tokens: Tensor) -> list[Tensor]:
         """Grids of tokens (n, rows, columns) of each level."""

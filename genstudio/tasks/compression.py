@@ -107,11 +107,11 @@ def places_of(prior: Model, row: np.ndarray) -> Iterator[tuple[int, np.ndarray, 
     """Each place's token in `row`, its distribution (1, vocabulary) given the tokens that were set before, and the
     function that sets it."""
     with one_thread(), torch.no_grad():
-        seen = torch.zeros(1, prior.places, dtype=torch.long, device=prior.start.device)
-        read = prior.reader(seen, prior.embedded(prior.states(1, {})), None, True)
+        decoded = torch.zeros(1, prior.places, dtype=torch.long, device=prior.start.device)
+        read = prior.reader(decoded, prior.embedded(prior.states(1, {})), None, True)
         for place in range(prior.places):
             distribution = probabilities(read(place)[0])[None]
-            yield row[place], distribution, lambda token, place=place: seen[0].__setitem__(place, token)
+            yield row[place], distribution, lambda token, place=place: decoded[0].__setitem__(place, token)
 
 
 def pack(numbers: np.ndarray, vocabulary: int) -> bytes:
